@@ -1,0 +1,1 @@
+//! Namespaces, addresses in them, processes in them, and their guaranteed teardown.

@@ -1,0 +1,24 @@
+//! longwire: a network emulator and simulator linked through TAP.
+//!
+//! Real hosts (network namespaces, containers, machines) connect through TAP devices into a simulated topology, which
+//! applies latency, loss and bandwidth models from scenario files before it delivers their frames.
+//!
+//! # Layers
+//!
+//! Arrows run downwards only: a layer uses those above it in this list, never those below. `tests/layering.rs` holds it.
+//!
+//! | layer | what lives there |
+//! |---|---|
+//! | [`units`] [`diag`] | quantities and their text; what a user did wrong, and where |
+//! | [`wire`] | the formats on the wire: slices in, no I/O |
+//! | [`scenario`] | YAML text → spec → check → plan |
+//! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
+//! | [`run`] | the only users of a clock: the live loop, virtual time, workloads |
+
+pub mod diag;
+pub mod host;
+pub mod port;
+pub mod run;
+pub mod scenario;
+pub mod units;
+pub mod wire;

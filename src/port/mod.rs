@@ -1,0 +1,1 @@
+//! How frames enter and leave the engine.

@@ -1,0 +1,1 @@
+//! Workloads: programs and built-in traffic, run inside the hosts.

@@ -1,0 +1,80 @@
+//! The hosts' side of a plan: what longwire sets up in the kernel. Plain data, computed from the scenario alone.
+
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Everything that is set up outside the engine, host by host in file order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPlan {
+    /// Hosts in file order.
+    pub hosts: Vec<HostPlan>,
+}
+
+/// One host: where it is, its interfaces, and what its kernel is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// The node's name.
+    pub name: String,
+    /// Whether longwire makes it, or it exists.
+    pub place: Place,
+    /// Interfaces in the order of their links in the file.
+    pub interfaces: Vec<InterfacePlan>,
+    /// Routes beyond those that the addresses imply.
+    pub routes: Vec<RoutePlan>,
+    /// Source rules of hosts with several interfaces, `from ADDRESS lookup TABLE`, so that a program that binds to an
+    /// interface's address leaves by that interface.
+    pub rules: Vec<(IpAddr, u32)>,
+    /// The whole text of this host's /etc/hosts.
+    pub hosts_file: String,
+}
+
+/// Where a host is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A network namespace made for this run.
+    Namespace,
+    /// A TAP in the caller's own namespace, made or taken: bridged, or given to a VM. Nothing else of the host is set up.
+    ExternalTap {
+        /// The TAP's name.
+        tap: String,
+    },
+    /// An interface in a network namespace that exists: a container.
+    ExternalNetns {
+        /// A path (`/run/netns/x`, `/proc/PID/ns/net`) or a process id as text.
+        netns: String,
+    },
+}
+
+/// One interface of a host, at one end of one link: one TAP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfacePlan {
+    /// The interface's name inside the host, at most 15 bytes.
+    pub name: String,
+    /// The link whose end this is.
+    pub link: String,
+    /// MAC address, from the seed and the names, so that it repeats.
+    pub mac: [u8; 6],
+    /// MTU in L3 bytes, as `ip link` shows it.
+    pub mtu: u32,
+    /// Addresses with their prefix lengths. Empty for external hosts that did not ask for any.
+    pub addresses: Vec<IpNet>,
+    /// Permanent neighbour entries: (address, MAC) of the others on this segment, link-local ones included.
+    /// Empty with `neighbours: dynamic`.
+    pub neighbours: Vec<(IpAddr, [u8; 6])>,
+}
+
+/// One route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutePlan {
+    /// The destination; `0.0.0.0/0` and `::/0` are default routes.
+    pub to: IpNet,
+    /// The gateway; `None` for a route straight onto the interface.
+    pub via: Option<IpAddr>,
+    /// The interface it leaves by; `None` where the gateway's address says it.
+    pub interface: Option<String>,
+    /// Routing table: 254 is main. Hosts with several interfaces get one table each, from 101.
+    pub table: u32,
+}
