@@ -10,14 +10,22 @@
 //! | layer | what lives there |
 //! |---|---|
 //! | [`units`] [`diag`] | quantities and their text; what a user did wrong, and where |
+//! | [`rng`] | random streams: one generator a frame and model |
 //! | [`wire`] | the formats on the wire: slices in, no I/O |
+//! | [`model`] [`queue`] [`node`] | one impairment, queue discipline or node kind a file |
+//! | [`engine`] | the simulated network: no clock, no OS, no I/O |
 //! | [`scenario`] | YAML text → spec → check → plan |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`run`] | the only users of a clock: the live loop, virtual time, workloads |
 
 pub mod diag;
+pub mod engine;
 pub mod host;
+pub mod model;
+pub mod node;
 pub mod port;
+pub mod queue;
+pub mod rng;
 pub mod run;
 pub mod scenario;
 pub mod units;

@@ -1,0 +1,70 @@
+//! What an engine is built from. Plain data: the scenario layer computes it, tests write it by hand.
+
+use serde::Serialize;
+
+use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::node::SwitchSpec;
+use crate::queue::QueueSpec;
+use crate::units::Duration;
+
+/// A network: nodes, and links between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Every random draw belongs to this seed.
+    pub seed: u64,
+    /// The longest that a run of frames of one train may span from first to last departure. 0 lets only those travel
+    /// together that leave at the same instant.
+    pub coalesce: Duration,
+    /// Nodes; links name them by their position here.
+    pub nodes: Vec<NodePlan>,
+    /// Links in file order, which is also the order in which events of the same instant happen.
+    pub links: Vec<LinkPlan>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodePlan {
+    /// Its name: that of the scenario's node, and of the interface where a host has several (`phone.wlan0`).
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// A host's side of one link: frames enter and leave the engine here. It has exactly one link.
+    Port,
+    /// An Ethernet switch.
+    Switch(SwitchSpec),
+}
+
+/// One link: two nodes, two independent directions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkPlan {
+    /// Its name; random streams depend on it.
+    pub name: String,
+    /// The nodes that it joins, as positions in [`Plan::nodes`].
+    pub ends: [usize; 2],
+    /// What each direction does: from `ends[0]` to `ends[1]`, and back.
+    pub directions: [DirectionSpec; 2],
+}
+
+/// What one direction of a link does to frames, in the order of its effects: mtu, queue, rate, loss, delay.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DirectionSpec {
+    /// Largest L3 packet that passes, in bytes; larger ones drop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// What holds frames while the wire is busy. Always there where a rate is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueSpec>,
+    /// How fast the wire serializes.
+    pub rate: RateSpec,
+    /// What a frame costs on the wire beyond its own bytes.
+    pub framing: Framing,
+    /// Loss on the wire.
+    pub loss: LossSpec,
+    /// Propagation delay, one way.
+    pub delay: DelaySpec,
+}

@@ -1,0 +1,5 @@
+//! Nodes: one kind a file.
+
+pub mod switch;
+
+pub use switch::SwitchSpec;
