@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`units`] [`diag`] | quantities and their text; what a user did wrong, and where |
 //! | [`rng`] | random streams: one generator a frame and model |
+//! | [`frame`] | frames as trains of wire frames, and the pool that holds their bytes |
 //! | [`wire`] | the formats on the wire: slices in, no I/O |
 //! | [`model`] [`queue`] [`node`] | one impairment, queue discipline or node kind a file |
 //! | [`engine`] | the simulated network: no clock, no OS, no I/O |
@@ -20,6 +21,7 @@
 
 pub mod diag;
 pub mod engine;
+pub mod frame;
 pub mod host;
 pub mod model;
 pub mod node;

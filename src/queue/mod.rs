@@ -6,8 +6,10 @@ pub mod fifo;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::form::{Short, short_or_long};
-pub use fifo::FifoSpec;
+use crate::model::{Framing, RateSpec};
+pub use fifo::{Fifo, FifoSpec};
 
 /// The queue in front of a wire. Externally tagged: `queue: { fifo: { packets: 100 } }`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,4 +64,85 @@ impl JsonSchema for QueueSpec {
 impl QueueSpec {
     /// What stands in front of a wire whose scenario names a rate and no queue: 200 ms of it, and at least 10 frames.
     pub const DEFAULT: QueueSpec = QueueSpec::Fifo(FifoSpec::DEFAULT);
+}
+
+/// The wire behind a queue, as far as a discipline needs to know it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wire {
+    /// How fast it serializes.
+    pub rate: RateSpec,
+    /// What a frame costs on it beyond its own bytes.
+    pub framing: Framing,
+}
+
+impl Wire {
+    /// The bytes that a stretch of frames occupies on the wire, framing included.
+    pub fn on_wire(&self, frame: &Frame, pool: &FramePool) -> u64 {
+        let last = frame.count() - 1;
+        self.framing.on_wire(pool.wire_len(frame, 0)) * last + self.framing.on_wire(pool.wire_len(frame, last))
+    }
+}
+
+/// Where frames go that a discipline does not keep.
+pub trait Doors {
+    /// Counts a dropped frame and gives it back to the pool.
+    fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool);
+}
+
+/// A queue of any discipline.
+#[derive(Debug)]
+pub enum Queue {
+    /// First in, first out.
+    Fifo(Fifo),
+}
+
+impl Queue {
+    /// An empty queue in front of `wire`.
+    pub fn new(spec: QueueSpec, wire: &Wire) -> Queue {
+        match spec {
+            QueueSpec::Fifo(spec) => Queue::Fifo(Fifo::new(spec, wire)),
+        }
+    }
+
+    /// Waiting wire frames.
+    pub fn frames(&self) -> u64 {
+        match self {
+            Queue::Fifo(fifo) => fifo.frames(),
+        }
+    }
+
+    /// Takes what the discipline admits of a stretch of frames, and drops the rest.
+    pub fn offer(&mut self, frame: Frame, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+        match self {
+            Queue::Fifo(fifo) => fifo.offer(frame, wire, pool, doors),
+        }
+    }
+
+    /// Gives the next wire frame to the wire.
+    pub fn take(&mut self, wire: &Wire, pool: &mut FramePool) -> Option<Frame> {
+        match self {
+            Queue::Fifo(fifo) => fifo.take(wire, pool),
+        }
+    }
+
+    /// Changes the discipline's parameters in place.
+    pub fn set(&mut self, spec: QueueSpec, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+        match (self, spec) {
+            (Queue::Fifo(fifo), QueueSpec::Fifo(spec)) => fifo.set(spec, wire, pool, doors),
+        }
+    }
+
+    /// Puts another wire behind the queue.
+    pub fn rewire(&mut self, old: &Wire, new: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+        match self {
+            Queue::Fifo(fifo) => fifo.rewire(old, new, pool, doors),
+        }
+    }
+
+    /// Drops all that waits.
+    pub fn clear(&mut self, cause: DropCause, pool: &mut FramePool, doors: &mut impl Doors) {
+        match self {
+            Queue::Fifo(fifo) => fifo.clear(cause, pool, doors),
+        }
+    }
 }

@@ -1,0 +1,480 @@
+//! Frames inside the engine: trains of wire frames whose bytes live in a pool.
+//!
+//! A TAP with the virtio-net header hands over super-frames: one header, up to 64 KiB of payload, to be cut into wire
+//! frames of one size. Such a **train** travels whole wherever that changes nothing, but is counted, queued, shaped and
+//! lost wire frame by wire frame. A [`Frame`] names a stretch of consecutive wire frames of one train; a plain frame is a
+//! train of one. Splitting and flooding copy no bytes: stretches share the pool's slot.
+//!
+//! A frame leaves by exactly one door, delivered or dropped with a [`DropCause`], and its stretch goes back to the pool
+//! there: [`FramePool::release`]. [`FramePool::live`] counts what has not.
+
+use serde::Serialize;
+
+use crate::units::Instant;
+
+/// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
+pub const HEAD_BYTES: usize = 192;
+/// Buffer for the rest of a frame of ordinary size.
+const SMALL: usize = 2 * 1024;
+/// Buffer for the rest of a super-frame or a jumbo frame.
+const LARGE: usize = 64 * 1024;
+
+/// Consecutive wire frames of one train, on their way. 24 bytes; moved by value, never cloned: see [`FramePool::share`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a frame leaves by exactly one door: deliver it, or drop it with a cause, then release it to the pool"]
+pub struct Frame {
+    slot: u32,
+    /// Position of the first of these wire frames within the train.
+    first: u16,
+    count: u16,
+    /// Number of the first wire frame at the direction it is in, from 0: random draws depend on it.
+    pub(crate) number: u64,
+    /// When it was offered to the direction it is in.
+    pub(crate) offered: Instant,
+}
+
+impl Frame {
+    /// How many wire frames these are.
+    pub fn count(&self) -> u64 {
+        u64::from(self.count)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn first_for_tests(&self) -> u16 {
+        self.first
+    }
+
+    /// Whether `next` follows directly behind `self` in the same train.
+    pub(crate) fn is_followed_by(&self, next: &Frame) -> bool {
+        self.slot == next.slot
+            && self.first + self.count == next.first
+            && self.number + self.count() == next.number
+            && self.offered == next.offered
+    }
+}
+
+/// Why a frame was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropCause {
+    /// Lost on the wire by a loss model.
+    Loss,
+    /// The queue's limit.
+    QueueFull,
+    /// The queue shrank by a live change, and this frame stood at its tail.
+    QueueResized,
+    /// The link was down, or went down while the frame waited or was being sent.
+    LinkDown,
+    /// Larger than the link's MTU.
+    Mtu,
+    /// A switch with no other port to send it to.
+    NoPort,
+    /// A switch that knows the destination behind the port that the frame came from.
+    SamePort,
+    /// Too short to be an Ethernet frame.
+    Malformed,
+}
+
+impl DropCause {
+    /// All causes, in the order of reports.
+    pub const ALL: [DropCause; 8] = [
+        DropCause::Loss,
+        DropCause::QueueFull,
+        DropCause::QueueResized,
+        DropCause::LinkDown,
+        DropCause::Mtu,
+        DropCause::NoPort,
+        DropCause::SamePort,
+        DropCause::Malformed,
+    ];
+
+    /// The cause's name in reports and expectations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropCause::Loss => "loss",
+            DropCause::QueueFull => "queue_full",
+            DropCause::QueueResized => "queue_resized",
+            DropCause::LinkDown => "link_down",
+            DropCause::Mtu => "mtu",
+            DropCause::NoPort => "no_port",
+            DropCause::SamePort => "same_port",
+            DropCause::Malformed => "malformed",
+        }
+    }
+}
+
+/// How a train is cut: a header that each wire frame repeats, and a payload of which each takes its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Bytes from the Ethernet header to the end of the TCP or UDP header.
+    pub header: u16,
+    /// Payload bytes of each wire frame but the last.
+    pub segment: u16,
+}
+
+/// Why bytes do not make a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Longer than any TAP delivers.
+    #[error("a frame of {0} bytes is longer than {max}", max = HEAD_BYTES + LARGE)]
+    TooLong(usize),
+    /// The cut does not fit the bytes.
+    #[error("{bytes} bytes are no train of {} header and {} payload bytes a frame", cut.header, cut.segment)]
+    Cut {
+        /// The whole length.
+        bytes: usize,
+        /// How it was to be cut.
+        cut: Cut,
+    },
+}
+
+struct Slot {
+    references: u32,
+    total: u32,
+    cut: Option<Cut>,
+    rest: Option<BufferId>,
+    head: [u8; HEAD_BYTES],
+}
+
+#[derive(Clone, Copy)]
+enum BufferId {
+    Small(u32),
+    Large(u32),
+}
+
+/// Buffers of one size.
+struct Buffers {
+    size: usize,
+    all: Vec<Box<[u8]>>,
+    free: Vec<u32>,
+}
+
+impl Buffers {
+    fn new(size: usize) -> Buffers {
+        Buffers { size, all: Vec::new(), free: Vec::new() }
+    }
+
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.all.push(vec![0; self.size].into_boxed_slice());
+            u32::try_from(self.all.len() - 1).expect("fewer than 2^32 buffers fit into memory")
+        })
+    }
+}
+
+/// The bytes of all frames inside an engine. Nothing is allocated once it has grown to what is inside at a time.
+pub struct FramePool {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    small: Buffers,
+    large: Buffers,
+}
+
+impl Default for FramePool {
+    fn default() -> FramePool {
+        FramePool { slots: Vec::new(), free: Vec::new(), small: Buffers::new(SMALL), large: Buffers::new(LARGE) }
+    }
+}
+
+impl FramePool {
+    /// Stores a plain frame.
+    pub fn store(&mut self, bytes: &[u8]) -> Result<Frame, Unfit> {
+        self.store_parts(bytes, None)
+    }
+
+    /// Stores a super-frame that is to be cut into wire frames.
+    pub fn store_train(&mut self, bytes: &[u8], cut: Cut) -> Result<Frame, Unfit> {
+        self.store_parts(bytes, Some(cut))
+    }
+
+    fn store_parts(&mut self, bytes: &[u8], cut: Option<Cut>) -> Result<Frame, Unfit> {
+        if bytes.len() > HEAD_BYTES + LARGE {
+            return Err(Unfit::TooLong(bytes.len()));
+        }
+        let frame = self.read_into(bytes.len(), |head, rest| {
+            let (a, b) = bytes.split_at(bytes.len().min(HEAD_BYTES));
+            head[..a.len()].copy_from_slice(a);
+            rest[..b.len()].copy_from_slice(b);
+            Ok::<_, Unfit>(bytes.len())
+        })?;
+        match cut {
+            None => Ok(frame),
+            Some(cut) => self.cut(frame, cut),
+        }
+    }
+
+    /// Stores a plain frame that `read` writes into a head of [`HEAD_BYTES`] and a rest, and whose length it returns.
+    /// The two together hold `capacity` bytes or more. An error of `read` leaves the pool as it was.
+    pub fn read_into<E>(
+        &mut self,
+        capacity: usize,
+        read: impl FnOnce(&mut [u8], &mut [u8]) -> Result<usize, E>,
+    ) -> Result<Frame, E> {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { references: 0, total: 0, cut: None, rest: None, head: [0; HEAD_BYTES] });
+            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 frames fit into memory")
+        });
+        let rest = match capacity.saturating_sub(HEAD_BYTES) {
+            0 => None,
+            1..=SMALL => Some(BufferId::Small(self.small.take())),
+            _ => Some(BufferId::Large(self.large.take())),
+        };
+        let slot = &mut self.slots[id as usize];
+        let rest_bytes: &mut [u8] = match rest {
+            None => &mut [],
+            Some(BufferId::Small(b)) => &mut self.small.all[b as usize],
+            Some(BufferId::Large(b)) => &mut self.large.all[b as usize],
+        };
+        let room = HEAD_BYTES + rest_bytes.len();
+        let total = match read(&mut slot.head, rest_bytes) {
+            Ok(total) => total.min(room),
+            Err(error) => {
+                self.give_back(rest);
+                self.free.push(id);
+                return Err(error);
+            }
+        };
+        let rest = if total <= HEAD_BYTES {
+            self.give_back(rest);
+            None
+        } else {
+            rest
+        };
+        let slot = &mut self.slots[id as usize];
+        (slot.references, slot.total, slot.cut, slot.rest) = (1, total as u32, None, rest);
+        Ok(Frame { slot: id, first: 0, count: 1, number: 0, offered: Instant::ZERO })
+    }
+
+    /// Turns a plain frame that nothing else shares into a train. On error the frame is gone.
+    pub fn cut(&mut self, mut frame: Frame, cut: Cut) -> Result<Frame, Unfit> {
+        let slot = &mut self.slots[frame.slot as usize];
+        let payload = (slot.total as usize).saturating_sub(usize::from(cut.header));
+        let count = payload.div_ceil(usize::from(cut.segment).max(1));
+        let fits = cut.segment > 0 && usize::from(cut.header) <= HEAD_BYTES && slot.references == 1;
+        match u16::try_from(count) {
+            Ok(count) if fits && count > 0 => {
+                slot.cut = (count > 1).then_some(cut);
+                frame.count = count;
+                Ok(frame)
+            }
+            _ => {
+                let bytes = slot.total as usize;
+                self.release(frame);
+                Err(Unfit::Cut { bytes, cut })
+            }
+        }
+    }
+
+    fn give_back(&mut self, buffer: Option<BufferId>) {
+        match buffer {
+            None => {}
+            Some(BufferId::Small(b)) => self.small.free.push(b),
+            Some(BufferId::Large(b)) => self.large.free.push(b),
+        }
+    }
+
+    /// Takes a stretch out of circulation: the last step of a frame that was delivered or dropped.
+    pub fn release(&mut self, frame: Frame) {
+        let slot = &mut self.slots[frame.slot as usize];
+        slot.references -= 1;
+        if slot.references == 0 {
+            let rest = slot.rest.take();
+            self.give_back(rest);
+            self.free.push(frame.slot);
+        }
+    }
+
+    /// Another handle to the same wire frames: for flooding and duplication. No bytes are copied.
+    pub fn share(&mut self, frame: &Frame) -> Frame {
+        self.slots[frame.slot as usize].references += 1;
+        Frame { ..*frame }
+    }
+
+    /// Splits off the first `n` wire frames, 0 < n < count.
+    pub(crate) fn split_front(&mut self, frame: &mut Frame, n: u64) -> Frame {
+        debug_assert!(0 < n && n < frame.count());
+        self.slots[frame.slot as usize].references += 1;
+        let front = Frame { count: n as u16, ..*frame };
+        frame.first += n as u16;
+        frame.count -= n as u16;
+        frame.number += n;
+        front
+    }
+
+    /// Joins `next`, which [`Frame::is_followed_by`] has approved, to the end of `run`.
+    pub(crate) fn append(&mut self, run: &mut Frame, next: Frame) {
+        debug_assert!(run.is_followed_by(&next));
+        run.count += next.count;
+        self.slots[next.slot as usize].references -= 1; // `run` holds another
+    }
+
+    /// Bytes of the wire frame at position `i` of the stretch: Ethernet header to payload, without FCS.
+    pub fn wire_len(&self, frame: &Frame, i: u64) -> u64 {
+        let slot = &self.slots[frame.slot as usize];
+        match slot.cut {
+            None => u64::from(slot.total),
+            Some(cut) => {
+                let start = (u64::from(frame.first) + i) * u64::from(cut.segment);
+                let payload = u64::from(slot.total) - u64::from(cut.header);
+                u64::from(cut.header) + (payload - start).min(u64::from(cut.segment))
+            }
+        }
+    }
+
+    /// Bytes of all wire frames of the stretch, each with its header.
+    pub fn bytes(&self, frame: &Frame) -> u64 {
+        // all but the last of a train are alike
+        let n = frame.count();
+        self.wire_len(frame, 0) * (n - 1) + self.wire_len(frame, n - 1)
+    }
+
+    /// The stretch's bytes, to read.
+    pub fn view(&self, frame: &Frame) -> FrameView<'_> {
+        let slot = &self.slots[frame.slot as usize];
+        let total = slot.total as usize;
+        let rest: &[u8] = match slot.rest {
+            None => &[],
+            Some(BufferId::Small(b)) => &self.small.all[b as usize],
+            Some(BufferId::Large(b)) => &self.large.all[b as usize],
+        };
+        FrameView {
+            head: &slot.head[..total.min(HEAD_BYTES)],
+            rest: &rest[..total.saturating_sub(HEAD_BYTES)],
+            cut: slot.cut,
+            first: frame.first,
+            count: frame.count,
+        }
+    }
+
+    /// Stretches of trains that have not been released.
+    pub fn live(&self) -> u64 {
+        self.slots.iter().map(|s| u64::from(s.references)).sum()
+    }
+}
+
+/// The bytes of a stretch of a train.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameView<'a> {
+    /// The first [`HEAD_BYTES`] of the train: its headers, and the beginning of its payload.
+    pub head: &'a [u8],
+    /// What follows the head.
+    pub rest: &'a [u8],
+    /// How the train is cut; `None` for a plain frame.
+    pub cut: Option<Cut>,
+    /// Position of the first wire frame of this stretch within the train.
+    pub first: u16,
+    /// Wire frames in this stretch.
+    pub count: u16,
+}
+
+impl FrameView<'_> {
+    /// Bytes of head and rest together.
+    pub fn total(&self) -> usize {
+        self.head.len() + self.rest.len()
+    }
+
+    /// A plain frame's bytes, copied together: for logs and tests.
+    pub fn to_vec(&self) -> Vec<u8> {
+        [self.head, self.rest].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(n: usize) -> Vec<u8> {
+        (0..n).map(|i| (i * 31 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn bytes_come_back_as_they_were_at_every_size_boundary() {
+        let mut pool = FramePool::default();
+        for n in [
+            0,
+            1,
+            14,
+            60,
+            HEAD_BYTES - 1,
+            HEAD_BYTES,
+            HEAD_BYTES + 1,
+            1514,
+            HEAD_BYTES + SMALL,
+            HEAD_BYTES + SMALL + 1,
+            HEAD_BYTES + LARGE,
+        ] {
+            let frame = pool.store(&pattern(n)).unwrap();
+            assert_eq!(pool.view(&frame).to_vec(), pattern(n));
+            assert_eq!(pool.bytes(&frame), n as u64);
+            pool.release(frame);
+        }
+        assert_eq!(pool.live(), 0);
+        assert_eq!(pool.store(&pattern(HEAD_BYTES + LARGE + 1)), Err(Unfit::TooLong(HEAD_BYTES + LARGE + 1)));
+    }
+
+    #[test]
+    fn released_storage_is_used_again() {
+        let mut pool = FramePool::default();
+        for n in 0..1000 {
+            let frame = pool.store(&pattern(100 + n)).unwrap();
+            pool.release(frame);
+        }
+        assert_eq!((pool.slots.len(), pool.small.all.len(), pool.large.all.len()), (1, 1, 0));
+        let small = pool.store(&pattern(60)).unwrap();
+        assert!(pool.view(&small).rest.is_empty(), "an ACK holds no buffer");
+        pool.release(small);
+    }
+
+    #[test]
+    fn a_failed_read_leaves_the_pool_as_it_was() {
+        let mut pool = FramePool::default();
+        assert_eq!(pool.read_into(1514, |_, _| Err::<usize, _>("would block")), Err("would block"));
+        assert_eq!(pool.live(), 0);
+        let frame = pool.store(&pattern(1514)).unwrap();
+        assert_eq!((pool.slots.len(), pool.small.all.len()), (1, 1));
+        pool.release(frame);
+    }
+
+    #[test]
+    fn a_train_counts_each_wire_frame_with_its_header() {
+        let mut pool = FramePool::default();
+        let cut = Cut { header: 66, segment: 1448 };
+        let mut train = pool.store_train(&pattern(66 + 3 * 1448 + 10), cut).unwrap();
+        assert_eq!(train.count(), 4);
+        assert_eq!((0..4).map(|i| pool.wire_len(&train, i)).collect::<Vec<_>>(), [1514, 1514, 1514, 76]);
+        assert_eq!(pool.bytes(&train), 3 * 1514 + 76);
+        let front = pool.split_front(&mut train, 1);
+        assert_eq!((pool.bytes(&front), pool.bytes(&train)), (1514, 2 * 1514 + 76));
+        assert!(front.is_followed_by(&train) && !train.is_followed_by(&front));
+        let mut whole = front;
+        pool.append(&mut whole, train);
+        assert_eq!(whole.count(), 4);
+        assert_eq!(pool.live(), 1);
+        pool.release(whole);
+        assert_eq!(pool.live(), 0);
+    }
+
+    #[test]
+    fn a_cut_that_does_not_fit_is_refused_and_nothing_leaks() {
+        let mut pool = FramePool::default();
+        for cut in [Cut { header: 66, segment: 0 }, Cut { header: 200, segment: 10 }, Cut { header: 66, segment: 1448 }]
+        {
+            assert!(matches!(pool.store_train(&pattern(66), cut), Err(Unfit::Cut { .. })));
+        }
+        assert_eq!(pool.live(), 0);
+        let one = pool.store_train(&pattern(100), Cut { header: 66, segment: 1448 }).unwrap();
+        assert_eq!((one.count(), pool.view(&one).cut), (1, None), "a train of one is a plain frame");
+        pool.release(one);
+    }
+
+    #[test]
+    fn shared_frames_keep_their_bytes_until_the_last_is_released() {
+        let mut pool = FramePool::default();
+        let frame = pool.store(&pattern(500)).unwrap();
+        let copy = pool.share(&frame);
+        pool.release(frame);
+        assert_eq!(pool.view(&copy).to_vec(), pattern(500));
+        pool.release(copy);
+        assert_eq!(pool.live(), 0);
+    }
+}
