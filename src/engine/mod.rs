@@ -1,6 +1,351 @@
 //! The simulated network: plan, event order, directions, commands, counters. It knows no clock, no OS and no I/O: time
 //! comes in as an argument.
+//!
+//! Inputs (frames and commands) carry their time. Events run at their own model time, in the total order of (time, rank
+//! of the direction, sequence within it); at the same instant everything inside the engine happens before the next
+//! input. So results depend only on the timed inputs, never on how calls of [`Engine::advance`] slice time, and an engine
+//! that is called late is late only towards the outside.
 
-pub mod plan;
+mod command;
+mod counters;
+mod direction;
+mod events;
+mod line;
+mod plan;
+mod sink;
 
+use std::collections::VecDeque;
+
+pub use command::{Change, Command, Rejected};
+pub use counters::{Amount, DelayStatistics, DirectionCounters, Dropped, NodeCounters};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
+pub use sink::{Fate, FateKind, FrameSink, Place};
+
+use crate::frame::{DropCause, Frame, FramePool};
+use crate::node::{Node, Switch, Verdict};
+use crate::rng::Way;
+use crate::units::Instant;
+use direction::{Around, Direction};
+use events::EventQueue;
+
+/// A node, by its position in [`Plan::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+/// A link, by its position in [`Plan::links`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub u32);
+
+/// One direction of a link. Its rank orders events of the same instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DirectionId(pub u32);
+
+impl LinkId {
+    /// The link's directions: from its first end to its second, and back.
+    pub const fn directions(self) -> [DirectionId; 2] {
+        [DirectionId(self.0 * 2), DirectionId(self.0 * 2 + 1)]
+    }
+}
+
+impl DirectionId {
+    /// The link whose direction this is.
+    pub const fn link(self) -> LinkId {
+        LinkId(self.0 / 2)
+    }
+}
+
+/// A network at work.
+pub struct Engine {
+    now: Instant,
+    pool: FramePool,
+    nodes: Vec<Site>,
+    directions: Vec<Direction>,
+    /// Where each direction leads: the node and its port there.
+    far_ends: Vec<(NodeId, u32)>,
+    events: EventQueue,
+    inputs: VecDeque<(Instant, Input)>,
+}
+
+/// A node and what surrounds it.
+struct Site {
+    node: Node,
+    /// The direction that leads away from each of its ports.
+    ports: Vec<DirectionId>,
+    counters: NodeCounters,
+}
+
+enum Input {
+    Frame(NodeId, Frame),
+    Commands(Vec<Command>),
+}
+
+impl Engine {
+    /// Builds the network of a plan.
+    ///
+    /// # Panics
+    /// When a link names a node that is not there, or a port does not have exactly one link: the scenario's checks have
+    /// excluded both.
+    pub fn new(plan: &Plan) -> Engine {
+        let mut nodes: Vec<Site> = plan
+            .nodes
+            .iter()
+            .map(|node| Site {
+                node: match node.kind {
+                    NodeKind::Port => Node::Port,
+                    NodeKind::Switch(spec) => Node::Switch(Switch::new(spec)),
+                },
+                ports: Vec::new(),
+                counters: NodeCounters::default(),
+            })
+            .collect();
+        let mut directions = Vec::with_capacity(plan.links.len() * 2);
+        let mut far_ends = Vec::with_capacity(plan.links.len() * 2);
+        for (n, link) in plan.links.iter().enumerate() {
+            let ids = LinkId(u32::try_from(n).expect("fewer than 2^31 links")).directions();
+            let ports = [0, 1].map(|end| {
+                let ports = &mut nodes[link.ends[end]].ports;
+                ports.push(ids[end]);
+                ports.len() as u32 - 1
+            });
+            for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
+                let spec = link.directions[end].clone();
+                directions.push(Direction::new(ids[end], spec, plan.seed, &link.name, way, plan.coalesce));
+                far_ends.push((NodeId(link.ends[1 - end] as u32), ports[1 - end]));
+            }
+        }
+        for (place, node) in nodes.iter().zip(&plan.nodes) {
+            assert!(
+                !matches!(place.node, Node::Port) || place.ports.len() == 1,
+                "port {} has {} links instead of one",
+                node.name,
+                place.ports.len()
+            );
+        }
+        let events = EventQueue::new(directions.len());
+        Engine {
+            now: Instant::ZERO,
+            pool: FramePool::default(),
+            nodes,
+            directions,
+            far_ends,
+            events,
+            inputs: VecDeque::new(),
+        }
+    }
+
+    /// Where frames are made: fill one here, then [`Engine::inject`] it.
+    pub fn pool(&mut self) -> &mut FramePool {
+        &mut self.pool
+    }
+
+    /// A frame enters the network at a port. It is carried by the next [`Engine::advance`]. A time before the latest input
+    /// or event counts as that one.
+    pub fn inject(&mut self, at: Instant, port: NodeId, frame: Frame) {
+        self.input(at, Input::Frame(port, frame));
+    }
+
+    /// A live change, in order with the frames.
+    pub fn apply(&mut self, at: Instant, command: Command) -> Result<(), Rejected> {
+        self.apply_all(at, vec![command])
+    }
+
+    /// Several live changes at one instant: no frame sees one without the others. On error none takes effect.
+    pub fn apply_all(&mut self, at: Instant, commands: Vec<Command>) -> Result<(), Rejected> {
+        for command in &commands {
+            self.check(command)?;
+        }
+        self.input(at, Input::Commands(commands));
+        Ok(())
+    }
+
+    /// Depends on the plan alone, so that a command is refused or not whatever has happened so far.
+    fn check(&self, command: &Command) -> Result<(), Rejected> {
+        let direction = match command {
+            Command::Down(link) | Command::Up(link) => link.directions()[0],
+            Command::Set(direction, _) => *direction,
+        };
+        self.directions.get(direction.0 as usize).map(|_| ()).ok_or(Rejected::NoSuchLink)
+    }
+
+    fn input(&mut self, at: Instant, input: Input) {
+        let at = at.max(self.now).max(self.inputs.back().map_or(Instant::ZERO, |(at, _)| *at));
+        self.inputs.push_back((at, input));
+    }
+
+    /// When [`Engine::advance`] next has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let event = self.events.first().map(|(at, _)| at);
+        match (event, self.inputs.front()) {
+            (Some(event), Some((input, _))) => Some(event.min(*input)),
+            (event, input) => event.or(input.map(|(at, _)| *at)),
+        }
+    }
+
+    /// Runs everything that is due up to and including `now`, each at its own time.
+    pub fn advance(&mut self, now: Instant, out: &mut impl FrameSink) {
+        loop {
+            let event = self.events.first().filter(|(at, _)| *at <= now);
+            let input = self.inputs.front().map(|(at, _)| *at).filter(|at| *at <= now);
+            match (event, input) {
+                (Some((at, rank)), input) if input.is_none_or(|input| at <= input) => self.step(at, rank, out),
+                (_, Some(_)) => {
+                    let (at, input) = self.inputs.pop_front().expect("an input is due");
+                    self.now = at;
+                    self.take_in(input, out);
+                }
+                _ => break,
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn step<S: FrameSink>(&mut self, at: Instant, rank: u32, out: &mut S) {
+        self.now = at;
+        let direction = &mut self.directions[rank as usize];
+        let leaving = direction.step(&mut Around { now: at, pool: &mut self.pool, sink: out });
+        self.events.set(rank, direction.next_event());
+        if let Some(frame) = leaving {
+            let (node, port) = self.far_ends[rank as usize];
+            self.arrive(node, port, frame, out);
+        }
+    }
+
+    fn take_in<S: FrameSink>(&mut self, input: Input, out: &mut S) {
+        match input {
+            Input::Frame(port, frame) => {
+                let node = &mut self.nodes[port.0 as usize];
+                assert!(matches!(node.node, Node::Port), "frames enter at ports");
+                node.counters.originated += frame.count();
+                let direction = node.ports[0];
+                self.send(port, direction, frame, out);
+            }
+            Input::Commands(commands) => {
+                for command in commands {
+                    self.command(&command, out);
+                    out.applied(&command, self.now);
+                }
+            }
+        }
+    }
+
+    fn command<S: FrameSink>(&mut self, command: &Command, out: &mut S) {
+        let mut around = Around { now: self.now, pool: &mut self.pool, sink: out };
+        let ids = match command {
+            Command::Set(id, change) => {
+                self.directions[id.0 as usize].set(change, &mut around);
+                [*id, *id]
+            }
+            Command::Down(link) => {
+                for id in link.directions() {
+                    self.directions[id.0 as usize].down(&mut around);
+                }
+                link.directions()
+            }
+            Command::Up(link) => {
+                for id in link.directions() {
+                    self.directions[id.0 as usize].up();
+                }
+                link.directions()
+            }
+        };
+        for id in ids {
+            self.events.set(id.0, self.directions[id.0 as usize].next_event());
+        }
+    }
+
+    fn arrive<S: FrameSink>(&mut self, id: NodeId, port: u32, frame: Frame, out: &mut S) {
+        let count = frame.count();
+        let place = &mut self.nodes[id.0 as usize];
+        place.counters.received += count;
+        match place.node.receive(self.now, port, self.pool.view(&frame).head) {
+            Verdict::Consume => {
+                place.counters.consumed += count;
+                out.deliver(id, self.pool.view(&frame), self.now);
+                self.pool.release(frame);
+            }
+            Verdict::Forward(to) => {
+                let direction = place.ports[to as usize];
+                self.send(id, direction, frame, out);
+            }
+            Verdict::Flood => self.flood(id, port, frame, out),
+            Verdict::Drop(cause) => self.drop_at(id, frame, cause, out),
+        }
+    }
+
+    fn flood<S: FrameSink>(&mut self, id: NodeId, from: u32, frame: Frame, out: &mut S) {
+        let place = &self.nodes[id.0 as usize];
+        // the last port takes the frame itself, those before it a copy
+        let Some(last) = (0..place.ports.len()).rev().find(|port| *port != from as usize) else {
+            return self.drop_at(id, frame, DropCause::NoPort, out);
+        };
+        for port in (0..last).filter(|port| *port != from as usize) {
+            let copy = self.pool.share(&frame);
+            let place = &mut self.nodes[id.0 as usize];
+            place.counters.replicated += copy.count();
+            let direction = place.ports[port];
+            self.send(id, direction, copy, out);
+        }
+        let direction = self.nodes[id.0 as usize].ports[last];
+        self.send(id, direction, frame, out);
+    }
+
+    fn send<S: FrameSink>(&mut self, from: NodeId, direction: DirectionId, frame: Frame, out: &mut S) {
+        self.nodes[from.0 as usize].counters.sent += frame.count();
+        let rank = direction.0;
+        let direction = &mut self.directions[rank as usize];
+        direction.offer(frame, &mut Around { now: self.now, pool: &mut self.pool, sink: out });
+        self.events.set(rank, direction.next_event());
+    }
+
+    fn drop_at<S: FrameSink>(&mut self, id: NodeId, frame: Frame, cause: DropCause, out: &mut S) {
+        let counters = &mut self.nodes[id.0 as usize].counters;
+        counters.dropped.add(cause, frame.count(), self.pool.bytes(&frame));
+        out.fate(Fate {
+            at: self.now,
+            place: Place::Node(id),
+            number: 0,
+            frames: frame.count(),
+            kind: FateKind::Dropped(cause),
+            view: self.pool.view(&frame),
+        });
+        self.pool.release(frame);
+    }
+
+    /// What happened in a direction so far.
+    pub fn counters(&self, direction: DirectionId) -> &DirectionCounters {
+        &self.directions[direction.0 as usize].counters
+    }
+
+    /// What a direction does now.
+    pub fn spec(&self, direction: DirectionId) -> &DirectionSpec {
+        self.directions[direction.0 as usize].spec()
+    }
+
+    /// Whether a link is up.
+    pub fn is_up(&self, link: LinkId) -> bool {
+        self.directions[link.directions()[0].0 as usize].is_up()
+    }
+
+    /// Wire frames inside a direction: waiting, on the wire, on their way.
+    pub fn inside(&self, direction: DirectionId) -> u64 {
+        self.directions[direction.0 as usize].inside()
+    }
+
+    /// Wire frames waiting in a direction's queue.
+    pub fn waiting(&self, direction: DirectionId) -> u64 {
+        self.directions[direction.0 as usize].waiting()
+    }
+
+    /// What happened in a node so far.
+    pub fn node_counters(&self, node: NodeId) -> &NodeCounters {
+        &self.nodes[node.0 as usize].counters
+    }
+
+    /// How many directions there are: ids 0…n − 1.
+    pub fn directions(&self) -> impl Iterator<Item = DirectionId> + use<> {
+        (0..self.directions.len() as u32).map(DirectionId)
+    }
+}
+
+#[cfg(test)]
+mod tests;

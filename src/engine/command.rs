@@ -1,0 +1,70 @@
+//! Live changes: what a timeline step and a control call both are.
+
+use serde::Serialize;
+
+use super::{DirectionId, DirectionSpec, LinkId};
+use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::queue::QueueSpec;
+
+/// A change of the running network, an event at a model time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Parameters of one direction change in place: frame numbers go on, a frame already propagating keeps its departure,
+    /// a new rate applies to the bits not yet sent.
+    Set(DirectionId, Change),
+    /// The link goes down: waiting and in-service frames drop, propagating ones arrive.
+    Down(LinkId),
+    /// The link comes up again.
+    Up(LinkId),
+}
+
+/// What changes in one direction; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Change {
+    /// New delay and jitter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<DelaySpec>,
+    /// New loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossSpec>,
+    /// New rate. A direction that had none gets the default queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateSpec>,
+    /// New framing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framing: Option<Framing>,
+    /// New queue; without a rate it waits for one to be set. Whoever takes commands from people refuses that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueSpec>,
+    /// New MTU in L3 bytes; 0 lifts the limit. Hosts keep theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+}
+
+impl Change {
+    /// Puts the change on top of what a direction does now.
+    pub fn apply_to(&self, spec: &mut DirectionSpec) {
+        let Change { delay, loss, rate, framing, queue, mtu } = self.clone();
+        spec.delay = delay.unwrap_or(spec.delay);
+        spec.loss = loss.unwrap_or(spec.loss);
+        spec.rate = rate.unwrap_or(spec.rate);
+        spec.framing = framing.unwrap_or(spec.framing);
+        spec.queue = queue.or(spec.queue);
+        if spec.rate != RateSpec::Unlimited {
+            spec.queue = spec.queue.or(Some(QueueSpec::DEFAULT));
+        }
+        spec.mtu = match mtu {
+            None => spec.mtu,
+            Some(0) => None,
+            Some(mtu) => Some(mtu),
+        };
+    }
+}
+
+/// Why a command was refused. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// No such link or direction.
+    #[error("the network has no such link")]
+    NoSuchLink,
+}

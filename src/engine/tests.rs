@@ -1,0 +1,378 @@
+//! The engine in virtual time: known answers for each effect. Properties over random networks are in `tests/engine.rs`.
+
+use super::*;
+use crate::frame::{Cut, FrameView};
+use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::node::SwitchSpec;
+use crate::queue::{FifoSpec, QueueSpec};
+use crate::units::{Duration, Probability};
+
+/// What came out: (port, when in ns, first wire frame of its train, wire frames).
+#[derive(Default)]
+struct Out {
+    delivered: Vec<(u32, u64, u16, u16)>,
+    dropped: Vec<(DropCause, u64)>,
+}
+
+impl FrameSink for Out {
+    fn deliver(&mut self, port: NodeId, frame: FrameView<'_>, at: Instant) {
+        self.delivered.push((port.0, at.as_nanos(), frame.first, frame.count));
+    }
+    fn fate(&mut self, fate: Fate<'_>) {
+        if let FateKind::Dropped(cause) = fate.kind {
+            self.dropped.extend((fate.number..fate.number + fate.frames).map(|n| (cause, n)));
+        }
+    }
+}
+
+fn us(us: u64) -> Instant {
+    Instant::from_nanos(us * 1_000)
+}
+
+fn port(name: &str) -> NodePlan {
+    NodePlan { name: name.into(), kind: NodeKind::Port }
+}
+
+/// Two ports and a link with this in its forward direction.
+fn pair(forward: DirectionSpec) -> Plan {
+    Plan {
+        seed: 1,
+        coalesce: Duration::ZERO,
+        nodes: vec![port("a"), port("b")],
+        links: vec![LinkPlan { name: "link".into(), ends: [0, 1], directions: [forward, DirectionSpec::default()] }],
+    }
+}
+
+const THERE: DirectionId = DirectionId(0);
+const LINK: LinkId = LinkId(0);
+
+fn inject(engine: &mut Engine, at: Instant, bytes: usize) {
+    let frame = engine.pool().store(&vec![0; bytes]).unwrap();
+    engine.inject(at, NodeId(0), frame);
+}
+
+fn inject_train(engine: &mut Engine, at: Instant, frames: usize) {
+    // wire frames of 1,000 bytes each
+    let frame = engine.pool().store_train(&vec![0; 50 + frames * 950], Cut { header: 50, segment: 950 }).unwrap();
+    engine.inject(at, NodeId(0), frame);
+}
+
+fn run(engine: &mut Engine) -> Out {
+    let mut out = Out::default();
+    engine.advance(Instant::from_nanos(u64::MAX - 1), &mut out);
+    assert_conserved(engine);
+    assert_eq!(engine.pool().live(), 0, "every frame left by a door");
+    out
+}
+
+fn assert_conserved(engine: &Engine) {
+    for id in engine.directions() {
+        let c = engine.counters(id);
+        let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
+        assert_eq!(c.offered.frames + c.duplicated, out, "direction {id:?}");
+    }
+}
+
+fn rate(text: &str) -> RateSpec {
+    RateSpec::Constant(text.parse().unwrap())
+}
+
+fn delay(us: u64) -> DelaySpec {
+    DelaySpec::constant(Duration::from_micros(us))
+}
+
+fn fifo(packets: u32) -> Option<QueueSpec> {
+    Some(QueueSpec::Fifo(FifoSpec { packets: Some(packets), ..FifoSpec::UNLIMITED }))
+}
+
+#[test]
+fn a_delay_is_exact_and_costs_no_throughput() {
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), ..Default::default() }));
+    for n in 0..5 {
+        inject(&mut engine, us(n), 1514);
+    }
+    let out = run(&mut engine);
+    let expected: Vec<_> = (0..5).map(|n| (1, 10_000_000 + n * 1_000, 0, 1)).collect();
+    assert_eq!(out.delivered, expected);
+    assert_eq!(engine.counters(THERE).delay.min(), Some(Duration::from_millis(10)));
+    assert_eq!(engine.counters(THERE).delay.max(), Some(Duration::from_millis(10)));
+}
+
+#[test]
+fn nothing_leaves_a_nanosecond_early() {
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), ..Default::default() }));
+    inject(&mut engine, Instant::ZERO, 60);
+    let mut out = Out::default();
+    engine.advance(Instant::from_nanos(9_999_999), &mut out);
+    assert_eq!((out.delivered.len(), engine.next_deadline()), (0, Some(us(10_000))));
+    engine.advance(us(10_000), &mut out);
+    assert_eq!((out.delivered.len(), engine.next_deadline()), (1, None));
+}
+
+#[test]
+fn the_wire_serializes_back_to_back_and_rests_when_idle() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(100), delay: delay(5), ..Default::default() };
+    let mut engine = Engine::new(&pair(spec));
+    for bytes in [1000, 500, 100] {
+        inject(&mut engine, us(0), bytes);
+    }
+    inject(&mut engine, us(5000), 1000);
+    let out = run(&mut engine);
+    let at: Vec<_> = out.delivered.iter().map(|d| d.1 / 1000).collect();
+    assert_eq!(at, [1005, 1505, 1605, 6005]);
+}
+
+#[test]
+fn a_backlogged_wire_delivers_its_rate_to_the_frame() {
+    // 20 Mbit/s offered to 10 Mbit/s of frames with Ethernet framing for a second
+    let spec =
+        DirectionSpec { rate: rate("10Mbit"), framing: Framing::Ethernet, queue: fifo(50), ..Default::default() };
+    let mut engine = Engine::new(&pair(spec));
+    let gap = 1538 * 8 * 1000 / 20; // ns at 20 Mbit/s
+    let frames = 1_000_000_000 / gap;
+    for n in 0..frames {
+        inject(&mut engine, Instant::from_nanos(n * gap), 1514);
+    }
+    let mut out = Out::default();
+    engine.advance(Instant::from_nanos(1_000_000_000), &mut out);
+    // the wire is never idle, so it carries ⌊10 Mbit / 1538 B⌋ frames
+    assert_eq!(out.delivered.len(), 10_000_000 / (1538 * 8));
+    let full = engine.counters(THERE).dropped.by(DropCause::QueueFull).frames;
+    assert_eq!(full, frames - out.delivered.len() as u64 - engine.inside(THERE));
+    assert!(full > 0);
+    let _ = run(&mut engine);
+}
+
+#[test]
+fn the_limit_counts_waiting_frames_only() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(3), delay: delay(100_000), ..Default::default() };
+    let mut engine = Engine::new(&pair(spec));
+    for _ in 0..10 {
+        inject(&mut engine, us(0), 1000);
+    }
+    let out = run(&mut engine);
+    // one on the wire, three waiting
+    assert_eq!(out.delivered.len(), 4);
+    assert_eq!(out.dropped, (4..10).map(|n| (DropCause::QueueFull, n)).collect::<Vec<_>>());
+}
+
+#[test]
+fn lost_frames_have_used_the_wire() {
+    let lossy = LossSpec::Random(Probability::ALWAYS);
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(10), loss: lossy, ..Default::default() };
+    let mut engine = Engine::new(&pair(spec));
+    for _ in 0..3 {
+        inject(&mut engine, us(0), 1000);
+    }
+    let cure = Change { loss: Some(LossSpec::None), ..Default::default() };
+    engine.apply(us(2500), Command::Set(THERE, cure)).unwrap();
+    inject(&mut engine, us(2500), 1000);
+    let out = run(&mut engine);
+    assert_eq!(out.dropped.len(), 3, "the third was on the wire already when the loss ended");
+    assert_eq!(out.delivered, [(1, 4_000_000, 0, 1)]);
+}
+
+#[test]
+fn jitter_keeps_the_order_unless_it_is_free() {
+    let jitter = |order| DelaySpec {
+        mean: Duration::from_millis(10),
+        jitter: Duration::from_millis(8),
+        distribution: Distribution::Uniform,
+        order,
+    };
+    let arrivals = |order| {
+        let mut engine = Engine::new(&pair(DirectionSpec { delay: jitter(order), ..Default::default() }));
+        for n in 0..1000 {
+            inject(&mut engine, us(n * 100), 60 + (n % 100) as usize);
+        }
+        let mut order_seen = Vec::new();
+        struct Numbers<'a>(&'a mut Vec<u64>);
+        impl FrameSink for Numbers<'_> {
+            fn deliver(&mut self, _: NodeId, _: FrameView<'_>, _: Instant) {}
+            fn fate(&mut self, fate: Fate<'_>) {
+                self.0.push(fate.number);
+            }
+        }
+        engine.advance(Instant::from_nanos(u64::MAX - 1), &mut Numbers(&mut order_seen));
+        (order_seen, engine.counters(THERE).clone())
+    };
+    let (kept, counters) = arrivals(Order::Keep);
+    assert!(kept.is_sorted());
+    assert_eq!(counters.reordered, 0);
+    let (free, counters) = arrivals(Order::Free);
+    assert!(!free.is_sorted());
+    let late = (0..free.len()).filter(|i| free[..*i].iter().any(|earlier| *earlier > free[*i])).count();
+    assert_eq!(counters.reordered, late as u64);
+    assert!(counters.delay.min().unwrap() >= Duration::from_millis(2));
+    assert!(counters.delay.max().unwrap() <= Duration::from_millis(18));
+}
+
+#[test]
+fn mtu_counts_what_is_behind_ethernet_and_tags() {
+    let mut engine = Engine::new(&pair(DirectionSpec { mtu: Some(1500), ..Default::default() }));
+    inject(&mut engine, us(0), 1514);
+    inject(&mut engine, us(0), 1515);
+    let mut tagged = vec![0; 1518];
+    tagged[12..14].copy_from_slice(&[0x81, 0x00]);
+    let frame = engine.pool().store(&tagged).unwrap();
+    engine.inject(us(0), NodeId(0), frame);
+    // of a train of large frames only the short last one passes
+    let train = engine.pool().store_train(&vec![0; 50 + 3 * 1600 + 10], Cut { header: 50, segment: 1600 }).unwrap();
+    engine.inject(us(0), NodeId(0), train);
+    let out = run(&mut engine);
+    assert_eq!(out.dropped, [1, 3, 4, 5].map(|n| (DropCause::Mtu, n)));
+    assert_eq!(out.delivered.iter().map(|d| d.2).collect::<Vec<_>>(), [0, 0, 3]);
+}
+
+#[test]
+fn an_unimpaired_train_leaves_whole() {
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(7), ..Default::default() }));
+    inject_train(&mut engine, us(0), 44);
+    assert_eq!(run(&mut engine).delivered, [(1, 7_000, 0, 44)]);
+    assert_eq!(engine.counters(THERE).delivered, Amount { frames: 44, bytes: 44_000 });
+}
+
+#[test]
+fn a_train_that_loses_a_frame_leaves_as_two_runs() {
+    let p: Probability = "3%".parse().unwrap();
+    let mut engine = Engine::new(&pair(DirectionSpec { loss: LossSpec::Random(p), ..Default::default() }));
+    inject_train(&mut engine, us(0), 44);
+    let out = run(&mut engine);
+    let lost: Vec<u16> = out.dropped.iter().map(|(_, n)| *n as u16).collect();
+    assert!(!lost.is_empty(), "the seed loses some");
+    let mut runs = Vec::new();
+    let mut start = 0;
+    for end in lost.iter().copied().chain([44]) {
+        if end > start {
+            runs.push((1, 0, start, end - start));
+        }
+        start = end + 1;
+    }
+    assert_eq!(out.delivered, runs);
+}
+
+#[test]
+fn on_a_slow_wire_a_train_leaves_frame_by_frame_and_on_a_fast_one_in_runs() {
+    let spec = |rate_text: &str| DirectionSpec { rate: rate(rate_text), queue: fifo(100), ..Default::default() };
+    let mut plan = pair(spec("8Mbit")); // 1 ms a frame
+    plan.coalesce = Duration::from_micros(50);
+    let mut engine = Engine::new(&plan);
+    inject_train(&mut engine, us(0), 4);
+    let expected: Vec<_> = (0..4).map(|n| (1, (n + 1) * 1_000_000, n as u16, 1)).collect();
+    assert_eq!(run(&mut engine).delivered, expected);
+
+    let mut plan = pair(spec("800Mbit")); // 10 µs a frame: six span 50 µs
+    plan.coalesce = Duration::from_micros(50);
+    let mut engine = Engine::new(&plan);
+    inject_train(&mut engine, us(0), 14);
+    assert_eq!(run(&mut engine).delivered, [(1, 60_000, 0, 6), (1, 120_000, 6, 6), (1, 140_000, 12, 2)]);
+    assert_eq!(engine.counters(THERE).delay.max(), Some(Duration::from_micros(140)));
+}
+
+#[test]
+fn a_run_ends_at_its_last_departure_when_the_next_frame_is_lost() {
+    // departures at 10, 20, … µs; a run that a lost frame ends does not wait for it
+    let p: Probability = "10%".parse().unwrap();
+    let spec =
+        DirectionSpec { rate: rate("800Mbit"), queue: fifo(100), loss: LossSpec::Random(p), ..Default::default() };
+    let mut plan = pair(spec);
+    plan.coalesce = Duration::from_millis(1);
+    let mut engine = Engine::new(&plan);
+    inject_train(&mut engine, us(0), 40);
+    let out = run(&mut engine);
+    assert!(out.dropped.len() > 1);
+    for (_, at, first, count) in out.delivered {
+        assert_eq!(at, u64::from(first + count) * 10_000, "run {first}+{count}");
+    }
+}
+
+#[test]
+fn a_new_rate_applies_to_the_bits_not_yet_sent() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(100), ..Default::default() };
+    let set = |text: &str| {
+        Command::Set(
+            THERE,
+            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() },
+        )
+    };
+    let mut engine = Engine::new(&pair(spec));
+    inject(&mut engine, us(0), 1000);
+    inject(&mut engine, us(0), 1000);
+    engine.apply(us(250), set("80Mbit")).unwrap(); // 750 of 1,000 bytes left: 75 µs
+    engine.apply(us(375), set("4Mbit")).unwrap(); // the second is half sent: 500 bytes take 1,000 µs
+    inject(&mut engine, us(1000), 1000);
+    engine.apply(us(1200), set("none")).unwrap(); // all that is left goes at once
+    let out = run(&mut engine);
+    assert_eq!(out.delivered.iter().map(|d| d.1 / 1000).collect::<Vec<_>>(), [325, 1200, 1200]);
+}
+
+#[test]
+fn down_drops_what_waits_and_what_is_on_the_wire_and_lets_arrive_what_is_on_its_way() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(100), delay: delay(10_000), ..Default::default() };
+    let mut engine = Engine::new(&pair(spec));
+    for _ in 0..3 {
+        inject(&mut engine, us(0), 1000);
+    }
+    engine.apply(us(1500), Command::Down(LINK)).unwrap();
+    inject(&mut engine, us(2000), 1000);
+    engine.apply(us(3000), Command::Up(LINK)).unwrap();
+    inject(&mut engine, us(3000), 1000);
+    let out = run(&mut engine);
+    assert_eq!(out.delivered.iter().map(|d| d.1 / 1000).collect::<Vec<_>>(), [11_000, 14_000]);
+    assert_eq!(out.dropped, [1, 2, 3].map(|n| (DropCause::LinkDown, n)));
+    assert!(engine.is_up(LINK));
+}
+
+#[test]
+fn a_rate_set_live_brings_the_default_queue() {
+    let mut engine = Engine::new(&pair(DirectionSpec::default()));
+    assert_eq!(engine.apply(us(0), Command::Down(LinkId(1))), Err(Rejected::NoSuchLink));
+    let set = Change { rate: Some(rate("64kbit")), ..Default::default() };
+    engine.apply(us(0), Command::Set(THERE, set)).unwrap();
+    for _ in 0..20 {
+        inject(&mut engine, us(1), 1000);
+    }
+    let out = run(&mut engine);
+    assert_eq!(engine.spec(THERE).queue, Some(QueueSpec::DEFAULT));
+    assert_eq!(out.delivered.len(), 11, "200 ms of 64 kbit/s hold one frame, but ten wait at least");
+}
+
+#[test]
+fn a_switch_floods_learns_and_counts() {
+    let direction = || [DirectionSpec::default(), DirectionSpec::default()];
+    let plan = Plan {
+        seed: 1,
+        coalesce: Duration::ZERO,
+        nodes: vec![
+            port("a"),
+            port("b"),
+            port("c"),
+            NodePlan { name: "s".into(), kind: NodeKind::Switch(SwitchSpec::default()) },
+        ],
+        links: (0..3).map(|n| LinkPlan { name: format!("l{n}"), ends: [n, 3], directions: direction() }).collect(),
+    };
+    let mut engine = Engine::new(&plan);
+    let send = |engine: &mut Engine, at: u64, from: u32, to: u8| {
+        let mut bytes = vec![0; 60];
+        (bytes[5], bytes[11]) = (to, from as u8 + 1);
+        let frame = engine.pool().store(&bytes).unwrap();
+        engine.inject(us(at), NodeId(from), frame);
+    };
+    send(&mut engine, 0, 0, 3);
+    send(&mut engine, 1, 2, 1);
+    send(&mut engine, 2, 0, 3);
+    let out = run(&mut engine);
+    assert_eq!(out.delivered.iter().map(|d| (d.1 / 1000, d.0)).collect::<Vec<_>>(), [(0, 1), (0, 2), (1, 0), (2, 2)]);
+    let switch = engine.node_counters(NodeId(3));
+    assert_eq!((switch.received, switch.replicated, switch.sent), (3, 1, 4));
+}
+
+#[test]
+fn inputs_that_come_late_count_as_now() {
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10), ..Default::default() }));
+    let mut out = Out::default();
+    engine.advance(us(100), &mut out);
+    inject(&mut engine, us(5), 60);
+    engine.advance(us(200), &mut out);
+    assert_eq!(out.delivered, [(1, 110_000, 0, 1)]);
+}

@@ -1,0 +1,410 @@
+//! What must always hold in the engine, over random networks, traffic and commands: both conservation equations,
+//! independence of how time is sliced, repeatability, order, and that nothing shifts another link's draws.
+
+use longwire::engine::{
+    Change, Command, DirectionId, DirectionSpec, Engine, Fate, FateKind, FrameSink, LinkId, LinkPlan, NodeId, NodeKind,
+    NodePlan, Place, Plan,
+};
+use longwire::frame::{Cut, FrameView};
+use longwire::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use longwire::node::SwitchSpec;
+use longwire::queue::{FifoSpec, QueueSpec};
+use longwire::units::{ByteSize, Duration, Instant, Probability, Rate};
+use proptest::prelude::*;
+
+/// Everything that can be seen from outside, in order.
+#[derive(Debug, Default, PartialEq)]
+struct Log(Vec<Seen>);
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Delivered { port: u32, at: u64, first: u16, count: u16, head: Vec<u8> },
+    Fate { at: u64, place: Place, number: u64, frames: u64, kind: FateKind },
+    Applied(String, u64),
+}
+
+impl FrameSink for Log {
+    fn deliver(&mut self, port: NodeId, frame: FrameView<'_>, at: Instant) {
+        let head = frame.head[..20.min(frame.head.len())].to_vec();
+        self.0.push(Seen::Delivered { port: port.0, at: at.as_nanos(), first: frame.first, count: frame.count, head });
+    }
+    fn fate(&mut self, fate: Fate<'_>) {
+        let Fate { at, place, number, frames, kind, .. } = fate;
+        self.0.push(Seen::Fate { at: at.as_nanos(), place, number, frames, kind });
+    }
+    fn applied(&mut self, command: &Command, at: Instant) {
+        self.0.push(Seen::Applied(format!("{command:?}"), at.as_nanos()));
+    }
+}
+
+impl Log {
+    /// Fates in one direction: (number, delivered at or dropped).
+    fn fates_of(&self, direction: DirectionId) -> Vec<(u64, u64, FateKind)> {
+        self.0
+            .iter()
+            .filter_map(|seen| match seen {
+                Seen::Fate { at, place, number, kind, .. } if *place == Place::Direction(direction) => {
+                    Some((*number, *at, *kind))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Input {
+    Frame { port: usize, to: u8, bytes: usize },
+    Train { port: usize, to: u8, frames: usize },
+    Commands(Vec<Command>),
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    plan: Plan,
+    ports: usize,
+    inputs: Vec<(u64, Input)>,
+}
+
+fn duration(max_us: u64) -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(Duration::ZERO), (0..max_us * 1000).prop_map(Duration::from_nanos)]
+}
+
+fn delay() -> impl Strategy<Value = DelaySpec> {
+    (duration(5000), duration(2000), any::<bool>(), any::<bool>()).prop_map(|(mean, jitter, normal, free)| DelaySpec {
+        mean,
+        jitter,
+        distribution: if normal { Distribution::Normal } else { Distribution::Uniform },
+        order: if free { Order::Free } else { Order::Keep },
+    })
+}
+
+fn loss() -> impl Strategy<Value = LossSpec> {
+    prop_oneof![
+        Just(LossSpec::None),
+        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap())),
+    ]
+}
+
+fn rate() -> impl Strategy<Value = RateSpec> {
+    prop_oneof![
+        Just(RateSpec::Unlimited),
+        (10_000u64..2_000_000_000).prop_map(|bps| RateSpec::Constant(Rate::from_bps(bps).unwrap())),
+    ]
+}
+
+fn framing() -> impl Strategy<Value = Framing> {
+    prop_oneof![
+        Just(Framing::None),
+        Just(Framing::Ethernet),
+        (0u64..50).prop_map(|n| Framing::Overhead(ByteSize::from_bytes(n)))
+    ]
+}
+
+fn queue() -> impl Strategy<Value = QueueSpec> {
+    let limits =
+        (prop::option::of(0u32..20), prop::option::of(0u64..20_000), prop::option::of(duration(20_000)), 0u32..4);
+    limits.prop_map(|(packets, bytes, time, min)| {
+        let min_packets = if time.is_some() { min } else { 0 };
+        QueueSpec::Fifo(FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets })
+    })
+}
+
+fn direction() -> impl Strategy<Value = DirectionSpec> {
+    (prop::option::of(68u32..2000), queue(), rate(), framing(), loss(), delay()).prop_map(
+        |(mtu, queue, rate, framing, loss, delay)| DirectionSpec {
+            mtu,
+            queue: (rate != RateSpec::Unlimited).then_some(queue),
+            rate,
+            framing,
+            loss,
+            delay,
+        },
+    )
+}
+
+/// A tree of switches with ports on them, and one link straight between two ports.
+fn plan() -> impl Strategy<Value = (Plan, usize)> {
+    (1usize..4, 2usize..6, any::<u64>(), prop::sample::select(vec![0u64, 50_000, 1_000_000]))
+        .prop_flat_map(|(switches, ports, seed, coalesce)| {
+            let links = switches - 1 + ports + 1;
+            (
+                Just((switches, ports, seed, coalesce)),
+                prop::collection::vec([direction(), direction()], links),
+                prop::collection::vec(any::<prop::sample::Index>(), links),
+            )
+        })
+        .prop_map(|((switches, ports, seed, coalesce), directions, parents)| {
+            // ports first, then two more ports for the straight link, then switches
+            let all_ports = ports + 2;
+            let mut nodes: Vec<_> =
+                (0..all_ports).map(|n| NodePlan { name: format!("p{n}"), kind: NodeKind::Port }).collect();
+            let ageing = Duration::from_millis(3);
+            nodes.extend(
+                (0..switches)
+                    .map(|n| NodePlan { name: format!("s{n}"), kind: NodeKind::Switch(SwitchSpec { ageing }) }),
+            );
+            let mut ends: Vec<[usize; 2]> =
+                (1..switches).map(|n| [all_ports + parents[n].index(n), all_ports + n]).collect();
+            ends.extend((0..ports).map(|p| [p, all_ports + parents[switches - 1 + p].index(switches)]));
+            ends.push([ports, ports + 1]);
+            let links = ends
+                .into_iter()
+                .zip(directions)
+                .enumerate()
+                .map(|(n, (ends, directions))| LinkPlan { name: format!("l{n}"), ends, directions })
+                .collect();
+            (Plan { seed, coalesce: Duration::from_nanos(coalesce), nodes, links }, all_ports)
+        })
+}
+
+fn command(links: usize) -> impl Strategy<Value = Command> {
+    let change = (
+        prop::option::of(delay()),
+        prop::option::of(loss()),
+        prop::option::of(rate()),
+        prop::option::of(framing()),
+        prop::option::of(queue()),
+        prop::option::of(0u32..2000),
+    )
+        .prop_map(|(delay, loss, rate, framing, queue, mtu)| Change { delay, loss, rate, framing, queue, mtu });
+    prop_oneof![
+        3 => (0..links as u32 * 2, change).prop_map(|(d, change)| Command::Set(DirectionId(d), change)),
+        1 => (0..links as u32).prop_map(|l| Command::Down(LinkId(l))),
+        1 => (0..links as u32).prop_map(|l| Command::Up(LinkId(l))),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    plan().prop_flat_map(|(plan, ports)| {
+        let frame = (0..ports, 0u8..8, 0usize..1700).prop_map(|(port, to, bytes)| Input::Frame { port, to, bytes });
+        let train = (0..ports, 0u8..8, 2usize..45).prop_map(|(port, to, frames)| Input::Train { port, to, frames });
+        let commands = prop::collection::vec(command(plan.links.len()), 1..3).prop_map(Input::Commands);
+        let input = prop_oneof![6 => frame, 3 => train, 1 => commands];
+        // many at the same microsecond, so that ties are met
+        let inputs = prop::collection::vec((0u64..200, input), 1..120).prop_map(|mut inputs| {
+            inputs.sort_by_key(|(at, _)| *at);
+            inputs.into_iter().map(|(at, input)| (at * 50_000, input)).collect()
+        });
+        (Just(plan), Just(ports), inputs).prop_map(|(plan, ports, inputs)| Case { plan, ports, inputs })
+    })
+}
+
+fn bytes(len: usize, from: usize, to: u8) -> Vec<u8> {
+    let mut bytes = vec![0u8; len];
+    if len >= 14 {
+        // 7 is broadcast
+        bytes[..6].copy_from_slice(&if to == 7 { [0xff; 6] } else { [2, 0, 0, 0, 0, to] });
+        bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, from as u8]);
+    }
+    bytes
+}
+
+fn feed(engine: &mut Engine, at: u64, input: &Input) {
+    let at = Instant::from_nanos(at);
+    match input {
+        Input::Frame { port, to, bytes: len } => {
+            let frame = engine.pool().store(&bytes(*len, *port, *to)).unwrap();
+            engine.inject(at, NodeId(*port as u32), frame);
+        }
+        Input::Train { port, to, frames } => {
+            let cut = Cut { header: 54, segment: 946 };
+            let frame = engine.pool().store_train(&bytes(54 + frames * 946 - 500, *port, *to), cut).unwrap();
+            engine.inject(at, NodeId(*port as u32), frame);
+        }
+        Input::Commands(commands) => engine.apply_all(at, commands.clone()).unwrap(),
+    }
+}
+
+/// Hours: whatever is inside at a rate of 10 kbit/s has left by then.
+const END: Instant = Instant::from_nanos(100_000_000_000_000);
+
+fn conserved(engine: &Engine, case: &Case) -> Result<(), TestCaseError> {
+    for id in engine.directions() {
+        let c = engine.counters(id);
+        let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
+        prop_assert_eq!(c.offered.frames + c.duplicated, out, "direction {:?}", id);
+        prop_assert_eq!(c.delay.count(), c.delivered.frames);
+    }
+    for n in 0..case.plan.nodes.len() as u32 {
+        let c = engine.node_counters(NodeId(n));
+        prop_assert_eq!(
+            c.received + c.originated + c.replicated,
+            c.sent + c.consumed + c.dropped.frames(),
+            "node {}",
+            n
+        );
+    }
+    Ok(())
+}
+
+fn run_whole(case: &Case) -> (Log, Engine) {
+    let mut engine = Engine::new(&case.plan);
+    let mut log = Log::default();
+    for (at, input) in &case.inputs {
+        feed(&mut engine, *at, input);
+    }
+    engine.advance(END, &mut log);
+    (log, engine)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn frames_are_conserved_and_slicing_changes_nothing(case in case(), slices in prop::collection::vec(0u64..20_000_000, 0..60)) {
+        let (whole, mut reference) = run_whole(&case);
+        conserved(&reference, &case)?;
+        prop_assert_eq!(reference.pool().live(), 0, "every frame left by a door");
+        prop_assert_eq!(reference.next_deadline(), None);
+        let injected: u64 = case.inputs.iter().map(|(_, i)| match i {
+            Input::Frame { .. } => 1,
+            Input::Train { frames, .. } => *frames as u64,
+            Input::Commands(_) => 0,
+        }).sum();
+        let originated: u64 = (0..case.ports as u32).map(|p| reference.node_counters(NodeId(p)).originated).sum();
+        prop_assert_eq!(injected, originated);
+
+        // the same inputs, with `advance` called at other instants in between, up to four times at the same one
+        let mut engine = Engine::new(&case.plan);
+        let mut log = Log::default();
+        let mut slices = slices.clone();
+        slices.sort_unstable();
+        let mut slices = slices.into_iter().peekable();
+        for (at, input) in &case.inputs {
+            while let Some(slice) = slices.next_if(|s| *s <= *at) {
+                engine.advance(Instant::from_nanos(slice), &mut log);
+                conserved(&engine, &case)?;
+            }
+            if at % 150_000 == 0 {
+                // exactly at the input's own instant
+                engine.advance(Instant::from_nanos(*at), &mut log);
+            }
+            feed(&mut engine, *at, input);
+        }
+        while let Some(deadline) = engine.next_deadline() {
+            // the finest slicing there is
+            engine.advance(deadline, &mut log);
+        }
+        conserved(&engine, &case)?;
+        prop_assert_eq!(&log, &whole);
+        for id in engine.directions() {
+            prop_assert_eq!(engine.counters(id), reference.counters(id));
+        }
+    }
+
+    #[test]
+    fn the_same_inputs_give_the_same_log(case in case()) {
+        prop_assert_eq!(run_whole(&case).0, run_whole(&case).0);
+    }
+
+    #[test]
+    fn runs_leave_at_their_last_departure_and_span_at_most_coalesce(case in case()) {
+        // Against coalesce 0, where each wire frame leaves at its own instant: never earlier, and at most `coalesce` later
+        // over a single link.
+        let single = |coalesce| {
+            let mut case = case.clone();
+            case.plan.coalesce = coalesce;
+            // port-to-port link only
+            let straight = case.plan.links.len() - 1;
+            let near = case.plan.links[straight].ends[0];
+            for (_, input) in &mut case.inputs {
+                match input {
+                    Input::Frame { port, .. } | Input::Train { port, .. } => *port = near,
+                    Input::Commands(_) => {}
+                }
+            }
+            let mut departures = std::collections::BTreeMap::new();
+            let (log, _) = run_whole(&case);
+            let direction = LinkId(straight as u32).directions()[0];
+            for seen in log.0 {
+                if let Seen::Fate { at, place, number, frames, kind: FateKind::Delivered { .. } } = seen
+                    && place == Place::Direction(direction)
+                {
+                    departures.extend((number..number + frames).map(|n| (n, at)));
+                }
+            }
+            departures
+        };
+        let coalesce = case.plan.coalesce;
+        let (exact, joined) = (single(Duration::ZERO), single(coalesce));
+        prop_assert_eq!(exact.keys().collect::<Vec<_>>(), joined.keys().collect::<Vec<_>>());
+        for (n, at) in &exact {
+            let late = joined[n].checked_sub(*at);
+            prop_assert!(late.is_some_and(|late| late <= coalesce.as_nanos()), "frame {}: {} → {}", n, at, joined[n]);
+        }
+    }
+
+    #[test]
+    fn another_link_or_loss_rate_shifts_no_draw(case in case(), extra in [direction(), direction()]) {
+        let straight = LinkId(case.plan.links.len() as u32 - 1).directions()[0];
+        let (log, _) = run_whole(&case);
+
+        // a link and two ports more, ahead of all others
+        let mut more = case.clone();
+        let n = more.plan.nodes.len();
+        more.plan.nodes.extend(["x", "y"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }));
+        more.plan.links.insert(0, LinkPlan { name: "another".into(), ends: [n, n + 1], directions: extra });
+        for (_, input) in &mut more.inputs {
+            if let Input::Commands(commands) = input {
+                for command in commands {
+                    match command {
+                        Command::Set(d, _) => d.0 += 2,
+                        Command::Down(l) | Command::Up(l) => l.0 += 1,
+                    }
+                }
+            }
+        }
+        let (with_more, _) = run_whole(&more);
+        prop_assert_eq!(with_more.fates_of(DirectionId(straight.0 + 2)), log.fates_of(straight));
+    }
+}
+
+/// One direction with delay and jitter, 2,000 frames, at this loss rate: the instant at which each arrives.
+fn arrivals(loss: &str) -> Vec<Option<u64>> {
+    let spec = DirectionSpec {
+        delay: DelaySpec {
+            mean: Duration::from_millis(10),
+            jitter: Duration::from_millis(5),
+            distribution: Distribution::Normal,
+            order: Order::Free,
+        },
+        loss: LossSpec::Random(loss.parse().unwrap()),
+        ..DirectionSpec::default()
+    };
+    let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();
+    let links = vec![LinkPlan { name: "wifi".into(), ends: [0, 1], directions: [spec, DirectionSpec::default()] }];
+    let plan = Plan { seed: 7, coalesce: Duration::ZERO, nodes, links };
+    let mut engine = Engine::new(&plan);
+    for n in 0..2000 {
+        feed(&mut engine, n * 100_000, &Input::Frame { port: 0, to: 1, bytes: 100 });
+    }
+    let mut log = Log::default();
+    engine.advance(END, &mut log);
+    let mut at = vec![None; 2000];
+    for (number, when, kind) in log.fates_of(DirectionId(0)) {
+        if let FateKind::Delivered { .. } = kind {
+            at[number as usize] = Some(when);
+        }
+    }
+    at
+}
+
+#[test]
+fn loss_turned_from_nothing_to_one_percent_leaves_every_delay_as_it_was() {
+    let (without, with) = (arrivals("0%"), arrivals("1%"));
+    assert!(without.iter().all(Option::is_some));
+    let lost = with.iter().filter(|at| at.is_none()).count();
+    assert!((1..60).contains(&lost), "{lost} of 2,000");
+    assert!(with.iter().zip(&without).all(|(with, without)| with.is_none() || with == without));
+}
+
+#[test]
+fn fates_are_the_same_in_every_release() {
+    // the first frames that this seed loses at 5 %: a change here breaks every recorded scenario
+    let lost: Vec<_> =
+        arrivals("5%").iter().enumerate().filter(|(_, at)| at.is_none()).map(|(n, _)| n).take(6).collect();
+    assert_eq!(lost, KNOWN_LOST);
+}
+
+const KNOWN_LOST: [usize; 6] = [14, 64, 73, 106, 119, 146];
