@@ -152,14 +152,14 @@ impl Div<u64> for Duration {
     }
 }
 
-impl From<Duration> for std::time::Duration {
-    fn from(d: Duration) -> std::time::Duration {
-        std::time::Duration::from_nanos(d.0)
+impl From<Duration> for core::time::Duration {
+    fn from(d: Duration) -> core::time::Duration {
+        core::time::Duration::from_nanos(d.0)
     }
 }
 
-impl From<std::time::Duration> for Duration {
-    fn from(d: std::time::Duration) -> Duration {
+impl From<core::time::Duration> for Duration {
+    fn from(d: core::time::Duration) -> Duration {
         Duration(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
     }
 }
