@@ -60,7 +60,7 @@ pub struct DirectionCounters {
     /// Dropped frames by cause.
     pub dropped: Dropped,
     /// From offered to delivered, in model time.
-    pub delay: DelayStatistics,
+    pub delay: TimeStatistics,
     /// One more than the highest number delivered so far.
     pub(crate) next_number: u64,
 }
@@ -83,9 +83,9 @@ pub struct NodeCounters {
     pub dropped: Dropped,
 }
 
-/// Delays of delivered frames. Nothing is allocated before the first.
+/// A distribution of lengths of time, one a frame. Nothing is allocated before the first.
 #[derive(Clone, Debug, Default)]
-pub struct DelayStatistics {
+pub struct TimeStatistics {
     histogram: Option<Box<Histogram<u64>>>,
     count: u64,
     sum: u128,
@@ -98,8 +98,9 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// 146 years: what the histogram can still grow to.
 const LONGEST: u64 = u64::MAX >> 2;
 
-impl DelayStatistics {
-    pub(crate) fn record(&mut self, delay: Duration, frames: u64) {
+impl TimeStatistics {
+    /// Counts `frames` frames that took `delay`.
+    pub fn record(&mut self, delay: Duration, frames: u64) {
         let ns = delay.as_nanos();
         self.min = if self.count == 0 { ns } else { self.min.min(ns) };
         self.max = self.max.max(ns);
@@ -111,27 +112,27 @@ impl DelayStatistics {
         histogram.record_n(ns.clamp(1, LONGEST), frames).expect("the histogram grows as far as this");
     }
 
-    /// Delivered frames.
+    /// How many were recorded.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The shortest delay, exactly; `None` before the first frame.
+    /// The shortest, exactly; `None` before the first frame.
     pub fn min(&self) -> Option<Duration> {
         (self.count > 0).then_some(Duration::from_nanos(self.min))
     }
 
-    /// The longest delay, exactly; `None` before the first frame.
+    /// The longest, exactly; `None` before the first frame.
     pub fn max(&self) -> Option<Duration> {
         (self.count > 0).then_some(Duration::from_nanos(self.max))
     }
 
-    /// The mean delay, exactly, rounded down to a nanosecond; `None` before the first frame.
+    /// The mean, exactly, rounded down to a nanosecond; `None` before the first frame.
     pub fn mean(&self) -> Option<Duration> {
         (self.count > 0).then(|| Duration::from_nanos((self.sum / u128::from(self.count)) as u64))
     }
 
-    /// The delay that a share `quantile` (0 to 1) of the frames did not exceed, to three digits and within minimum and
+    /// What a share `quantile` (0 to 1) of the frames did not exceed, to three digits and within minimum and
     /// maximum; `None` before the first frame.
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
         let ns = self.histogram.as_ref()?.value_at_quantile(quantile);
@@ -139,8 +140,8 @@ impl DelayStatistics {
     }
 }
 
-impl PartialEq for DelayStatistics {
-    fn eq(&self, other: &DelayStatistics) -> bool {
+impl PartialEq for TimeStatistics {
+    fn eq(&self, other: &TimeStatistics) -> bool {
         (self.count, self.sum, self.min, self.max) == (other.count, other.sum, other.min, other.max)
             && self.histogram == other.histogram
     }
@@ -152,13 +153,13 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_before_the_first_frame() {
-        let empty = DelayStatistics::default();
+        let empty = TimeStatistics::default();
         assert_eq!((empty.min(), empty.max(), empty.mean(), empty.quantile(0.5)), (None, None, None, None));
     }
 
     #[test]
     fn extremes_and_mean_are_exact_and_percentiles_near() {
-        let mut delays = DelayStatistics::default();
+        let mut delays = TimeStatistics::default();
         for us in 1..=1000 {
             delays.record(Duration::from_micros(us), 2);
         }

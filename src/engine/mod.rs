@@ -17,7 +17,7 @@ mod sink;
 use std::collections::VecDeque;
 
 pub use command::{Change, Command, Rejected};
-pub use counters::{Amount, DelayStatistics, DirectionCounters, Dropped, NodeCounters};
+pub use counters::{Amount, TimeStatistics, DirectionCounters, Dropped, NodeCounters};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
 pub use sink::{Fate, FateKind, FrameSink, Place};
 
@@ -341,7 +341,12 @@ impl Engine {
         &self.nodes[node.0 as usize].counters
     }
 
-    /// How many directions there are: ids 0…n − 1.
+    /// All nodes, in the order of the plan.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// All directions, link by link in the order of the plan.
     pub fn directions(&self) -> impl Iterator<Item = DirectionId> + use<> {
         (0..self.directions.len() as u32).map(DirectionId)
     }

@@ -1,1 +1,2 @@
 //! How frames enter and leave the engine.
+pub mod epoll;

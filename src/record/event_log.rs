@@ -1,0 +1,134 @@
+//! The event log: one JSON object a line, for everything that was not simply delivered, and for every command.
+//!
+//! Entries are small and copied on the engine's thread; text is made where the log is written.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::engine::{Fate, FateKind, Place};
+use crate::frame::DropCause;
+use crate::units::Instant;
+use crate::wire::summary::FrameSummary;
+
+/// One thing that happened, as the engine's thread keeps it.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// Consecutive wire frames were dropped.
+    Dropped {
+        /// When, in model time.
+        at: Instant,
+        /// Where.
+        place: Place,
+        /// Number of the first of them at the direction.
+        number: u64,
+        /// How many.
+        frames: u64,
+        /// Why.
+        cause: DropCause,
+        /// What they were.
+        summary: FrameSummary,
+    },
+    /// A command took effect.
+    Command {
+        /// When, in model time.
+        at: Instant,
+        /// In words.
+        what: String,
+    },
+}
+
+impl Entry {
+    /// What is kept of a fate: nothing for frames that were delivered.
+    pub fn of(fate: &Fate<'_>) -> Option<Entry> {
+        match fate.kind {
+            FateKind::Delivered { .. } => None,
+            FateKind::Dropped(cause) => Some(Entry::Dropped {
+                at: fate.at,
+                place: fate.place,
+                number: fate.number,
+                frames: fate.frames,
+                cause,
+                summary: FrameSummary::new(fate.view.head, fate.view.total()),
+            }),
+        }
+    }
+}
+
+/// Names of what entries call by number.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// By direction: link, from, to.
+    pub directions: Vec<[String; 3]>,
+    /// By node.
+    pub nodes: Vec<String>,
+    /// The instant that the scenario calls t = 0.
+    pub zero: Instant,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    t_ns: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<DropCause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<&'a str>,
+}
+
+/// Writes one entry as a line.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(entry: &Entry, names: &Names, out: &mut impl Write) -> io::Result<()> {
+    let since = |at: Instant| at.as_nanos() as i64 - names.zero.as_nanos() as i64;
+    let empty = Line {
+        t_ns: 0,
+        link: None,
+        from: None,
+        to: None,
+        node: None,
+        event: "",
+        cause: None,
+        number: None,
+        frames: None,
+        frame: None,
+        what: None,
+    };
+    let line = match entry {
+        Entry::Command { at, what } => Line { t_ns: since(*at), event: "command", what: Some(what), ..empty },
+        Entry::Dropped { at, place, number, frames, cause, summary } => {
+            let line = Line {
+                t_ns: since(*at),
+                event: "dropped",
+                cause: Some(*cause),
+                frames: Some(*frames),
+                frame: Some(summary.to_string()),
+                ..empty
+            };
+            match place {
+                Place::Direction(id) => {
+                    let [link, from, to] = &names.directions[id.0 as usize];
+                    Line { link: Some(link), from: Some(from), to: Some(to), number: Some(*number), ..line }
+                }
+                Place::Node(id) => Line { node: Some(&names.nodes[id.0 as usize]), ..line },
+            }
+        }
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")
+}

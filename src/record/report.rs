@@ -1,0 +1,322 @@
+//! The report of a run, version 1 of its JSON form, which is stable. Frames and bytes are wire frames and wire bytes,
+//! whatever travelled as super-frames; times are in nanoseconds.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
+use crate::frame::DropCause;
+use crate::scenario::validity::ValiditySpec;
+
+/// All that a run has to tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of this form.
+    pub longwire: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The file it came from, as it was given.
+    pub file: String,
+    /// The seed that repeats it.
+    pub seed: u64,
+    /// Parameters as they were used.
+    pub params: IndexMap<String, String>,
+    /// Against which clock it ran.
+    pub mode: Mode,
+    /// From t = 0 to the end.
+    pub duration_ns: u64,
+    /// What the run says about the scenario.
+    pub verdict: Verdict,
+    /// Why, where it is not a pass: one sentence each.
+    pub reasons: Vec<String>,
+    /// Each direction of each link, in file order.
+    pub directions: Vec<Direction>,
+    /// Nodes inside the network, in file order.
+    pub nodes: Vec<Node>,
+    /// Each interface of each host.
+    pub ports: Vec<Port>,
+    /// Workloads by name, in file order.
+    pub workloads: IndexMap<String, Work>,
+    /// Services by name, in file order.
+    pub services: IndexMap<String, Work>,
+    /// Expectations; there are none in this version of the language.
+    pub expectations: Vec<serde_json::Value>,
+    /// What was changed, started and ended, in order of time.
+    pub events: Vec<Event>,
+    /// Whether the machine kept up.
+    pub validity: Validity,
+    /// Where it ran.
+    pub machine: Machine,
+}
+
+/// Against which clock a run ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The machine's.
+    Live,
+    /// The engine's own.
+    Virtual,
+}
+
+/// What a run says about its scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All that was expected holds.
+    Pass,
+    /// A workload, service or expectation failed.
+    Fail,
+    /// The machine could not keep up, so neither pass nor fail is claimed.
+    Invalid,
+    /// The run could not be carried out.
+    Error,
+    /// It was interrupted, and torn down cleanly.
+    Interrupted,
+    /// Nothing was expected and nothing failed.
+    None,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "PASS",
+            Verdict::Fail => "FAIL",
+            Verdict::Invalid => "INVALID",
+            Verdict::Error => "ERROR",
+            Verdict::Interrupted => "INTERRUPTED",
+            Verdict::None => "NONE",
+        }
+    }
+}
+
+/// Frames and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// Wire frames.
+    pub frames: u64,
+    /// Wire bytes, Ethernet frames without FCS.
+    pub bytes: u64,
+}
+
+impl From<Amount> for Count {
+    fn from(Amount { frames, bytes }: Amount) -> Count {
+        Count { frames, bytes }
+    }
+}
+
+/// A distribution of times in ns. Minimum, maximum and mean are exact, percentiles to three digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Percentiles {
+    /// The least.
+    pub min: u64,
+    /// Half were at most this.
+    pub p50: u64,
+    /// 90 % were at most this.
+    pub p90: u64,
+    /// 99 % were at most this.
+    pub p99: u64,
+    /// 99.9 % were at most this.
+    pub p999: u64,
+    /// The most.
+    pub max: u64,
+    /// The mean.
+    pub mean: u64,
+}
+
+impl Percentiles {
+    /// `None` where nothing was counted.
+    pub fn of(times: &TimeStatistics) -> Option<Percentiles> {
+        let at = |q| times.quantile(q).map(|d| d.as_nanos());
+        Some(Percentiles {
+            min: times.min()?.as_nanos(),
+            p50: at(0.5)?,
+            p90: at(0.9)?,
+            p99: at(0.99)?,
+            p999: at(0.999)?,
+            max: times.max()?.as_nanos(),
+            mean: times.mean()?.as_nanos(),
+        })
+    }
+}
+
+/// What happened in one direction of a link.
+#[derive(Clone, Debug, Serialize)]
+pub struct Direction {
+    /// The link's name.
+    pub link: String,
+    /// Where frames come from: a node, with the interface where it has several.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// What the near end sent into it.
+    pub offered: Count,
+    /// What arrived at the far end.
+    pub delivered: Count,
+    /// Copies that a duplication model made.
+    pub duplicated: u64,
+    /// Frames whose bits were changed.
+    pub corrupted: u64,
+    /// Delivered frames that a later one had overtaken.
+    pub reordered: u64,
+    /// Delays that were drawn negative and became zero.
+    pub clamped: u64,
+    /// Still inside at the end.
+    pub inside: u64,
+    /// Dropped frames by cause, those that happened.
+    pub dropped: IndexMap<&'static str, u64>,
+    /// From offered to delivered, in model time.
+    pub delay_ns: Option<Percentiles>,
+    /// What the scenario asked of this direction.
+    pub requested: DirectionSpec,
+}
+
+impl Direction {
+    /// Puts together what an engine counted.
+    pub fn new(names: [String; 3], counters: &DirectionCounters, inside: u64, requested: DirectionSpec) -> Direction {
+        let [link, from, to] = names;
+        Direction {
+            link,
+            from,
+            to,
+            offered: counters.offered.into(),
+            delivered: counters.delivered.into(),
+            duplicated: counters.duplicated,
+            corrupted: counters.corrupted,
+            reordered: counters.reordered,
+            clamped: counters.clamped,
+            inside,
+            dropped: by_cause(&counters.dropped),
+            delay_ns: Percentiles::of(&counters.delay),
+            requested,
+        }
+    }
+}
+
+fn by_cause(dropped: &Dropped) -> IndexMap<&'static str, u64> {
+    DropCause::ALL
+        .into_iter()
+        .map(|cause| (cause.name(), dropped.by(cause).frames))
+        .filter(|(_, frames)| *frames > 0)
+        .collect()
+}
+
+/// What happened in a node inside the network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Frames that links delivered to it.
+    pub received: u64,
+    /// Copies that it made for flooding.
+    pub replicated: u64,
+    /// Frames that it offered to links.
+    pub sent: u64,
+    /// Dropped frames by cause, those that happened.
+    pub dropped: IndexMap<&'static str, u64>,
+}
+
+impl Node {
+    /// Puts together what an engine counted.
+    pub fn new(name: String, counters: &NodeCounters) -> Node {
+        let NodeCounters { received, replicated, sent, .. } = *counters;
+        Node { name, received, replicated, sent, dropped: by_cause(&counters.dropped) }
+    }
+}
+
+/// One interface of a host: a TAP.
+#[derive(Clone, Debug, Serialize)]
+pub struct Port {
+    /// The host's name.
+    pub host: String,
+    /// The interface's name inside the host.
+    pub interface: String,
+    /// Frames read from the host.
+    pub received: u64,
+    /// Frames written to the host.
+    pub sent: u64,
+    /// Frames that the host's kernel refused (its interface was down, or the frame too short).
+    pub refused: u64,
+    /// Frames of the host that the TAP's ring dropped before longwire could read them; `None` where the kernel of an
+    /// external machine was not asked.
+    pub ring_drops: Option<u64>,
+    /// Offloads that the TAP granted.
+    pub offloads: Vec<&'static str>,
+    /// Delivered by the clock − delivered by the model.
+    pub lateness_ns: Option<Percentiles>,
+}
+
+/// How a workload or service fared.
+#[derive(Clone, Debug, Serialize)]
+pub struct Work {
+    /// `command`, `shell`, `ping`, `udp` or `tcp`.
+    pub kind: &'static str,
+    /// The host it ran in, or `from → to`.
+    pub place: String,
+    /// Whether it did what was asked.
+    pub ok: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was started, from t = 0; negative for services. `None`: never.
+    pub started_ns: Option<i64>,
+    /// When it ended, from t = 0. `None`: never.
+    pub ended_ns: Option<i64>,
+    /// The program's exit code, 128 + n for signal n.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// Its last lines of output.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+    /// What a built-in workload measured.
+    #[serde(flatten)]
+    pub results: IndexMap<String, serde_json::Value>,
+}
+
+/// Something that happened during the run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// When, from t = 0.
+    pub at_ns: i64,
+    /// What, in words: `wifi.loss=100%`, `fetch started`.
+    pub what: String,
+}
+
+/// Whether the machine kept up.
+#[derive(Clone, Debug, Serialize)]
+pub struct Validity {
+    /// Within all limits.
+    pub ok: bool,
+    /// Which were exceeded: one sentence each.
+    pub reasons: Vec<String>,
+    /// What was measured.
+    pub measured: Measured,
+    /// The limits.
+    pub limits: ValiditySpec,
+}
+
+/// How well the machine kept up.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Measured {
+    /// The 99th percentile of lateness, at the port where it was worst.
+    pub lateness_p99_ns: Option<u64>,
+    /// The longest time between two drains of the ports.
+    pub stall_ns: u64,
+    /// Share of the run that the engine's thread was ready to run and waited for a processor; `None` where the kernel
+    /// does not tell.
+    pub run_delay: Option<f64>,
+    /// Frames that the rings dropped while the links' own queues had room.
+    pub ring_drops: u64,
+}
+
+/// Where a run ran.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The kernel's release.
+    pub kernel: String,
+    /// Processors that this process may use.
+    pub cores: usize,
+    /// longwire's version.
+    pub version: &'static str,
+}

@@ -1,0 +1,308 @@
+//! The live loop: a thread that carries frames from TAPs through the engine to TAPs, by the kernel's clock.
+//!
+//! It sleeps in epoll until a frame comes, an event is due or somebody asks something; reads what is there, up to a burst
+//! per port; lets the engine run what is due. Lateness is measured, and never fed into the model.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::clock::Clock;
+use super::taps::{Taps, Wake};
+use crate::engine::{Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics};
+use crate::port::tap::TapPort;
+use crate::record::event_log::Entry;
+use crate::units::{Duration, Instant};
+
+/// The loop wakes at least this often, so that a stop of the whole process shows even when no frame comes.
+const TICK: Duration = Duration::from_millis(10);
+/// Log entries on their way to the writer, in batches. When the writer falls behind so far, entries are counted and let go.
+const LOG_BATCHES: usize = 4096;
+
+/// A TAP and the port of the network that it stands for.
+pub struct LivePort {
+    /// The port.
+    pub node: NodeId,
+    /// Its TAP.
+    pub tap: TapPort,
+}
+
+/// A live network: the thread that runs it, and the way to talk to it.
+pub struct Live {
+    requests: Sender<Request>,
+    wake: Arc<EventFd>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    /// The clock that the engine runs by.
+    pub clock: Clock,
+}
+
+enum Request {
+    Apply(Vec<Command>, String, Sender<Result<(), Rejected>>),
+    Spec(Sender<Vec<DirectionSpec>>),
+    Progress(Sender<Progress>),
+    Stop(Sender<Outcome>),
+}
+
+/// How a run is doing: cheap enough to ask often.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Wire frames delivered in all directions.
+    pub delivered: u64,
+    /// Wire bytes delivered in all directions.
+    pub bytes: u64,
+    /// Wire frames dropped in all directions.
+    pub dropped: u64,
+}
+
+/// All that a run has counted.
+#[derive(Debug)]
+pub struct Outcome {
+    /// By direction: counters, and frames still inside.
+    pub directions: Vec<(DirectionCounters, u64)>,
+    /// By node.
+    pub nodes: Vec<NodeCounters>,
+    /// By port, in the order in which they were given.
+    pub ports: Vec<PortOutcome>,
+    /// The longest time between two drains of the ports.
+    pub stall: Duration,
+    /// Time that the thread was ready to run and waited for a processor; `None` where the kernel does not tell.
+    pub run_delay: Option<Duration>,
+    /// How long the thread ran.
+    pub ran: Duration,
+    /// Log entries that the writer was too slow for.
+    pub log_lost: u64,
+}
+
+/// What a port has counted.
+#[derive(Debug, Default)]
+pub struct PortOutcome {
+    /// Frames read from the host.
+    pub received: u64,
+    /// Frames written to the host.
+    pub sent: u64,
+    /// Frames that the host's kernel refused.
+    pub refused: u64,
+    /// Delivered by the clock − delivered by the model.
+    pub lateness: TimeStatistics,
+}
+
+impl Live {
+    /// Starts the network. Dropped frames and commands go to `log`, where there is one.
+    ///
+    /// # Errors
+    /// Those of making an epoll instance and a thread.
+    pub fn start(plan: &Plan, ports: Vec<LivePort>, log: Option<LogSender>) -> io::Result<Live> {
+        let (requests, inbox) = unbounded();
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
+        let clock = Clock::start();
+        let engine = Engine::new(plan);
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, Wake::REQUEST))?;
+        let taps = Taps::new(ports, plan.nodes.len(), &epoll, log)?;
+        let mut state = Loop { engine, taps, epoll, wake: Arc::clone(&wake), inbox, clock, stall: Duration::ZERO };
+        let thread = std::thread::Builder::new().name("longwire-engine".into()).spawn(move || state.run())?;
+        Ok(Live { requests, wake, thread: Some(thread), clock })
+    }
+
+    /// Applies commands at the present instant, all at once. `what` is how people would write them.
+    pub fn apply(&self, commands: Vec<Command>, what: String) -> Result<(), LiveError> {
+        self.ask(|reply| Request::Apply(commands, what, reply))?.map_err(LiveError::Rejected)
+    }
+
+    /// What each direction does now.
+    pub fn specs(&self) -> Result<Vec<DirectionSpec>, LiveError> {
+        self.ask(Request::Spec)
+    }
+
+    /// How it is doing.
+    pub fn progress(&self) -> Result<Progress, LiveError> {
+        self.ask(Request::Progress)
+    }
+
+    /// Ends the network and hands out what it has counted.
+    pub fn stop(mut self) -> Result<Outcome, LiveError> {
+        let outcome = self.ask(Request::Stop);
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(Err(error))) => Err(LiveError::Loop(error)),
+            _ => outcome,
+        }
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, LiveError> {
+        let (reply, answer) = bounded(1);
+        self.requests.send(request(reply)).map_err(|_| LiveError::Ended)?;
+        self.wake.write(1).map_err(|errno| LiveError::Loop(errno.into()))?;
+        answer.recv().map_err(|_| LiveError::Ended)
+    }
+}
+
+/// Why a live network did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The thread that carries the frames is gone.
+    #[error("the engine has ended")]
+    Ended,
+    /// Epoll or a TAP failed.
+    #[error("the engine's loop failed: {0}")]
+    Loop(io::Error),
+    /// The engine refused a command.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+}
+
+/// Where the engine's thread puts log entries. It never waits for the writer.
+pub struct LogSender {
+    batches: Sender<Vec<Entry>>,
+    batch: Vec<Entry>,
+    lost: u64,
+}
+
+const BATCH: usize = 256;
+
+impl LogSender {
+    /// The two ends of a log.
+    pub fn new() -> (LogSender, Receiver<Vec<Entry>>) {
+        let (batches, receiver) = bounded(LOG_BATCHES);
+        (LogSender { batches, batch: Vec::with_capacity(BATCH), lost: 0 }, receiver)
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.batch.push(entry);
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        match self.batches.try_send(batch) {
+            Ok(()) => {}
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => self.lost += batch.len() as u64,
+        }
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+struct Loop {
+    engine: Engine,
+    taps: Taps,
+    epoll: Epoll,
+    wake: Arc<EventFd>,
+    inbox: Receiver<Request>,
+    clock: Clock,
+    stall: Duration,
+}
+
+impl Loop {
+    fn run(&mut self) -> io::Result<()> {
+        // Linux rounds a sleep up by 50 µs unless told otherwise (prctl(2), PR_SET_TIMERSLACK). Without it all is later.
+        let _ = nix::sys::prctl::set_timerslack(1);
+        let started = self.clock.now();
+        let delay_before = run_delay();
+        let mut drained = started;
+        let mut ready = [EpollEvent::empty(); 64];
+        loop {
+            let now = self.clock.now();
+            let deadline = self.engine.next_deadline().unwrap_or(Instant::MAX).min(now + TICK);
+            let n = wait(&self.epoll, &mut ready, deadline - now)?;
+            let now = self.clock.now();
+            self.stall = self.stall.max((now - drained).saturating_sub(TICK));
+            drained = now;
+            let mut asked = false;
+            for event in &ready[..n] {
+                match event.data() {
+                    Wake::REQUEST => asked = true,
+                    port => self.taps.drain(port as usize, &self.clock, &mut self.engine)?,
+                }
+            }
+            let now = self.clock.now();
+            if asked && let Some(reply) = self.answer(now)? {
+                self.taps.finish();
+                let outcome = self.outcome(started, delay_before);
+                // whoever asked may be gone; the run ends all the same
+                let _ = reply.send(outcome);
+                return Ok(());
+            }
+            self.taps.set_now(now);
+            self.engine.advance(now, &mut self.taps);
+            self.taps.tick();
+        }
+    }
+
+    /// Answers what was asked; returns whom to give the outcome when it is to end.
+    fn answer(&mut self, now: Instant) -> io::Result<Option<Sender<Outcome>>> {
+        match self.wake.read() {
+            Ok(_) | Err(nix::errno::Errno::EAGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        while let Ok(request) = self.inbox.try_recv() {
+            // An asker that is gone does not need its answer.
+            match request {
+                Request::Apply(commands, what, reply) => {
+                    let result = self.engine.apply_all(now, commands);
+                    if result.is_ok() {
+                        self.taps.command(now, what);
+                    }
+                    self.engine.advance(now, &mut self.taps);
+                    let _ = reply.send(result);
+                }
+                Request::Spec(reply) => {
+                    let _ = reply.send(self.engine.directions().map(|d| self.engine.spec(d).clone()).collect());
+                }
+                Request::Progress(reply) => {
+                    let _ = reply.send(self.progress());
+                }
+                Request::Stop(reply) => return Ok(Some(reply)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn progress(&self) -> Progress {
+        self.engine.directions().map(|d| self.engine.counters(d)).fold(Progress::default(), |sum, c| Progress {
+            delivered: sum.delivered + c.delivered.frames,
+            bytes: sum.bytes + c.delivered.bytes,
+            dropped: sum.dropped + c.dropped.frames(),
+        })
+    }
+
+    fn outcome(&mut self, started: Instant, delay_before: Option<Duration>) -> Outcome {
+        let engine = &self.engine;
+        Outcome {
+            directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
+            nodes: engine.nodes().map(|n| *engine.node_counters(n)).collect(),
+            log_lost: self.taps.log_lost(),
+            ports: self.taps.take_outcomes(),
+            stall: self.stall,
+            run_delay: delay_before.and_then(|before| Some(run_delay()?.saturating_sub(before))),
+            ran: self.clock.now() - started,
+        }
+    }
+}
+
+/// Sleeps until something is ready or `timeout` is over; a signal counts as neither.
+fn wait(epoll: &Epoll, ready: &mut [EpollEvent], timeout: Duration) -> io::Result<usize> {
+    match crate::port::epoll::wait(epoll, ready, timeout) {
+        Ok(n) => Ok(n),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Time that this thread has been ready to run and waited for a processor: the second number of schedstat
+/// (Documentation/scheduler/sched-stats.rst), in ns.
+fn run_delay() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+}

@@ -1,0 +1,64 @@
+//! The run's directory (`--out DIR`): all that explains a run, on every exit.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Receiver;
+
+use crate::record::event_log::{self, Entry, Names};
+
+/// Where a run leaves its files.
+#[derive(Clone, Debug)]
+pub struct OutDir {
+    path: PathBuf,
+}
+
+impl OutDir {
+    /// Makes the directory, and those inside it.
+    ///
+    /// # Errors
+    /// Those of making directories.
+    pub fn create(path: &Path) -> io::Result<OutDir> {
+        fs::create_dir_all(path.join("programs"))?;
+        Ok(OutDir { path: path.canonicalize()? })
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        fs::write(self.path.join(name), text)
+    }
+
+    /// The file for all that a program writes.
+    ///
+    /// # Errors
+    /// Those of making a file.
+    pub fn program_output(&self, name: &str) -> io::Result<File> {
+        File::create(self.path.join("programs").join(format!("{name}.log")))
+    }
+
+    /// Starts the thread that writes `events.jsonl`; it ends with the log.
+    ///
+    /// # Errors
+    /// Those of making a file or a thread.
+    pub fn event_log(&self, names: Names, log: Receiver<Vec<Entry>>) -> io::Result<JoinHandle<io::Result<()>>> {
+        let mut file = BufWriter::new(File::create(self.path.join("events.jsonl"))?);
+        std::thread::Builder::new().name("longwire-log".into()).spawn(move || {
+            for batch in log {
+                for entry in &batch {
+                    event_log::write(entry, &names, &mut file)?;
+                }
+            }
+            file.flush()
+        })
+    }
+}

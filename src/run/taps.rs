@@ -1,0 +1,137 @@
+//! The TAPs' side of the live loop: frames in, frames out, lateness counted.
+
+use std::io::{self, IoSlice};
+
+use std::os::fd::AsFd;
+
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+
+use super::clock::Clock;
+use super::live::{LivePort, LogSender, PortOutcome};
+use crate::engine::{Engine, Fate, FrameSink, NodeId};
+use crate::frame::{Frame, FrameView};
+use crate::port::tap::TapPort;
+use crate::record::event_log::Entry;
+use crate::units::Instant;
+
+/// Frames read from one port before the others get their turn.
+const BURST: usize = 64;
+/// Longest frame of a plain TAP: the largest MTU, an Ethernet header and two VLAN tags.
+const LONGEST_FRAME: usize = 65_535 + 14 + 8;
+
+/// What woke the loop.
+pub(super) struct Wake;
+
+impl Wake {
+    /// Somebody asked something. Other values are positions of ports.
+    pub(super) const REQUEST: u64 = u64::MAX;
+}
+
+/// All TAPs of a run.
+pub(super) struct Taps {
+    ports: Vec<Port>,
+    /// By node of the network: the position of its port.
+    by_node: Vec<usize>,
+    /// Frames just read, before they are given their time.
+    burst: Vec<Frame>,
+    now: Instant,
+    log: Option<LogSender>,
+}
+
+struct Port {
+    node: NodeId,
+    tap: TapPort,
+    counted: PortOutcome,
+}
+
+/// A position that no port has.
+const NO_PORT: usize = usize::MAX;
+
+impl Taps {
+    pub(super) fn new(ports: Vec<LivePort>, nodes: usize, epoll: &Epoll, log: Option<LogSender>) -> io::Result<Taps> {
+        let mut by_node = vec![NO_PORT; nodes];
+        for (position, port) in ports.iter().enumerate() {
+            by_node[port.node.0 as usize] = position;
+            epoll.add(port.tap.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
+        }
+        let ports = ports
+            .into_iter()
+            .map(|LivePort { node, tap }| Port { node, tap, counted: PortOutcome::default() })
+            .collect();
+        Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, log })
+    }
+
+    /// Reads what waits at a port, up to a burst; what is left wakes the loop again. The clock is read once, after the last
+    /// frame: a frame that came while the burst was read must not get a time before it was sent, or it would be early.
+    pub(super) fn drain(&mut self, position: usize, clock: &Clock, engine: &mut Engine) -> io::Result<()> {
+        let port = &mut self.ports[position];
+        while self.burst.len() < BURST {
+            match engine.pool().read_into(LONGEST_FRAME, |head, rest| port.tap.read_parts(head, rest)) {
+                Ok(frame) => self.burst.push(frame),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let name = &port.tap.info().name;
+                    return Err(io::Error::new(error.kind(), format!("reading TAP `{name}`: {error}")));
+                }
+            }
+        }
+        let now = clock.now();
+        port.counted.received += self.burst.len() as u64;
+        for frame in self.burst.drain(..) {
+            engine.inject(now, port.node, frame);
+        }
+        Ok(())
+    }
+
+    /// The clock's reading that deliveries are compared with.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    pub(super) fn command(&mut self, at: Instant, what: String) {
+        if let Some(log) = &mut self.log {
+            log.push(Entry::Command { at, what });
+        }
+    }
+
+    /// Hands on what has been logged, so that a log is never far behind.
+    pub(super) fn tick(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    /// The run is over: the log ends.
+    pub(super) fn finish(&mut self) {
+        self.tick();
+    }
+
+    pub(super) fn log_lost(&self) -> u64 {
+        self.log.as_ref().map_or(0, LogSender::lost)
+    }
+
+    pub(super) fn take_outcomes(&mut self) -> Vec<PortOutcome> {
+        self.ports.iter_mut().map(|port| std::mem::take(&mut port.counted)).collect()
+    }
+}
+
+impl FrameSink for Taps {
+    fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
+        let port = &mut self.ports[self.by_node[node.0 as usize]];
+        port.counted.lateness.record(self.now - at, u64::from(frame.count));
+        match port.tap.write(&[IoSlice::new(frame.head), IoSlice::new(frame.rest)]) {
+            Ok(_) => port.counted.sent += 1,
+            // EIO: the host took its interface down; EINVAL: shorter than an Ethernet header. Counted, and reported.
+            Err(_) => port.counted.refused += 1,
+        }
+    }
+
+    fn fate(&mut self, fate: Fate<'_>) {
+        if let Some(log) = &mut self.log
+            && let Some(entry) = Entry::of(&fate)
+        {
+            log.push(entry);
+        }
+    }
+}
