@@ -10,18 +10,23 @@
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
 //! | [`tcp`] [`udp`] | layer 4 |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
+//! | [`gso`] [`segmentation`] | a super-frame as a train of wire frames, and how it is cut |
+//! | [`vnet`] | the virtio-net header, which says that a frame is a super-frame |
 
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+pub mod gso;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod segmentation;
 pub mod tcp;
 #[cfg(test)]
 mod testing;
 pub mod udp;
 pub mod vlan;
+pub mod vnet;
 
 /// Why bytes are not what they were taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
