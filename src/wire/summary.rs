@@ -265,6 +265,7 @@ impl fmt::Display for FrameSummary {
             write!(f, "vlan {id} ")?;
         }
         match self.addresses {
+            None if usize::from(self.l3_offset) < ethernet::HEADER_LEN => f.write_str("runt")?,
             None => write!(f, "{}", self.ethertype)?,
             Some(Addresses::V4(sender, target)) if self.ethertype == EtherType::ARP => match self.detail {
                 Detail::Arp { operation: arp::REQUEST } if sender == target => write!(f, "ARP announces {target}")?,
@@ -379,7 +380,7 @@ mod tests {
         assert_eq!((at(54).protocol, at(54).l4_offset, at(54).detail), (Some(6), None, Detail::None));
         assert_eq!(at(62).src_port(), Some(40_000));
         assert!(matches!(at(74).detail, Detail::Tcp { .. }));
-        assert_eq!(FrameSummary::new(&[], 0).to_string(), "802.3 LLC (0 B)");
+        assert_eq!(FrameSummary::new(&[], 0).to_string(), "runt (0 B)");
     }
 
     #[test]
