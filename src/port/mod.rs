@@ -1,1 +1,3 @@
 //! How frames enter and leave the engine.
+
+pub mod tap;
