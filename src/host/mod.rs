@@ -1,1 +1,44 @@
 //! Namespaces, addresses in them, processes in them, and their guaranteed teardown.
+//!
+//! The main process forks one **init** before it has a second thread ([`Init::start`]). Init is process 1 of a PID
+//! namespace of its own (for a normal user also of a user namespace); it makes every host and forks every program. The
+//! main process gets the TAPs' descriptors, and asks for everything else over a socket.
+//!
+//! Nothing outlives the main process, however it ends: the kernel kills init (parent-death signal; end of the socket),
+//! with init all of the PID namespace, with the last process and descriptor the namespaces and TAPs. Nothing is pinned to
+//! the file system.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
+//! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
+//! | `identity` `spawn` `join` | programs: who they are, how they start, how another process joins in |
+//! | `external` `helper` | machines that longwire does not make |
+//! | `probe` | what this machine can do |
+
+mod configure;
+mod error;
+mod external;
+mod helper;
+mod identity;
+mod init;
+mod join;
+pub mod message;
+mod mount;
+mod namespace;
+mod netlink;
+mod pid1;
+pub mod probe;
+mod protocol;
+mod sockets;
+mod spawn;
+mod sysctl;
+
+pub use configure::{InterfaceStatistics, link_local};
+pub use error::{Cause, HostError, SpawnError};
+pub use identity::Identity;
+pub use init::{Init, Spawn, Stdio};
+pub use join::{NamespaceFds, join_and_run};
+pub use protocol::{Event, ExitStatus, ProgramId};
+pub use sockets::Transport;
+pub use spawn::{Builtin, Program, What};

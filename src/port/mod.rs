@@ -1,2 +1,4 @@
 //! How frames enter and leave the engine.
+
 pub mod epoll;
+pub mod tap;

@@ -1,0 +1,321 @@
+//! What a host's kernel is told over netlink: MAC, MTU, ring, addresses, routes, rules, neighbours.
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope};
+use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use serde::{Deserialize, Serialize};
+
+use super::error::HostError;
+use super::netlink::{Batch, Netlink};
+use crate::port::tap::RING_FRAMES;
+use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
+
+/// Smallest MTU over which Linux speaks IPv6 (RFC 8200 §5).
+const IPV6_MIN_MTU: u32 = 1_280;
+
+/// First priority of the source rules: after `local` (0), before `main` (32,766).
+const RULE_PRIORITY: u32 = 1_000;
+
+/// What an interface has counted, as `ip -s link` shows it inside the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceStatistics {
+    /// Frames that the host received from the engine; a super-frame counts once.
+    pub rx_packets: u64,
+    /// Bytes that the host received.
+    pub rx_bytes: u64,
+    /// Frames that the host sent and the ring took; a super-frame counts once.
+    pub tx_packets: u64,
+    /// Bytes that the host sent.
+    pub tx_bytes: u64,
+    /// Frames that the host sent and the TAP's ring dropped, since it was full.
+    pub tx_dropped: u64,
+}
+
+/// Index of an interface in the network namespace that this thread is in.
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}
+
+/// Sets up a whole host in the network namespace that this thread is in. The TAPs exist; returns their indices.
+pub(crate) fn host(netlink: &mut Netlink, plan: &HostPlan, ipv6: bool) -> Result<Vec<u32>, HostError> {
+    let mut indices = Vec::with_capacity(plan.interfaces.len());
+    let mut batch = Batch::default();
+    batch.push(up(1), 0, "bring `lo` up");
+    for interface in &plan.interfaces {
+        let index = interface_index(&interface.name)
+            .ok_or_else(|| HostError::lacking(format!("find `{}`", interface.name), "it vanished as soon as made"))?;
+        indices.push(index);
+        link(&mut batch, interface, index, ipv6, true);
+    }
+    for interface in plan.interfaces.iter().zip(&indices) {
+        addresses(&mut batch, interface.0, *interface.1, ipv6, true)?;
+    }
+    for route in &plan.routes {
+        let index = match &route.interface {
+            None => None,
+            Some(name) => {
+                let at = plan.interfaces.iter().position(|interface| interface.name == *name);
+                Some(at.map(|at| indices[at]).ok_or_else(|| {
+                    HostError::input(
+                        format!("add the route to {}", route.to),
+                        format!("there is no interface `{name}`"),
+                    )
+                })?)
+            }
+        };
+        add_route(&mut batch, route, index);
+    }
+    for (at, (address, table)) in plan.rules.iter().enumerate() {
+        add_rule(&mut batch, *address, *table, RULE_PRIORITY.saturating_add(at as u32));
+    }
+    netlink.execute(batch)?;
+    Ok(indices)
+}
+
+/// Sets up one interface in a namespace that longwire did not make: what the plan names, nothing more.
+pub(crate) fn foreign_interface(
+    netlink: &mut Netlink,
+    plan: &InterfacePlan,
+    index: u32,
+    ipv6: bool,
+) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    link(&mut batch, plan, index, ipv6, false);
+    addresses(&mut batch, plan, index, ipv6, false)?;
+    netlink.execute(batch)
+}
+
+/// Reads an interface's counters.
+pub(crate) fn statistics(netlink: &mut Netlink, index: u32) -> Result<InterfaceStatistics, HostError> {
+    let link = netlink.link(index)?;
+    let stats = link.attributes.iter().find_map(|a| if let LinkAttribute::Stats64(s) = a { Some(s) } else { None });
+    let stats =
+        stats.ok_or_else(|| HostError::lacking("read an interface's counters", "the kernel did not send any"))?;
+    Ok(InterfaceStatistics {
+        rx_packets: stats.rx_packets,
+        rx_bytes: stats.rx_bytes,
+        tx_packets: stats.tx_packets,
+        tx_bytes: stats.tx_bytes,
+        tx_dropped: stats.tx_dropped,
+    })
+}
+
+/// The link-local address that goes with a MAC address (RFC 4291 §2.5.6 and appendix A: modified EUI-64).
+pub fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac;
+    let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f))
+}
+
+fn up(index: u32) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    RouteNetlinkMessage::SetLink(message)
+}
+
+/// Brings an interface up.
+pub(crate) fn bring_up(netlink: &mut Netlink, index: u32, name: &str) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    batch.push(up(index), 0, format!("bring `{name}` up"));
+    netlink.execute(batch)
+}
+
+/// Sets an interface's MTU.
+pub(crate) fn set_mtu(netlink: &mut Netlink, index: u32, name: &str, mtu: u32) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    batch.push(set(index, vec![LinkAttribute::Mtu(mtu)]), 0, format!("set the MTU of `{name}` to {mtu}"));
+    netlink.execute(batch)
+}
+
+/// Sizes a TAP's ring.
+pub(crate) fn size_ring(netlink: &mut Netlink, index: u32, name: &str) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    // A ring is resized when the queue length changes (tun.c, tun_queue_resize).
+    let message = set(index, vec![LinkAttribute::TxQueueLen(RING_FRAMES)]);
+    batch.push(message, 0, format!("size the ring of `{name}`"));
+    netlink.execute(batch)
+}
+
+/// An interface's MTU and whether it is up.
+pub(crate) fn mtu_and_up(netlink: &mut Netlink, index: u32) -> Result<(Option<u32>, bool), HostError> {
+    let link = netlink.link(index)?;
+    let mtu = link.attributes.iter().find_map(|a| if let LinkAttribute::Mtu(mtu) = a { Some(*mtu) } else { None });
+    Ok((mtu, link.header.flags.contains(LinkFlags::Up)))
+}
+
+fn set(index: u32, attributes: Vec<LinkAttribute>) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes = attributes;
+    RouteNetlinkMessage::SetLink(message)
+}
+
+fn link(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, own: bool) {
+    let name = &plan.name;
+    let set = |attribute| set(index, vec![attribute]);
+    // A ring is resized when the queue length changes (tun.c, tun_queue_resize).
+    batch.push(set(LinkAttribute::TxQueueLen(RING_FRAMES)), 0, format!("size the ring of `{name}`"));
+    if plan.mac != [0; 6] {
+        batch.push(set(LinkAttribute::Address(plan.mac.to_vec())), 0, format!("set the MAC address of `{name}`"));
+    }
+    batch.push(set(LinkAttribute::Mtu(plan.mtu)), 0, format!("set the MTU of `{name}` to {}", plan.mtu));
+    if own && ipv6 && plan.mtu >= IPV6_MIN_MTU {
+        // The kernel would make the link-local address itself, and check it for duplicates.
+        let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+        let attribute = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode])]);
+        batch.push(set(attribute), 0, format!("keep automatic addresses off `{name}`"));
+    }
+    batch.push(up(index), 0, format!("bring `{name}` up"));
+}
+
+fn addresses(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, own: bool) -> Result<(), HostError> {
+    let ipv6_here = ipv6 && plan.mtu >= IPV6_MIN_MTU;
+    let name = &plan.name;
+    for address in &plan.addresses {
+        if address.addr().is_ipv6() && !ipv6_here {
+            let doing = format!("give `{name}` the address {address}");
+            return Err(if ipv6 {
+                HostError::input(doing, format!("IPv6 needs an MTU of {IPV6_MIN_MTU} or more, and it has {}", plan.mtu))
+            } else {
+                HostError::lacking(doing, "this kernel has IPv6 switched off")
+                    .cure("start it without `ipv6.disable=1`, or take the IPv6 addresses out of the scenario")
+            });
+        }
+        let message = address_message(address.addr(), address.prefix_len(), index);
+        batch.push(message, NLM_F_CREATE | NLM_F_EXCL, format!("give `{name}` the address {address}"));
+    }
+    if own && ipv6_here {
+        let address = link_local(plan.mac);
+        let message = address_message(address.into(), 64, index);
+        batch.push(message, NLM_F_CREATE | NLM_F_EXCL, format!("give `{name}` the address {address}/64"));
+    }
+    for (address, mac) in plan.neighbours.iter().filter(|(address, _)| address.is_ipv4() || ipv6_here) {
+        let mut message = NeighbourMessage::default();
+        message.header.family = family(*address);
+        message.header.ifindex = index;
+        message.header.state = NeighbourState::Permanent;
+        message.header.kind = RouteType::Unicast;
+        let destination = match address {
+            IpAddr::V4(address) => NeighbourAddress::Inet(*address),
+            IpAddr::V6(address) => NeighbourAddress::Inet6(*address),
+        };
+        message.attributes =
+            vec![NeighbourAttribute::Destination(destination), NeighbourAttribute::LinkLayerAddress(mac.to_vec())];
+        let flags = NLM_F_CREATE | NLM_F_REPLACE;
+        batch.push(RouteNetlinkMessage::NewNeighbour(message), flags, format!("tell `{name}` its neighbour {address}"));
+    }
+    Ok(())
+}
+
+fn address_message(address: IpAddr, prefix_len: u8, index: u32) -> RouteNetlinkMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family(address);
+    message.header.prefix_len = prefix_len;
+    message.header.index = index;
+    message.attributes = vec![AddressAttribute::Address(address)];
+    match address {
+        IpAddr::V4(v4) => {
+            message.attributes.push(AddressAttribute::Local(address));
+            // RFC 3021: a /31 has no broadcast address, and a /32 has nobody to hear one.
+            if prefix_len < 31 {
+                let broadcast = u32::from(v4) | u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+                message.attributes.push(AddressAttribute::Broadcast(broadcast.into()));
+            }
+        }
+        IpAddr::V6(v6) => {
+            if v6.is_unicast_link_local() {
+                message.header.scope = AddressScope::Link;
+            }
+            message.header.flags = AddressHeaderFlags::Nodad;
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
+    }
+    RouteNetlinkMessage::NewAddress(message)
+}
+
+fn add_route(batch: &mut Batch, route: &RoutePlan, index: Option<u32>) {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(route.to.addr());
+    message.header.destination_prefix_length = route.to.prefix_len();
+    message.header.protocol = RouteProtocol::Static;
+    message.header.kind = RouteType::Unicast;
+    message.header.scope = match (route.to.addr(), route.via) {
+        (IpAddr::V4(_), None) => RouteScope::Link,
+        _ => RouteScope::Universe,
+    };
+    // The header's field is too small for tables above 255: the attribute counts where the field is 0 (unspecified).
+    message.header.table = u8::try_from(route.table).unwrap_or(0);
+    message.attributes.push(RouteAttribute::Table(route.table));
+    if route.to.prefix_len() > 0 {
+        message.attributes.push(RouteAttribute::Destination(route_address(route.to.network())));
+    }
+    if let Some(via) = route.via {
+        message.attributes.push(RouteAttribute::Gateway(route_address(via)));
+    }
+    if let Some(index) = index {
+        message.attributes.push(RouteAttribute::Oif(index));
+    }
+    let via = route.via.map_or(String::new(), |via| format!(" via {via}"));
+    let doing = format!("add the route to {}{via} (table {})", route.to, route.table);
+    batch.push(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL, doing);
+}
+
+fn add_rule(batch: &mut Batch, from: IpAddr, table: u32, priority: u32) {
+    let mut message = RuleMessage::default();
+    message.header.family = family(from);
+    message.header.src_len = if from.is_ipv4() { 32 } else { 128 };
+    message.header.table = u8::try_from(table).unwrap_or(0);
+    message.header.action = RuleAction::ToTable;
+    message.attributes =
+        vec![RuleAttribute::Source(from), RuleAttribute::Table(table), RuleAttribute::Priority(priority)];
+    let doing = format!("add the rule from {from} lookup {table}");
+    batch.push(RouteNetlinkMessage::NewRule(message), NLM_F_CREATE | NLM_F_EXCL, doing);
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+fn route_address(address: IpAddr) -> RouteAddress {
+    match address {
+        IpAddr::V4(address) => RouteAddress::Inet(address),
+        IpAddr::V6(address) => RouteAddress::Inet6(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_addresses_are_modified_eui_64() {
+        // RFC 4291 appendix A inverts the universal/local bit and puts ff:fe in the middle.
+        assert_eq!(link_local([0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde]).to_string(), "fe80::3656:78ff:fe9a:bcde");
+        assert_eq!(link_local([0x02, 0, 0, 0, 0, 1]).to_string(), "fe80::ff:fe00:1");
+    }
+
+    #[test]
+    fn broadcast_addresses_fill_the_host_part_and_tiny_networks_have_none() {
+        let broadcast = |text: &str, prefix| {
+            let address = text.parse().expect("an address");
+            let RouteNetlinkMessage::NewAddress(message) = address_message(address, prefix, 1) else { panic!() };
+            message.attributes.iter().find_map(|a| match a {
+                AddressAttribute::Broadcast(b) => Some(b.to_string()),
+                _ => None,
+            })
+        };
+        assert_eq!(broadcast("10.1.2.3", 24).as_deref(), Some("10.1.2.255"));
+        assert_eq!(broadcast("10.1.2.3", 30).as_deref(), Some("10.1.2.3"));
+        assert_eq!(broadcast("10.1.2.3", 31), None);
+        assert_eq!(broadcast("10.1.2.3", 32), None);
+        assert_eq!(broadcast("fd00::1", 64), None);
+    }
+}

@@ -1,0 +1,345 @@
+//! The main process's handle on init, and so on all hosts.
+#![allow(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::configure::{self, InterfaceStatistics};
+use super::error::{HostError, SpawnError};
+use super::external::{self, External};
+use super::identity::{self, Identity};
+use super::join::NamespaceFds;
+use super::netlink::Netlink;
+use super::pid1::{self, Birth};
+use super::protocol::{Event, ProgramId, Reply, Request};
+use super::sockets::Transport;
+use super::spawn::{self, Builtin, What};
+use super::{helper, message, namespace};
+use crate::port::tap::{Framing, TapPort};
+use crate::scenario::network::{HostPlan, NetworkPlan, Place};
+use crate::units::Duration;
+
+/// The main process's handle on init. Dropping it ends every program and takes every host away at once;
+/// [`Init::shutdown`] is the gentle way.
+///
+/// [`AsFd`] gives the descriptor that becomes readable when an [`Event`] waits. Events that came in between an answer and
+/// its question are kept inside, so take all from [`Init::next_event`] before polling it.
+#[derive(Debug)]
+pub struct Init {
+    socket: OwnedFd,
+    pid: Pid,
+    alive: bool,
+    identity: Identity,
+    events: VecDeque<Event>,
+    hosts: Vec<(String, Made)>,
+}
+
+/// Who made a host's interfaces, and so who reads their counters.
+enum Made {
+    ByInit,
+    Outside(Vec<(Netlink, u32)>),
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Made::ByInit => "ByInit",
+            Made::Outside(_) => "Outside",
+        })
+    }
+}
+
+/// Where a program's standard streams lead. Every one is the program's alone: this process's copies are closed.
+#[derive(Debug, Default)]
+pub struct Stdio {
+    /// Standard input; `None` for /dev/null.
+    pub stdin: Option<OwnedFd>,
+    /// Standard output; `None` for /dev/null.
+    pub stdout: Option<OwnedFd>,
+    /// Standard error; `None` for /dev/null.
+    pub stderr: Option<OwnedFd>,
+}
+
+/// A program to be started.
+#[derive(Debug)]
+pub struct Spawn {
+    /// The number that its end will be reported under; not used before in this run.
+    pub id: ProgramId,
+    /// The host it runs in.
+    pub host: String,
+    /// What runs.
+    pub what: What,
+    /// Its standard streams.
+    pub stdio: Stdio,
+}
+
+impl Init {
+    /// Forks init into namespaces of its own. Must be called while this process has one thread, since init goes on in
+    /// ordinary code. Raises this process's soft limit of open files to the hard one (programs get the old one back).
+    ///
+    /// # Errors
+    /// What this machine lacks or forbids, with its cure: namespaces, user namespaces for a normal user.
+    pub fn start(builtin: Builtin) -> Result<Init, HostError> {
+        let doing = "start init";
+        helper::require_one_thread(doing)?;
+        // What waits in the buffer would otherwise be printed by the child as well.
+        let _ = io::stdout().flush();
+        let rootless = !namespace::is_privileged();
+        let identity = Identity::caller(rootless);
+        let open_files = raise_open_files();
+        let (socket, theirs) = message::pair().map_err(|e| HostError::os(doing, e))?;
+        let mut flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
+        if rootless {
+            flags |= CloneFlags::CLONE_NEWUSER;
+        }
+        let birth = Birth {
+            socket: theirs,
+            identity: identity.clone(),
+            outside: rootless.then(identity::effective),
+            builtin,
+            open_files,
+        };
+        // SAFETY: this process has one thread, which was just checked.
+        let forked = unsafe { namespace::fork_into(flags) }.map_err(|error| match rootless {
+            true => HostError::user_namespace("make a user namespace", error),
+            false => HostError::os("make a PID and a mount namespace", error)
+                .cure("a container must allow it: start it with `--privileged`"),
+        })?;
+        let Some(pid) = forked else { pid1::live(birth) };
+        drop(birth);
+        let mut init = Init { socket, pid, alive: true, identity, events: VecDeque::new(), hosts: Vec::new() };
+        match init.reply()? {
+            (Reply::Ready, _) => Ok(init),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    /// Makes every host of a plan, in order. Returns, host by host and interface by interface, the open TAPs.
+    ///
+    /// Must be called before threads start where a host stands in a network namespace that exists.
+    ///
+    /// # Errors
+    /// The first thing that could not be made, with its host, and its cure where one is known. The run cannot go on then.
+    pub fn build(&mut self, plan: &NetworkPlan, framing: Framing) -> Result<Vec<Vec<TapPort>>, HostError> {
+        plan.hosts.iter().map(|host| self.build_host(host, framing)).collect()
+    }
+
+    fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
+        let outside = |made: Vec<External>| {
+            let (ports, counters) = made.into_iter().map(|e| (e.port, (e.netlink, e.index))).unzip();
+            (ports, Made::Outside(counters))
+        };
+        let (ports, made) = match &host.place {
+            Place::Namespace => {
+                let request = Request::Build { host: Box::new(host.clone()), framing };
+                match self.ask(&request, &[])? {
+                    (Reply::Built(infos), fds) if infos.len() == fds.len() => {
+                        let ports = fds.into_iter().zip(infos).map(|(fd, info)| TapPort::from_parts(fd, info));
+                        (ports.collect(), Made::ByInit)
+                    }
+                    (other, _) => return Err(unexpected(other)),
+                }
+            }
+            Place::ExternalTap { tap } => {
+                let [interface] = &host.interfaces[..] else {
+                    let reason = format!("a TAP is one interface, and {} links end there", host.interfaces.len());
+                    return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
+                };
+                outside(vec![external::tap(tap, interface, framing).map_err(|e| e.at(&host.name))?])
+            }
+            Place::ExternalNetns { netns } => {
+                let made = host.interfaces.iter().map(|interface| external::interface(netns, interface, framing));
+                outside(made.collect::<Result<_, _>>().map_err(|e: HostError| e.at(&host.name))?)
+            }
+        };
+        self.hosts.push((host.name.clone(), made));
+        Ok(ports)
+    }
+
+    /// Starts a program and waits until it has been executed.
+    ///
+    /// # Errors
+    /// What kept it from being executed; nothing of it is left then.
+    pub fn spawn(&mut self, spawn: Spawn) -> Result<(), SpawnError> {
+        let Spawn { id, host, what, stdio } = spawn;
+        let or_null = |fd: Option<OwnedFd>| match fd {
+            Some(fd) => Ok(fd),
+            None => spawn::null().map_err(|e| HostError::os("open /dev/null", e)),
+        };
+        let fds = [or_null(stdio.stdin)?, or_null(stdio.stdout)?, or_null(stdio.stderr)?];
+        let request = Request::Spawn { id, host, what };
+        match self.ask(&request, &fds.each_ref().map(AsFd::as_fd))? {
+            (Reply::Spawned, _) => Ok(()),
+            (Reply::NotSpawned(error), _) => Err(error),
+            (other, _) => Err(unexpected(other).into()),
+        }
+    }
+
+    /// Sends a signal to a program's process group; `false` where no process of it is left.
+    ///
+    /// # Errors
+    /// No program was started under that number, or there is no such signal.
+    pub fn signal(&mut self, id: ProgramId, signal: Signal) -> Result<bool, HostError> {
+        match self.ask(&Request::Signal { id, signal: signal as i32 }, &[])? {
+            (Reply::Signalled(heard), _) => Ok(heard),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    /// The next event, without waiting for one.
+    ///
+    /// # Errors
+    /// Init has ended.
+    pub fn next_event(&mut self) -> Result<Option<Event>, HostError> {
+        while self.events.is_empty() {
+            let mut polled = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut polled, PollTimeout::ZERO) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(HostError::os("wait for events of the hosts", error)),
+            }
+            match self.receive()? {
+                (Reply::Event(event), _) => self.events.push_back(event),
+                (other, _) => return Err(unexpected(other)),
+            }
+        }
+        Ok(self.events.pop_front())
+    }
+
+    /// Whether a socket waits at `port` in a host: listening (TCP) or bound (UDP), IPv4 or IPv6. Nothing is connected.
+    ///
+    /// # Errors
+    /// Not a host that this run made.
+    pub fn listening(&mut self, host: &str, transport: Transport, port: u16) -> Result<bool, HostError> {
+        match self.ask(&Request::Listening { host: host.into(), transport, port }, &[])? {
+            (Reply::Listening(found), _) => Ok(found),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    /// The counters of every interface, host by host in the order of the plan.
+    ///
+    /// # Errors
+    /// An external interface has vanished, or init has ended.
+    pub fn statistics(&mut self) -> Result<Vec<Vec<InterfaceStatistics>>, HostError> {
+        let mut made = match self.ask(&Request::Statistics, &[])? {
+            (Reply::Statistics(hosts), _) => hosts.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            (other, _) => return Err(unexpected(other)),
+        };
+        let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
+            Made::ByInit => Ok(made.remove(name).unwrap_or_default()),
+            Made::Outside(interfaces) => {
+                let counters = interfaces.iter_mut().map(|(netlink, index)| configure::statistics(netlink, *index));
+                counters.collect::<Result<_, _>>().map_err(|e: HostError| e.at(name))
+            }
+        });
+        hosts.collect()
+    }
+
+    /// Handles on a host's namespaces, for [`super::join_and_run`] in another process.
+    ///
+    /// # Errors
+    /// Not a host that this run made.
+    pub fn namespaces(&mut self, host: &str) -> Result<NamespaceFds, HostError> {
+        match self.ask(&Request::Namespaces { host: host.into() }, &[])? {
+            (Reply::Namespaces, fds) => NamespaceFds::from_fds(fds),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    /// Who the programs run as.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Ends all programs (SIGTERM, after `grace` SIGKILL), then takes the hosts away. Returns the events that were not
+    /// taken yet, every program's end among them.
+    ///
+    /// # Errors
+    /// Init had ended before; everything is gone in that case too.
+    pub fn shutdown(mut self, grace: Duration) -> Result<Vec<Event>, HostError> {
+        match self.ask(&Request::Shutdown { grace_ns: grace.as_nanos() }, &[])? {
+            (Reply::Down, _) => Ok(std::mem::take(&mut self.events).into()),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    fn ask(&mut self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(Reply, Vec<OwnedFd>), HostError> {
+        match message::send(&self.socket, request, fds) {
+            Ok(()) => self.reply(),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(self.ended()),
+            Err(error) => Err(HostError::os("ask the process that holds the hosts", error)),
+        }
+    }
+
+    fn reply(&mut self) -> Result<(Reply, Vec<OwnedFd>), HostError> {
+        loop {
+            match self.receive()? {
+                (Reply::Event(event), _) => self.events.push_back(event),
+                (Reply::Failed(error), _) => return Err(error),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<(Reply, Vec<OwnedFd>), HostError> {
+        match message::receive(&self.socket) {
+            Ok(Some(received)) => Ok(received),
+            Ok(None) => Err(self.ended()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.ended()),
+            Err(error) => Err(HostError::os("hear from the process that holds the hosts", error)),
+        }
+    }
+
+    fn ended(&mut self) -> HostError {
+        // Its end of the socket closes a moment before it can be waited for.
+        let reason = match self.alive.then(|| waitpid(self.pid, None)) {
+            Some(Ok(WaitStatus::Signaled(_, signal, _))) => format!("it was killed by {signal}"),
+            Some(Ok(WaitStatus::Exited(_, code))) => format!("it ended with code {code}"),
+            _ => "it has ended".into(),
+        };
+        self.alive = false;
+        HostError::ended(reason)
+    }
+}
+
+impl AsFd for Init {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        if !self.alive {
+            return;
+        }
+        // Not waited for until here, so the number is still init's.
+        let _ = kill(self.pid, Signal::SIGKILL);
+        while waitpid(self.pid, None::<WaitPidFlag>) == Err(Errno::EINTR) {}
+    }
+}
+
+/// Raises the soft limit of open files to the hard one; returns what it was.
+fn raise_open_files() -> Option<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
+    Some(soft)
+}
+
+fn unexpected(reply: Reply) -> HostError {
+    match reply {
+        Reply::Failed(error) | Reply::NotSpawned(SpawnError::Hosts(error)) => error,
+        _ => HostError::ended("it answered something else than was asked"),
+    }
+}

@@ -1,0 +1,195 @@
+//! Running a program in a host of a run that another process holds: `longwire exec`.
+#![allow(unsafe_code)]
+
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, pthread_sigmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp, tcsetpgrp};
+
+use super::error::{HostError, SpawnError};
+use super::helper;
+use super::identity::Identity;
+use super::protocol::ExitStatus;
+use super::spawn::{self, Launch, Program, What};
+
+/// Handles on all namespaces of a host. Whoever holds them keeps the namespaces, but no program and no TAP, alive.
+#[derive(Debug)]
+pub struct NamespaceFds {
+    /// Network.
+    pub network: OwnedFd,
+    /// Mounts.
+    pub mounts: OwnedFd,
+    /// Processes: what joins it dies with the run.
+    pub processes: OwnedFd,
+    /// Users, where the run has a user namespace of its own.
+    pub users: Option<OwnedFd>,
+}
+
+impl NamespaceFds {
+    /// The handles in the order in which they travel between processes.
+    pub fn as_fds(&self) -> Vec<BorrowedFd<'_>> {
+        let three = [self.network.as_fd(), self.mounts.as_fd(), self.processes.as_fd()];
+        three.into_iter().chain(self.users.as_ref().map(AsFd::as_fd)).collect()
+    }
+
+    /// From handles in the order of [`NamespaceFds::as_fds`].
+    ///
+    /// # Errors
+    /// Not three or four of them.
+    pub fn from_fds(fds: Vec<OwnedFd>) -> Result<NamespaceFds, HostError> {
+        let mut fds = fds.into_iter();
+        match (fds.next(), fds.next(), fds.next(), fds.next(), fds.next()) {
+            (Some(network), Some(mounts), Some(processes), users, None) => {
+                Ok(NamespaceFds { network, mounts, processes, users })
+            }
+            _ => Err(HostError::lacking("receive a host's namespaces", "some of them got lost on the way")),
+        }
+    }
+}
+
+/// Joins a host, runs a program there with this process's standard streams and terminal, and returns its code (128 + n for
+/// signal n). Signals that reach this process are passed on. The program dies with the run.
+///
+/// This process must have one thread, and stays in the host's namespaces: it should end afterwards.
+///
+/// # Errors
+/// The namespaces cannot be joined (they are somebody else's, or the run has ended), or the program cannot be executed.
+pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Identity) -> Result<i32, SpawnError> {
+    helper::require_one_thread("join a host")?;
+    let join = |fd: &OwnedFd, flag, name: &str| {
+        setns(fd, flag).map_err(|e| {
+            HostError::os(format!("join the host's {name} namespace"), e)
+                .cure("use the user who started the run, or run with sudo")
+        })
+    };
+    // Users first: the rights over the others come with it.
+    if let Some(users) = &namespaces.users {
+        join(users, CloneFlags::CLONE_NEWUSER, "user")?;
+    }
+    join(&namespaces.network, CloneFlags::CLONE_NEWNET, "network")?;
+    join(&namespaces.processes, CloneFlags::CLONE_NEWPID, "PID")?;
+    join(&namespaces.mounts, CloneFlags::CLONE_NEWNS, "mount")?;
+
+    let terminal = Terminal::take();
+    let passed = [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ];
+    let mut set: SigSet = passed.into_iter().collect();
+    // Taking the terminal back from the background would stop this process otherwise.
+    set.add(Signal::SIGTTOU);
+    let prepare = |doing: &str, errno: Errno| SpawnError::Prepare { doing: doing.into(), errno: errno as i32 };
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), None).map_err(|e| prepare("block signals", e))?;
+    set.remove(Signal::SIGTTOU);
+    let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(|e| prepare("watch signals", e))?;
+    let enter = || {
+        // By the child itself and before it runs, so that it never reads the terminal from the background.
+        if terminal.is_some() {
+            tcsetpgrp(std::io::stdin(), getpgrp()).map_err(|e| ("take the terminal", e))
+        } else {
+            Ok(())
+        }
+    };
+    let launched = spawn::launch(&Launch {
+        what: &What::Program(program.clone()),
+        identity,
+        stdio: None,
+        enter: &enter,
+        own_group: terminal.is_some(),
+        builtin: |_, _| 127,
+        open_files: None,
+    });
+    let status = launched.map(|child| follow(child, &signals, terminal.as_ref()));
+    if let Some(terminal) = &terminal {
+        terminal.give_back();
+    }
+    match status {
+        Ok(status) => Ok(status.shell_code()),
+        // What fork says when the namespace's init is dead (pid_namespaces(7)).
+        Err(SpawnError::Prepare { doing, errno: libc::ENOMEM }) if doing == "fork" => {
+            Err(HostError::ended("the run has ended").into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A terminal that the program gets to itself, as a shell's foreground job does.
+struct Terminal {
+    own: Pid,
+}
+
+impl Terminal {
+    /// Only where this process is a job of its own in the foreground, both ends on the terminal: inside a pipeline or a
+    /// script the program stays in the group that it was started in, as any other program would.
+    fn take() -> Option<Terminal> {
+        let own = getpgrp();
+        let interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        (interactive && own == getpid() && tcgetpgrp(std::io::stdin()) == Ok(own)).then_some(Terminal { own })
+    }
+
+    fn give_to(&self, group: Pid) {
+        let _ = tcsetpgrp(std::io::stdin(), group);
+    }
+
+    fn give_back(&self) {
+        self.give_to(self.own);
+    }
+}
+
+/// Waits for the program, passing signals on.
+fn follow(child: Pid, signals: &SignalFd, terminal: Option<&Terminal>) -> ExitStatus {
+    let flags = WaitPidFlag::WUNTRACED | WaitPidFlag::WNOHANG;
+    loop {
+        match waitpid(child, Some(flags)) {
+            Ok(WaitStatus::Exited(_, code)) => return ExitStatus::Code(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return ExitStatus::Signal(signal as i32),
+            Ok(WaitStatus::Stopped(..)) => {
+                // As a shell's job: the shell sees this process stop, and continues it.
+                if let Some(terminal) = terminal {
+                    terminal.give_back();
+                    let _ = kill(getpid(), Signal::SIGSTOP);
+                    terminal.give_to(child);
+                    let _ = killpg(child, Signal::SIGCONT);
+                }
+                continue;
+            }
+            Err(Errno::EINTR) => continue,
+            Err(_) => return ExitStatus::Code(127),
+            Ok(_) => {}
+        }
+        let Ok(Some(info)) = signals.read_signal() else { continue };
+        let Ok(signal) = Signal::try_from(info.ssi_signo as i32) else { continue };
+        // What a key sent (SI_KERNEL) has reached the program too where both are in one group.
+        let from_key = info.ssi_code == libc::SI_KERNEL && terminal.is_none();
+        if signal != Signal::SIGCHLD && !from_key {
+            let _ = if terminal.is_some() { killpg(child, signal) } else { kill(child, signal) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_travel_in_one_order_and_their_number_is_checked() {
+        let open = || spawn::null().expect("/dev/null");
+        let three = NamespaceFds::from_fds(vec![open(), open(), open()]).expect("three");
+        assert!(three.users.is_none());
+        assert_eq!(three.as_fds().len(), 3);
+        assert_eq!(NamespaceFds::from_fds((0..4).map(|_| open()).collect()).expect("four").as_fds().len(), 4);
+        for wrong in [0, 2, 5] {
+            assert!(NamespaceFds::from_fds((0..wrong).map(|_| open()).collect()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Init: process 1 of the run's PID namespace. It makes the hosts, forks the programs, and takes everything along when it
+//! ends.
+//!
+//! It has one thread for life, so it may fork and change namespaces as it likes. Between two requests it stands in an empty
+//! network namespace of its own.
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::configure::{self, InterfaceStatistics};
+use super::error::{HostError, SpawnError};
+use super::identity::{self, Identity};
+use super::netlink::Netlink;
+use super::protocol::{Event, ExitStatus, ProgramId, Reply, Request};
+use super::spawn::{self, Builtin, Launch, What};
+use super::{message, mount, namespace, sockets, sysctl};
+use crate::port::tap::{Framing, TapInfo, TapPort};
+use crate::scenario::network::HostPlan;
+
+/// How long killed programs get to be gone; only one that hangs inside the kernel needs any of it.
+const KILLED_WITHIN: Duration = Duration::from_secs(1);
+
+/// What init is born with.
+pub(crate) struct Birth {
+    pub(crate) socket: OwnedFd,
+    pub(crate) identity: Identity,
+    /// The main process's user and group, to be mapped to root; `None` without a user namespace of its own.
+    pub(crate) outside: Option<(u32, u32)>,
+    pub(crate) builtin: Builtin,
+    pub(crate) open_files: Option<u64>,
+}
+
+struct Host {
+    network: OwnedFd,
+    mounts: OwnedFd,
+    netlink: Netlink,
+    indices: Vec<u32>,
+}
+
+struct Pid1 {
+    birth: Birth,
+    base_network: OwnedFd,
+    base_mounts: OwnedFd,
+    children: SignalFd,
+    hosts: BTreeMap<String, Host>,
+    programs: BTreeMap<Pid, ProgramId>,
+    /// The process group of each program ever started; `None` once its number has been given out again.
+    groups: BTreeMap<ProgramId, Option<Pid>>,
+    ipv6: bool,
+}
+
+/// The socket is closed or broken: the main process is gone.
+struct MainIsGone;
+
+/// Lives as init, in the child that [`namespace::fork_into`] made.
+pub(crate) fn live(birth: Birth) -> ! {
+    // The main process's end of the socket among them: otherwise its end would never be seen.
+    spawn::close_all_but(Some(birth.socket.as_fd()));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Pid1::set_up(birth) {
+        Ok(mut pid1) => {
+            let MainIsGone = pid1.serve();
+        }
+        Err(MainIsGone) => {}
+    }));
+    // SAFETY: _exit takes no pointers and does not return. The kernel kills every process of the namespace with init.
+    unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
+}
+
+impl Pid1 {
+    fn set_up(birth: Birth) -> Result<Pid1, MainIsGone> {
+        match Pid1::prepare(&birth) {
+            Ok((base_network, base_mounts, children)) => {
+                message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
+                let (hosts, programs, groups) = Default::default();
+                let ipv6 = sysctl::has_ipv6();
+                Ok(Pid1 { birth, base_network, base_mounts, children, hosts, programs, groups, ipv6 })
+            }
+            Err(error) => {
+                let _ = message::send(&birth.socket, &Reply::Failed(error), &[]);
+                Err(MainIsGone)
+            }
+        }
+    }
+
+    fn prepare(birth: &Birth) -> Result<(OwnedFd, OwnedFd, SignalFd), HostError> {
+        if let Some(outside) = birth.outside {
+            identity::map_to_root(outside)
+                .map_err(|e| HostError::user_namespace("map this user into a user namespace", e))?;
+        }
+        // After the changes of credentials, which would clear it (prctl(2)).
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| HostError::os("tie init to its parent", e))?;
+        // The parent may have died before: its end of the socket then reads as closed.
+        let mut polled = [PollFd::new(birth.socket.as_fd(), PollFlags::POLLIN)];
+        let found = poll(&mut polled, PollTimeout::ZERO).unwrap_or(0);
+        if found > 0 && polled[0].revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)) {
+            return Err(HostError::ended("the main process ended"));
+        }
+        // No key of the terminal reaches it.
+        nix::unistd::setsid().map_err(|e| HostError::os("leave the terminal's session", e))?;
+        spawn::mute().map_err(|e| HostError::os("open /dev/null", e))?;
+        spawn::reset_signals();
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGCHLD);
+        set.thread_block().map_err(|e| HostError::os("block SIGCHLD", e))?;
+        let children = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(|e| HostError::os("watch for children", e))?;
+        mount::isolate()?;
+        mount::fresh_proc();
+        let mounts = namespace::own("mnt").map_err(|e| HostError::os("open the mount namespace", e))?;
+        Ok((namespace::new_network()?, mounts, children))
+    }
+
+    /// Answers requests and reports ends, until the main process is gone.
+    fn serve(&mut self) -> MainIsGone {
+        loop {
+            match self.wait(PollTimeout::NONE).and_then(|(asked, died)| {
+                if died {
+                    self.reap()?;
+                }
+                if asked { self.answer() } else { Ok(()) }
+            }) {
+                Ok(()) => {}
+                Err(gone) => return gone,
+            }
+        }
+    }
+
+    /// Waits until something is asked or a child has died: (asked, died).
+    fn wait(&self, timeout: PollTimeout) -> Result<(bool, bool), MainIsGone> {
+        let mut polled = [
+            PollFd::new(self.birth.socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut polled, timeout) {
+            Err(Errno::EINTR) => return Ok((false, false)),
+            other => other.map_err(|_| MainIsGone)?,
+        };
+        let flags = |at: usize| polled[at].revents().unwrap_or(PollFlags::empty());
+        if flags(0).intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
+            return Err(MainIsGone);
+        }
+        Ok((flags(0).contains(PollFlags::POLLIN), !flags(1).is_empty()))
+    }
+
+    /// Takes in the dead and reports programs among them; whether any child is left.
+    fn reap(&mut self) -> Result<bool, MainIsGone> {
+        while let Ok(Some(_)) = self.children.read_signal() {}
+        loop {
+            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(code)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, ExitStatus::Signal(signal as i32)),
+                Err(Errno::ECHILD) => return Ok(false),
+                Err(Errno::EINTR) => continue,
+                _ => return Ok(true),
+            };
+            // The others are orphans that some program left behind.
+            if let Some(id) = self.programs.remove(&pid) {
+                self.send(&Reply::Event(Event::Exited { id, status }), &[])?;
+            }
+        }
+    }
+
+    fn answer(&mut self) -> Result<(), MainIsGone> {
+        let Ok(Some((request, fds))) = message::receive::<Request>(&self.birth.socket) else {
+            return Err(MainIsGone);
+        };
+        match request {
+            Request::Build { host, framing } => match self.build(&host, framing) {
+                Ok((infos, taps)) => {
+                    let taps: Vec<_> = taps.iter().map(AsFd::as_fd).collect();
+                    self.send(&Reply::Built(infos), &taps)
+                }
+                Err(error) => self.send(&Reply::Failed(error.at(&host.name)), &[]),
+            },
+            Request::Spawn { id, host, what } => match self.spawn(id, &host, &what, &fds) {
+                Ok(()) => self.send(&Reply::Spawned, &[]),
+                Err(error) => self.send(&Reply::NotSpawned(error), &[]),
+            },
+            Request::Signal { id, signal } => {
+                let reply = self.signal(id, signal).map_or_else(Reply::Failed, Reply::Signalled);
+                self.send(&reply, &[])
+            }
+            Request::Listening { host, transport, port } => {
+                let found = self.inside(&host, || sockets::listening(transport, port));
+                self.send(&found.map_or_else(Reply::Failed, Reply::Listening), &[])
+            }
+            Request::Statistics => {
+                let reply = self.statistics().map_or_else(Reply::Failed, Reply::Statistics);
+                self.send(&reply, &[])
+            }
+            Request::Namespaces { host } => match self.namespaces(&host) {
+                Ok((fds, own)) => {
+                    let host = &self.hosts[&host];
+                    let all: Vec<_> = [host.network.as_fd(), host.mounts.as_fd()]
+                        .into_iter()
+                        .chain(fds.iter().map(AsFd::as_fd))
+                        .collect();
+                    debug_assert_eq!(all.len(), if own { 4 } else { 3 });
+                    self.send(&Reply::Namespaces, &all)
+                }
+                Err(error) => self.send(&Reply::Failed(error), &[]),
+            },
+            Request::Shutdown { grace_ns } => {
+                self.shut_down(Duration::from_nanos(grace_ns))?;
+                self.send(&Reply::Down, &[])?;
+                Err(MainIsGone)
+            }
+        }
+    }
+
+    fn send(&self, reply: &Reply, fds: &[BorrowedFd<'_>]) -> Result<(), MainIsGone> {
+        message::send(&self.birth.socket, reply, fds).map_err(|_| MainIsGone)
+    }
+
+    /// Makes a host and comes back to the empty namespaces, whatever happened.
+    fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<(Vec<TapInfo>, Vec<OwnedFd>), HostError> {
+        let built = self.build_inside(plan, framing);
+        namespace::enter_mounts(self.base_mounts.as_fd())
+            .and_then(|()| namespace::enter_network(self.base_network.as_fd()))
+            .map_err(|e| HostError::os("leave a host's namespaces", e))?;
+        let (host, taps) = built?;
+        self.hosts.insert(plan.name.clone(), host);
+        Ok(taps)
+    }
+
+    fn build_inside(
+        &self,
+        plan: &HostPlan,
+        framing: Framing,
+    ) -> Result<(Host, (Vec<TapInfo>, Vec<OwnedFd>)), HostError> {
+        let network = namespace::new_network()?;
+        sysctl::apply(plan.interfaces.len() > 1)?;
+        let mut taps = (Vec::new(), Vec::new());
+        for interface in &plan.interfaces {
+            let port = TapPort::open(&interface.name, framing).map_err(|e| HostError::tap(&interface.name, e))?;
+            let (fd, info) = port.into_parts();
+            taps.0.push(info);
+            taps.1.push(fd);
+        }
+        let mut netlink = Netlink::open()?;
+        let indices = configure::host(&mut netlink, plan, self.ipv6)?;
+        let mounts = namespace::new_mounts()?;
+        mount::fresh_sys();
+        mount::replace_hosts_file(&plan.hosts_file)?;
+        Ok((Host { network, mounts, netlink, indices }, taps))
+    }
+
+    fn spawn(&mut self, id: ProgramId, host: &str, what: &What, fds: &[OwnedFd]) -> Result<(), SpawnError> {
+        let host = self.hosts.get(host).ok_or_else(|| SpawnError::Host { host: host.into() })?;
+        let [stdin, stdout, stderr] = fds else {
+            return Err(SpawnError::Prepare { doing: "pass three descriptors".into(), errno: libc::EMFILE });
+        };
+        let enter = || {
+            namespace::enter_network(host.network.as_fd()).map_err(|e| ("enter the network namespace", e))?;
+            namespace::enter_mounts(host.mounts.as_fd()).map_err(|e| ("enter the mount namespace", e))
+        };
+        let pid = spawn::launch(&Launch {
+            what,
+            identity: &self.birth.identity,
+            stdio: Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
+            enter: &enter,
+            own_group: true,
+            builtin: self.birth.builtin,
+            open_files: self.birth.open_files,
+        })?;
+        self.programs.insert(pid, id);
+        // A number that comes again belongs to nobody else any more.
+        self.groups.values_mut().filter(|group| **group == Some(pid)).for_each(|group| *group = None);
+        self.groups.insert(id, Some(pid));
+        Ok(())
+    }
+
+    fn signal(&self, id: ProgramId, signal: i32) -> Result<bool, HostError> {
+        let doing = format!("send signal {signal}");
+        let group =
+            self.groups.get(&id).ok_or_else(|| HostError::lacking(&*doing, format!("no program {id} was started")))?;
+        let signal = Signal::try_from(signal).map_err(|e| HostError::os(&*doing, e))?;
+        let Some(group) = *group else { return Ok(false) };
+        // The number of a group is not given out again while one of its processes lives.
+        match nix::sys::signal::killpg(group, signal) {
+            Ok(()) => Ok(true),
+            Err(Errno::ESRCH) => Ok(false),
+            Err(error) => Err(HostError::os(doing, error)),
+        }
+    }
+
+    /// Runs `look` in a host's network namespace.
+    fn inside<T>(&self, name: &str, look: impl FnOnce() -> std::io::Result<T>) -> Result<T, HostError> {
+        let doing = format!("look into the host `{name}`");
+        let host = self.hosts.get(name).ok_or_else(|| unknown_host(&doing))?;
+        namespace::enter_network(host.network.as_fd()).map_err(|e| HostError::os(&*doing, e))?;
+        let seen = look();
+        namespace::enter_network(self.base_network.as_fd()).map_err(|e| HostError::os(&*doing, e))?;
+        seen.map_err(|e| HostError::os(doing, e))
+    }
+
+    fn statistics(&mut self) -> Result<Vec<(String, Vec<InterfaceStatistics>)>, HostError> {
+        self.hosts
+            .iter_mut()
+            .map(|(name, host)| {
+                let counters = host.indices.iter().map(|index| configure::statistics(&mut host.netlink, *index));
+                Ok((name.clone(), counters.collect::<Result<_, _>>().map_err(|e| e.at(name))?))
+            })
+            .collect()
+    }
+
+    fn namespaces(&self, name: &str) -> Result<(Vec<OwnedFd>, bool), HostError> {
+        let doing = format!("hand out the namespaces of `{name}`");
+        if !self.hosts.contains_key(name) {
+            return Err(unknown_host(&doing));
+        }
+        let open = |kind| namespace::own(kind).map_err(|e| HostError::os(&*doing, e));
+        let mut fds = vec![open("pid")?];
+        let own_users = self.birth.outside.is_some();
+        if own_users {
+            fds.push(open("user")?);
+        }
+        Ok((fds, own_users))
+    }
+
+    /// Asks all programs to end, waits for at most `grace`, then kills them and waits for that.
+    fn shut_down(&mut self, grace: Duration) -> Result<(), MainIsGone> {
+        let everyone = Pid::from_raw(-1);
+        for (signals, patience) in
+            [([Some(Signal::SIGTERM), Some(Signal::SIGCONT)], grace), ([Some(Signal::SIGKILL), None], KILLED_WITHIN)]
+        {
+            for signal in signals.into_iter().flatten() {
+                let _ = kill(everyone, signal);
+            }
+            let end = Instant::now() + patience;
+            while self.reap()? {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                // Rounded up, so that the last millisecond is not spun away.
+                let milliseconds = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
+                self.wait(milliseconds.into())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unknown_host(doing: &str) -> HostError {
+    HostError::lacking(doing, "it is not a host of this run's own making")
+}

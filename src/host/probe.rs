@@ -1,0 +1,120 @@
+//! What this machine can do: each thing that a run needs, tried for real in a child of its own.
+
+use std::fs;
+
+use nix::sched::{CloneFlags, unshare};
+
+use super::error::HostError;
+use super::{helper, identity, mount, namespace};
+use crate::port::tap::{Framing, TapPort};
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What was tried, in a few words.
+    pub name: &'static str,
+    /// What it is needed for.
+    pub purpose: &'static str,
+    /// Whether a run works without it.
+    pub optional: bool,
+    /// What was found, or why it does not work and what cures it.
+    pub outcome: Result<String, HostError>,
+}
+
+/// Tries everything. This process must have one thread.
+pub fn all() -> Vec<Probe> {
+    let privileged = namespace::is_privileged();
+    let probe = |name, purpose, optional, outcome| Probe { name, purpose, optional, outcome };
+    vec![
+        probe("user namespace", "hosts without root", privileged, user_namespace()),
+        probe("AppArmor", "hosts without root", true, apparmor(privileged)),
+        probe("network namespace", "hosts", false, in_new(|| namespace::new_network().map(|_| "can be made".into()))),
+        probe("PID namespace", "nothing left behind", false, pid_namespace()),
+        probe("mount namespace", "names in /etc/hosts", false, hosts_file()),
+        probe("TAP", "frames of the hosts", false, tap(|_| Ok("can be opened".into()))),
+        probe("TAP offloads", "speed: super-frames instead of single ones", true, tap(offloads)),
+    ]
+}
+
+/// Runs `work` in a child that has the rights that init will have.
+fn in_new(work: impl FnOnce() -> Result<String, HostError>) -> Result<String, HostError> {
+    helper::in_child("try it", || {
+        if !namespace::is_privileged() {
+            enter_user_namespace()?;
+        }
+        work().map(|found| (found, Vec::new()))
+    })
+    .map(|(found, _)| found)
+}
+
+fn enter_user_namespace() -> Result<(), HostError> {
+    let outside = identity::effective();
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|e| HostError::user_namespace("make a user namespace", e))?;
+    identity::map_to_root(outside).map_err(|e| HostError::user_namespace("map this user into a user namespace", e))
+}
+
+fn user_namespace() -> Result<String, HostError> {
+    helper::in_child("make a user namespace", || {
+        enter_user_namespace()?;
+        // AppArmor lets it be made and takes its capabilities away: only using one shows that.
+        namespace::new_network().map(|_| ("can be made and used".to_owned(), Vec::new()))
+    })
+    .map(|(found, _)| found)
+}
+
+fn apparmor(privileged: bool) -> Result<String, HostError> {
+    match fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") {
+        Ok(text) if text.trim() != "0" => {
+            let found = "restricts user namespaces of programs without a profile";
+            match user_namespace() {
+                _ if privileged => Ok(format!("{found}; root is not concerned")),
+                Ok(_) => Ok(format!("{found}; longwire has one")),
+                Err(error) => Err(error),
+            }
+        }
+        _ => Ok("does not restrict user namespaces".into()),
+    }
+}
+
+fn pid_namespace() -> Result<String, HostError> {
+    in_new(|| {
+        let doing = "make a PID namespace";
+        unshare(CloneFlags::CLONE_NEWPID).map_err(|e| HostError::user_namespace(doing, e))?;
+        let (pid, _) = helper::in_child(doing, || Ok((nix::unistd::getpid().as_raw(), Vec::new())))?;
+        if pid == 1 {
+            Ok("can be made".into())
+        } else {
+            Err(HostError::lacking(doing, format!("its first process is number {pid} and not 1")))
+        }
+    })
+}
+
+fn hosts_file() -> Result<String, HostError> {
+    in_new(|| {
+        namespace::new_mounts()?;
+        mount::isolate()?;
+        let text = "127.0.0.1 longwire-probe\n";
+        mount::replace_hosts_file(text)?;
+        let doing = "read the /etc/hosts that was put in place";
+        match fs::read_to_string("/etc/hosts") {
+            Ok(found) if found == text => Ok("/etc/hosts can be replaced".into()),
+            Ok(_) => Err(HostError::lacking(doing, "it is not the one that was put there")),
+            Err(error) => Err(HostError::os(doing, error)),
+        }
+    })
+}
+
+fn tap(look: impl FnOnce(&TapPort) -> std::io::Result<String>) -> Result<String, HostError> {
+    in_new(|| {
+        namespace::new_network()?;
+        let name = "lw-probe";
+        let port = TapPort::open(name, Framing::VirtioNet).map_err(|e| HostError::tap(name, e))?;
+        look(&port).map_err(|e| HostError::tap(name, e))
+    })
+}
+
+fn offloads(port: &TapPort) -> std::io::Result<String> {
+    let known = port.known_offloads()?;
+    let names: Vec<_> = known.iter().map(|offload| offload.name()).collect();
+    Ok(if names.is_empty() { "none: all frames come one by one".into() } else { names.join(", ") })
+}

@@ -1,0 +1,90 @@
+//! What the main process asks of the init that holds the hosts, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::configure::InterfaceStatistics;
+use super::error::{HostError, SpawnError};
+use super::sockets::Transport;
+use super::spawn::What;
+use crate::port::tap::{Framing, TapInfo};
+use crate::scenario::network::HostPlan;
+
+/// A number that the main process gives to each program that it starts.
+pub type ProgramId = u64;
+
+/// From the main process to init. Each gets exactly one [`Reply`].
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Make a host.
+    Build { host: Box<HostPlan>, framing: Framing },
+    /// Start a program; its standard input, output and error come beside it.
+    Spawn { id: ProgramId, host: String, what: What },
+    /// Send a signal to a program's process group.
+    Signal { id: ProgramId, signal: i32 },
+    /// Look for a waiting socket.
+    Listening { host: String, transport: Transport, port: u16 },
+    /// Read all counters.
+    Statistics,
+    /// Hand out a host's namespaces.
+    Namespaces { host: String },
+    /// End all programs, the hard way after this many nanoseconds; then end.
+    Shutdown { grace_ns: u64 },
+}
+
+/// From init to the main process.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// First of all: the namespaces stand.
+    Ready,
+    /// The host stands; its TAPs come beside it.
+    Built(Vec<TapInfo>),
+    /// The program runs.
+    Spawned,
+    /// It does not.
+    NotSpawned(SpawnError),
+    /// Whether there was anybody to hear the signal.
+    Signalled(bool),
+    /// Whether such a socket waits.
+    Listening(bool),
+    /// Counters of the hosts that init made, by name.
+    Statistics(Vec<(String, Vec<InterfaceStatistics>)>),
+    /// The namespaces come beside it: network, mounts, processes, and users where the run has its own.
+    Namespaces,
+    /// No program is left.
+    Down,
+    /// It could not be done.
+    Failed(HostError),
+    /// Not an answer: something happened.
+    Event(Event),
+}
+
+/// Something that happened in a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A program ended.
+    Exited {
+        /// The number that it was started under.
+        id: ProgramId,
+        /// How.
+        status: ExitStatus,
+    },
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitStatus {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl ExitStatus {
+    /// The code that a shell would show: 128 + n for signal n.
+    pub const fn shell_code(self) -> i32 {
+        match self {
+            ExitStatus::Code(code) => code,
+            ExitStatus::Signal(signal) => 128 + signal,
+        }
+    }
+}

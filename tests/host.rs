@@ -1,0 +1,40 @@
+//! Real hosts: namespaces, TAPs and programs, as root and as a normal user.
+//!
+//! Making hosts forks, so every test runs in a process of its own with one thread: this binary started again with
+//! `--run NAME`. As root every test runs a second time as user 65534. A test that lacks something here is skipped and says
+//! what it lacks; with `LONGWIRE_TEST_ALL=1` (as in CI) skipping is failing.
+#![allow(unsafe_code)]
+
+#[path = "host/harness.rs"]
+mod harness;
+#[path = "host/leftovers.rs"]
+mod leftovers;
+#[path = "host/programs.rs"]
+mod programs;
+#[path = "host/setting_up.rs"]
+mod setting_up;
+
+fn main() {
+    harness::main(
+        &[
+            ("packets_travel_by_name_over_ipv4_and_ipv6", setting_up::packets_travel),
+            ("interfaces_are_as_the_plan_says", setting_up::interfaces),
+            ("the_ring_holds_4096_frames_and_counts_what_it_drops", setting_up::ring),
+            ("many_hosts_with_many_neighbours_are_made_quickly", setting_up::many_hosts),
+            ("a_wrong_plan_is_refused_with_the_reason", setting_up::wrong_plans),
+            ("an_interface_in_an_existing_namespace", setting_up::external_namespace),
+            ("a_tap_in_the_callers_namespace", setting_up::external_tap),
+            ("every_probe_answers", setting_up::probes),
+            ("ends_are_reported_and_failures_to_start_are_errors", programs::ends),
+            ("programs_run_as_the_caller_unless_root", programs::identity),
+            ("programs_run_as_the_caller_of_sudo", programs::through_sudo),
+            ("programs_inherit_nothing", programs::inheritance),
+            ("listening_sockets_are_seen", programs::listening),
+            ("shutting_down_is_gentle_then_firm", programs::shutdown),
+            ("another_process_joins_and_dies_with_the_run", programs::joining),
+            ("killing_the_main_process_leaves_nothing", leftovers::killed),
+            ("dropping_the_handle_leaves_nothing", leftovers::dropped),
+        ],
+        &[("--victim", leftovers::victim), ("--joiner", programs::joiner)],
+    );
+}

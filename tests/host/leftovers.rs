@@ -1,0 +1,128 @@
+//! Nothing is left behind, whenever the main process is killed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use longwire::host::Init;
+use longwire::port::tap::Framing;
+
+use crate::harness::{build, builtin, or_skip, segment, shell, start};
+
+const MARK: &str = "LONGWIRE_TEST_MARK";
+
+/// A main process that gets killed: makes hosts, starts programs in them, stays.
+pub(crate) fn victim() {
+    let mut init = or_skip(Init::start(builtin));
+    let ports = or_skip(init.build(&segment(6), Framing::Plain));
+    let mark = std::env::var(MARK).expect("a mark");
+    for n in 1..=6 {
+        // One that ends at nobody's word, in a session of its own.
+        let script = format!("export {MARK}={mark}; trap '' TERM HUP INT; setsid sleep 60 & sleep 60");
+        start(&mut init, n, &format!("h{n}"), shell(&script)).expect("started");
+    }
+    println!("up");
+    std::thread::sleep(Duration::from_secs(60));
+    drop(ports);
+}
+
+/// All living processes, with the namespaces they are in.
+fn processes() -> Vec<(u32, Vec<u8>, BTreeSet<String>)> {
+    let entries =
+        fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let namespaces = |pid: u32| {
+        let links = ["net", "mnt", "pid", "user"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")));
+        links.into_iter().flatten().map(|link| link.to_string_lossy().into_owned()).collect()
+    };
+    entries.map(|pid| (pid, fs::read(format!("/proc/{pid}/environ")).unwrap_or_default(), namespaces(pid))).collect()
+}
+
+fn marked(mark: &str) -> (Vec<u32>, BTreeSet<String>) {
+    let wanted = format!("{MARK}={mark}");
+    let found = processes().into_iter().filter(|(_, environment, _)| {
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    });
+    found.fold((Vec::new(), BTreeSet::new()), |(mut pids, mut all), (pid, _, namespaces)| {
+        pids.push(pid);
+        all.extend(namespaces);
+        (pids, all)
+    })
+}
+
+fn assert_gone(mark: &str, namespaces: &BTreeSet<String>, when: &str) {
+    let own: BTreeSet<String> =
+        processes().into_iter().filter(|(pid, ..)| *pid == std::process::id()).flat_map(|(_, _, all)| all).collect();
+    let begin = Instant::now();
+    loop {
+        let (left, _) = marked(mark);
+        let held: Vec<_> = processes()
+            .into_iter()
+            .filter(|(_, _, all)| {
+                all.iter().any(|namespace| namespaces.contains(namespace) && !own.contains(namespace))
+            })
+            .map(|(pid, ..)| pid)
+            .collect();
+        if left.is_empty() && held.is_empty() {
+            return;
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(1),
+            "left {when}: processes {left:?}, in its namespaces {held:?}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(crate) fn killed() {
+    // Skips here where hosts cannot be made at all.
+    drop(build(&segment(1)));
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").expect("our own");
+    let (mounts_before, mut with_hosts, mut during) = (mounts(), 0, 0);
+    for round in 0_u64..40 {
+        let mark = format!("{}-{round}", std::process::id());
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .arg("--victim")
+            .env(MARK, &mark)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        // From before it is born to long after it is up, close together where the most happens.
+        let delay = Duration::from_micros(round * round * 150);
+        std::thread::sleep(delay);
+        let (pids, namespaces) = marked(&mark);
+        child.kill().expect("our child");
+        let output = child.wait_with_output();
+        let when = format!("killed after {delay:?}");
+        assert_gone(&mark, &namespaces, &when);
+        // The victim's output closes with its last process.
+        let up = output.is_ok_and(|output| output.stdout == b"up\n");
+        match (up, pids.len()) {
+            (true, processes) => {
+                assert!(processes > 6, "{pids:?}");
+                with_hosts += 1;
+            }
+            (false, 2..) => during += 1,
+            (false, _) => {}
+        }
+    }
+    println!("  killed {during} times in the middle of setting up, {with_hosts} times with all hosts up");
+    assert!(with_hosts > 0 && during > 0, "the moments were not spread over the whole life");
+    assert_eq!(mounts(), mounts_before);
+}
+
+pub(crate) fn dropped() {
+    let mark = std::process::id().to_string();
+    let (mut init, _ports) = build(&segment(2));
+    for n in 1..=2 {
+        let script = format!("export {MARK}={mark}; setsid sleep 60 & exec sleep 60");
+        start(&mut init, n, &format!("h{n}"), shell(&script)).expect("started");
+    }
+    let mut found = (Vec::new(), BTreeSet::new());
+    crate::harness::until("the programs run", || {
+        found = marked(&mark);
+        !found.0.is_empty()
+    });
+    drop(init);
+    assert_gone(&mark, &found.1, "dropped");
+}

@@ -1,0 +1,219 @@
+//! Programs in hosts: how they start and end, who they are, what they see.
+
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use longwire::host::{
+    Event, ExitStatus, Identity, NamespaceFds, Program, SpawnError, Transport, What, join_and_run, message,
+};
+use longwire::units::Duration;
+use nix::sys::signal::Signal;
+
+use crate::harness::{as_root, build, end_of, native, output, segment, shell, skip, start, until};
+
+pub(crate) fn ends() {
+    let (mut init, _ports) = build(&segment(1));
+    assert_eq!(output(&mut init, 1, "h1", shell("echo hello; exit 3")), ("hello\n".into(), ExitStatus::Code(3)));
+    assert_eq!(output(&mut init, 2, "h1", shell("kill -9 $$")).1, ExitStatus::Signal(libc::SIGKILL));
+    assert_eq!(output(&mut init, 3, "h1", native("panic", "")).1, ExitStatus::Code(101));
+    assert_eq!(output(&mut init, 4, "h1", shell("cat; pwd; echo $FOO")).0, "/\n\n");
+
+    let program = |argv: &[&str], cwd: Option<&str>| {
+        let argv = argv.iter().map(|&a| a.to_owned()).collect();
+        What::Program(Program { argv, env: vec![("FOO".into(), "a b".into())], cwd: cwd.map(Into::into), root: false })
+    };
+    assert_eq!(output(&mut init, 5, "h1", program(&["sh", "-c", "pwd; echo \"$FOO\""], Some("/usr"))).0, "/usr\na b\n");
+    let mut refused = |what: What| start(&mut init, 6, "h1", what).expect_err("refused");
+    let errno = |error: SpawnError| match error {
+        SpawnError::Program { errno, .. } => errno,
+        other => panic!("{other}"),
+    };
+    assert_eq!(errno(refused(program(&["no-such-program"], None))), libc::ENOENT);
+    assert_eq!(errno(refused(program(&["/etc/hosts"], None))), libc::EACCES);
+    let error = refused(program(&["true"], Some("/no/such/place")));
+    assert!(
+        matches!(&error, SpawnError::Directory { directory, errno: libc::ENOENT } if directory == "/no/such/place")
+    );
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("text");
+    std::fs::write(&file, "no program").expect("written");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("ours");
+    assert_eq!(errno(refused(program(&[file.to_str().expect("text")], None))), libc::ENOEXEC);
+    assert!(matches!(start(&mut init, 7, "nobody", shell("true")), Err(SpawnError::Host { .. })));
+    // Nothing of those that did not start is left to be reported.
+    assert_eq!(init.next_event().expect("init lives"), None);
+
+    // A signal reaches the whole process group, and nobody afterwards.
+    start(&mut init, 8, "h1", shell("sleep 60 & sleep 60")).expect("started");
+    assert!(init.signal(8, Signal::SIGTERM).expect("a known program"));
+    assert_eq!(end_of(&mut init, 8), ExitStatus::Signal(libc::SIGTERM));
+    until("the group is gone", || !init.signal(8, Signal::SIGCONT).expect("a known program"));
+    assert!(init.signal(99, Signal::SIGTERM).is_err());
+}
+
+pub(crate) fn identity() {
+    let (mut init, _ports) = build(&segment(1));
+    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+    let mut run = |what| output(&mut init, 1, "h1", what).0;
+    assert_eq!(run(shell("echo $(id -u) $(id -g)")), format!("{uid} {gid}\n"));
+    assert_eq!(run(as_root(shell("echo $(id -u) $(id -g)"))), "0 0\n");
+    if run(shell("ip -V")).is_empty() {
+        skip("no `ip` here to try rights with");
+    }
+    let down = "ip link set eth0 down 2>/dev/null && echo may || echo may not; ip link set eth0 up 2>/dev/null";
+    assert_eq!(run(as_root(shell(down))), "may\n");
+    assert_eq!(run(shell(down)), if uid.is_root() { "may\n" } else { "may not\n" });
+    // Privileged ports are for everybody.
+    assert_eq!(start(&mut init, 2, "h1", native("echo", "127.0.0.1:53")), Ok(()));
+    until("port 53 is bound", || init.listening("h1", Transport::Udp, 53).expect("a host of this run"));
+}
+
+pub(crate) fn through_sudo() {
+    if !nix::unistd::getuid().is_root() {
+        skip("only root can have come through sudo");
+    }
+    // SAFETY: this process has one thread.
+    unsafe {
+        std::env::set_var("SUDO_UID", "12345");
+        std::env::set_var("SUDO_GID", "23456");
+    }
+    let (mut init, _ports) = build(&segment(1));
+    assert_eq!((init.identity().uid, init.identity().gid), (12_345, 23_456));
+    let script = "echo $(id -u) $(id -g) $(id -G); grep CapEff /proc/self/status";
+    let (text, _) = output(&mut init, 1, "h1", shell(script));
+    assert_eq!(text, "12345 23456 23456\nCapEff:\t0000000000000000\n");
+    assert_eq!(output(&mut init, 2, "h1", as_root(shell("id -u"))).0, "0\n");
+}
+
+pub(crate) fn inheritance() {
+    // A descriptor that is left open across exec, as a careless parent does.
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    // SAFETY: dup takes and returns plain descriptors; the copy stays open for the life of this test.
+    assert!(unsafe { libc::dup2(reader.as_raw_fd(), 77) } == 77);
+    let soft = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).expect("a limit").0;
+    let (mut init, _ports) = build(&segment(1));
+    // 3 is the directory that `ls` reads.
+    assert_eq!(output(&mut init, 1, "h1", shell("exec ls /proc/self/fd")).0, "0\n1\n2\n3\n");
+    assert_eq!(output(&mut init, 2, "h1", shell("env | grep -v -e ^PATH= -e ^PWD= -e ^_= -e ^SHLVL=")).0, "");
+    assert_eq!(output(&mut init, 3, "h1", shell("ulimit -S -n")).0, format!("{soft}\n"));
+    let (signals, _) = output(&mut init, 4, "h1", shell("exec grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status"));
+    for line in signals.lines() {
+        assert!(line.ends_with("\t0000000000000000"), "{signals}");
+    }
+    assert_eq!(signals.lines().count(), 3);
+    // Its own process group, in a session that is not the terminal's. Fields 5 and 7 of proc_pid_stat(5).
+    let (stat, _) = output(&mut init, 5, "h1", shell("exec cat /proc/self/stat"));
+    let fields: Vec<&str> = stat.split_whitespace().collect();
+    assert_eq!(fields[0], fields[4], "{stat}");
+    assert_eq!(fields[6], "0", "{stat}");
+}
+
+pub(crate) fn listening() {
+    let (mut init, _ports) = build(&segment(2));
+    let server = "import socket,time
+a=socket.create_server(('127.0.0.1',80)); b=socket.create_server(('::1',81),family=socket.AF_INET6); time.sleep(60)";
+    let python = What::Program(Program {
+        argv: ["python3", "-c", server].map(String::from).to_vec(),
+        env: vec![],
+        cwd: None,
+        root: false,
+    });
+    let mut sees = |host, port| init.listening(host, Transport::Tcp, port).expect("a host of this run");
+    assert!(!sees("h1", 80));
+    match start(&mut init, 1, "h1", python) {
+        Err(SpawnError::Program { errno: libc::ENOENT, .. }) => skip("no python3 here to listen with"),
+        other => other.expect("started"),
+    }
+    let mut sees = |host: &str, port| init.listening(host, Transport::Tcp, port).expect("a host of this run");
+    until("IPv4 listens", || sees("h1", 80));
+    until("IPv6 listens", || sees("h1", 81));
+    assert!(!sees("h1", 82) && !sees("h2", 80));
+    assert!(!init.listening("h1", Transport::Udp, 80).expect("a host of this run"));
+    assert!(init.listening("nobody", Transport::Tcp, 80).is_err());
+}
+
+pub(crate) fn shutdown() {
+    let (mut init, _ports) = build(&segment(1));
+    let (mut ready, writer) = std::io::pipe().expect("a pipe");
+    for (id, script) in [(1, "trap 'exit 3' TERM"), (2, "trap '' TERM"), (3, "true")] {
+        let stdio = longwire::host::Stdio { stdout: writer.try_clone().ok().map(OwnedFd::from), ..Default::default() };
+        let what = shell(&format!("{script}; echo; while :; do sleep 0.05; done"));
+        init.spawn(longwire::host::Spawn { id, host: "h1".into(), what, stdio }).expect("started");
+    }
+    ready.read_exact(&mut [0; 3]).expect("three programs are ready");
+    let begin = std::time::Instant::now();
+    let mut events = init.shutdown(Duration::from_millis(500)).expect("down");
+    let took = begin.elapsed();
+    assert!((0.5..1.5).contains(&took.as_secs_f64()), "{took:?}");
+    events.sort_by_key(|Event::Exited { id, .. }| *id);
+    let how = [ExitStatus::Code(3), ExitStatus::Signal(libc::SIGKILL), ExitStatus::Signal(libc::SIGTERM)];
+    let wanted: Vec<_> = (1..).zip(how).map(|(id, status)| Event::Exited { id, status }).collect();
+    assert_eq!(events, wanted);
+}
+
+/// The other process: takes namespaces from descriptor 3, and joins.
+pub(crate) fn joiner() {
+    // SAFETY: the parent left its socket open at this number.
+    let socket = unsafe { BorrowedFd::borrow_raw(3) };
+    let ((program, identity), fds) =
+        message::receive::<(Program, Identity)>(socket).expect("whole").expect("a message");
+    let namespaces = NamespaceFds::from_fds(fds).expect("all of them");
+    match join_and_run(&namespaces, &program, &identity) {
+        Ok(code) => std::process::exit(code),
+        Err(error) => {
+            println!("{error}");
+            std::process::exit(55);
+        }
+    }
+}
+
+pub(crate) fn joining() {
+    let (mut init, _ports) = build(&segment(2));
+    let namespaces = init.namespaces("h2").expect("a host of this run");
+    let identity = init.identity().clone();
+    assert!(init.namespaces("nobody").is_err());
+    let join = |what: What| {
+        let What::Program(program) = what else { panic!("a program") };
+        let (ours, theirs) = message::pair().expect("a socket pair");
+        let theirs_raw = theirs.as_raw_fd();
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.arg("--joiner").stdout(std::process::Stdio::piped());
+        // SAFETY: dup2 may be called between fork and exec; a plain copy loses close-on-exec.
+        unsafe {
+            command.pre_exec(move || match libc::dup2(theirs_raw, 3) {
+                3 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let child = command.spawn().expect("started");
+        message::send(ours.as_fd(), &(program, identity.clone()), &namespaces.as_fds()).expect("sent");
+        child
+    };
+    let output = |what: What| {
+        let found = join(what).wait_with_output().expect("our child");
+        (String::from_utf8(found.stdout).expect("text"), found.status.code())
+    };
+    let uid = nix::unistd::getuid();
+    let script = "id -u; grep -o '10.0.0.2 h2' /etc/hosts; grep -c eth0 /proc/net/dev; exit 4";
+    assert_eq!(output(shell(script)), (format!("{uid}\n10.0.0.2 h2\n1\n"), Some(4)));
+    assert_eq!(output(as_root(shell("id -u"))), ("0\n".into(), Some(0)));
+    assert_eq!(output(shell("kill -TERM $$")).1, Some(128 + libc::SIGTERM));
+    let missing = Program { argv: vec!["no-such-program".into()], env: vec![], cwd: None, root: false };
+    let (text, code) = output(What::Program(missing));
+    assert!(code == Some(55) && text.contains("no-such-program"), "{text}");
+    // A signal to the joined process reaches its program.
+    let mut child = join(shell("trap 'exit 6' TERM; echo; while :; do sleep 0.05; done"));
+    child.stdout.as_mut().expect("piped").read_exact(&mut [0]).expect("ready");
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, Signal::SIGTERM).expect("our child");
+    assert_eq!(child.wait().expect("our child").code(), Some(6));
+    // The program dies with the run, and nobody can join afterwards.
+    let mut child = join(shell("echo; exec sleep 60"));
+    child.stdout.as_mut().expect("piped").read_exact(&mut [0]).expect("ready");
+    drop(init);
+    assert_eq!(child.wait().expect("our child").code(), Some(128 + libc::SIGKILL));
+    let (text, code) = output(shell("true"));
+    assert!(code == Some(55) && text.contains("ended"), "{text}");
+}
