@@ -32,6 +32,7 @@ pub mod probe;
 mod protocol;
 mod sockets;
 mod spawn;
+pub mod sys;
 mod sysctl;
 
 pub use configure::{InterfaceStatistics, link_local};

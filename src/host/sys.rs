@@ -1,0 +1,79 @@
+//! Socket options that no safe wrapper reads: `TCP_INFO` in its full length, and `SO_MEMINFO`.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+
+/// `SO_MEMINFO` of asm-generic/socket.h, which libc does not carry.
+const SO_MEMINFO: libc::c_int = 55;
+/// Number of words of `SO_MEMINFO` (`SK_MEMINFO_VARS` of linux/sock_diag.h).
+const MEMINFO_WORDS: usize = 9;
+
+/// Reads a socket option as bytes and returns how many the kernel wrote.
+fn get_option(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, into: &mut [u8]) -> Result<usize, Errno> {
+    let mut len = libc::socklen_t::try_from(into.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `into` is writable for `len` bytes, the kernel writes at most `len` and stores the number in `len`; the
+    // descriptor is open for the length of the borrow.
+    let rc =
+        unsafe { libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, into.as_mut_ptr().cast(), &raw mut len) };
+    Errno::result(rc)?;
+    Ok((len as usize).min(into.len()))
+}
+
+/// The kernel's `struct tcp_info` (linux/tcp.h) of a TCP socket as bytes, as long as this kernel makes it, and never
+/// longer than `into`. Later kernels append fields; offsets never move.
+pub fn tcp_info(socket: &impl AsFd, into: &mut [u8]) -> Result<usize, Errno> {
+    get_option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, into)
+}
+
+/// Datagrams that this socket itself has dropped since it was made: its receive buffer was full, or their checksum was
+/// wrong. The value is current, where `SO_RXQ_OVFL` only tells it with the next datagram that gets in.
+pub fn socket_drops(socket: &impl AsFd) -> Result<u32, Errno> {
+    let mut bytes = [0; MEMINFO_WORDS * 4];
+    let len = get_option(socket, libc::SOL_SOCKET, SO_MEMINFO, &mut bytes)?;
+    let at = libc::SK_MEMINFO_DROPS as usize * 4;
+    match bytes.get(at..at + 4) {
+        Some(word) if len >= at + 4 => Ok(u32::from_ne_bytes([word[0], word[1], word[2], word[3]])),
+        _ => Err(Errno::ENOPROTOOPT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    use super::*;
+
+    #[test]
+    fn tcp_info_has_the_bytes_that_were_acknowledged() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut out = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_peer, _) = listener.accept().unwrap();
+        out.write_all(&[7; 1000]).unwrap();
+        let mut info = [0; 256];
+        let len = tcp_info(&out, &mut info).unwrap();
+        assert!(len >= 232, "{len}");
+        assert_eq!(u64::from_ne_bytes(info[200..208].try_into().unwrap()), 1000, "tcpi_bytes_sent");
+        assert_eq!(tcp_info(&out, &mut info[..8]), Ok(8), "never more than asked for");
+        assert!(tcp_info(&UdpSocket::bind("127.0.0.1:0").unwrap(), &mut info).is_err());
+    }
+
+    #[test]
+    fn a_full_receive_buffer_counts_its_drops() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &1).unwrap();
+        assert_eq!(socket_drops(&socket), Ok(0));
+        let out = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            out.send_to(&[0; 1000], socket.local_addr().unwrap()).unwrap();
+        }
+        socket.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 2000];
+        let received = std::iter::from_fn(|| socket.recv(&mut buffer).ok()).count();
+        assert!(received < 100);
+        assert_eq!(socket_drops(&socket), Ok(100 - received as u32));
+    }
+}

@@ -1,0 +1,451 @@
+//! `ping`: round-trip times by ICMP echo, from the send call to the kernel's receive timestamp.
+
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockProtocol, SockType, SockaddrStorage, recvmsg, sockopt};
+use nix::sys::time::TimeSpec;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::clock::{Reading, ReceiveClock, now, timestamp};
+use super::echo::{Echo, HEADER, MARK};
+use super::error::Error;
+use super::histogram::Distribution;
+use super::job::PingJob;
+use super::report::{PingReport, Progress};
+use super::session::Session;
+use super::socket::{self, Peer};
+
+/// Samples in a report.
+const SAMPLES: usize = 100_000;
+/// Requests that are remembered after they were answered or timed out, to tell late replies from duplicates.
+const REMEMBERED: usize = 1 << 17;
+/// Time that the kernel gets to switch receive timestamps on, 5 ms in ns: it does so in the background for the first
+/// socket of a machine that asks, and until then a packet is stamped when it is read.
+const SETTLE: u64 = 5_000_000;
+/// Replies read between two looks at the clock and the control lines.
+const BATCH: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    TimedOut,
+    Answered,
+    /// Answered after the timeout.
+    Late,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    sent_at: u64,
+    state: State,
+}
+
+/// What has become of all requests.
+#[derive(Debug)]
+struct Requests {
+    timeout: u64,
+    started: u64,
+    /// The latest requests; the first one's number is `first`.
+    window: VecDeque<Request>,
+    first: u64,
+    /// The oldest request that is still waited for, or the next one.
+    oldest: u64,
+    waiting: u64,
+    report: PingReport,
+    rtt: Distribution,
+}
+
+impl Requests {
+    fn new(timeout: u64, started: u64) -> Requests {
+        Requests {
+            timeout,
+            started,
+            window: VecDeque::new(),
+            first: 0,
+            oldest: 0,
+            waiting: 0,
+            report: PingReport { started_ns: started, ..PingReport::default() },
+            rtt: Distribution::default(),
+        }
+    }
+
+    /// A request was sent, or refused by this host.
+    fn sent(&mut self, sent_at: u64, refused: bool) {
+        let state = if refused { State::TimedOut } else { State::Waiting };
+        self.window.push_back(Request { sent_at, state });
+        self.report.sent += 1;
+        self.report.unsent += u64::from(refused);
+        self.waiting += u64::from(!refused);
+        if self.report.samples.len() < SAMPLES {
+            self.report.samples.push((sent_at.saturating_sub(self.started), None));
+        } else {
+            self.report.samples_omitted += 1;
+        }
+        while self.window.len() > REMEMBERED && self.window[0].state != State::Waiting {
+            self.window.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// When the request with this number was sent; `None` if it never was, or too long ago.
+    fn sent_at(&self, number: u64) -> Option<u64> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        Some(self.window.get(at)?.sent_at)
+    }
+
+    /// A reply to request `number` arrived. It counts by its own time, however late it was read.
+    fn replied(&mut self, number: u64, arrived: u64) {
+        let Some(at) = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok()) else {
+            // Forgotten, so it had been answered or had timed out long before.
+            self.report.late += 1;
+            return;
+        };
+        let Some(request) = self.window.get_mut(at) else { return };
+        if matches!(request.state, State::Answered | State::Late) {
+            self.report.duplicates += 1;
+            return;
+        }
+        self.waiting -= u64::from(request.state == State::Waiting);
+        let rtt = arrived.saturating_sub(request.sent_at);
+        if rtt > self.timeout {
+            request.state = State::Late;
+            self.report.late += 1;
+            return;
+        }
+        request.state = State::Answered;
+        self.report.received += 1;
+        self.rtt.record(rtt);
+        if let Some(sample) = usize::try_from(number).ok().and_then(|n| self.report.samples.get_mut(n)) {
+            sample.1 = Some(rtt);
+        }
+    }
+
+    /// Gives up on requests whose time is over at `now`; when the next one's will be.
+    fn expire(&mut self, now: u64) -> Option<u64> {
+        self.oldest = self.oldest.max(self.first);
+        while let Some(request) = self.window.get_mut((self.oldest - self.first) as usize) {
+            if request.state == State::Waiting {
+                let over = request.sent_at.saturating_add(self.timeout);
+                if over >= now {
+                    return Some(over.saturating_add(1));
+                }
+                request.state = State::TimedOut;
+                self.waiting -= 1;
+            }
+            self.oldest += 1;
+        }
+        None
+    }
+
+    fn finish(mut self, ended: u64) -> PingReport {
+        self.report.duration_ns = ended.saturating_sub(self.started);
+        self.report.pending = self.waiting;
+        self.report.lost = self.report.sent - self.report.received - self.waiting;
+        self.report.rtt_ns = self.rtt.percentiles();
+        self.report
+    }
+}
+
+fn check(job: &PingJob) -> Result<(), Error> {
+    if !(MARK as u32..=65_507).contains(&job.size) {
+        return Err(Error::value("size", format!("{} bytes do not fit: give 16 to 65,507", job.size)));
+    }
+    if job.every_ns == 0 {
+        return Err(Error::value("every_ns", "requests need some time between them: give 1 or more"));
+    }
+    if job.timeout_ns == 0 {
+        return Err(Error::value("timeout_ns", "no reply comes in no time: give 1 or more"));
+    }
+    if job.to.is_multicast() || job.to.is_unspecified() {
+        return Err(Error::value("to", format!("{} is not the address of one host", job.to)));
+    }
+    Ok(())
+}
+
+/// An ICMP socket, and whether it is a raw one.
+fn open(job: &PingJob, raw_only: bool) -> Result<(OwnedFd, bool), Error> {
+    let family = socket::family(job.to);
+    let protocol = if job.to.is_ipv4() { SockProtocol::Icmp } else { SockProtocol::IcmpV6 };
+    let refused = if raw_only {
+        Errno::EACCES
+    } else {
+        match socket::open(family, SockType::Datagram, Some(protocol)) {
+            Ok(fd) => return Ok((fd, false)),
+            Err(errno) => errno,
+        }
+    };
+    // As root in a namespace whose net.ipv4.ping_group_range is empty, as it is by default.
+    match socket::open(family, SockType::Raw, Some(protocol)) {
+        Ok(fd) => Ok((fd, true)),
+        Err(_) => Err(Error::system(
+            "opening an ICMP socket",
+            "set net.ipv4.ping_group_range to hold this group, or run with CAP_NET_RAW",
+        )(refused)),
+    }
+}
+
+/// Runs the job to its end.
+pub(super) fn run(job: &PingJob, session: &mut Session<'_>) -> Result<PingReport, Error> {
+    check(job)?;
+    let opened = open(job, false)?;
+    run_over(job, session, opened)
+}
+
+fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)) -> Result<PingReport, Error> {
+    let v6 = job.to.is_ipv6();
+    let to = socket::address(job.to, 0, job.interface.as_deref())?;
+    socket::bind_sender(&fd, job.to, job.interface.as_deref(), job.source)?;
+    socket::set(&fd, sockopt::ReceiveTimestampns, &true, "asking for receive timestamps", "use Linux 5.1 or later")?;
+    socket::receive_buffer(&fd, 4 << 20);
+    let mut peer = Peer::new(fd, to);
+    let mut clock = ReceiveClock::new(Reading::take());
+
+    let started = now() + SETTLE;
+    let token = xxh3_64(&[started.to_le_bytes(), u64::from(std::process::id()).to_le_bytes()].concat());
+    let mut message: Vec<u8> = (0..HEADER + job.size as usize).map(|i| i as u8).collect();
+    let mut buffer = vec![0; 65_536];
+    let mut control = nix::cmsg_space!(TimeSpec);
+    let mut requests = Requests::new(job.timeout_ns, started);
+    let mut wakeup = Distribution::default();
+    // The slot of the schedule that comes next; slots that were skipped count too.
+    let mut slot: u64 = 0;
+
+    loop {
+        let at = now();
+        let due = started.saturating_add(slot.saturating_mul(job.every_ns));
+        let over = job.for_ns.is_some_and(|time| due - started >= time);
+        let sending = !session.finishing() && !over && job.count.is_none_or(|count| requests.report.sent < count);
+        if sending && at >= due {
+            let number = requests.report.sent;
+            let echo = Echo { id: token as u16, token, number };
+            let mut sent_at = at;
+            // The message is complete before the clock is read, which is the last thing before the call.
+            echo.write(v6, &mut message);
+            let outcome = peer.send(&mut message, |_| sent_at = now());
+            requests.sent(sent_at, outcome.is_err());
+            if let Err(errno @ (Errno::EAGAIN | Errno::ENOBUFS)) = outcome {
+                peer.note(errno);
+            }
+            slot += 1;
+            // No bursts after a stall: slots that have passed as a whole are left out.
+            let mut passed = sent_at.saturating_sub(due) / job.every_ns;
+            if let Some(time) = job.for_ns {
+                passed = passed.min(time.div_ceil(job.every_ns).saturating_sub(slot));
+            }
+            slot += passed;
+            requests.report.skipped += passed;
+        }
+        // Before any request is given up, replies that lie in the socket are counted by their own time.
+        for _ in 0..BATCH {
+            match receive(&peer, &mut buffer, &mut control) {
+                Ok((length, stamp)) => {
+                    let reading = Reading::take();
+                    let Some(echo) = Echo::read(v6, raw && !v6, &buffer[..length]).filter(|e| e.token == token) else {
+                        continue;
+                    };
+                    if echo.number >= requests.report.sent {
+                        continue;
+                    }
+                    let earliest = requests.sent_at(echo.number).unwrap_or(started);
+                    let arrived = stamp.map_or(reading.after(), |stamp| clock.received(stamp, earliest, reading));
+                    wakeup.record(reading.after().saturating_sub(arrived));
+                    requests.replied(echo.number, arrived);
+                }
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => {}
+                Err(errno) => peer.note(errno),
+            }
+        }
+        let expires = requests.expire(at);
+        let sending = sending && job.count.is_none_or(|count| requests.report.sent < count);
+        let due = started.saturating_add(slot.saturating_mul(job.every_ns));
+        if session.at_once() || (!sending && requests.waiting == 0) {
+            break;
+        }
+        let report = &requests.report;
+        session.progress(at, || Progress {
+            at_ns: at,
+            sent: report.sent,
+            received: report.received,
+            bytes: report.sent * u64::from(job.size),
+        })?;
+        let deadline = [sending.then_some(due), expires].into_iter().flatten().min();
+        let woken = session.wait(Some((peer.fd(), PollFlags::POLLIN)), deadline)?;
+        if woken.input {
+            session.commands(|_| {})?;
+        }
+    }
+    let mut report = requests.finish(now());
+    report.errors = peer.errors;
+    report.wakeup_ns = wakeup.percentiles();
+    Ok(report)
+}
+
+/// Reads one packet: its length, and the kernel's timestamp.
+fn receive(peer: &Peer, buffer: &mut [u8], control: &mut [u8]) -> Result<(usize, Option<i64>), Errno> {
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<SockaddrStorage>(peer.fd().as_raw_fd(), &mut parts, Some(control), MsgFlags::MSG_DONTWAIT)?;
+    let stamp = message.cmsgs()?.find_map(|c| match c {
+        ControlMessageOwned::ScmTimestampns(time) => Some(timestamp(time)),
+        _ => None,
+    });
+    Ok((message.bytes, stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::workload::testing::{Process, in_empty_namespace, job, run_with, run_with_control};
+
+    const MS: u64 = 1_000_000;
+
+    fn ping(json: &str) -> PingJob {
+        job(json)
+    }
+
+    #[test]
+    fn replies_count_by_their_own_time() {
+        let mut all = Requests::new(100, 1000);
+        for at in [1000, 1010, 1020, 1030] {
+            all.sent(at, false);
+        }
+        all.sent(1040, true);
+        assert_eq!(all.expire(1100), Some(1101), "a reply at the timeout itself is in time");
+        all.replied(0, 1100);
+        assert_eq!(all.expire(1111), Some(1121));
+        all.replied(1, 1109); // in time, read after it was given up
+        all.replied(2, 1121); // late by 1 ns
+        all.replied(2, 1122);
+        all.replied(0, 1101);
+        all.replied(77, 1101); // never sent
+        let report = all.finish(2000);
+        assert_eq!((report.sent, report.received, report.lost, report.pending), (5, 2, 2, 1));
+        assert_eq!((report.late, report.duplicates, report.unsent, report.duration_ns), (1, 2, 1, 1000));
+        assert_eq!(report.samples, [(0, Some(100)), (10, Some(99)), (20, None), (30, None), (40, None)]);
+        assert_eq!(report.rtt_ns.map(|p| (p.min, p.max)), Some((99, 100)));
+    }
+
+    #[test]
+    fn old_requests_are_forgotten_but_not_while_they_are_waited_for() {
+        let mut all = Requests::new(1000, 0);
+        all.sent(0, false);
+        for at in 1..=REMEMBERED as u64 {
+            all.sent(at, false);
+            all.replied(at, at + 1);
+        }
+        assert_eq!(all.sent_at(0), Some(0));
+        all.replied(0, 900);
+        all.sent(REMEMBERED as u64 + 1, false);
+        assert_eq!(all.sent_at(0), None);
+        all.replied(0, 950);
+        assert_eq!((all.report.received, all.report.late), (REMEMBERED as u64 + 1, 1));
+        assert_eq!(
+            (all.report.samples.len(), all.report.samples_omitted),
+            (SAMPLES, REMEMBERED as u64 + 2 - SAMPLES as u64)
+        );
+        assert_eq!(all.expire(u64::MAX), None);
+        assert_eq!(all.finish(0).pending, 0);
+    }
+
+    #[test]
+    fn loopback_answers_every_request_of_both_families() {
+        for to in ["127.0.0.1", "::1"] {
+            let job =
+                ping(&format!(r#"{{"to":"{to}","every_ns":2000000,"count":20,"interface":"lo","source":"{to}"}}"#));
+            let report: PingReport = run_with(|s| run(&job, s)).unwrap();
+            assert_eq!((report.sent, report.received, report.lost, report.pending), (20, 20, 0, 0), "{to}");
+            assert_eq!((report.duplicates, report.late, report.errors.len()), (0, 0, 0));
+            let rtt = report.rtt_ns.unwrap();
+            assert!(rtt.count == 20 && rtt.min > 0 && rtt.max < 2000 * MS, "{rtt:?}");
+            assert!(report.samples.windows(2).all(|w| w[1].0 > w[0].0), "{:?}", report.samples);
+            assert!(report.samples.iter().all(|(_, rtt)| rtt.is_some()));
+        }
+    }
+
+    #[test]
+    fn raw_sockets_do_the_same() {
+        for to in ["127.0.0.1", "::1"] {
+            let job = ping(&format!(r#"{{"to":"{to}","every_ns":1000000,"count":10,"size":16}}"#));
+            let opened = match open(&job, true) {
+                Ok(opened) => opened,
+                Err(error) => return eprintln!("skipped: {error}"),
+            };
+            let report: PingReport = run_with(|s| run_over(&job, s, opened)).unwrap();
+            assert_eq!((report.sent, report.received, report.duplicates), (10, 10, 0), "{to}");
+        }
+    }
+
+    #[test]
+    fn the_schedule_says_how_many() {
+        let job = ping(r#"{"to":"127.0.0.1","every_ns":10000000,"for_ns":95000000}"#);
+        let report: PingReport = run_with(|s| run(&job, s)).unwrap();
+        assert_eq!(report.sent + report.skipped, 10);
+        assert_eq!(report.received, report.sent);
+        for (n, (at, _)) in report.samples.iter().enumerate() {
+            assert!(*at >= n as u64 * 10 * MS, "request {n} left at {at}, before its time");
+        }
+    }
+
+    #[test]
+    fn finish_waits_for_what_is_under_way() {
+        let job = ping(r#"{"to":"127.0.0.1","every_ns":5000000}"#);
+        let report: PingReport = run_with_control(&[(30, "finish\n")], |s| run(&job, s)).unwrap();
+        assert!(report.sent >= 1);
+        assert_eq!((report.received, report.pending), (report.sent, 0));
+    }
+
+    #[test]
+    fn silence_is_loss_and_told_twice_it_stops_at_once() {
+        // Over the loopback interface, where nobody has this address.
+        let job = ping(r#"{"to":"192.0.2.1","interface":"lo","every_ns":1000000,"count":3,"timeout_ns":20000000}"#);
+        let report: PingReport = run_with(|s| run(&job, s)).unwrap();
+        assert_eq!((report.sent, report.received, report.lost), (3, 0, 3));
+        assert_eq!(report.rtt_ns, None);
+        let job = ping(r#"{"to":"127.0.0.1","every_ns":3600000000000,"source":"127.0.0.2"}"#);
+        let report: PingReport = run_with_control(&[(20, "finish\nfinish\n")], |s| run(&job, s)).unwrap();
+        assert_eq!(report.sent, report.received + report.lost + report.pending);
+    }
+
+    #[test]
+    fn a_host_without_a_way_out_refuses_until_there_is_one() {
+        let job = r#"{"to":"127.0.0.1","every_ns":2000000}"#;
+        let outcome = in_empty_namespace(move || {
+            let job: PingJob = ping(job);
+            let mut ping = Process::start("ping", serde_json::to_value(&job).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            ping.say("finish");
+            (up.is_ok_and(|status| status.success()), ping.end::<PingReport>().unwrap())
+        });
+        let Some((up, report)) = outcome else { return };
+        assert!(report.unsent > 0 && report.errors["Network is unreachable"] >= report.unsent, "{report:?}");
+        assert_eq!(report.sent, report.received + report.lost);
+        if up {
+            assert!(report.received > 0, "it goes on as soon as there is a way: {report:?}");
+        } else {
+            eprintln!("skipped in part: `ip` cannot bring lo up");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_carried_out_are_told() {
+        for (json, word) in [
+            (r#"{"to":"127.0.0.1","size":15}"#, "size"),
+            (r#"{"to":"127.0.0.1","size":65508}"#, "size"),
+            (r#"{"to":"127.0.0.1","every_ns":0}"#, "every_ns"),
+            (r#"{"to":"127.0.0.1","timeout_ns":0}"#, "timeout_ns"),
+            (r#"{"to":"224.0.0.1"}"#, "to"),
+            (r#"{"to":"127.0.0.1","interface":"nosuchif0"}"#, "nosuchif0"),
+            (r#"{"to":"127.0.0.1","source":"192.0.2.77"}"#, "192.0.2.77"),
+        ] {
+            let job = ping(json);
+            let error = run_with(|s| run(&job, s)).map(|_: PingReport| ()).unwrap_err().to_string();
+            assert!(error.contains(word), "{json}: {error}");
+        }
+    }
+}

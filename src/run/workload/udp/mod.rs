@@ -1,0 +1,7 @@
+//! UDP streams: paced, numbered and stamped by the sender, accounted for by the receiver.
+
+mod datagram;
+mod jitter;
+pub(super) mod receive;
+pub(super) mod send;
+mod sequence;
