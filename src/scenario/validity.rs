@@ -1,0 +1,47 @@
+//! Limits beyond which a run says INVALID: the machine could not keep up, so neither pass nor fail is claimed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Duration, Probability};
+
+/// `validity:` of a scenario. The defaults are our own choice: an order of magnitude above what a machine that keeps up
+/// shows, and below what changes a measurement by more than its noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValiditySpec {
+    /// Largest 99th percentile of lateness at a port: delivered by the clock − delivered by the model.
+    pub lateness_p99: Duration,
+    /// Longest time between two drains of a port.
+    pub stall: Duration,
+    /// Largest share of the time for which the engine's thread waited for a processor (schedstat's run delay).
+    pub run_delay: Probability,
+    /// Frames that a TAP's ring may drop while the model's own queue had room.
+    pub ring_drops: u64,
+}
+
+impl Default for ValiditySpec {
+    fn default() -> ValiditySpec {
+        ValiditySpec {
+            lateness_p99: Duration::from_millis(5),
+            stall: Duration::from_millis(100),
+            run_delay: Probability::from_parts(250_000_000_000).expect("25 % is a probability"),
+            ring_drops: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::form::from_json;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_left_out_keeps_its_default() {
+        let spec: ValiditySpec = from_json(json!({ "stall": "1s" })).unwrap();
+        assert_eq!(spec, ValiditySpec { stall: Duration::from_secs(1), ..ValiditySpec::default() });
+        assert_eq!(ValiditySpec::default().run_delay.to_string(), "25%");
+        assert!(from_json::<ValiditySpec>(json!({ "lateness": "1s" })).unwrap_err().contains("lateness_p99"));
+    }
+}
