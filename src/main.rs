@@ -1,1 +1,5 @@
-fn main() {}
+//! The `longwire` program.
+
+fn main() {
+    std::process::exit(longwire::cli::main());
+}

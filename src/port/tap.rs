@@ -6,7 +6,7 @@
 //! Sources: Linux `Documentation/networking/tuntap.rst`, `drivers/net/tun.c`; virtio 1.2 §5.1.6 for the header.
 #![allow(unsafe_code)]
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,17 @@ impl TapPort {
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // SAFETY: the pointer and the length are those of one live, writable slice.
         let n = unsafe { libc::read(self.fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Reads one frame into two buffers, the second taking what the first has no room for.
+    ///
+    /// # Errors
+    /// Those of [`TapPort::read`].
+    pub fn read_parts(&self, first: &mut [u8], second: &mut [u8]) -> io::Result<usize> {
+        let mut parts = [IoSliceMut::new(first), IoSliceMut::new(second)];
+        // SAFETY: IoSliceMut has the layout of iovec (std promises it), and the slices live for the call.
+        let n = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_mut_ptr().cast(), 2) };
         usize::try_from(n).map_err(|_| io::Error::last_os_error())
     }
 

@@ -1,3 +1,29 @@
-//! The only users of a clock: the live loop, virtual time, workloads.
+//! The only users of a clock: the live loop, workloads, and what surrounds them.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `supervisor` `conclusion` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
+//! | `live` `taps` `clock` | the engine's thread; its TAPs; the clock it runs by |
+//! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
+//! | `workload` | the built-in workloads, inside the hosts |
+//! | `control` `live_set` | how `exec` and `set` reach a run |
+//! | `out_dir` | what `--out` leaves |
 
+pub mod clock;
+mod conclusion;
+pub mod control;
+pub mod lateness;
+pub mod live;
+mod live_set;
+pub mod out_dir;
+mod output;
+mod process;
+pub mod programs;
+mod service;
+pub mod supervisor;
+mod taps;
+pub mod validity;
+mod work;
 pub mod workload;
+
+pub use supervisor::{Options, RunError, Watcher, run};

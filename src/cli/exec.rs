@@ -1,0 +1,57 @@
+//! `longwire exec [RUN/]HOST -- CMD`.
+
+use super::{Exit, paint};
+use crate::host::{Program, SpawnError, join_and_run};
+use crate::run::control;
+
+/// Run a program in a host of a network that is up
+///
+/// The program gets this terminal, the caller's user and the current directory, and ends with the run at the latest. Its exit
+/// code is this command's.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The host; RUN/HOST where several networks are up
+    #[arg(value_name = "[RUN/]HOST")]
+    host: String,
+    /// Run it as the run's root instead of as the caller
+    #[arg(long)]
+    root: bool,
+    /// The program and its arguments; a shell where there is none
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+pub(super) fn main(args: &Args) -> i32 {
+    let (run, host) = match args.host.rsplit_once('/') {
+        Some((run, host)) => (Some(run), host),
+        None => (None, args.host.as_str()),
+    };
+    let joined = control::find(run).and_then(|run| control::ask_for_host(&run, host));
+    let (namespaces, identity, environment) = match joined {
+        Ok(joined) => joined,
+        Err(error) => {
+            paint::complain(&error.to_string());
+            return Exit::Input as i32;
+        }
+    };
+    // This terminal's own environment, and what the run adds.
+    let own = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let added: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with("LONGWIRE_")).collect();
+    let env: Vec<(String, String)> = own.filter(|(name, _)| !name.starts_with("LONGWIRE_")).chain(added).collect();
+    let shell = || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
+    let argv = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
+    let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
+    match join_and_run(&namespaces, &Program { argv, env, cwd, root: args.root }, &identity) {
+        Ok(code) => code,
+        Err(error) => {
+            paint::complain(&error.to_string());
+            match error {
+                // as shells have it: found but not executable, not found
+                SpawnError::Program { errno: nix::libc::ENOENT, .. } => 127,
+                SpawnError::Program { .. } => 126,
+                SpawnError::Hosts(_) | SpawnError::Prepare { .. } => Exit::Machine as i32,
+                _ => Exit::Input as i32,
+            }
+        }
+    }
+}

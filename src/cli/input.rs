@@ -1,0 +1,73 @@
+//! Scenario files and what the command line says beside them.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, paint};
+use crate::scenario::{Files, Overrides, Resolved, load};
+
+/// What may be said beside a scenario file.
+#[derive(Debug, clap::Args)]
+pub(super) struct OverrideArgs {
+    /// Seed of every random draw, instead of the file's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Value of a parameter, instead of the file's; may be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    params: Vec<(String, String)>,
+}
+
+impl OverrideArgs {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides { params: self.params.clone(), seed: self.seed }
+    }
+
+    /// As it was written, for the command that repeats a run.
+    pub(super) fn words(&self) -> Vec<String> {
+        let seed = self.seed.map(|seed| format!("--seed {seed}"));
+        let params = self.params.iter().map(|(name, value)| format!("--param {name}={value}"));
+        seed.into_iter().chain(params).collect()
+    }
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write NAME=VALUE, as in loss=5%".into()),
+    }
+}
+
+/// Files on the disk.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        std::fs::read(path).map_err(|error| plain(&error)).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|error| {
+                format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to())
+            })
+        })
+    }
+}
+
+/// An error without "(os error 2)".
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Reads and checks a scenario; what is wrong with it goes to standard error.
+pub(super) fn read(file: &PathBuf, overrides: &Overrides) -> Result<Resolved, Exit> {
+    match load(file, &Disk, overrides) {
+        Ok(resolved) => {
+            if !resolved.warnings.is_empty() {
+                paint::diagnose(&resolved.warnings, &resolved.sources);
+            }
+            Ok(resolved)
+        }
+        Err((mut wrong, sources)) => {
+            wrong.sort();
+            paint::diagnose(&wrong, &sources);
+            Err(Exit::Input)
+        }
+    }
+}

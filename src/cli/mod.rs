@@ -1,0 +1,79 @@
+//! The command line: one file a subcommand. The only place that prints.
+
+mod check;
+mod completions;
+mod doctor;
+mod exec;
+mod input;
+mod paint;
+mod profiles;
+mod run;
+mod schema;
+mod set;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Ends with this: see the README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All that was expected holds.
+    Pass = 0,
+    /// An expectation, workload or service failed.
+    Fail = 1,
+    /// The input is wrong; nothing ran.
+    Input = 2,
+    /// The machine could not keep up, so neither pass nor fail is claimed.
+    Invalid = 3,
+    /// This machine lacks something.
+    Machine = 4,
+    /// Interrupted, torn down cleanly.
+    Interrupted = 130,
+}
+
+/// Network emulator: real hosts, simulated network.
+///
+/// A scenario file describes hosts, links and what runs in the hosts. longwire makes the hosts as network namespaces,
+/// carries their frames through the links, and reports what was asked beside what was delivered.
+#[derive(Debug, Parser)]
+#[command(name = "longwire", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 pass, 1 something failed, 2 wrong input, 3 INVALID (the machine could not keep \
+    up), 4 this machine lacks something, 130 interrupted.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Check(check::Args),
+    Exec(exec::Args),
+    Set(set::Args),
+    Profiles(profiles::Args),
+    Schema(schema::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+}
+
+/// Reads the command line, does what it says, and returns the exit code.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // help and version are no errors, and clap knows where each belongs
+            let code = if error.use_stderr() { Exit::Input } else { Exit::Pass };
+            let _ = error.print();
+            return code as i32;
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::main(&args) as i32,
+        Command::Check(args) => check::main(&args) as i32,
+        Command::Exec(args) => exec::main(&args),
+        Command::Set(args) => set::main(&args) as i32,
+        Command::Profiles(args) => profiles::main(&args) as i32,
+        Command::Schema(args) => schema::main(&args) as i32,
+        Command::Doctor(args) => doctor::main(&args) as i32,
+        Command::Completions(args) => completions::main(&args, Cli::command()) as i32,
+    }
+}

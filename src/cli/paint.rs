@@ -1,0 +1,153 @@
+//! Printing: to standard output what was asked for, to standard error what went wrong.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceSpan};
+
+use crate::diag::{Diagnostic, Diagnostics, Severity, Sources, Span};
+
+/// Prints to standard output, with colours only on a terminal. A reader that has gone away (`longwire … | head`) is no
+/// error.
+pub(super) fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        complain(&format!("cannot write to standard output: {error}"));
+    }
+}
+
+/// Prints one error to standard error.
+pub(super) fn complain(text: &str) {
+    // there is nobody left to tell if this fails
+    let _ = writeln!(anstream::stderr().lock(), "\x1b[1;31merror\x1b[0m: {text}");
+}
+
+/// Prints what is wrong with a scenario to standard error, each with its source line underlined, and how many they are.
+pub(super) fn diagnose(wrong: &Diagnostics, sources: &Sources) {
+    let text = render(wrong, sources, io::stderr().is_terminal());
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Diagnostics as text.
+pub(super) fn render(wrong: &Diagnostics, sources: &Sources, terminal: bool) -> String {
+    let theme = match (terminal, std::env::var_os("NO_COLOR").is_some()) {
+        (true, false) => GraphicalTheme::unicode(),
+        (true, true) => GraphicalTheme::unicode_nocolor(),
+        (false, _) => GraphicalTheme::none(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(0);
+    let mut out = String::new();
+    for diagnostic in wrong.iter() {
+        let shown = Shown { diagnostic, source: diagnostic.span.filter(has_place).map(|span| named(span, sources)) };
+        // writing into a String cannot fail
+        let _ = handler.render_report(&mut out, &shown);
+        for (span, words) in diagnostic.related.iter().filter(|(span, _)| has_place(span)) {
+            let _ = writeln!(out, "  {}:{}:{}: {words}", sources.name(span.source), span.line, span.column);
+        }
+    }
+    let count = |severity| wrong.iter().filter(|d| d.severity == severity).count();
+    let many = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
+    let counts: Vec<String> = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| many(n, word))
+        .collect();
+    let _ = writeln!(out, "{}", counts.join(", "));
+    out
+}
+
+fn has_place(span: &Span) -> bool {
+    span.line > 0
+}
+
+fn named(span: Span, sources: &Sources) -> NamedSource<String> {
+    NamedSource::new(sources.name(span.source), sources.text(span.source).to_owned())
+}
+
+/// A diagnostic in the shape that miette draws.
+#[derive(Debug)]
+struct Shown<'a> {
+    diagnostic: &'a Diagnostic,
+    source: Option<NamedSource<String>>,
+}
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.diagnostic.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl miette::Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'b>(&'b self) -> Option<Box<dyn std::fmt::Display + 'b>> {
+        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.diagnostic.span.filter(has_place)?;
+        // a point needs something to be underlined
+        let place = SourceSpan::new(span.start.into(), span.len.max(1));
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(self.diagnostic.label.clone(), place))))
+    }
+}
+
+/// One line on standard error that is written over again; nothing where standard error is no terminal.
+pub(super) struct StatusLine {
+    on: bool,
+    shown: bool,
+}
+
+impl StatusLine {
+    pub(super) fn new() -> StatusLine {
+        StatusLine { on: io::stderr().is_terminal(), shown: false }
+    }
+
+    pub(super) fn show(&mut self, text: &str) {
+        if self.on {
+            self.shown = true;
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K{text}");
+            let _ = io::stderr().flush();
+        }
+    }
+}
+
+impl Drop for StatusLine {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_shown_with_its_place_its_line_and_its_cure() {
+        let mut sources = Sources::default();
+        let source = sources.add("a.yaml", "links:\n  wifi: { dealy: 5ms }\n");
+        let mut wrong = Diagnostics::default();
+        let span = Span { source, start: 17, len: 5, line: 2, column: 11 };
+        wrong.push(Diagnostic::error(span, "unknown field `dealy`").help("did you mean `delay`?"));
+        let text = render(&wrong, &sources, false);
+        for part in ["unknown field `dealy`", "a.yaml:2:11", "wifi: { dealy: 5ms }", "did you mean `delay`?", "1 error"] {
+            assert!(text.contains(part), "{part} in:\n{text}");
+        }
+        assert!(!text.contains('\x1b'));
+    }
+}

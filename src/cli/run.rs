@@ -1,0 +1,134 @@
+//! `longwire run FILE`.
+
+use std::path::PathBuf;
+
+use super::input::{self, OverrideArgs};
+use super::paint::{self, StatusLine};
+use super::Exit;
+use crate::host::Cause;
+use crate::record::report::{Report, Verdict};
+use crate::record::terminal;
+use crate::run::live::Progress;
+use crate::run::out_dir::OutDir;
+use crate::run::{self, Options, RunError, Watcher};
+use crate::scenario::{Resolved, listing};
+use crate::units::{Duration, Rate};
+
+/// Run a scenario against the machine's clock, with real hosts
+///
+/// Makes the hosts, starts services, then workloads, and reports. Without workloads it stays up until Ctrl-C. Runs as root,
+/// and as a normal user where user namespaces are allowed and /dev/net/tun may be opened (`longwire doctor` tells).
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The scenario
+    file: PathBuf,
+    #[command(flatten)]
+    overrides: OverrideArgs,
+    /// Write the JSON report to FILE; `-` for standard output, instead of the report for people
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Leave all that explains the run in DIR: report, resolved plan, full output of every program, event log
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn main(args: &Args) -> Exit {
+    let resolved = match input::read(&args.file, &args.overrides.overrides()) {
+        Ok(resolved) => resolved,
+        Err(exit) => return exit,
+    };
+    let out = match &args.out {
+        None => None,
+        Some(path) => match OutDir::create(path).and_then(|out| explain_beforehand(&out, &resolved, args).map(|()| out)) {
+            Ok(out) => Some(out),
+            Err(error) => {
+                paint::complain(&format!("cannot write to the directory {}: {error}", path.display()));
+                return Exit::Input;
+            }
+        },
+    };
+    let options = Options { out: out.clone(), file: args.file.display().to_string() };
+    let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone() };
+    let result = run::run(&resolved, options, &mut status);
+    drop(status);
+    match result {
+        Ok(report) => conclude(&report, args, out.as_ref()),
+        Err(error) => {
+            let text = error.to_string();
+            if let Some(out) = &out {
+                // the directory explains this exit too; the error is printed in any case
+                let _ = out.write("report.txt", &format!("ERROR\n  {text}\n"));
+            }
+            paint::complain(&text);
+            exit_of(&error)
+        }
+    }
+}
+
+/// What can be written before anything runs.
+fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
+    out.write("plan.yaml", &listing::text(resolved))?;
+    let file = std::path::absolute(&args.file)?;
+    let words = [vec!["longwire run".to_owned(), file.display().to_string()], args.overrides.words()].concat();
+    let seed = if args.overrides.overrides().seed.is_some() { String::new() } else { format!(" --seed {}", resolved.scenario.seed) };
+    out.write("command.txt", &format!("{}{seed}\n", words.join(" ")))
+}
+
+fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
+    let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
+    let text = terminal::render(report);
+    let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    paint::print(if to_stdout { &json } else { &text });
+    let mut written = Ok(());
+    if let Some(path) = args.json.as_ref().filter(|_| !to_stdout) {
+        written = std::fs::write(path, &json).map_err(|e| format!("cannot write the report to {}: {e}", path.display()));
+    }
+    if let Some(out) = out {
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        written = written.and(
+            out.write("report.json", &json)
+                .and_then(|()| out.write("report.txt", &plain))
+                .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),
+        );
+    }
+    if let Err(error) = written {
+        paint::complain(&error);
+        return Exit::Machine;
+    }
+    match report.verdict {
+        Verdict::Pass | Verdict::None => Exit::Pass,
+        Verdict::Fail => Exit::Fail,
+        Verdict::Invalid => Exit::Invalid,
+        Verdict::Error => Exit::Machine,
+        Verdict::Interrupted => Exit::Interrupted,
+    }
+}
+
+fn exit_of(error: &RunError) -> Exit {
+    match error {
+        RunError::Host(error) if error.cause == Cause::Input => Exit::Input,
+        _ => Exit::Machine,
+    }
+}
+
+struct Status {
+    line: StatusLine,
+    name: String,
+}
+
+impl Watcher for Status {
+    fn phase(&mut self, what: &str) {
+        self.line.show(&format!("{}: {what} …", self.name));
+    }
+
+    fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress) {
+        let elapsed_s = elapsed.as_secs_f64();
+        let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+        let bps = (progress.bytes as f64 * 8.0 / elapsed_s.max(0.001)) as u64;
+        let rate = Rate::from_bps(bps / 1000 * 1000).map(|r| format!(", {r}/s")).unwrap_or_default();
+        self.line.show(&format!(
+            "{}: {elapsed_s:.0} s{of}, {} frames delivered{rate}, {} dropped",
+            self.name, progress.delivered, progress.dropped
+        ));
+    }
+}

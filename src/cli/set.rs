@@ -1,0 +1,42 @@
+//! `longwire set [RUN] wifi.loss=10%`.
+
+use super::{Exit, paint};
+use crate::run::control::{self, Reply, Request};
+
+/// Change links of a network that is up
+///
+/// LINK.FIELD=VALUE changes both directions, LINK.toward.END.FIELD=VALUE one; LINK=down and LINK=up take it down and up.
+/// Fields and values are those of a scenario: wifi.loss=10%, wifi.delay.jitter=3ms, dsl.toward.isp.rate=1Mbit. Several
+/// changes take effect at the same instant.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run, where several are up, then the changes
+    #[arg(required = true, value_name = "[RUN] LINK.FIELD=VALUE")]
+    words: Vec<String>,
+}
+
+pub(super) fn main(args: &Args) -> Exit {
+    let (run, changes) = match args.words.split_first() {
+        Some((first, rest)) if !first.contains('=') => (Some(first.as_str()), rest),
+        _ => (None, args.words.as_slice()),
+    };
+    if changes.is_empty() {
+        paint::complain("nothing to set: write LINK.FIELD=VALUE, as in wifi.loss=10%");
+        return Exit::Input;
+    }
+    let answer = control::find(run).and_then(|run| control::ask(&run, &Request::Set { changes: changes.to_vec() }));
+    match answer {
+        Ok((Reply::Set(done), _)) => {
+            paint::print(&done.iter().map(|what| format!("{what}\n")).collect::<String>());
+            Exit::Pass
+        }
+        Ok(_) => {
+            paint::complain("the run answered something else: is it of another version?");
+            Exit::Machine
+        }
+        Err(error) => {
+            paint::complain(&error.to_string());
+            Exit::Input
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The report as people read it on a terminal. Styled with ANSI codes, which whoever prints it strips where they do not
+//! belong.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use crate::engine::DirectionSpec;
+use crate::model::{Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::queue::QueueSpec;
+use crate::units::{Duration, Rate};
+
+const TITLE: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+
+/// The whole report.
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // writing into a String cannot fail
+    let _ = write_report(&mut out, report);
+    out
+}
+
+fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        out,
+        "{TITLE}{}{TITLE:#}  {FAINT}seed {} · {} s{}{FAINT:#}",
+        report.scenario,
+        report.seed,
+        seconds(report.duration_ns),
+        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
+    )?;
+    write_directions(out, report)?;
+    write_works(out, "services", report.services.iter())?;
+    write_works(out, "workloads", report.workloads.iter())?;
+    write_machine(out, report)?;
+    write_verdict(out, report)
+}
+
+/// A table: requested | delivered, a row a direction.
+fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
+    let rows: Vec<(String, String, Vec<String>)> = report
+        .directions
+        .iter()
+        .map(|d| (format!("{} {} → {}", d.link, d.from, d.to), requested(&d.requested), delivered(d, report.duration_ns)))
+        .collect();
+    let width = |of: fn(&(String, String, Vec<String>)) -> &str, title: &str| {
+        rows.iter().map(|row| of(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
+    };
+    let (first, second) = (width(|r| &r.0, "link"), width(|r| &r.1, "requested"));
+    writeln!(out, "\n{TITLE}{:first$}   {:second$} │ delivered{TITLE:#}", "link", "requested")?;
+    for (link, requested, delivered) in &rows {
+        for (n, line) in delivered.iter().enumerate() {
+            let (link, requested) = if n == 0 { (link.as_str(), requested.as_str()) } else { ("", "") };
+            writeln!(out, "{link:first$}   {requested:second$} │ {line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What a scenario asked of a direction, in a few words.
+pub fn requested(spec: &DirectionSpec) -> String {
+    let mut words = Vec::new();
+    if spec.delay.mean > Duration::ZERO || spec.delay.jitter > Duration::ZERO {
+        let mut delay = spec.delay.mean.to_string();
+        if spec.delay.jitter > Duration::ZERO {
+            let shape = match spec.delay.distribution {
+                Distribution::Uniform => "",
+                Distribution::Normal => " σ",
+            };
+            let _ = write!(delay, " ±{}{shape}", spec.delay.jitter);
+            if spec.delay.order == Order::Free {
+                delay.push_str(" free");
+            }
+        }
+        words.push(delay);
+    }
+    if let RateSpec::Constant(rate) = spec.rate {
+        words.push(match spec.framing {
+            Framing::None => rate.to_string(),
+            Framing::Ethernet => format!("{rate} ethernet"),
+            Framing::Overhead(more) => format!("{rate} +{more}"),
+        });
+    }
+    if let LossSpec::Random(p) = spec.loss {
+        words.push(format!("loss {p}"));
+    }
+    if let Some(QueueSpec::Fifo(fifo)) = spec.queue
+        && let Ok(Value::Object(limits)) = serde_json::to_value(fifo)
+    {
+        let limits: Vec<String> = limits
+            .iter()
+            .filter(|(name, _)| *name != "min_packets")
+            .map(|(name, value)| match value {
+                Value::String(text) => text.clone(),
+                other => format!("{other} {name}"),
+            })
+            .collect();
+        words.push(format!("fifo {}", limits.join(" ")));
+    }
+    if let Some(mtu) = spec.mtu {
+        words.push(format!("mtu {mtu}"));
+    }
+    if words.is_empty() { "nothing".into() } else { words.join(", ") }
+}
+
+fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
+    let Direction { offered, delivered, delay_ns, dropped, .. } = direction;
+    let mut first = format!("{} of {} frames", grouped(delivered.frames), grouped(offered.frames));
+    if delivered.bytes > 0 && duration_ns > 0 {
+        let bps = u128::from(delivered.bytes) * 8 * 1_000_000_000 / u128::from(duration_ns);
+        let _ = write!(first, ", {}", rate(bps as u64));
+    }
+    if let Some(delay) = delay_ns {
+        let _ = write!(first, ", delay {}", spread(delay));
+    }
+    let mut lines = vec![first];
+    let mut fates: Vec<String> =
+        dropped.iter().map(|(cause, n)| format!("{cause} {} ({})", grouped(*n), share(*n, offered.frames))).collect();
+    for (n, what) in [
+        (direction.duplicated, "duplicated"),
+        (direction.corrupted, "corrupted"),
+        (direction.reordered, "reordered"),
+        (direction.inside, "still inside"),
+    ] {
+        if n > 0 {
+            fates.push(format!("{what} {}", grouped(n)));
+        }
+    }
+    if direction.clamped > 0 {
+        fates.push(format!("negative delays made zero {}", grouped(direction.clamped)));
+    }
+    if !fates.is_empty() {
+        lines.push(format!("  {}", fates.join(", ")));
+    }
+    lines
+}
+
+fn write_works<'a>(out: &mut String, title: &str, works: impl Iterator<Item = (&'a String, &'a Work)>) -> std::fmt::Result {
+    let works: Vec<_> = works.collect();
+    if works.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{TITLE}{title}{TITLE:#}")?;
+    let width = works.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, work) in works {
+        let (style, mark) = if work.ok { (GOOD, "ok  ") } else { (BAD, "FAIL") };
+        write!(out, "{style}{mark}{style:#} {name:width$}  {} {}", work.kind, work.place)?;
+        if let (Some(started), Some(ended)) = (work.started_ns, work.ended_ns) {
+            write!(out, "  {FAINT}{} s{FAINT:#}", seconds((ended - started).max(0) as u64))?;
+        }
+        writeln!(out, "{}", work.reason.as_ref().map(|r| format!("  {BAD}{r}{BAD:#}")).unwrap_or_default())?;
+        for line in results(work) {
+            writeln!(out, "     {:width$}  {line}", "")?;
+        }
+        if !work.ok {
+            for line in &work.output {
+                writeln!(out, "     {:width$}  {FAINT}│{FAINT:#} {line}", "")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a built-in workload measured, in a line or two.
+fn results(work: &Work) -> Vec<String> {
+    let field = |path: &[&str]| {
+        let first = work.results.get(path[0])?;
+        path[1..].iter().try_fold(first, |value, key| value.get(key))
+    };
+    let number = |path: &[&str]| field(path).and_then(Value::as_u64);
+    let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
+    match work.kind {
+        "ping" => {
+            let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
+            let mut line = format!("{} of {} answered", grouped(received), grouped(sent));
+            if let Some(rtt) = times(&["rtt_ns"]) {
+                let _ = write!(line, ", round trip {rtt}");
+            }
+            vec![line]
+        }
+        "udp" => {
+            let (Some(sent), Some(unique)) = (number(&["sender", "sent"]), number(&["receiver", "unique"])) else {
+                return Vec::new();
+            };
+            let mut line =
+                format!("{} of {} datagrams arrived, lost {}", grouped(unique), grouped(sent), share(sent.saturating_sub(unique), sent));
+            if let Some(bps) = number(&["receiver", "throughput_bps"]) {
+                let _ = write!(line, ", {}", rate(bps));
+            }
+            if let Some(delay) = times(&["receiver", "delay_ns"]) {
+                let _ = write!(line, ", one way {delay}");
+            }
+            let mut lines = vec![line];
+            let mut more = Vec::new();
+            if let Some(jitter) = number(&["receiver", "jitter_ns", "last"]) {
+                more.push(format!("jitter {} (RFC 3550)", time(jitter)));
+            }
+            for (key, word) in [("duplicates", "duplicates"), ("reordered", "reordered"), ("socket_dropped", "dropped by the receiver's own socket")] {
+                if let Some(n) = number(&["receiver", key]).filter(|n| *n > 0) {
+                    more.push(format!("{word} {}", grouped(n)));
+                }
+            }
+            if !more.is_empty() {
+                lines.push(more.join(", "));
+            }
+            lines
+        }
+        "tcp" => {
+            let Some(bytes) = number(&["receiver", "bytes"]) else { return Vec::new() };
+            let mut line = format!("{} bytes", grouped(bytes));
+            if let Some(bps) = number(&["receiver", "goodput_bps"]) {
+                let _ = write!(line, ", goodput {}", rate(bps));
+            }
+            if let Some(n) = number(&["sender", "tcp", "retransmits"]) {
+                let _ = write!(line, ", {} segments sent again", grouped(n));
+            }
+            if let Some(rtt) = number(&["sender", "tcp", "rtt_ns"]) {
+                let _ = write!(line, ", smoothed round trip {}", time(rtt));
+            }
+            vec![line]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn percentiles(value: &Value) -> Option<Percentiles> {
+    let at = |key: &str| value.get(key)?.as_u64();
+    Some(Percentiles {
+        min: at("min")?,
+        p50: at("p50")?,
+        p90: at("p90")?,
+        p99: at("p99")?,
+        p999: at("p999")?,
+        max: at("max")?,
+        mean: at("mean")?,
+    })
+}
+
+fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
+    let measured = &report.validity.measured;
+    let mut words = Vec::new();
+    if let Some(late) = measured.lateness_p99_ns {
+        words.push(format!("lateness p99 {}", time(late)));
+    }
+    words.push(format!("longest stall {}", time(measured.stall_ns)));
+    if let Some(share) = measured.run_delay {
+        words.push(format!("waited for a processor {:.1} %", share * 100.0));
+    }
+    if measured.ring_drops > 0 {
+        words.push(format!("dropped by TAP rings {}", grouped(measured.ring_drops)));
+    }
+    let refused: u64 = report.ports.iter().map(|port| port.refused).sum();
+    if refused > 0 {
+        words.push(format!("refused by hosts {}", grouped(refused)));
+    }
+    writeln!(out, "\n{FAINT}machine: {}{FAINT:#}", words.join(", "))
+}
+
+fn write_verdict(out: &mut String, report: &Report) -> std::fmt::Result {
+    let (style, words) = match report.verdict {
+        Verdict::Pass => (GOOD, ""),
+        Verdict::Fail => (BAD, ""),
+        Verdict::Invalid => (DOUBT, "this machine could not keep up, so neither pass nor fail is claimed"),
+        Verdict::Error => (BAD, "the run could not be carried out"),
+        Verdict::Interrupted => (DOUBT, "torn down cleanly; this is what there was"),
+        Verdict::None => (TITLE, "nothing was expected and nothing failed"),
+    };
+    let dash = if words.is_empty() { "" } else { " — " };
+    writeln!(out, "\n{style}{}{style:#}{dash}{words}", report.verdict.word())?;
+    for reason in &report.reasons {
+        writeln!(out, "  {reason}")?;
+    }
+    Ok(())
+}
+
+/// `p50 10.1 ms, p99 12 ms, max 14 ms`.
+fn spread(p: &Percentiles) -> String {
+    if p.min == p.max {
+        return time(p.min);
+    }
+    format!("{} … p50 {} … p99 {} … {}", time(p.min), time(p.p50), time(p.p99), time(p.max))
+}
+
+/// Four significant digits are what people can read at a glance.
+fn time(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "µs"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    format!("{} {unit}", four_digits(value))
+}
+
+fn four_digits(value: f64) -> String {
+    let decimals = match value {
+        v if v >= 1000.0 => 0,
+        v if v >= 100.0 => 1,
+        v if v >= 10.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn rate(bps: u64) -> String {
+    let rounded = |unit: u64| Rate::from_bps((bps + unit / 2) / unit * unit);
+    // three or four digits
+    let step = 10u64.pow(bps.max(1).ilog10().saturating_sub(3));
+    rounded(step).map_or_else(|| "0 bit/s".into(), |r| format!("{r}/s"))
+}
+
+fn seconds(ns: u64) -> String {
+    format!("{:.1}", ns as f64 / 1e9)
+}
+
+fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "0 %".into();
+    }
+    format!("{} %", four_digits((part as f64 / whole as f64 * 1e5).round() / 1e3))
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}

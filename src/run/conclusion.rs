@@ -1,0 +1,143 @@
+//! What a run comes to: verdict and report, from all that was counted.
+
+use super::live::Outcome;
+use super::service::Service;
+use super::supervisor::{Statistics, event};
+use super::validity;
+use super::work::{Failure, Work};
+use crate::engine::{DirectionId, NodeKind};
+use crate::frame::DropCause;
+use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Verdict};
+use crate::scenario::{Resolved, ResolvedLink};
+use crate::units::{Duration, Instant};
+
+/// A run that is over, but for what the engine has counted.
+pub(super) struct Ended {
+    pub(super) zero: Instant,
+    pub(super) duration: Duration,
+    pub(super) interrupted: bool,
+    pub(super) services: Vec<Service>,
+    pub(super) work: Vec<Work>,
+    pub(super) events: Vec<(Instant, String)>,
+    pub(super) statistics: Statistics,
+    /// By port.
+    pub(super) offloads: Vec<Vec<&'static str>>,
+}
+
+/// Link, from, to: of both directions of a link.
+pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
+    let [a, b] = &link.ends;
+    [[a, b], [b, a]].map(|[from, to]| [link.name.clone(), from.clone(), to.clone()])
+}
+
+pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: Ended) -> Report {
+    let validity = validity::judge(outcome, ring_drops(resolved, outcome, &ended.statistics), resolved.scenario.validity);
+    let (verdict, reasons) = verdict(&ended, &validity.reasons);
+    let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
+    let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
+    let directions = resolved
+        .links
+        .iter()
+        .flat_map(direction_names)
+        .zip(&outcome.directions)
+        .zip(specs)
+        .map(|((names, (counters, inside)), spec)| Direction::new(names, counters, *inside, spec))
+        .collect();
+    let nodes = resolved
+        .plan
+        .nodes
+        .iter()
+        .zip(&outcome.nodes)
+        .filter(|(node, _)| node.kind != NodeKind::Port)
+        .map(|(node, counters)| Node::new(node.name.clone(), counters))
+        .collect();
+    let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
+        let host = &resolved.network.hosts[plan.host];
+        Port {
+            host: host.name.clone(),
+            interface: host.interfaces[plan.interface].name.clone(),
+            received: counted.received,
+            sent: counted.sent,
+            refused: counted.refused,
+            ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
+            offloads: offloads.clone(),
+            lateness_ns: Percentiles::of(&counted.lateness),
+        }
+    });
+    let zero = ended.zero;
+    Report {
+        longwire: 1,
+        scenario: resolved.scenario.name.clone(),
+        file: file.into(),
+        seed: resolved.scenario.seed,
+        params: resolved.scenario.params.clone(),
+        mode: Mode::Live,
+        duration_ns: ended.duration.as_nanos(),
+        verdict,
+        reasons,
+        directions,
+        nodes,
+        ports: ports.collect(),
+        workloads: ended.work.iter().map(|work| (work.name.clone(), work.report(zero, &hosts))).collect(),
+        services: ended.services.iter().map(|s| (s.name.clone(), s.report(zero, &hosts))).collect(),
+        expectations: Vec::new(),
+        events: ended.events.into_iter().map(|e| event(e, zero)).collect(),
+        validity,
+        machine: machine(),
+    }
+}
+
+/// INVALID comes before what a slow machine could have caused, and after what it could not.
+fn verdict(ended: &Ended, invalid: &[String]) -> (Verdict, Vec<String>) {
+    let named = |name: &str, failure: &Failure| format!("{name}: {}", failure.reason);
+    let services = ended.services.iter().filter_map(|s| s.failure().map(|f| (named(&s.name, f), f.certain)));
+    let work = ended.work.iter().filter_map(|w| w.failure().map(|f| (named(&w.name, f), f.certain)));
+    let failures: Vec<(String, bool)> = services.chain(work).collect();
+    let certain = failures.iter().any(|(_, certain)| *certain);
+    let failures = failures.into_iter().map(|(reason, _)| reason);
+    if ended.interrupted {
+        return (Verdict::Interrupted, failures.collect());
+    }
+    if certain {
+        return (Verdict::Fail, failures.collect());
+    }
+    if !invalid.is_empty() {
+        return (Verdict::Invalid, invalid.iter().cloned().chain(failures).collect());
+    }
+    let failures: Vec<String> = failures.collect();
+    match (failures.is_empty(), ended.work.is_empty()) {
+        (false, _) => (Verdict::Fail, failures),
+        (true, false) => (Verdict::Pass, failures),
+        (true, true) => (Verdict::None, failures),
+    }
+}
+
+fn dropped_by_ring(statistics: &Statistics, host: usize, interface: usize) -> Option<u64> {
+    Some(statistics.get(host)?.get(interface)?.tx_dropped)
+}
+
+/// Frames that rings dropped where the model would have taken them. Where the link behind a port dropped frames itself
+/// because its queue was full, the sender sent more than the link carries, and some of it may as well end in the ring.
+fn ring_drops(resolved: &Resolved, outcome: &Outcome, statistics: &Statistics) -> u64 {
+    let overloaded = |node: usize| {
+        let away = resolved.plan.links.iter().enumerate().find_map(|(n, link)| {
+            let end = link.ends.iter().position(|end| *end == node)?;
+            Some(DirectionId((n * 2 + end) as u32))
+        });
+        away.is_some_and(|d| outcome.directions[d.0 as usize].0.dropped.by(DropCause::QueueFull).frames > 0)
+    };
+    resolved
+        .ports
+        .iter()
+        .filter(|port| !overloaded(port.node))
+        .filter_map(|port| dropped_by_ring(statistics, port.host, port.interface))
+        .sum()
+}
+
+fn machine() -> Machine {
+    Machine {
+        kernel: nix::sys::utsname::uname().map_or_else(|_| String::new(), |u| u.release().to_string_lossy().into_owned()),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}

@@ -1,0 +1,358 @@
+//! One live run from beginning to end: hosts, engine, services, workloads, signals, control socket, teardown, report.
+//!
+//! Everything here happens on the main thread, which polls: the hosts' init, the programs' pipes, signals and the control
+//! socket. The engine has a thread of its own.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::conclusion::{self, Ended};
+use super::control::{Control, Peer, Reply, Request};
+use super::live::{Live, LiveError, LivePort, LogSender, Progress};
+use super::live_set;
+use super::out_dir::OutDir;
+use super::process::Processes;
+use super::programs::Surroundings;
+use super::service::{self, Service};
+use super::work::{GRACE, Work, since};
+use crate::engine::NodeId;
+use crate::host::{HostError, Init, InterfaceStatistics};
+use crate::port::tap::Framing;
+use crate::record::event_log::Names;
+use crate::record::report::{Event, Report};
+use crate::scenario::Resolved;
+use crate::units::{Duration, Instant};
+
+/// How often a watcher hears how the run is doing.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// What a live run needs besides its scenario.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Where all that explains the run is left.
+    pub out: Option<OutDir>,
+    /// The scenario's file as it was given.
+    pub file: String,
+}
+
+/// Hears how a run is doing.
+pub trait Watcher {
+    /// What the run does now: "starting services".
+    fn phase(&mut self, what: &str);
+    /// How far it is, a few times a second: time since t = 0, the whole duration if there is one, frames so far.
+    fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress);
+}
+
+/// Why a run could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The hosts could not be made or have failed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The engine failed.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// Something of the machine failed on the way.
+    #[error("cannot {doing}: {error}")]
+    Machine {
+        /// What was being done: completes "cannot …".
+        doing: &'static str,
+        /// Why it failed.
+        error: io::Error,
+    },
+}
+
+impl RunError {
+    fn machine(doing: &'static str) -> impl Fn(io::Error) -> RunError {
+        move |error| RunError::Machine { doing, error }
+    }
+}
+
+/// Runs a scenario live. Must be called while the process has one thread.
+///
+/// # Errors
+/// The hosts cannot be made, or the run broke down on the way. Nothing is left behind in either case.
+pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> Result<Report, RunError> {
+    watcher.phase("making hosts");
+    let mut init = Init::start(super::workload::main)?;
+    let signals = take_signals()?;
+    let taps = init.build(&resolved.network, Framing::Plain)?;
+
+    let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
+    let control = Control::listen(&stem).map_err(RunError::machine("listen on the control socket"))?;
+
+    let mut taps: Vec<Vec<Option<_>>> = taps.into_iter().map(|host| host.into_iter().map(Some).collect()).collect();
+    let mut offloads = Vec::new();
+    let ports = resolved
+        .ports
+        .iter()
+        .map(|port| {
+            let tap = taps[port.host][port.interface].take().expect("each interface belongs to one port");
+            offloads.push(tap.info().offloads.iter().map(|offload| offload.name()).collect());
+            LivePort { node: NodeId(port.node as u32), tap }
+        })
+        .collect();
+    let (log, batches) = match options.out {
+        Some(_) => {
+            let (sender, receiver) = LogSender::new();
+            (Some(sender), Some(receiver))
+        }
+        None => (None, None),
+    };
+    let live = Live::start(&resolved.plan, ports, log).map_err(RunError::machine("start the engine"))?;
+    let around = Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name);
+    let mut run = Run {
+        resolved,
+        around,
+        signals,
+        control,
+        live,
+        processes: Processes::new(init),
+        services: resolved.scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
+        work: resolved
+            .scenario
+            .workloads
+            .iter()
+            .zip(1..)
+            .map(|((name, spec), number)| Work::new(name, spec, number))
+            .collect(),
+        events: Vec::new(),
+        zero: None,
+        interrupted: false,
+    };
+    run.carry_out(watcher)?;
+    watcher.phase("taking everything down");
+    run.end_programs()?;
+    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
+    let statistics = run.processes.init.statistics()?;
+    let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
+    let log_thread = match (&options.out, batches) {
+        (Some(out), Some(batches)) => {
+            Some(out.event_log(names(resolved, zero), batches).map_err(RunError::machine("write the event log"))?)
+        }
+        _ => None,
+    };
+    let Run { live, processes, services, work, events, interrupted, .. } = run;
+    let outcome = live.stop()?;
+    processes.init.shutdown(Duration::ZERO)?;
+    finish_log(log_thread)?;
+    let ended = Ended { zero, duration: ended, interrupted, services, work, events, statistics, offloads };
+    Ok(conclusion::report(resolved, &options.file, &outcome, ended))
+}
+
+/// From here on signals are read, not delivered. A second one while the run is being taken down ends it at once.
+fn take_signals() -> Result<SignalFd, RunError> {
+    let mut mask = SigSet::empty();
+    mask.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    let take = || {
+        mask.thread_block()?;
+        SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+    };
+    take().map_err(|errno: nix::errno::Errno| RunError::Machine { doing: "take signals", error: errno.into() })
+}
+
+fn finish_log(thread: Option<JoinHandle<io::Result<()>>>) -> Result<(), RunError> {
+    match thread.map(JoinHandle::join) {
+        None | Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(RunError::Machine { doing: "write the event log", error }),
+        Some(Err(_)) => Err(RunError::Machine { doing: "write the event log", error: io::Error::other("its thread ended") }),
+    }
+}
+
+fn names(resolved: &Resolved, zero: Instant) -> Names {
+    Names {
+        directions: resolved.links.iter().flat_map(conclusion::direction_names).collect(),
+        nodes: resolved.plan.nodes.iter().map(|node| node.name.clone()).collect(),
+        zero,
+    }
+}
+
+struct Run<'a> {
+    resolved: &'a Resolved,
+    around: Surroundings<'a>,
+    signals: SignalFd,
+    control: Control,
+    live: Live,
+    processes: Processes,
+    services: Vec<Service>,
+    work: Vec<Work>,
+    events: Vec<(Instant, String)>,
+    /// t = 0: when all services were ready.
+    zero: Option<Instant>,
+    interrupted: bool,
+}
+
+impl Run<'_> {
+    /// Services up, workloads through, or whatever ends a run before.
+    fn carry_out(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        if !self.services.is_empty() {
+            watcher.phase("starting services");
+        }
+        for service in &mut self.services {
+            service.start(self.live.clock.now(), &mut self.processes, &self.around);
+        }
+        while !self.interrupted && self.services.iter().all(|s| s.failure().is_none()) {
+            if self.services.iter().all(Service::is_ready) {
+                self.zero = Some(self.live.clock.now());
+                watcher.phase("running");
+                return self.main_part(watcher);
+            }
+            self.turn(service::LOOK)?;
+        }
+        Ok(())
+    }
+
+    fn main_part(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        let zero = self.zero.expect("the main part begins at t = 0");
+        let duration = self.resolved.scenario.duration;
+        let end = duration.map(|duration| zero + duration);
+        let mut watched = zero;
+        loop {
+            let now = self.live.clock.now();
+            self.start_due(zero, now);
+            let service_failed = self.services.iter().any(|s| s.failure().is_some());
+            let all_done = !self.work.is_empty() && self.work.iter().all(Work::is_done);
+            let over = end.map_or(all_done, |end| now >= end);
+            if over || service_failed || self.interrupted {
+                self.stop_work(now);
+            }
+            let none_runs = !self.work.iter().any(Work::is_running);
+            if none_runs && (over || service_failed || self.interrupted) {
+                return Ok(());
+            }
+            if now - watched >= WATCH {
+                watched = now;
+                watcher.progress(now - zero, duration, &self.live.progress()?);
+            }
+            let next = self.next_timer(zero).into_iter().chain(end).filter(|at| *at > now).min();
+            self.turn(next.map_or(WATCH, |at| (at - now).min(WATCH)))?;
+        }
+    }
+
+    /// Starts the workloads whose time has come, and notes it.
+    fn start_due(&mut self, zero: Instant, now: Instant) {
+        let ended: Vec<(String, Option<Instant>)> = self
+            .work
+            .iter()
+            .map(|work| (work.name.clone(), work.ended.or(work.is_done().then_some(now))))
+            .collect();
+        let ended = |name: &str| ended.iter().find(|(other, _)| other == name).and_then(|(_, at)| *at);
+        for work in &mut self.work {
+            if work.starts_at(zero, ended).is_some_and(|at| at <= now) {
+                work.start(now, &mut self.processes, &self.around);
+                self.events.push((now, format!("{} started", work.name)));
+            }
+        }
+    }
+
+    fn next_timer(&self, zero: Instant) -> Option<Instant> {
+        let starts = self.work.iter().filter_map(|work| work.starts_at(zero, |_| None));
+        let timers = self.work.iter().filter_map(Work::next_timer);
+        starts.chain(timers).min()
+    }
+
+    fn stop_work(&mut self, now: Instant) {
+        for work in &mut self.work {
+            work.stop(now, self.interrupted, &mut self.processes);
+        }
+    }
+
+    /// Waits for something to happen, up to `at_most`, and takes it in.
+    fn turn(&mut self, at_most: Duration) -> Result<(), RunError> {
+        self.wait(at_most)?;
+        let now = self.live.clock.now();
+        self.processes.take_in(now)?;
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            self.events.push((now, format!("interrupted by signal {}", signal.ssi_signo)));
+            if std::mem::replace(&mut self.interrupted, true) {
+                // asked twice: the kernel takes everything away
+                std::process::exit(130);
+            }
+        }
+        while let Some((request, peer)) = self.control.accept() {
+            self.serve(request, &peer, now);
+        }
+        for service in &mut self.services {
+            service.step(now, &mut self.processes, &self.around);
+        }
+        for work in &mut self.work {
+            let before = work.is_done();
+            work.step(now, &mut self.processes, &self.around);
+            if work.is_done() && !before {
+                let how = work.failure().map_or("ended".into(), |f| format!("failed: {}", f.reason));
+                self.events.push((now, format!("{} {how}", work.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self, at_most: Duration) -> Result<(), RunError> {
+        let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.control.as_fd()];
+        let mut fds: Vec<PollFd<'_>> =
+            fixed.into_iter().chain(self.processes.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // rounded up: waking early would only mean waiting again
+        let ms = u16::try_from(at_most.as_nanos().div_ceil(1_000_000)).unwrap_or(u16::MAX);
+        match poll(&mut fds, PollTimeout::from(ms)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(errno) => Err(RunError::Machine { doing: "wait for the hosts", error: errno.into() }),
+        }
+    }
+
+    fn serve(&mut self, request: Request, peer: &Peer, now: Instant) {
+        match request {
+            Request::Exec { host } => match self.processes.init.namespaces(&host) {
+                Ok(namespaces) => {
+                    let identity = self.processes.init.identity().clone();
+                    let environment = self.around.environment.clone();
+                    peer.answer(&Reply::Exec { identity, environment }, &namespaces.as_fds());
+                }
+                Err(error) => peer.answer(&Reply::Refused(error.to_string()), &[]),
+            },
+            Request::Set { changes } => match live_set::apply(self.resolved, &self.live, &changes) {
+                Ok(done) => {
+                    self.events.extend(done.iter().map(|what| (now, what.clone())));
+                    peer.answer(&Reply::Set(done), &[]);
+                }
+                Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
+            },
+        }
+    }
+
+    /// Ends services, and whatever programs are left, gently first.
+    fn end_programs(&mut self) -> Result<(), RunError> {
+        let begun = self.live.clock.now();
+        for service in &mut self.services {
+            service.stop(begun, &mut self.processes);
+        }
+        for id in self.processes.running() {
+            self.processes.signal(id, Signal::SIGTERM);
+        }
+        loop {
+            let now = self.live.clock.now();
+            let running = self.processes.running();
+            if running.is_empty() && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
+                return Ok(());
+            }
+            if now > begun + GRACE {
+                for id in running {
+                    self.processes.signal(id, Signal::SIGKILL);
+                }
+            }
+            self.turn(Duration::from_millis(50))?;
+        }
+    }
+}
+
+/// Of each interface of each host: what its kernel counted.
+pub(super) type Statistics = Vec<Vec<InterfaceStatistics>>;
+
+pub(super) fn event((at, what): (Instant, String), zero: Instant) -> Event {
+    Event { at_ns: since(at, zero), what }
+}
+
