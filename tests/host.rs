@@ -33,6 +33,7 @@ fn main() {
             ("shutting_down_is_gentle_then_firm", programs::shutdown),
             ("another_process_joins_and_dies_with_the_run", programs::joining),
             ("killing_the_main_process_leaves_nothing", leftovers::killed),
+            ("killing_it_with_many_hosts_leaves_nothing_within_a_second", leftovers::killed_with_many_hosts),
             ("dropping_the_handle_leaves_nothing", leftovers::dropped),
         ],
         &[("--victim", leftovers::victim), ("--joiner", programs::joiner)],
