@@ -86,7 +86,7 @@ pub struct Spawn {
 
 impl Init {
     /// Forks init into namespaces of its own. Must be called while this process has one thread, since init goes on in
-    /// ordinary code. Raises this process's soft limit of open files to the hard one (programs get the old one back).
+    /// ordinary code; init is killed when that thread ends. Raises this process's soft limit of open files to the hard one (programs get the old one back).
     ///
     /// # Errors
     /// What this machine lacks or forbids, with its cure: namespaces, user namespaces for a normal user.

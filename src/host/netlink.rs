@@ -277,12 +277,21 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_of_many_is_the_one_that_is_named() {
-        // Reading needs no privilege; asking for an interface that cannot exist is refused.
+    fn the_first_refused_request_of_several_windows_is_the_one_that_is_named() {
+        // An interface that cannot exist: refused to normal users as not permitted, to root as not there.
+        let nowhere = u32::MAX >> 1;
+        let mut batch = Batch::default();
+        for n in 0..3 * WINDOW {
+            let mut request = LinkMessage::default();
+            // Reading needs no privilege.
+            request.header.index = if n < WINDOW + 5 { 1 } else { nowhere };
+            batch.push(RouteNetlinkMessage::GetLink(request), 0, format!("read link {n}"));
+        }
         let mut netlink = Netlink::open().expect("a netlink socket");
-        let error = netlink.link(u32::MAX >> 1).expect_err("no such interface");
-        assert_eq!(error.errno, Some(libc::ENODEV));
-        let link = netlink.link(1).expect("lo");
-        assert_eq!(link.header.index, 1);
+        let error = netlink.execute(batch).expect_err("refused");
+        assert_eq!((error.doing.as_str(), error.errno), (&*format!("read link {}", WINDOW + 5), Some(libc::ENODEV)));
+        // The socket is in step for what comes next.
+        assert_eq!(netlink.link(nowhere).expect_err("no such interface").errno, Some(libc::ENODEV));
+        assert_eq!(netlink.link(1).expect("lo").header.index, 1);
     }
 }

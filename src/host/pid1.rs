@@ -64,6 +64,9 @@ struct Pid1 {
     held: Vec<OwnedFd>,
 }
 
+/// What is known about a host's TAPs, and their descriptors.
+type Taps = (Vec<TapInfo>, Vec<OwnedFd>);
+
 /// The socket is closed or broken: the main process is gone.
 struct MainIsGone;
 
@@ -71,11 +74,10 @@ struct MainIsGone;
 pub(crate) fn live(birth: Birth) -> ! {
     // The main process's end of the socket among them: otherwise its end would never be seen.
     spawn::close_all_but(&[birth.socket.as_fd()]);
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Pid1::set_up(birth) {
-        Ok(mut pid1) => {
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        if let Ok(mut pid1) = Pid1::set_up(birth) {
             let MainIsGone = pid1.serve();
         }
-        Err(MainIsGone) => {}
     }));
     // SAFETY: _exit takes no pointers and does not return. The kernel kills every process of the namespace with init.
     unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
@@ -228,7 +230,7 @@ impl Pid1 {
     }
 
     /// Makes a host and comes back to the empty namespaces, whatever happened.
-    fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<(Vec<TapInfo>, Vec<OwnedFd>), HostError> {
+    fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<Taps, HostError> {
         let built = self.build_inside(plan, framing);
         namespace::enter_mounts(self.base_mounts.as_fd())
             .and_then(|()| namespace::enter_network(self.base_network.as_fd()))
@@ -238,11 +240,7 @@ impl Pid1 {
         Ok(taps)
     }
 
-    fn build_inside(
-        &self,
-        plan: &HostPlan,
-        framing: Framing,
-    ) -> Result<(Host, (Vec<TapInfo>, Vec<OwnedFd>)), HostError> {
+    fn build_inside(&self, plan: &HostPlan, framing: Framing) -> Result<(Host, Taps), HostError> {
         let network = namespace::new_network()?;
         sysctl::apply(plan.interfaces.len() > 1)?;
         let mut taps = (Vec::new(), Vec::new());

@@ -175,6 +175,62 @@ pub(crate) fn joiner() {
     }
 }
 
+pub(crate) fn terminal() {
+    use std::io::Write;
+    let (mut init, _ports) = build(&segment(1));
+    let namespaces = init.namespaces("h1").expect("a host of this run");
+    let pty = nix::pty::openpty(None, None).expect("a terminal");
+    let (ours, theirs) = message::pair().expect("a socket pair");
+    let theirs_raw = theirs.as_raw_fd();
+    let copy = || pty.slave.try_clone().expect("a descriptor");
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("--joiner").stdin(copy()).stdout(copy()).stderr(copy());
+    // SAFETY: dup2, setsid and ioctl may be called between fork and exec; TIOCSCTTY takes an integer.
+    unsafe {
+        command.pre_exec(move || {
+            let done = libc::dup2(theirs_raw, 3) == 3 && libc::setsid() > 0 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0;
+            if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
+    let mut child = command.spawn().expect("started");
+    drop(pty.slave);
+    let argv = ["sh", "-i"].map(String::from).to_vec();
+    let env = vec![("PATH".into(), "/usr/bin:/bin".into()), ("PS1".into(), "ready> ".into())];
+    let shell = Program { argv, env, cwd: None, root: false };
+    message::send(ours.as_fd(), &(shell, init.identity().clone()), &namespaces.as_fds()).expect("sent");
+
+    let mut screen = std::fs::File::from(pty.master);
+    let mut seen = String::new();
+    let mut expect = |screen: &mut std::fs::File, wanted: &str| {
+        let mut bytes = [0; 1_000];
+        while !seen.contains(wanted) {
+            let length = screen.read(&mut bytes).unwrap_or(0);
+            assert!(length > 0, "the terminal closed before {wanted:?} after {seen:?}");
+            seen += &String::from_utf8_lossy(&bytes[..length]);
+        }
+        assert!(!seen.contains("job control"), "{seen}");
+        seen.clear();
+    };
+    let mut key = |keys: &str, wanted: &str| {
+        screen.write_all(keys.as_bytes()).expect("typed");
+        expect(&mut screen, wanted);
+    };
+    key("", "ready> ");
+    key("echo $((6*7)); grep -c eth0 /proc/net/dev\n", "42\r\n1\r\nready> ");
+    // The interrupt key ends the shell's job, not the shell nor what joined it.
+    key("echo go; sleep 60\n", "\ngo\r\n");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    key("\x03", "ready> ");
+    key("echo $?\n", "130\r\nready> ");
+    // The stop key stops the job, and it can be taken up again.
+    key("echo go; sleep 0.3\n", "\ngo\r\n");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    key("\x1a", "ready> ");
+    key("fg; echo up $((1+1))\n", "up 2\r\nready> ");
+    screen.write_all(b"exit 9\n").expect("typed");
+    assert_eq!(child.wait().expect("our child").code(), Some(9));
+}
+
 pub(crate) fn joining() {
     let (mut init, _ports) = build(&segment(2));
     let namespaces = init.namespaces("h2").expect("a host of this run");
