@@ -101,13 +101,18 @@ pub(crate) fn killed() {
         // From before it is born to long after it is up, close together where the most happens.
         let delay = Duration::from_micros(round * round * 150);
         std::thread::sleep(delay);
+        // The last few are up for certain, however slow the machine.
+        let waited = round >= 36;
+        if waited {
+            child.stdout.as_mut().expect("piped").read_exact(&mut [0; 3]).expect("up");
+        }
         let (pids, namespaces) = marked(&mark);
         child.kill().expect("our child");
         let output = child.wait_with_output();
         let when = format!("killed after {delay:?}");
         assert_gone(&mark, &namespaces, &when);
         // The victim's output closes with its last process.
-        let up = output.is_ok_and(|output| output.stdout == b"up\n");
+        let up = waited || output.is_ok_and(|output| output.stdout == b"up\n");
         match (up, pids.len()) {
             (true, processes) => {
                 assert!(processes > 6, "{pids:?}");

@@ -175,6 +175,60 @@ pub(crate) fn joiner() {
     }
 }
 
+/// A run that lends its host's namespaces out over descriptor 3, until its standard input is closed.
+pub(crate) fn lender() {
+    let (mut init, _ports) = build(&segment(1));
+    let namespaces = init.namespaces("h1").expect("a host of this run");
+    // SAFETY: the parent left its socket open at this number.
+    let socket = unsafe { BorrowedFd::borrow_raw(3) };
+    message::send(socket, init.identity(), &namespaces.as_fds()).expect("sent");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// This program again, with a socket to it at its descriptor 3.
+fn part(name: &str) -> (Command, OwnedFd) {
+    let (ours, theirs) = message::pair().expect("a socket pair");
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg(name);
+    // SAFETY: dup2 may be called between fork and exec; a plain copy loses close-on-exec. The descriptor moves into the
+    // closure and so stays open.
+    unsafe {
+        command.pre_exec(move || match libc::dup2(theirs.as_raw_fd(), 3) {
+            3 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        });
+    }
+    (command, ours)
+}
+
+pub(crate) fn joining_as_root() {
+    if !nix::unistd::getuid().is_root() {
+        // The other way round: what belongs to root cannot be joined, since it cannot even be opened.
+        assert!(std::fs::File::open("/proc/1/ns/net").is_err());
+        return;
+    }
+    let (mut command, ours) = part("--lender");
+    let mut lender = command.uid(65_534).gid(65_534).stdin(std::process::Stdio::piped()).spawn().expect("started");
+    drop(command);
+    let Some((identity, fds)) = message::receive::<Identity>(&ours).expect("whole") else {
+        skip("a normal user cannot make hosts here");
+    };
+    assert_eq!((identity.uid, identity.nested, fds.len()), (65_534, true, 4));
+    for (what, wanted) in
+        [(shell("id -u; cat /sys/class/net/eth0/mtu"), "65534\n1400\n"), (as_root(shell("id -u")), "0\n")]
+    {
+        let What::Program(program) = what else { panic!("a program") };
+        let (mut command, ours) = part("--joiner");
+        let child = command.stdout(std::process::Stdio::piped()).spawn().expect("started");
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        message::send(&ours, &(program, &identity), &fds).expect("sent");
+        let found = child.wait_with_output().expect("our child");
+        assert_eq!(String::from_utf8_lossy(&found.stdout), wanted);
+    }
+    drop(lender.stdin.take());
+    assert!(lender.wait().expect("our child").success());
+}
+
 pub(crate) fn terminal() {
     use std::io::Write;
     let (mut init, _ports) = build(&segment(1));
@@ -238,18 +292,8 @@ pub(crate) fn joining() {
     assert!(init.namespaces("nobody").is_err());
     let join = |what: What| {
         let What::Program(program) = what else { panic!("a program") };
-        let (ours, theirs) = message::pair().expect("a socket pair");
-        let theirs_raw = theirs.as_raw_fd();
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.arg("--joiner").stdout(std::process::Stdio::piped());
-        // SAFETY: dup2 may be called between fork and exec; a plain copy loses close-on-exec.
-        unsafe {
-            command.pre_exec(move || match libc::dup2(theirs_raw, 3) {
-                3 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            });
-        }
-        let child = command.spawn().expect("started");
+        let (mut command, ours) = part("--joiner");
+        let child = command.stdout(std::process::Stdio::piped()).spawn().expect("started");
         message::send(ours.as_fd(), &(program, identity.clone()), &namespaces.as_fds()).expect("sent");
         child
     };
