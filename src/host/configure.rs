@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::HostError;
 use super::netlink::{Batch, Netlink};
-use crate::port::tap::RING_FRAMES;
+use crate::port::tap::QUEUE_LENGTH;
 use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 
 /// Smallest MTU over which Linux speaks IPv6 (RFC 8200 §5).
@@ -139,7 +139,7 @@ pub(crate) fn set_mtu(netlink: &mut Netlink, index: u32, name: &str, mtu: u32) -
 pub(crate) fn size_ring(netlink: &mut Netlink, index: u32, name: &str) -> Result<(), HostError> {
     let mut batch = Batch::default();
     // A ring is resized when the queue length changes (tun.c, tun_queue_resize).
-    let message = set(index, vec![LinkAttribute::TxQueueLen(RING_FRAMES)]);
+    let message = set(index, vec![LinkAttribute::TxQueueLen(QUEUE_LENGTH)]);
     batch.push(message, 0, format!("size the ring of `{name}`"));
     netlink.execute(batch)
 }
@@ -162,7 +162,7 @@ fn link(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, own: bo
     let name = &plan.name;
     let set = |attribute| set(index, vec![attribute]);
     // A ring is resized when the queue length changes (tun.c, tun_queue_resize).
-    batch.push(set(LinkAttribute::TxQueueLen(RING_FRAMES)), 0, format!("size the ring of `{name}`"));
+    batch.push(set(LinkAttribute::TxQueueLen(QUEUE_LENGTH)), 0, format!("size the ring of `{name}`"));
     if plan.mac != [0; 6] {
         batch.push(set(LinkAttribute::Address(plan.mac.to_vec())), 0, format!("set the MAC address of `{name}`"));
     }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork, getppid};
+use nix::unistd::{ForkResult, fork};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,13 +32,13 @@ pub(crate) fn in_child<T: Serialize + DeserializeOwned>(
     require_one_thread(doing)?;
     let failed = |error: std::io::Error| HostError::os(doing, error);
     let (ours, theirs) = message::pair().map_err(failed)?;
-    let parent = nix::unistd::getpid();
     // SAFETY: this process has one thread, which was just checked.
     match unsafe { fork() }.map_err(|e| failed(e.into()))? {
         ForkResult::Child => {
             drop(ours);
             let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-            if getppid() == parent {
+            // The parent may have died before that: its end of the socket then reads as closed.
+            if !message::is_closed(&theirs) {
                 let result = catch_unwind(AssertUnwindSafe(work))
                     .unwrap_or_else(|_| Err(HostError::lacking(doing, "a helper process panicked")));
                 let (result, fds) = match result {

@@ -48,6 +48,8 @@ impl Identity {
     pub(crate) fn assume(&self, root: bool) -> Result<(), (&'static str, Errno)> {
         match (self.nested, root) {
             (_, true) => become_user(0, 0, None),
+            // Root without the rights of root (in a container) is the run's root anyway.
+            (true, false) if self.uid == 0 => become_user(0, 0, None),
             (true, false) => {
                 // Somebody who joined from outside (the machine's root, say) is nobody here until now.
                 become_user(0, 0, None)?;

@@ -33,6 +33,8 @@ use crate::units::Duration;
 ///
 /// [`AsFd`] gives the descriptor that becomes readable when an [`Event`] waits. Events that came in between an answer and
 /// its question are kept inside, so take all from [`Init::next_event`] before polling it.
+///
+/// Init holds every TAP open as well. To end quickly, drop the TAPs first: then many processes close them together.
 #[derive(Debug)]
 pub struct Init {
     socket: OwnedFd,
@@ -84,7 +86,7 @@ pub struct Spawn {
 
 impl Init {
     /// Forks init into namespaces of its own. Must be called while this process has one thread, since init goes on in
-    /// ordinary code. Raises this process's soft limit of open files to the hard one (programs get the old one back).
+    /// ordinary code; init is killed when that thread ends. Raises this process's soft limit of open files to the hard one (programs get the old one back).
     ///
     /// # Errors
     /// What this machine lacks or forbids, with its cure: namespaces, user namespaces for a normal user.
@@ -109,7 +111,7 @@ impl Init {
             open_files,
         };
         // SAFETY: this process has one thread, which was just checked.
-        let forked = unsafe { namespace::fork_into(flags) }.map_err(|error| match rootless {
+        let forked = unsafe { namespace::fork_into(flags, Some(Signal::SIGCHLD)) }.map_err(|error| match rootless {
             true => HostError::user_namespace("make a user namespace", error),
             false => HostError::os("make a PID and a mount namespace", error)
                 .cure("a container must allow it: start it with `--privileged`"),

@@ -9,6 +9,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
 };
@@ -82,6 +83,13 @@ pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, 
     }
     let message = serde_json::from_slice(&body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     Ok(Some((message, fds)))
+}
+
+/// Whether the other end is closed. What it sent before may still wait to be read.
+pub(crate) fn is_closed(socket: impl AsFd) -> bool {
+    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    let found = retry(|| poll(&mut polled, PollTimeout::ZERO)).unwrap_or(0);
+    found > 0 && polled[0].revents().is_some_and(|r| r.contains(PollFlags::POLLHUP))
 }
 
 fn send_all(socket: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
@@ -179,7 +187,9 @@ mod tests {
         assert_eq!(receive::<u8>(&b).expect("whole").map(|(n, _)| n), Some(1));
         assert_eq!(receive::<u8>(&b).expect_err("torn").kind(), io::ErrorKind::UnexpectedEof);
         let (a, b) = pair().expect("a socket pair");
+        assert!(!is_closed(&b));
         drop(a);
+        assert!(is_closed(&b));
         assert!(receive::<u8>(&b).expect("closed").is_none());
         assert_eq!(send(&b, &1_u8, &[]).expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
     }

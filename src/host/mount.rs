@@ -3,6 +3,7 @@
 //! Sources: mount_namespaces(7), mount(2).
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -58,6 +59,8 @@ pub(crate) fn replace_hosts_file(text: &str) -> Result<(), HostError> {
     mount(Some("tmpfs"), STAGE, Some("tmpfs"), flags, Some("mode=755,nr_inodes=16")).map_err(failed)?;
     let file = Path::new(STAGE).join("hosts");
     let placed = fs::write(&file, text)
+        // Everybody reads it, whatever the caller's umask.
+        .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644)))
         .map_err(|e| HostError::os(doing, e))
         .and_then(|()| mount(Some(&file), HOSTS, NONE, MsFlags::MS_BIND, NONE).map_err(failed));
     // The file stays where it is bound to; the rest of the tmpfs leaves the tree, and with it /tmp is as before.

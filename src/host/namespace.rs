@@ -9,6 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::error::HostError;
@@ -33,13 +34,14 @@ pub(crate) fn thread_count() -> io::Result<usize> {
     Ok(fs::read_dir("/proc/self/task")?.count())
 }
 
-/// Forks this process into new namespaces; `None` in the child.
+/// Forks this process into new namespaces; `None` in the child. Its end sends `signal` to this process; without one,
+/// waiting for children passes over it (`__WCLONE` in waitpid(2)).
 ///
 /// # Safety
 /// The process must have one thread: the child goes on in ordinary code, and a lock that another thread held would never
 /// be released in it.
-pub(crate) unsafe fn fork_into(flags: CloneFlags) -> nix::Result<Option<Pid>> {
-    let flags = libc::c_long::from(flags.bits() | libc::SIGCHLD);
+pub(crate) unsafe fn fork_into(flags: CloneFlags, signal: Option<Signal>) -> nix::Result<Option<Pid>> {
+    let flags = libc::c_long::from(flags.bits() | signal.map_or(0, |signal| signal as libc::c_int));
     // clone and not clone3, which some containers' filters refuse; without a stack of its own the child goes on here as
     // after fork. The four other arguments are zero, so their order, which differs between architectures, is no matter.
     // SAFETY: no memory is shared (no CLONE_VM), and one thread is the caller's promise.

@@ -234,6 +234,7 @@ fn refusal(doing: &str, errno: Errno, words: Option<&str>) -> HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 
     fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -277,12 +278,20 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_of_many_is_the_one_that_is_named() {
-        // Reading needs no privilege; asking for an interface that cannot exist is refused.
+    fn the_first_refused_request_of_several_windows_is_the_one_that_is_named() {
+        // What number a process's network namespace has: short answers, and reading needs no privilege.
+        let mut batch = Batch::default();
+        for n in 0..3 * WINDOW {
+            let pid = if n < WINDOW + 5 { std::process::id() } else { i32::MAX as u32 };
+            let mut request = NsidMessage::default();
+            request.attributes = vec![NsidAttribute::Pid(pid)];
+            batch.push(RouteNetlinkMessage::GetNsId(request), 0, format!("look at process {n}"));
+        }
         let mut netlink = Netlink::open().expect("a netlink socket");
-        let error = netlink.link(u32::MAX >> 1).expect_err("no such interface");
-        assert_eq!(error.errno, Some(libc::ENODEV));
-        let link = netlink.link(1).expect("lo");
-        assert_eq!(link.header.index, 1);
+        let error = netlink.execute(batch).expect_err("refused");
+        assert_eq!((error.doing, error.errno), (format!("look at process {}", WINDOW + 5), Some(libc::ESRCH)));
+        // The socket is in step for what comes next.
+        assert_eq!(netlink.link(u32::MAX >> 1).expect_err("no such interface").errno, Some(libc::ENODEV));
+        assert_eq!(netlink.link(1).expect("lo").header.index, 1);
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -25,6 +26,9 @@ use super::spawn::{self, Builtin, Launch, What};
 use super::{message, mount, namespace, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
 use crate::scenario::network::HostPlan;
+
+/// TAPs that one process closes when the run ends, one after the other: each waits for a grace period of RCU, 10 to 20 ms.
+const TAPS_PER_HOLDER: usize = 8;
 
 /// How long killed programs get to be gone; only one that hangs inside the kernel needs any of it.
 const KILLED_WITHIN: Duration = Duration::from_secs(1);
@@ -56,7 +60,12 @@ struct Pid1 {
     /// The process group of each program ever started; `None` once its number has been given out again.
     groups: BTreeMap<ProgramId, Option<Pid>>,
     ipv6: bool,
+    /// TAPs that no holder has yet.
+    held: Vec<OwnedFd>,
 }
+
+/// What is known about a host's TAPs, and their descriptors.
+type Taps = (Vec<TapInfo>, Vec<OwnedFd>);
 
 /// The socket is closed or broken: the main process is gone.
 struct MainIsGone;
@@ -64,12 +73,11 @@ struct MainIsGone;
 /// Lives as init, in the child that [`namespace::fork_into`] made.
 pub(crate) fn live(birth: Birth) -> ! {
     // The main process's end of the socket among them: otherwise its end would never be seen.
-    spawn::close_all_but(Some(birth.socket.as_fd()));
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Pid1::set_up(birth) {
-        Ok(mut pid1) => {
+    spawn::close_all_but(&[birth.socket.as_fd()]);
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        if let Ok(mut pid1) = Pid1::set_up(birth) {
             let MainIsGone = pid1.serve();
         }
-        Err(MainIsGone) => {}
     }));
     // SAFETY: _exit takes no pointers and does not return. The kernel kills every process of the namespace with init.
     unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
@@ -82,7 +90,7 @@ impl Pid1 {
                 message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
                 let (hosts, programs, groups) = Default::default();
                 let ipv6 = sysctl::has_ipv6();
-                Ok(Pid1 { birth, base_network, base_mounts, children, hosts, programs, groups, ipv6 })
+                Ok(Pid1 { birth, base_network, base_mounts, children, hosts, programs, groups, ipv6, held: Vec::new() })
             }
             Err(error) => {
                 let _ = message::send(&birth.socket, &Reply::Failed(error), &[]);
@@ -99,9 +107,7 @@ impl Pid1 {
         // After the changes of credentials, which would clear it (prctl(2)).
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| HostError::os("tie init to its parent", e))?;
         // The parent may have died before: its end of the socket then reads as closed.
-        let mut polled = [PollFd::new(birth.socket.as_fd(), PollFlags::POLLIN)];
-        let found = poll(&mut polled, PollTimeout::ZERO).unwrap_or(0);
-        if found > 0 && polled[0].revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)) {
+        if message::is_closed(&birth.socket) {
             return Err(HostError::ended("the main process ended"));
         }
         // No key of the terminal reaches it.
@@ -176,8 +182,10 @@ impl Pid1 {
         match request {
             Request::Build { host, framing } => match self.build(&host, framing) {
                 Ok((infos, taps)) => {
-                    let taps: Vec<_> = taps.iter().map(AsFd::as_fd).collect();
-                    self.send(&Reply::Built(infos), &taps)
+                    let fds: Vec<_> = taps.iter().map(AsFd::as_fd).collect();
+                    self.send(&Reply::Built(infos), &fds)?;
+                    self.hold(taps);
+                    Ok(())
                 }
                 Err(error) => self.send(&Reply::Failed(error.at(&host.name)), &[]),
             },
@@ -222,7 +230,7 @@ impl Pid1 {
     }
 
     /// Makes a host and comes back to the empty namespaces, whatever happened.
-    fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<(Vec<TapInfo>, Vec<OwnedFd>), HostError> {
+    fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<Taps, HostError> {
         let built = self.build_inside(plan, framing);
         namespace::enter_mounts(self.base_mounts.as_fd())
             .and_then(|()| namespace::enter_network(self.base_network.as_fd()))
@@ -232,11 +240,7 @@ impl Pid1 {
         Ok(taps)
     }
 
-    fn build_inside(
-        &self,
-        plan: &HostPlan,
-        framing: Framing,
-    ) -> Result<(Host, (Vec<TapInfo>, Vec<OwnedFd>)), HostError> {
+    fn build_inside(&self, plan: &HostPlan, framing: Framing) -> Result<(Host, Taps), HostError> {
         let network = namespace::new_network()?;
         sysctl::apply(plan.interfaces.len() > 1)?;
         let mut taps = (Vec::new(), Vec::new());
@@ -252,6 +256,32 @@ impl Pid1 {
         mount::fresh_sys();
         mount::replace_hosts_file(&plan.hosts_file)?;
         Ok((Host { network, mounts, netlink, indices }, taps))
+    }
+
+    /// Keeps second descriptors of TAPs in small processes of their own. A process that is killed closes its descriptors
+    /// one by one, and the last descriptor of a TAP waits while the interface goes; so many processes, which die together
+    /// with init, make 200 interfaces go in the time of 8.
+    fn hold(&mut self, taps: Vec<OwnedFd>) {
+        self.held.extend(taps);
+        if self.held.len() < TAPS_PER_HOLDER {
+            return;
+        }
+        // Without a signal at its end: waiting for programs passes over it.
+        // SAFETY: init has one thread for life.
+        match unsafe { namespace::fork_into(CloneFlags::empty(), None) } {
+            Ok(None) => {
+                let kept: Vec<_> = self.held.iter().map(AsFd::as_fd).collect();
+                spawn::close_all_but(&kept);
+                // Only SIGKILL ends it, which init's end sends.
+                let _ = SigSet::all().thread_block();
+                loop {
+                    nix::unistd::pause();
+                }
+            }
+            Ok(Some(_)) => self.held.clear(),
+            // Init holds them itself, and closes them a little later.
+            Err(_) => {}
+        }
     }
 
     fn spawn(&mut self, id: ProgramId, host: &str, what: &What, fds: &[OwnedFd]) -> Result<(), SpawnError> {

@@ -195,8 +195,8 @@ fn mark_close_on_exec() {
     unsafe { libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
-/// Closes every descriptor above standard error but one.
-pub(crate) fn close_all_but(kept: Option<BorrowedFd<'_>>) {
+/// Closes every descriptor above standard error but some.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) {
     let close = |first: u32, last: u32| {
         if first > last {
             return;
@@ -216,17 +216,18 @@ pub(crate) fn close_all_but(kept: Option<BorrowedFd<'_>>) {
             unsafe { libc::close(fd as libc::c_int) };
         }
     };
-    match kept.and_then(|fd| u32::try_from(fd.as_raw_fd()).ok()).filter(|fd| *fd > 2) {
-        Some(fd) => {
-            close(3, fd - 1);
-            close(fd + 1, u32::MAX);
-        }
-        None => close(3, u32::MAX),
+    let mut kept: Vec<u32> = kept.iter().filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok()).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept.into_iter().filter(|fd| *fd >= 3) {
+        close(first, fd - 1);
+        first = fd + 1;
     }
+    close(first, u32::MAX);
 }
 
 fn run_builtin(builtin: Builtin, name: &str, job: &str) -> ! {
-    close_all_but(None);
+    close_all_but(&[]);
     let code = std::panic::catch_unwind(|| builtin(name, job)).unwrap_or(101);
     let _ = std::io::stdout().flush();
     // SAFETY: _exit takes no pointers and does not return.

@@ -12,9 +12,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use tun_rs::{DeviceBuilder, Layer};
 
-/// Frames that a TAP's ring holds between two drains. A stall of tens of milliseconds at 100,000 frames/s fits; a full
+/// Frames that a TAP's ring holds at least between two drains. A stall of tens of milliseconds at 100,000 frames/s fits; a full
 /// ring drops without telling the sender.
 pub const RING_FRAMES: u32 = 4_096;
+
+/// The queue length to ask for. The ring frees its places in batches of two cache lines of pointers (ptr_ring.h), 16 places
+/// with lines of 64 bytes and 64 with 256, so that many may be taken by frames that have been read.
+pub const QUEUE_LENGTH: u32 = RING_FRAMES + 64;
 
 /// What stands before each frame on the descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

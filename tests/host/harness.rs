@@ -236,7 +236,7 @@ pub(crate) fn builtin(name: &str, job: &str) -> i32 {
         "ask" => {
             let Some(target) = job.to_socket_addrs().ok().and_then(|mut found| found.next()) else { return 2 };
             let socket = UdpSocket::bind(if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).expect("bound");
-            socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+            socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
             for n in 0_u8..5 {
                 let mut buffer = [0; 8];
                 let asked = socket.send_to(&[n, 1, 2, 3], target);

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use longwire::host::{Cause, ExitStatus, HostError, Init, link_local, probe};
-use longwire::port::tap::{Framing, RING_FRAMES, TapPort};
+use longwire::port::tap::{Framing, QUEUE_LENGTH, RING_FRAMES, TapPort};
 use longwire::scenario::network::{NetworkPlan, Place, RoutePlan};
 
 use crate::harness::{as_root, build, builtin, connect, native, or_skip, output, segment, shell, skip, start, until};
@@ -82,7 +82,7 @@ pub(crate) fn interfaces() {
         assert!(links.contains(wanted), "{wanted} in {links}");
     }
     assert!(links.contains("lo: <LOOPBACK,UP,LOWER_UP>"), "{links}");
-    assert_eq!(links.matches("qlen 4096").count(), 2, "{links}");
+    assert_eq!(links.matches("qlen 4160").count(), 2, "{links}");
     let addresses = ask("ip -o addr");
     for wanted in
         ["10.0.0.1/16 brd 10.0.255.255", "fd00::1/64", "192.168.7.1/31 scope", "fe80::ff:fe00:1/64 scope link"]
@@ -123,10 +123,11 @@ pub(crate) fn ring() {
     while port.read(&mut frame).is_ok() {
         held += 1;
     }
-    assert_eq!(held, RING_FRAMES, "frames that the ring held");
+    assert!((RING_FRAMES..=QUEUE_LENGTH).contains(&held), "the ring held {held} frames");
     // A multicast report of the kernel's own may be among them.
     let dropped = after.tx_dropped - before.tx_dropped;
-    assert!((u64::from(extra)..u64::from(extra) + 5).contains(&dropped), "{dropped} dropped");
+    let lost = u64::from(RING_FRAMES + extra - held);
+    assert!((lost..lost + 5).contains(&dropped), "{dropped} dropped");
 }
 
 pub(crate) fn many_hosts() {
@@ -141,6 +142,12 @@ pub(crate) fn many_hosts() {
     assert!(took < Duration::from_millis(100) * u32::from(count), "{took:?}");
     let last = format!("h{count}");
     let (text, _) = output(&mut init, 1, &last, shell("grep -c : /proc/net/arp; ip neigh | grep -c PERMANENT"));
+    let begin = Instant::now();
+    drop(ports);
+    drop(init);
+    let took = begin.elapsed();
+    println!("  gone in {} ms", took.as_millis());
+    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(text.lines().last(), Some(&*(3 * (count - 1)).to_string()), "{text}");
 }
 
