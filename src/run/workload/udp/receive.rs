@@ -177,9 +177,9 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
     socket::set(&fd, sockopt::ReceiveTimestampns, &true, "asking for receive timestamps", "use Linux 5.1 or later")?;
     let buffer = socket::receive_buffer(&fd, BUFFER);
     let wrong_before = checksum_errors();
-    session.ready(socket::port(&fd)?)?;
-
+    // Before the ready line: the sender may be faster than the next line here.
     let mut accounts = Accounts::new(job.stream, now(), Reading::take());
+    session.ready(socket::port(&fd)?)?;
     accounts.report.receive_buffer = buffer as u64;
     let mut heads = [[0; HEAD]; BATCH];
     let mut batch = Vec::with_capacity(BATCH);
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn losses_duplicates_and_reordering_are_told_apart() {
-        let report = play(&[0, 2, 2, 5, 1, 1, 7], 10, 100);
+        let report = play(&[0, 2, 2, 5, 1, 1, 7], 10, 500);
         assert_eq!((report.received, report.unique, report.duplicates, report.lost), (7, 5, 2, 5));
         assert_eq!((report.reordered, report.reorder_extent_max), (1, 2));
         assert_eq!((report.missing, report.missing_omitted), (vec![(3, 4), (6, 6), (8, 9)], 0));
@@ -316,6 +316,7 @@ mod tests {
         for number in [0, 1, 3] {
             out.send(&head(number)).unwrap();
         }
+        receiver.progress(|p| p.received == 3);
         receiver.say("finish");
         let report: UdpReceiveReport = receiver.end().unwrap();
         assert_eq!((report.received, report.sent, report.lost, report.missing), (3, None, 1, vec![(2, 2)]));
@@ -329,18 +330,16 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(50));
         let mut accounts = Accounts::new(5, now(), Reading::take());
         let out = sender(socket::port(&fd).unwrap());
-        let before = now();
         out.send(&head(0)).unwrap();
-        let sending = now() - before;
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(std::time::Duration::from_secs(1));
         let (mut heads, mut batch) = ([[0; HEAD]; BATCH], Vec::new());
         receive(&fd, &mut heads, &mut batch).unwrap();
         assert_eq!((batch.len(), batch[0].length), (1, 100));
         accounts.take(batch[0], Reading::take());
         let report = accounts.finish(Some(1));
-        // Over loopback the datagram is received within the send call; some room for reading two clocks.
-        assert!(report.delay_ns.as_ref().unwrap().max <= sending + 10_000_000, "{report:?}");
-        assert!(report.wakeup_ns.unwrap().min >= 290_000_000);
+        // Over loopback the datagram is received within the send call, or soon after.
+        assert!(report.delay_ns.as_ref().unwrap().max < 500_000_000, "{report:?}");
+        assert!(report.wakeup_ns.as_ref().unwrap().min > 500_000_000, "{report:?}");
     }
 
     #[test]
@@ -353,8 +352,11 @@ mod tests {
         }
         let (mut heads, mut batch) = ([[0; HEAD]; BATCH], Vec::new());
         let mut accounts = Accounts::new(5, now(), Reading::take());
-        while receive(&fd, &mut heads, &mut batch).is_ok() {
-            batch.iter().for_each(|d| accounts.take(*d, Reading::take()));
+        // A busy kernel may hand datagrams over a little later.
+        while accounts.sequence.unique() + u64::from(sys::socket_drops(&fd).unwrap()) < 200 {
+            if receive(&fd, &mut heads, &mut batch).is_ok() {
+                batch.iter().for_each(|d| accounts.take(*d, Reading::take()));
+            }
         }
         let report = accounts.finish(Some(200));
         assert!(report.lost > 0);
@@ -366,7 +368,7 @@ mod tests {
     fn a_relay_that_spoils_the_stream_is_seen_through() {
         let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
         let relay_port = relay.local_addr().unwrap().port();
-        let mut receiver = Process::start("udp-receive", json!({ "stream": 3, "linger_ns": 300_000_000 }));
+        let mut receiver = Process::start("udp-receive", json!({ "stream": 3, "linger_ns": 1_000_000_000 }));
         let to = ("127.0.0.1", receiver.port());
         // Of every ten: 3 is lost, 5 comes twice, 7 and 8 swap.
         let relaying = std::thread::spawn(move || {
@@ -406,6 +408,30 @@ mod tests {
         assert_eq!(report.missing, (0..20).map(|i| (10 * i + 3, 10 * i + 3)).collect::<Vec<_>>());
         assert_eq!((report.delay_ns.map(|d| d.count), report.socket_dropped), (Some(180), Some(0)));
         assert!(report.jitter_ns.is_some() && report.throughput_bps.is_some());
+    }
+
+    #[test]
+    fn a_delay_never_reads_shorter_than_it_was() {
+        const HELD: std::time::Duration = std::time::Duration::from_millis(5);
+        let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut receiver = Process::start("udp-receive", json!({ "stream": 1 }));
+        let to = ("127.0.0.1", receiver.port());
+        let sender = Process::start(
+            "udp-send",
+            json!({ "to": "127.0.0.1", "port": relay.local_addr().unwrap().port(), "pace": { "every_ns": 1_000_000 },
+                    "size": 24, "count": 20, "stream": 1 }),
+        );
+        let mut buffer = [0; 100];
+        for _ in 0..20 {
+            let length = relay.recv(&mut buffer).unwrap();
+            std::thread::sleep(HELD);
+            relay.send_to(&buffer[..length], to).unwrap();
+        }
+        sender.end::<UdpSendReport>().unwrap();
+        receiver.say("sent 20");
+        let report: UdpReceiveReport = receiver.end().unwrap();
+        assert_eq!(report.unique, 20);
+        assert!(report.delay_ns.unwrap().min >= HELD.as_nanos() as u64);
     }
 
     #[test]
