@@ -56,7 +56,8 @@ mod tests {
         let mut info = [0; 256];
         let len = tcp_info(&out, &mut info).unwrap();
         assert!(len >= 232, "{len}");
-        assert_eq!(u64::from_ne_bytes(info[200..208].try_into().unwrap()), 1000, "tcpi_bytes_sent");
+        let sent = u64::from_ne_bytes(info[200..208].try_into().unwrap());
+        assert!(sent >= 1000 && sent.is_multiple_of(1000), "tcpi_bytes_sent, repetitions included: {sent}");
         assert_eq!(tcp_info(&out, &mut info[..8]), Ok(8), "never more than asked for");
         assert!(tcp_info(&UdpSocket::bind("127.0.0.1:0").unwrap(), &mut info).is_err());
     }
@@ -72,8 +73,12 @@ mod tests {
         }
         socket.set_nonblocking(true).unwrap();
         let mut buffer = [0; 2000];
-        let received = std::iter::from_fn(|| socket.recv(&mut buffer).ok()).count();
-        assert!(received < 100);
-        assert_eq!(socket_drops(&socket), Ok(100 - received as u32));
+        let mut received = 0;
+        // A busy kernel may hand datagrams over a little later.
+        while received + socket_drops(&socket).unwrap() < 100 {
+            received += u32::from(socket.recv(&mut buffer).is_ok());
+        }
+        assert!(received > 0 && received < 100);
+        assert_eq!(socket_drops(&socket), Ok(100 - received));
     }
 }

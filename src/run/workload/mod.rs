@@ -13,6 +13,7 @@ pub mod job;
 mod pace;
 mod ping;
 pub mod report;
+mod requests;
 mod series;
 mod session;
 mod socket;

@@ -95,8 +95,8 @@ pub struct UdpSendReport {
     pub skipped: u64,
     /// Bytes of UDP payload in `sent − unsent`.
     pub bytes: u64,
-    /// Bits of UDP payload per second from the first to the last datagram, the last one's own bits left out, so that an
-    /// undisturbed stream shows its nominal rate. `None` for fewer than two.
+    /// Bits of UDP payload per second from the start to the last datagram, the last one's own bits left out, so that an
+    /// undisturbed stream shows its nominal rate, and none shows more. `None` where no time has passed.
     pub rate_bps: Option<u64>,
     /// How often the socket's send buffer was full (EAGAIN). The datagram was sent later, with the same number.
     pub blocked: u64,

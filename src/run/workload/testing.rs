@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::report::Line;
+use super::report::{Line, Progress};
 use super::session::Session;
 
 /// A job from its JSON.
@@ -91,6 +91,17 @@ impl Process {
 
     pub(super) fn say(&mut self, line: &str) {
         writeln!(self.control, "{line}").unwrap();
+    }
+
+    /// Waits for a progress line that will do. They come once a second.
+    pub(super) fn progress(&mut self, enough: impl Fn(Progress) -> bool) {
+        loop {
+            match self.line::<serde_json::Value>() {
+                Line::Progress(progress) if enough(progress) => return,
+                Line::Progress(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     /// Waits for the end: the report, or the error's text.

@@ -67,7 +67,6 @@ mod tests {
         assert!(info.bytes_sent - info.bytes_retransmitted == 100_000, "{info:?}");
         assert!(info.rtt_ns > 0 && info.min_rtt_ns.is_some() && info.min_rtt_ns <= Some(info.rtt_ns), "{info:?}");
         assert!(info.congestion_window >= 1 && info.delivered >= 1 && info.segment_bytes >= 500, "{info:?}");
-        assert_eq!(info.slow_start_threshold, None, "nothing was lost");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! UDP streams: paced, numbered and stamped by the sender, accounted for by the receiver.
 
+mod account;
 mod datagram;
 mod jitter;
 pub(super) mod receive;

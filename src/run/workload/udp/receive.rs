@@ -9,17 +9,14 @@ use nix::poll::PollFlags;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockType, recvmmsg, sockopt};
 use nix::sys::time::TimeSpec;
 
-use super::super::clock::{Reading, ReceiveClock, now, timestamp};
+use super::super::clock::{Reading, now, timestamp};
 use super::super::error::Error;
-use super::super::histogram::Distribution;
 use super::super::job::UdpReceiveJob;
 use super::super::report::{Progress, UdpReceiveReport};
-use super::super::series::Series;
 use super::super::session::{Command, Session};
 use super::super::socket;
+use super::account::{Accounts, Datagram};
 use super::datagram::{HEAD, Head};
-use super::jitter::JitterEstimator;
-use super::sequence::{Arrival, Sequence};
 use crate::host::sys;
 
 /// Datagrams read by one call.
@@ -28,16 +25,6 @@ const BATCH: usize = 64;
 const BATCHES: usize = 16;
 /// Receive buffer asked for, 32 MiB: seconds of stall at ordinary rates.
 const BUFFER: usize = 32 << 20;
-/// Ranges of missing numbers in a report.
-const MISSING: usize = 10_000;
-
-/// One datagram as far as it is read: only its head is, the kernel having checked all of it.
-#[derive(Clone, Copy, Debug)]
-struct Datagram {
-    head: Option<Head>,
-    length: u64,
-    stamp: Option<i64>,
-}
 
 /// Reads what has come, up to a batch.
 fn receive(fd: &OwnedFd, heads: &mut [[u8; HEAD]; BATCH], batch: &mut Vec<Datagram>) -> Result<(), Errno> {
@@ -81,105 +68,15 @@ fn checksum_errors() -> Option<u64> {
     Some(v4 + v6)
 }
 
-/// The stream as it comes in.
-struct Accounts {
-    stream: u32,
-    clock: ReceiveClock,
-    sequence: Sequence,
-    jitter: JitterEstimator,
-    delay: Distribution,
-    wakeup: Distribution,
-    series: Series,
-    first_length: u64,
-    report: UdpReceiveReport,
-}
-
-impl Accounts {
-    fn new(stream: u32, started: u64, reading: Reading) -> Accounts {
-        Accounts {
-            stream,
-            clock: ReceiveClock::new(reading),
-            sequence: Sequence::default(),
-            jitter: JitterEstimator::default(),
-            delay: Distribution::default(),
-            wakeup: Distribution::default(),
-            series: Series::default(),
-            first_length: 0,
-            report: UdpReceiveReport { started_ns: started, ..UdpReceiveReport::default() },
-        }
-    }
-
-    fn take(&mut self, datagram: Datagram, reading: Reading) {
-        let report = &mut self.report;
-        let Some(head) = datagram.head.filter(|head| head.stream == self.stream) else {
-            report.foreign += 1;
-            return;
-        };
-        let arrival = self.sequence.arrived(head.number);
-        let first_copy = match arrival {
-            Arrival::Impossible => {
-                report.foreign += 1;
-                return;
-            }
-            Arrival::Duplicate => {
-                report.duplicates += 1;
-                false
-            }
-            Arrival::Reordered { extent } => {
-                report.reordered += 1;
-                report.reorder_extent_max = report.reorder_extent_max.max(extent);
-                true
-            }
-            Arrival::InOrder => true,
-        };
-        let arrived = match datagram.stamp {
-            Some(stamp) => self.clock.received(stamp, head.sent_at, reading),
-            None => reading.after(),
-        };
-        let delay = arrived.saturating_sub(head.sent_at);
-        report.received += 1;
-        report.bytes += datagram.length;
-        if report.first_at_ns.is_none() {
-            report.first_at_ns = Some(arrived);
-            self.first_length = datagram.length;
-        }
-        report.last_at_ns = report.last_at_ns.max(Some(arrived));
-        self.wakeup.record(reading.after().saturating_sub(arrived));
-        let since = arrived.saturating_sub(report.started_ns);
-        self.series.add(since, 1, datagram.length, first_copy.then_some(delay));
-        if first_copy {
-            self.delay.record(delay);
-            self.jitter.record(delay);
-        }
-    }
-
-    fn finish(mut self, sent: Option<u64>) -> UdpReceiveReport {
-        let report = &mut self.report;
-        report.sent = sent;
-        report.unique = self.sequence.unique();
-        report.lost = self.sequence.lost(sent);
-        (report.missing, report.missing_omitted) = self.sequence.missing(sent, MISSING);
-        report.jitter_ns = self.jitter.jitter();
-        report.delay_ns = self.delay.percentiles();
-        report.wakeup_ns = self.wakeup.percentiles();
-        report.throughput_bps = report.first_at_ns.zip(report.last_at_ns).and_then(|(first, last)| {
-            // As arrivals are by the kernel's clock and copies may overtake, the first read need not be the earliest.
-            crate::run::workload::rate(report.bytes - self.first_length, last.saturating_sub(first))
-        });
-        report.intervals = self.series.intervals();
-        self.report
-    }
-}
-
 /// Runs the job to its end.
 pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> Result<UdpReceiveReport, Error> {
     let fd = socket::open_receiver(SockType::Datagram, job.bind, job.port, job.interface.as_deref())?;
     socket::set(&fd, sockopt::ReceiveTimestampns, &true, "asking for receive timestamps", "use Linux 5.1 or later")?;
     let buffer = socket::receive_buffer(&fd, BUFFER);
     let wrong_before = checksum_errors();
-    session.ready(socket::port(&fd)?)?;
-
+    // Before the ready line: the sender may be faster than the next line here.
     let mut accounts = Accounts::new(job.stream, now(), Reading::take());
+    session.ready(socket::port(&fd)?)?;
     accounts.report.receive_buffer = buffer as u64;
     let mut heads = [[0; HEAD]; BATCH];
     let mut batch = Vec::with_capacity(BATCH);
@@ -287,7 +184,7 @@ mod tests {
 
     #[test]
     fn losses_duplicates_and_reordering_are_told_apart() {
-        let report = play(&[0, 2, 2, 5, 1, 1, 7], 10, 100);
+        let report = play(&[0, 2, 2, 5, 1, 1, 7], 10, 500);
         assert_eq!((report.received, report.unique, report.duplicates, report.lost), (7, 5, 2, 5));
         assert_eq!((report.reordered, report.reorder_extent_max), (1, 2));
         assert_eq!((report.missing, report.missing_omitted), (vec![(3, 4), (6, 6), (8, 9)], 0));
@@ -316,6 +213,7 @@ mod tests {
         for number in [0, 1, 3] {
             out.send(&head(number)).unwrap();
         }
+        receiver.progress(|p| p.received == 3);
         receiver.say("finish");
         let report: UdpReceiveReport = receiver.end().unwrap();
         assert_eq!((report.received, report.sent, report.lost, report.missing), (3, None, 1, vec![(2, 2)]));
@@ -329,18 +227,16 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(50));
         let mut accounts = Accounts::new(5, now(), Reading::take());
         let out = sender(socket::port(&fd).unwrap());
-        let before = now();
         out.send(&head(0)).unwrap();
-        let sending = now() - before;
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(std::time::Duration::from_secs(1));
         let (mut heads, mut batch) = ([[0; HEAD]; BATCH], Vec::new());
         receive(&fd, &mut heads, &mut batch).unwrap();
         assert_eq!((batch.len(), batch[0].length), (1, 100));
         accounts.take(batch[0], Reading::take());
         let report = accounts.finish(Some(1));
-        // Over loopback the datagram is received within the send call; some room for reading two clocks.
-        assert!(report.delay_ns.as_ref().unwrap().max <= sending + 10_000_000, "{report:?}");
-        assert!(report.wakeup_ns.unwrap().min >= 290_000_000);
+        // Over loopback the datagram is received within the send call, or soon after.
+        assert!(report.delay_ns.as_ref().unwrap().max < 500_000_000, "{report:?}");
+        assert!(report.wakeup_ns.as_ref().unwrap().min > 500_000_000, "{report:?}");
     }
 
     #[test]
@@ -353,8 +249,11 @@ mod tests {
         }
         let (mut heads, mut batch) = ([[0; HEAD]; BATCH], Vec::new());
         let mut accounts = Accounts::new(5, now(), Reading::take());
-        while receive(&fd, &mut heads, &mut batch).is_ok() {
-            batch.iter().for_each(|d| accounts.take(*d, Reading::take()));
+        // A busy kernel may hand datagrams over a little later.
+        while accounts.sequence.unique() + u64::from(sys::socket_drops(&fd).unwrap()) < 200 {
+            if receive(&fd, &mut heads, &mut batch).is_ok() {
+                batch.iter().for_each(|d| accounts.take(*d, Reading::take()));
+            }
         }
         let report = accounts.finish(Some(200));
         assert!(report.lost > 0);
@@ -366,7 +265,7 @@ mod tests {
     fn a_relay_that_spoils_the_stream_is_seen_through() {
         let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
         let relay_port = relay.local_addr().unwrap().port();
-        let mut receiver = Process::start("udp-receive", json!({ "stream": 3, "linger_ns": 300_000_000 }));
+        let mut receiver = Process::start("udp-receive", json!({ "stream": 3, "linger_ns": 1_000_000_000 }));
         let to = ("127.0.0.1", receiver.port());
         // Of every ten: 3 is lost, 5 comes twice, 7 and 8 swap.
         let relaying = std::thread::spawn(move || {
@@ -409,13 +308,26 @@ mod tests {
     }
 
     #[test]
-    fn throughput_leaves_the_first_datagram_out() {
-        let mut accounts = Accounts::new(1, 0, Reading::take());
-        let base = Reading::take().after();
-        accounts.report.first_at_ns = Some(base);
-        accounts.report.last_at_ns = Some(base + 1_000_000_000);
-        accounts.report.bytes = 300;
-        accounts.first_length = 100;
-        assert_eq!(accounts.finish(None).throughput_bps, Some(1600));
+    fn a_delay_never_reads_shorter_than_it_was() {
+        const HELD: std::time::Duration = std::time::Duration::from_millis(5);
+        let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut receiver = Process::start("udp-receive", json!({ "stream": 1 }));
+        let to = ("127.0.0.1", receiver.port());
+        let sender = Process::start(
+            "udp-send",
+            json!({ "to": "127.0.0.1", "port": relay.local_addr().unwrap().port(), "pace": { "every_ns": 1_000_000 },
+                    "size": 24, "count": 20, "stream": 1 }),
+        );
+        let mut buffer = [0; 100];
+        for _ in 0..20 {
+            let length = relay.recv(&mut buffer).unwrap();
+            std::thread::sleep(HELD);
+            relay.send_to(&buffer[..length], to).unwrap();
+        }
+        sender.end::<UdpSendReport>().unwrap();
+        receiver.say("sent 20");
+        let report: UdpReceiveReport = receiver.end().unwrap();
+        assert_eq!(report.unique, 20);
+        assert!(report.delay_ns.unwrap().min >= HELD.as_nanos() as u64);
     }
 }
