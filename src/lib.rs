@@ -15,6 +15,7 @@
 //! | [`wire`] | the formats on the wire: slices in, no I/O |
 //! | [`model`] [`queue`] [`node`] | one impairment, queue discipline or node kind a file |
 //! | [`engine`] | the simulated network: no clock, no OS, no I/O |
+//! | [`profile`] | named link presets, each number with its source |
 //! | [`scenario`] | YAML text → spec → check → plan |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`run`] | the only users of a clock: the live loop, virtual time, workloads |
@@ -26,6 +27,7 @@ pub mod host;
 pub mod model;
 pub mod node;
 pub mod port;
+pub mod profile;
 pub mod queue;
 pub mod rng;
 pub mod run;

@@ -1,20 +1,42 @@
 //! YAML text → spec (spans kept) → check (all errors at once) → plan.
 
-pub mod de;
+mod address;
+mod address_text;
+mod de;
 pub mod files;
+mod gather;
+mod hosts;
+mod hosts_file;
+mod link;
+pub mod listing;
+mod load;
+mod mac;
+mod merge;
+mod names;
 pub mod network;
-pub mod parse;
-pub mod read;
+mod node;
+mod params;
+mod parse;
+mod presets;
+mod reach;
+mod read;
+pub mod set;
 pub mod spec;
+mod tasks;
+mod topology;
 pub mod tree;
 pub mod validity;
+#[cfg(test)]
+mod tests;
+mod workload;
 
 use serde::Serialize;
 
-use crate::diag::{Diagnostics, Sources};
+use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::Plan;
 
 pub use files::{Files, MemoryFiles};
+pub use load::load;
 pub use network::NetworkPlan;
 pub use spec::Scenario;
 pub use validity::ValiditySpec;
@@ -39,6 +61,8 @@ pub struct Resolved {
     pub network: NetworkPlan,
     /// How the two belong together: one for each [`crate::engine::NodeKind::Port`], in the order of `plan.nodes`.
     pub ports: Vec<PortPlan>,
+    /// What the values of each link came from, in the order of `plan.links`.
+    pub links: Vec<ResolvedLink>,
     /// Worth knowing; none of them stops a run.
     pub warnings: Diagnostics,
     /// The texts that spans point into.
@@ -54,4 +78,17 @@ pub struct PortPlan {
     pub host: usize,
     /// Position in `HostPlan::interfaces`.
     pub interface: usize,
+}
+
+/// A link with what its values came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedLink {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub span: Span,
+    /// Its ends as they are shown: `alice.wlan0`, `ap`.
+    pub ends: [String; 2],
+    /// All layers of each direction merged: from the first end to the second, and back.
+    pub directions: [tree::Node; 2],
 }

@@ -1,0 +1,415 @@
+//! Which address each interface gets. Explicit ones win; where a family is not named, addresses are given out: from the
+//! subnet that others on the segment name, else from the pool, one subnet a segment.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::address_text::{Address, Pool};
+use super::de::Spanned;
+use crate::diag::{Diagnostic, Diagnostics, Span};
+
+/// `addressing:`, the pools that addresses are given out of.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddressingSpec {
+    /// IPv4 pool, or `none`. Each segment gets a /24 of it, or more if it has more hosts.
+    pub ipv4: Spanned<Pool>,
+    /// IPv6 pool, or `none`. Each segment gets a /64 of it.
+    pub ipv6: Spanned<Pool>,
+}
+
+impl Default for AddressingSpec {
+    /// 10.0.0.0/8 (RFC 1918) and fd00::/48 (RFC 4193, with a global ID that is easy to read instead of a random one).
+    fn default() -> AddressingSpec {
+        let pool = |net| Spanned { value: Pool::Net(net), span: Span::default() };
+        AddressingSpec {
+            ipv4: pool(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8))),
+            ipv6: pool(IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 48))),
+        }
+    }
+}
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Family {
+        if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+
+    const fn bits(self) -> u8 {
+        match self {
+            Family::V4 => 32,
+            Family::V6 => 128,
+        }
+    }
+
+    /// The longest prefix of a segment's subnet, unless the pool itself has a longer one.
+    const fn usual_prefix(self) -> u8 {
+        match self {
+            Family::V4 => 24,
+            Family::V6 => 64,
+        }
+    }
+
+    fn address(self, number: u128) -> IpAddr {
+        match self {
+            Family::V4 => IpAddr::V4(Ipv4Addr::from(number as u32)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::from(number)),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        })
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(a) => u128::from(u32::from(a)),
+        IpAddr::V6(a) => u128::from(a),
+    }
+}
+
+/// One interface, as far as addresses go.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its name, for messages: `alice.eth0`.
+    pub name: String,
+    /// Its segment.
+    pub segment: usize,
+    /// What the scenario says.
+    pub explicit: Vec<Spanned<Address>>,
+    /// Whether it gets addresses that the scenario does not name.
+    pub automatic: bool,
+}
+
+/// The addresses of each interface, IPv4 first. Interfaces stand in file order, segments in that of their first member.
+pub fn assign(interfaces: &[Interface], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> Vec<Vec<IpNet>> {
+    let mut taken: BTreeMap<IpAddr, (Span, &str)> = BTreeMap::new();
+    for interface in interfaces {
+        for explicit in &interface.explicit {
+            check_one(explicit, diagnostics);
+            if let Some((first, owner)) = taken.insert(explicit.0.addr(), (explicit.span, &interface.name)) {
+                let message = format!("{} is also the address of `{owner}`", explicit.0.addr());
+                diagnostics.push(Diagnostic::error(explicit.span, message).related(first, "the first"));
+            }
+        }
+    }
+    let mut result: Vec<Vec<IpNet>> = vec![Vec::new(); interfaces.len()];
+    for (family, pool) in [(Family::V4, &pools.ipv4), (Family::V6, &pools.ipv6)] {
+        let mut supply = supply(family, pool, interfaces, diagnostics);
+        let segments = interfaces.iter().map(|i| i.segment + 1).max().unwrap_or(0);
+        for segment in 0..segments {
+            let members: Vec<usize> = (0..interfaces.len()).filter(|i| interfaces[*i].segment == segment).collect();
+            give(family, &members, interfaces, &taken, supply.as_mut(), &mut result, diagnostics);
+        }
+    }
+    result
+}
+
+fn check_one(explicit: &Spanned<Address>, diagnostics: &mut Diagnostics) {
+    let net = explicit.0;
+    let address = net.addr();
+    let (wide, reason) = match net {
+        IpNet::V4(net) => (
+            net.prefix_len() <= 30,
+            if address == net.network() {
+                Some("the address of the network itself")
+            } else if address == net.broadcast() {
+                Some("the network's broadcast address")
+            } else {
+                None
+            },
+        ),
+        IpNet::V6(net) => {
+            let anycast = address == net.network();
+            (net.prefix_len() <= 126, anycast.then_some("the anycast address of the network's routers (RFC 4291 §2.6.1)"))
+        }
+    };
+    let special = if address.is_unspecified() {
+        Some("the unspecified address")
+    } else if address.is_multicast() {
+        Some("a multicast address")
+    } else if address.is_loopback() {
+        Some("a loopback address")
+    } else {
+        reason.filter(|_| wide)
+    };
+    if let Some(what) = special {
+        let error = Diagnostic::error(explicit.span, format!("{address} is {what}"));
+        diagnostics.push(error.help(format!("give the host another address in {}", net.trunc())));
+    }
+}
+
+/// The subnets that a pool still has.
+struct Supply {
+    family: Family,
+    pool: IpNet,
+    span: Span,
+    next: u128,
+    avoid: Vec<IpNet>,
+}
+
+fn supply(
+    family: Family,
+    pool: &Spanned<Pool>,
+    interfaces: &[Interface],
+    diagnostics: &mut Diagnostics,
+) -> Option<Supply> {
+    let Pool::Net(net) = pool.value else { return None };
+    if Family::of(net.addr()) != family {
+        diagnostics.push(Diagnostic::error(pool.span, format!("`{net}` is not an {family} network")));
+        return None;
+    }
+    let avoid = interfaces.iter().flat_map(|i| &i.explicit).map(|e| e.0.trunc()).collect();
+    Some(Supply { family, pool: net, span: pool.span, next: number(net.network()), avoid })
+}
+
+impl Supply {
+    /// The next subnet with room for `hosts`.
+    fn take(&mut self, hosts: usize) -> Result<IpNet, String> {
+        // besides the hosts, the network's own address and broadcast
+        let needed = (hosts as u128 + 2).next_power_of_two().trailing_zeros() as u8;
+        let bits = self.family.bits();
+        let prefix = self.family.usual_prefix().min(bits.saturating_sub(needed)).max(self.pool.prefix_len());
+        let size_bits = u32::from(bits - prefix);
+        if u32::from(needed) > size_bits {
+            return Err(format!("{} is too small for a segment of {hosts} hosts", self.pool));
+        }
+        let last = number(self.pool.broadcast());
+        let size = 1u128 << size_bits.min(127);
+        let mut at = self.next.next_multiple_of(size);
+        loop {
+            if at > last || last - at < size - 1 {
+                return Err(format!("{} has no subnet left", self.pool));
+            }
+            let end = at + (size - 1);
+            let over = self.avoid.iter().find(|net| {
+                Family::of(net.addr()) == self.family && number(net.network()) <= end && number(net.broadcast()) >= at
+            });
+            match over {
+                None => break,
+                Some(net) => match number(net.broadcast()).max(end).checked_add(1).and_then(|n| n.checked_next_multiple_of(size)) {
+                    Some(next) => at = next,
+                    None => return Err(format!("{} has no subnet left", self.pool)),
+                },
+            }
+        }
+        self.next = at + size;
+        Ok(IpNet::new(self.family.address(at), prefix).expect("the prefix is at most the family's"))
+    }
+}
+
+/// Gives one segment's members their addresses of one family.
+fn give(
+    family: Family,
+    members: &[usize],
+    interfaces: &[Interface],
+    taken: &BTreeMap<IpAddr, (Span, &str)>,
+    supply: Option<&mut Supply>,
+    result: &mut [Vec<IpNet>],
+    diagnostics: &mut Diagnostics,
+) {
+    let named = |i: usize| interfaces[i].explicit.iter().filter(move |e| Family::of(e.0.addr()) == family);
+    let shared = |e: &&Spanned<Address>| !is_link_local(e.0.addr());
+    let mut subnet: Option<Spanned<IpNet>> = None;
+    for &i in members {
+        result[i].extend(named(i).map(|e| e.0));
+        let Some(first) = named(i).find(shared) else { continue };
+        let net = first.0.trunc();
+        match &subnet {
+            None => subnet = Some(Spanned { value: net, span: first.span }),
+            Some(there) if there.value != net => diagnostics.push(
+                Diagnostic::error(first.span, format!("`{}` is in {net}, others on its segment in {}", interfaces[i].name, there.value))
+                    .related(there.span, "the first on this segment")
+                    .help("hosts that switches join need one subnet, with one prefix length"),
+            ),
+            Some(_) => {}
+        }
+    }
+    let without: Vec<usize> =
+        members.iter().copied().filter(|i| interfaces[*i].automatic && named(*i).next().is_none()).collect();
+    let Some(supply) = supply.filter(|_| !without.is_empty()) else { return };
+    let (net, span) = match &subnet {
+        Some(subnet) => (subnet.value, subnet.span),
+        None => match supply.take(without.len()) {
+            Ok(net) => (net, supply.span),
+            Err(reason) => {
+                let help = "name a larger pool under `addressing`, or give the hosts addresses";
+                diagnostics.push(Diagnostic::error(place(supply.span), reason).help(help));
+                return;
+            }
+        },
+    };
+    let mut free = host_numbers(net).map(|n| family.address(n)).filter(|address| !taken.contains_key(address));
+    for i in without {
+        let Some(address) = free.next() else {
+            let message = format!("{net} has no address left for `{}`", interfaces[i].name);
+            diagnostics.push(Diagnostic::error(place(span), message).help("write a shorter prefix length"));
+            return;
+        };
+        result[i].push(IpNet::new(address, net.prefix_len()).expect("the prefix is the subnet's"));
+    }
+}
+
+fn place(span: Span) -> Option<Span> {
+    (span.line > 0).then_some(span)
+}
+
+/// Whether an address is good on its own segment only (fe80::/10, 169.254.0.0/16), so that it says nothing of a subnet.
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(a) => a.is_link_local(),
+        IpAddr::V6(a) => a.is_unicast_link_local(),
+    }
+}
+
+/// The numbers of the addresses that hosts may have in a network.
+fn host_numbers(net: IpNet) -> impl Iterator<Item = u128> {
+    let (first, last) = (number(net.network()), number(net.broadcast()));
+    let wide = last - first > 1; // RFC 3021, RFC 6164: of two addresses, both are hosts'
+    let v4 = net.addr().is_ipv4();
+    (first + u128::from(wide))..=(last - u128::from(wide && v4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn interface(segment: usize, explicit: &[&str]) -> Interface {
+        let explicit = explicit.iter().enumerate().map(|(i, text)| Spanned {
+            value: Address(text.parse().unwrap()),
+            span: Span { line: 1 + segment as u32, column: 1 + i as u32, ..Span::default() },
+        });
+        Interface { name: format!("h.{segment}"), segment, explicit: explicit.collect(), automatic: true }
+    }
+
+    fn pools(v4: &str, v6: &str) -> AddressingSpec {
+        let pool = |text: &str| Spanned {
+            value: if text == "none" { Pool::None } else { Pool::Net(text.parse().unwrap()) },
+            span: Span::default(),
+        };
+        AddressingSpec { ipv4: pool(v4), ipv6: pool(v6) }
+    }
+
+    fn run(interfaces: &[Interface], pools: AddressingSpec) -> (Vec<String>, Vec<String>) {
+        let mut diagnostics = Diagnostics::default();
+        let all = assign(interfaces, &pools, &mut diagnostics);
+        let text = |nets: &Vec<IpNet>| nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        (all.iter().map(text).collect(), diagnostics.iter().map(|d| d.message.clone()).collect())
+    }
+
+    #[test]
+    fn each_segment_gets_a_subnet_of_each_family() {
+        let (all, told) = run(&[interface(0, &[]), interface(1, &[]), interface(0, &[])], AddressingSpec::default());
+        assert_eq!(told, [""; 0]);
+        assert_eq!(all, ["10.0.0.1/24 fd00::1/64", "10.0.1.1/24 fd00:0:0:1::1/64", "10.0.0.2/24 fd00::2/64"]);
+    }
+
+    #[test]
+    fn explicit_addresses_name_the_subnet_and_are_not_given_twice() {
+        let (all, told) = run(
+            &[
+                interface(0, &[]),
+                interface(0, &["192.168.7.1/28"]),
+                interface(1, &["fd00::9/64", "10.0.0.7/16"]),
+                interface(2, &[]),
+                interface(0, &["fe80::5/64"]),
+            ],
+            AddressingSpec::default(),
+        );
+        assert_eq!(told, [""; 0]);
+        assert_eq!(all, [
+            "192.168.7.2/28 fd00:0:0:1::1/64",
+            "192.168.7.1/28 fd00:0:0:1::2/64",
+            "10.0.0.7/16 fd00::9/64",
+            "10.1.0.1/24 fd00:0:0:2::1/64",
+            "192.168.7.3/28 fe80::5/64",
+        ]);
+    }
+
+    #[test]
+    fn a_family_can_be_turned_off() {
+        let (all, told) = run(&[interface(0, &[]), interface(0, &["10.9.0.1/24"])], pools("10.0.0.0/8", "none"));
+        assert_eq!(told, [""; 0]);
+        assert_eq!(all, ["10.9.0.2/24", "10.9.0.1/24"]);
+    }
+
+    #[test]
+    fn a_large_segment_gets_a_larger_subnet() {
+        let many = |n: usize| vec![interface(0, &[]); n];
+        let (all, told) = run(&many(254), AddressingSpec::default());
+        assert_eq!((told.len(), all[253].as_str()), (0, "10.0.0.254/24 fd00::fe/64"));
+        let (all, told) = run(&many(255), AddressingSpec::default());
+        assert_eq!((told.len(), all[254].as_str()), (0, "10.0.0.255/23 fd00::ff/64"));
+        let (_, told) = run(&many(7), pools("10.0.0.0/29", "none"));
+        assert_eq!(told, ["10.0.0.0/29 is too small for a segment of 7 hosts"]);
+        let (_, told) = run(&[interface(0, &[]), interface(1, &[])], pools("10.0.0.0/24", "fd00::/64"));
+        assert_eq!(told, ["10.0.0.0/24 has no subnet left", "fd00::/64 has no subnet left"]);
+    }
+
+    #[test]
+    fn impossible_addresses_are_errors() {
+        let told = |explicit: &[&str]| run(&[interface(0, explicit)], AddressingSpec::default()).1;
+        assert_eq!(told(&["10.0.0.0/24"]), ["10.0.0.0 is the address of the network itself"]);
+        assert_eq!(told(&["10.0.0.255/24"]), ["10.0.0.255 is the network's broadcast address"]);
+        assert_eq!(told(&["10.0.0.0/31"]), [""; 0]);
+        assert_eq!(told(&["10.0.0.255/32"]), [""; 0]);
+        assert_eq!(told(&["fd00::/64"]).len(), 1);
+        assert_eq!(told(&["224.0.0.1/4"]), ["224.0.0.1 is a multicast address"]);
+        assert_eq!(told(&["10.0.0.1/24", "10.0.0.1/24"]), ["10.0.0.1 is also the address of `h.0`"]);
+        let (_, told) = run(&[interface(0, &["10.0.0.1/24"]), interface(0, &["10.0.1.1/24"])], AddressingSpec::default());
+        assert_eq!(told, ["`h.0` is in 10.0.1.0/24, others on its segment in 10.0.0.0/24"]);
+        let (_, told) = run(&[interface(0, &["10.0.0.1/24"]), interface(0, &["10.0.0.2/16"])], AddressingSpec::default());
+        assert_eq!(told.len(), 1);
+        let (_, told) = run(&[interface(0, &["10.0.0.1/31"]), interface(0, &[]), interface(0, &[])], AddressingSpec::default());
+        assert_eq!(told, ["10.0.0.0/31 has no address left for `h.0`"]);
+    }
+
+    #[test]
+    fn a_wide_explicit_network_is_passed_at_once() {
+        let (all, told) = run(&[interface(0, &["fd00::1/20"]), interface(1, &[])], pools("none", "fd00::/8"));
+        assert_eq!(told, [""; 0]);
+        assert_eq!(all[1], "fd00:1000::1/64");
+        let (_, told) = run(&[interface(0, &["e000::1/3"]), interface(1, &[])], pools("none", "f000::/4"));
+        assert_eq!(told, ["f000::/4 has no subnet left"]);
+        let (all, _) = run(&[interface(0, &[])], pools("0.0.0.0/0", "::/0"));
+        assert_eq!(all[0], "0.0.0.1/24 ::1/64");
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_interfaces_share_an_address(segments in prop::collection::vec(0usize..5, 1..80), fixed in prop::collection::vec(1u8..254, 0..5)) {
+            let mut interfaces: Vec<_> = segments.iter().map(|s| interface(*s, &[])).collect();
+            for (i, last) in fixed.iter().enumerate().take(1) {
+                interfaces[i] = interface(segments[i], &[&format!("10.0.0.{last}/24")]);
+            }
+            let (all, told) = run(&interfaces, AddressingSpec::default());
+            prop_assert!(told.is_empty());
+            let mut flat: Vec<_> = all.iter().flat_map(|a| a.split(' ')).collect();
+            prop_assert_eq!(flat.len(), 2 * interfaces.len());
+            flat.sort_unstable();
+            flat.dedup();
+            prop_assert_eq!(flat.len(), 2 * interfaces.len());
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! `links:` as it stands in a file, and how the layers of a link become its two directions.
+
+use core::fmt;
+
+use schemars::JsonSchema;
+use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::de::Spanned;
+use super::merge;
+use super::presets::PresetTree;
+use super::read::read;
+use super::topology::End;
+use super::tree::{Entry, Node, Origin, Value};
+use crate::diag::{Diagnostic, Diagnostics, suggestion};
+use crate::engine::DirectionSpec;
+use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::queue::QueueSpec;
+use crate::rng::Way;
+use crate::units::Duration;
+
+/// What may be said of a link, and of one of its directions.
+pub const FIELDS: [&str; 6] = ["delay", "loss", "rate", "framing", "queue", "mtu"];
+
+/// The ends of a link and what is not a field of a direction. The fields are read after the layers are merged, because
+/// one layer need not be whole.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkHead {
+    /// Two nodes: `HOST`, `HOST.INTERFACE`, or a switch.
+    pub ends: Spanned<Vec<Spanned<String>>>,
+    /// A preset.
+    pub profile: Option<Spanned<String>>,
+    /// The end that downloads.
+    pub user: Option<Spanned<String>>,
+    #[serde(rename = "rtt")]
+    _rtt: Option<Duration>,
+    #[serde(rename = "toward")]
+    _toward: Option<IgnoredAny>,
+    #[serde(rename = "delay")]
+    _delay: Option<IgnoredAny>,
+    #[serde(rename = "loss")]
+    _loss: Option<IgnoredAny>,
+    #[serde(rename = "rate")]
+    _rate: Option<IgnoredAny>,
+    #[serde(rename = "framing")]
+    _framing: Option<IgnoredAny>,
+    #[serde(rename = "queue")]
+    _queue: Option<IgnoredAny>,
+    #[serde(rename = "mtu")]
+    _mtu: Option<IgnoredAny>,
+}
+
+/// A link, or with `toward`'s END as its key one of its directions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    /// Propagation delay, one way.
+    pub delay: Option<DelaySpec>,
+    /// Loss on the wire.
+    pub loss: Option<LossSpec>,
+    /// How fast the wire serializes.
+    pub rate: Option<RateSpec>,
+    /// What a frame costs on the wire beyond its own bytes.
+    pub framing: Option<Framing>,
+    /// What holds frames while the wire is busy. It goes with `rate`.
+    pub queue: Option<QueueSpec>,
+    /// Largest L3 packet that passes, in bytes.
+    pub mtu: Option<Mtu>,
+}
+
+/// An MTU in L3 bytes, 68 (RFC 791) to 65535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Mtu(pub u32);
+
+impl<'de> Deserialize<'de> for Mtu {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Mtu, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Mtu;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an mtu in bytes, as in `1500`,")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Mtu, E> {
+                match u32::try_from(number) {
+                    Ok(mtu @ 68..=65_535) => Ok(Mtu(mtu)),
+                    _ => Err(E::custom(format!("an mtu of {number} is out of range: 68 to 65535 bytes"))),
+                }
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Mtu, E> {
+                match text.parse::<crate::units::ByteSize>() {
+                    Ok(size) => self.visit_u64(size.as_bytes()),
+                    Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
+impl JsonSchema for Mtu {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Mtu".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "An MTU in L3 bytes, as `ip link` shows it.",
+            "type": "integer", "minimum": 68, "maximum": 65535,
+        })
+    }
+}
+
+/// One direction of a link, with what each value came from.
+#[derive(Clone, Debug)]
+pub struct Direction {
+    /// All layers merged.
+    pub tree: Node,
+    /// What they come to.
+    pub spec: DirectionSpec,
+}
+
+/// The layers of one link.
+pub struct Layers<'a> {
+    /// The link as it stands in the file.
+    pub link: &'a Node,
+    /// Its ends, if they could be read.
+    pub ends: Option<&'a [End; 2]>,
+    /// Its preset, and the position of the end that downloads.
+    pub preset: Option<(&'a PresetTree, Option<usize>)>,
+}
+
+/// The way of the direction toward an end.
+pub fn way_toward(end: usize) -> Way {
+    if end == 0 { Way::Backward } else { Way::Forward }
+}
+
+impl Layers<'_> {
+    /// Both directions, `[Forward, Backward]`. Mistakes are told; what remains stands on defaults.
+    pub fn directions(&self, diagnostics: &mut Diagnostics) -> [Direction; 2] {
+        let mut own = only_fields(self.link, true);
+        forbid_two_means(&mut own, diagnostics);
+        let toward = self.toward(diagnostics);
+        [Way::Forward, Way::Backward].map(|way| {
+            let mut tree = Node::empty_map(self.link.span, Origin::File);
+            if let Some((preset, user)) = self.preset {
+                let side = user.map(|user| if way == way_toward(user) { &preset.down } else { &preset.up });
+                for layer in [Some(&preset.link), side.and_then(Option::as_ref)].into_iter().flatten() {
+                    tree = merge::link(tree, spell_out(layer.clone(), way));
+                }
+            }
+            tree = merge::link(tree, spell_out(own.clone(), way));
+            // Read by itself too: a mistake that `toward` happens to cover is a mistake.
+            read::<Fields>(&mut tree.clone(), diagnostics);
+            if let Some(over) = &toward[way_index(way)] {
+                tree = merge::link(tree, over.clone());
+            }
+            finish(tree, diagnostics)
+        })
+    }
+
+    fn toward(&self, diagnostics: &mut Diagnostics) -> [Option<Node>; 2] {
+        let mut found = [None, None];
+        let Some(toward) = self.link.get("toward").filter(|node| !node.pruned) else { return found };
+        let Some(entries) = toward.entries() else {
+            let message = format!("{} stands where a map from end to fields should", toward.describe());
+            let help = "as in `toward: { ap: { rate: 5Mbit } }`";
+            diagnostics.push(Diagnostic::error(toward.span, message).help(help));
+            return found;
+        };
+        for entry in entries.iter().filter(|entry| !entry.value.pruned) {
+            let end = self.ends.map(|ends| position_of_end(ends, &entry.key));
+            if let (Some(None), Some(ends)) = (end, self.ends) {
+                diagnostics.push(no_such_end(ends, entry));
+            }
+            if entry.value.entries().is_none() {
+                let message = format!("{} stands where the fields of a direction should", entry.value.describe());
+                diagnostics.push(Diagnostic::error(entry.value.span, message));
+                continue;
+            }
+            unknown_fields(&entry.value, diagnostics);
+            let fields = only_fields(&entry.value, false);
+            match end.flatten() {
+                Some(end) => found[way_index(way_toward(end))] = Some(fields),
+                // It goes nowhere, but its values may be wrong too.
+                None => drop(read::<Fields>(&mut fields.clone(), diagnostics)),
+            }
+        }
+        found
+    }
+}
+
+fn way_index(way: Way) -> usize {
+    match way {
+        Way::Forward => 0,
+        Way::Backward => 1,
+    }
+}
+
+/// Which end of a link a text names: `NODE` or `NODE.INTERFACE`.
+pub fn position_of_end(ends: &[End; 2], text: &str) -> Option<usize> {
+    ends.iter().position(|end| end.name == text || end.to_string() == text)
+}
+
+fn no_such_end(ends: &[End; 2], entry: &Entry) -> Diagnostic {
+    let names = [ends[0].name.as_str(), ends[1].name.as_str()];
+    Diagnostic::error(entry.key_span, format!("`{}` is not an end of this link", entry.key))
+        .help(suggestion(&entry.key, names))
+}
+
+fn unknown_fields(fields: &Node, diagnostics: &mut Diagnostics) {
+    for entry in fields.entries().unwrap_or_default().iter().filter(|e| !FIELDS.contains(&e.key.as_str())) {
+        let help = match entry.key.as_str() {
+            "rtt" => "`rtt` is of both directions: write `delay`, one way".to_owned(),
+            other => suggestion(other, FIELDS),
+        };
+        diagnostics.push(Diagnostic::error(entry.key_span, format!("unknown field `{}`", entry.key)).help(help));
+    }
+}
+
+/// The fields of a direction that a map holds, and `rtt`.
+fn only_fields(map: &Node, rtt: bool) -> Node {
+    let mut fields = Node::empty_map(map.span, map.origin.clone());
+    for entry in map.entries().unwrap_or_default() {
+        if FIELDS.contains(&entry.key.as_str()) || (rtt && entry.key == "rtt" && !entry.value.pruned) {
+            fields.set(entry.clone());
+        }
+    }
+    fields
+}
+
+fn forbid_two_means(fields: &mut Node, diagnostics: &mut Diagnostics) {
+    if let (Some(rtt), Some(mean)) = (fields.entry("rtt"), fields.get("delay").and_then(merge::mean_of)) {
+        diagnostics.push(
+            Diagnostic::error(rtt.key_span, "`rtt` and `delay` both say how long a frame travels")
+                .related(mean.span, "one way, here")
+                .help("keep one: `rtt` is there and back, half for each direction; `delay` is one way"),
+        );
+        fields.remove("rtt");
+    }
+}
+
+/// `rtt` as the delay of one direction: half of it, an odd nanosecond goes forward.
+fn spell_out(mut fields: Node, way: Way) -> Node {
+    let Some(Entry { key_span, value: rtt, .. }) = fields.remove("rtt") else { return fields };
+    let Some(whole) = rtt.as_text().and_then(|text| text.parse::<Duration>().ok()) else { return fields };
+    let back = whole / 2;
+    let mean = if way == Way::Forward { whole.saturating_sub(back) } else { back };
+    let mut delay = match fields.remove("delay") {
+        Some(entry) if entry.value.entries().is_some() => entry.value,
+        _ => Node::empty_map(rtt.span, rtt.origin.clone()),
+    };
+    let mean = Node { via: rtt.via, ..Node::text(mean.to_string(), rtt.span, rtt.origin) };
+    delay.set(Entry { key: "mean".into(), key_span, value: mean });
+    fields.set(Entry { key: "delay".into(), key_span, value: delay });
+    fields
+}
+
+/// Reads a direction's merged fields, and checks what they say together.
+pub fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction {
+    if let Some(entry) = tree.remove("delay") {
+        tree.set(Entry { value: merge::as_delay_map(entry.value), ..entry });
+    }
+    let fields = read::<Fields>(&mut tree, diagnostics).unwrap_or_default();
+    let rate = fields.rate.unwrap_or_default();
+    let unlimited = rate == RateSpec::Unlimited;
+    let told = |key: &str| tree.get(key).is_some_and(Node::has_pruned);
+    let mut queue = fields.queue;
+    if unlimited && !told("rate") {
+        if let Some(entry) = tree.entry("queue")
+            && !entry.value.pruned
+            && !matches!(entry.value.origin, Origin::Profile(_))
+        {
+            diagnostics.push(
+                Diagnostic::error(entry.key_span, "`queue` without `rate`: a wire that takes no time has no queue")
+                    .help("name a `rate`, or take `queue` away"),
+            );
+        }
+        queue = None;
+        tree.remove("queue");
+    }
+    if !unlimited && queue.is_none() {
+        queue = Some(QueueSpec::DEFAULT);
+    }
+    let spec = DirectionSpec {
+        mtu: fields.mtu.map(|Mtu(mtu)| mtu),
+        queue,
+        rate,
+        framing: fields.framing.unwrap_or_default(),
+        loss: fields.loss.unwrap_or_default(),
+        delay: fields.delay.unwrap_or_default(),
+    };
+    Direction { tree, spec }
+}
+
+/// The value that a direction's tree holds at a way of keys; a scalar on the way stands for all below it.
+pub fn lookup<'a>(tree: &'a Node, path: &[&str]) -> Option<&'a Node> {
+    let Some((first, rest)) = path.split_first() else { return Some(tree) };
+    match &tree.value {
+        Value::Map(_) => tree.get(first).and_then(|node| lookup(node, rest)),
+        Value::Scalar(_) => Some(tree),
+        _ => None,
+    }
+}

@@ -1,0 +1,270 @@
+//! A resolved scenario as text: every value, with what it came from. YAML-like, for people.
+
+use std::fmt::Write as _;
+
+use super::link::lookup;
+use super::network::{HostPlan, Place};
+use super::parse::parse;
+use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
+use super::tree::{Node, Origin, Value};
+use super::{Resolved, ResolvedLink};
+use crate::diag::{Diagnostics, Sources, Span};
+use crate::engine::{DirectionSpec, NodeKind};
+
+/// Comments stand in this column, or one space after a longer line.
+const COMMENT_COLUMN: usize = 48;
+
+/// The order in which a direction's fields are shown: that of their effects.
+const FIELDS: [&str; 6] = ["mtu", "queue", "rate", "framing", "loss", "delay"];
+
+/// What a run of this scenario would set up, and where each value came from.
+pub fn listing(resolved: &Resolved) -> String {
+    let mut out = Lines(Vec::new());
+    let scenario = &resolved.scenario;
+    out.line(0, format!("name: {}", scenario.name));
+    out.line(0, format!("seed: {}", scenario.seed));
+    match scenario.duration {
+        Some(duration) => out.line(0, format!("duration: {duration}")),
+        None if scenario.workloads.is_empty() => out.noted(0, "duration: none".into(), "until Ctrl-C"),
+        None => out.noted(0, "duration: none".into(), "until all workloads are done"),
+    }
+    for (name, text) in &scenario.params {
+        out.line(0, format!("param {name}: {text}"));
+    }
+    nodes(resolved, &mut out);
+    out.section("links", resolved.links.is_empty());
+    for (link, plan) in resolved.links.iter().zip(&resolved.plan.links) {
+        directions(link, &plan.directions, &resolved.sources, &mut out);
+    }
+    tasks(resolved, &mut out);
+    out.text()
+}
+
+/// Lines with their comments.
+struct Lines(Vec<(String, String)>);
+
+impl Lines {
+    fn line(&mut self, depth: usize, text: String) {
+        self.noted(depth, text, "");
+    }
+
+    fn noted(&mut self, depth: usize, text: String, note: &str) {
+        self.0.push((format!("{:1$}{text}", "", 2 * depth), note.to_owned()));
+    }
+
+    fn section(&mut self, name: &str, empty: bool) {
+        if !empty {
+            self.line(0, String::new());
+            self.line(0, format!("{name}:"));
+        }
+    }
+
+    fn text(self) -> String {
+        let mut text = String::new();
+        for (line, note) in self.0 {
+            let width = line.chars().count();
+            let gap = COMMENT_COLUMN.saturating_sub(width).max(1);
+            let written = if note.is_empty() {
+                writeln!(text, "{line}")
+            } else {
+                writeln!(text, "{line}{:gap$}# {note}", "")
+            };
+            written.expect("writing to a String does not fail");
+        }
+        text
+    }
+}
+
+fn nodes(resolved: &Resolved, out: &mut Lines) {
+    out.section("nodes", resolved.plan.nodes.is_empty());
+    let mut told: Vec<usize> = Vec::new();
+    for (at, node) in resolved.plan.nodes.iter().enumerate() {
+        match &node.kind {
+            NodeKind::Switch(spec) => out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing)),
+            NodeKind::Port => {
+                let port = resolved.ports.iter().find(|port| port.node == at);
+                let Some(host) = port.map(|port| port.host).filter(|host| !told.contains(host)) else { continue };
+                told.push(host);
+                self::host(&resolved.network.hosts[host], out);
+            }
+        }
+    }
+    for (at, host) in resolved.network.hosts.iter().enumerate().filter(|(at, _)| !told.contains(at)) {
+        debug_assert!(resolved.ports.iter().all(|port| port.host != at));
+        self::host(host, out);
+    }
+}
+
+fn host(host: &HostPlan, out: &mut Lines) {
+    let kind = match &host.place {
+        Place::Namespace => "host".to_owned(),
+        Place::ExternalTap { tap } => format!("external TAP {tap}"),
+        Place::ExternalNetns { netns } => format!("external namespace {netns}"),
+    };
+    out.noted(1, format!("{}:", host.name), &kind);
+    for interface in &host.interfaces {
+        let [a, b, c, d, e, f] = interface.mac;
+        let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+        out.noted(2, format!("{}:", interface.name), &format!("link {}", interface.link));
+        out.line(3, format!("mac: {mac}"));
+        out.line(3, format!("mtu: {}", interface.mtu));
+        let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
+        out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+        if host.place == Place::Namespace {
+            let count = interface.neighbours.len();
+            out.line(3, format!("neighbours: {}", if count == 0 { "dynamic".into() } else { format!("{count} permanent") }));
+        }
+    }
+    for route in host.routes.iter().filter(|route| route.via.is_some()) {
+        let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
+        let interface = route.interface.as_ref().map(|name| format!(" dev {name}")).unwrap_or_default();
+        let table = if route.table == 254 { String::new() } else { format!(" table {}", route.table) };
+        out.line(2, format!("route: {}{via}{interface}{table}", route.to));
+    }
+    for (from, table) in &host.rules {
+        out.line(2, format!("rule: from {from} lookup {table}"));
+    }
+}
+
+fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], sources: &Sources, out: &mut Lines) {
+    out.noted(1, format!("{}:", link.name), &place(link.span, sources));
+    for (way, spec) in specs.iter().enumerate() {
+        let [from, to] = if way == 0 { [0, 1] } else { [1, 0] }.map(|end| &link.ends[end]);
+        out.line(2, format!("{from} → {to}:"));
+        let values = spec_tree(spec);
+        for field in FIELDS {
+            match values.get(field) {
+                Some(value) => leaves(field, value, &link.directions[way], &mut vec![field], sources, out),
+                None => {}
+            }
+        }
+    }
+}
+
+/// A spec as the tree that its own YAML text reads as, so that what is shown is what a file would say.
+fn spec_tree(spec: &DirectionSpec) -> Node {
+    let mut sources = Sources::default();
+    let text = serde_saphyr::to_string(spec).expect("plain data has a text");
+    let source = sources.add("", &text);
+    let tree = parse(&sources, source, &Origin::File, &mut Diagnostics::default());
+    tree.expect("the text of plain data is YAML")
+}
+
+fn leaves<'a>(
+    key: &str,
+    value: &'a Node,
+    given: &Node,
+    path: &mut Vec<&'a str>,
+    sources: &Sources,
+    out: &mut Lines,
+) {
+    let depth = path.len() + 2;
+    let from = lookup(given, path);
+    match &value.value {
+        Value::Map(entries) => {
+            out.line(depth, format!("{key}:"));
+            for entry in entries {
+                path.push(&entry.key);
+                // A default inside a map that says something else is not worth a line.
+                let shown = lookup(given, path).is_some() || lookup(given, &path[..1]).is_none();
+                if shown || matches!(entry.value.value, Value::Map(_)) || entry.key == "mean" {
+                    leaves(&entry.key, &entry.value, given, path, sources, out);
+                }
+                path.pop();
+            }
+        }
+        _ => {
+            let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
+            out.noted(depth, format!("{key}: {}", value.as_text().unwrap_or("none")), &note);
+        }
+    }
+}
+
+/// What a value came from, in a few words.
+fn origin(node: &Node, sources: &Sources) -> String {
+    match &node.origin {
+        Origin::File => place(node.span, sources),
+        Origin::Profile(name) => format!("profile {name}"),
+        Origin::Param(name) => match node.via {
+            Some(via) => format!("${name}, {}", place(via, sources)),
+            None => format!("${name}"),
+        },
+        Origin::CommandLine => "command line".to_owned(),
+    }
+}
+
+fn place(span: Span, sources: &Sources) -> String {
+    format!("{}:{}", sources.name(span.source), span.line)
+}
+
+fn tasks(resolved: &Resolved, out: &mut Lines) {
+    let scenario = &resolved.scenario;
+    let host = |at: usize| resolved.network.hosts[at].name.as_str();
+    out.section("services", scenario.services.is_empty());
+    for (name, service) in &scenario.services {
+        let ready = service.ready.as_ref().map_or("as soon as it has started".to_owned(), |ready| {
+            let what = match &ready.check {
+                ReadyCheck::Tcp(port) => format!("TCP port {port} listens"),
+                ReadyCheck::Udp(port) => format!("UDP port {port} is bound"),
+                ReadyCheck::Log(text) => format!("it prints {text:?}"),
+                ReadyCheck::Exec(command) => format!("{} succeeds", words(command)),
+            };
+            format!("when {what}, within {}", ready.within)
+        });
+        out.noted(1, format!("{name}: {}", program(&service.program, host)), &format!("ready {ready}"));
+    }
+    out.section("workloads", scenario.workloads.is_empty());
+    for (name, workload) in &scenario.workloads {
+        let what = match &workload.kind {
+            WorkloadKind::Program { program: run, .. } => program(run, host),
+            WorkloadKind::Ping(ping) => {
+                format!("ping {}, every {}, {}", path(&ping.path, host), ping.every, amount(ping.amount))
+            }
+            WorkloadKind::Udp(udp) => {
+                let pace = match udp.pace {
+                    Pace::Every(every) => format!("{} every {every}", udp.size),
+                    Pace::Rate(rate) => format!("{rate} in packets of {}", udp.size),
+                };
+                format!("udp {}, {pace}, {}", path(&udp.path, host), amount(udp.amount))
+            }
+            WorkloadKind::Tcp(tcp) => format!("tcp {}, {}", path(&tcp.path, host), amount(tcp.amount)),
+        };
+        let start = match &workload.start {
+            Start::At(at) => format!("at {at}"),
+            Start::After(names) => format!("after {}", names.join(", ")),
+        };
+        let timeout = workload.timeout.map(|timeout| format!(", at most {timeout}")).unwrap_or_default();
+        out.noted(1, format!("{name}: {what}"), &format!("{start}{timeout}"));
+    }
+}
+
+fn program<'a>(program: &Program, host: impl Fn(usize) -> &'a str) -> String {
+    let what = match &program.run {
+        Command::Command(command) => words(command),
+        Command::Shell(line) => format!("sh -c {line:?}"),
+    };
+    let root = if program.root { " as root" } else { "" };
+    format!("in {}{root}: {what}", host(program.host))
+}
+
+fn words(command: &[String]) -> String {
+    let plain = |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
+    command.iter().map(|word| if plain(word) { word.clone() } else { format!("{word:?}") }).collect::<Vec<_>>().join(" ")
+}
+
+fn path<'a>(path: &Path, host: impl Fn(usize) -> &'a str) -> String {
+    let source = path.source.map(|source| format!(" ({source})")).unwrap_or_default();
+    match path.to {
+        Some(to) => format!("{}{source} → {} ({})", host(path.from), host(to), path.destination),
+        None => format!("{}{source} → {}", host(path.from), path.destination),
+    }
+}
+
+fn amount(amount: Amount) -> String {
+    match amount {
+        Amount::Count(count) => format!("{count} times"),
+        Amount::For(length) => format!("for {length}"),
+        Amount::Bytes(bytes) => bytes.to_string(),
+        Amount::Whole => "to the end".to_owned(),
+    }
+}

@@ -1,0 +1,446 @@
+//! From a file to a scenario that may run: gather, substitute, read, check, plan. Each step goes on as far as it can, so
+//! that all mistakes are told at once.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::address::AddressingSpec;
+use super::de::Spanned;
+use super::files::Files;
+use super::gather::gather;
+use super::hosts::{self, Attachment, Host};
+use super::link::{Direction, Layers, LinkHead, lookup, position_of_end};
+use super::node::{ExternalSpec, NodeSpec};
+use super::presets::{PresetTree, Presets};
+use super::read::read;
+use super::reach::Hosts;
+use super::spec::Scenario;
+use super::tasks::{self, Named};
+use super::topology::{self, End, NodeEntry, Trunk};
+use super::tree::{Entry, Node, Origin, Value};
+use super::validity::ValiditySpec;
+use super::workload::{ServiceSpec, WorkloadSpec};
+use super::{Overrides, PortPlan, Resolved, ResolvedLink, names, params};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
+use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
+use crate::profile;
+use crate::units::Duration;
+
+/// The longest run of frames of one train in a live run, unless the scenario says.
+const COALESCE: Duration = Duration::from_micros(50);
+
+/// What stands at the top of a file beside the sections.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Head {
+    longwire: Option<Spanned<u64>>,
+    name: Option<String>,
+    seed: Option<u64>,
+    duration: Option<Spanned<Duration>>,
+    coalesce: Option<Duration>,
+    addressing: AddressingSpec,
+    validity: ValiditySpec,
+}
+
+/// Reads a scenario file, and all files that it uses, and checks everything.
+///
+/// # Errors
+/// All mistakes at once, ordered by place, with the texts that their places point into. Warnings stand among them.
+pub fn load(path: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, (Diagnostics, Sources)> {
+    let mut load = Load { sources: Sources::default(), told: Diagnostics::default() };
+    let resolved = load.run(path, files, overrides);
+    load.told.sort();
+    match resolved {
+        Some(resolved) if !load.told.has_errors() => {
+            Ok(Resolved { warnings: load.told, sources: load.sources, ..resolved })
+        }
+        _ => Err((load.told, load.sources)),
+    }
+}
+
+struct Load {
+    sources: Sources,
+    told: Diagnostics,
+}
+
+/// A link while it is being checked.
+struct Draft {
+    name: String,
+    span: Span,
+    ends: Option<[End; 2]>,
+    directions: [Direction; 2],
+}
+
+impl Load {
+    fn run(&mut self, path: &Path, files: &dyn Files, overrides: &Overrides) -> Option<Resolved> {
+        let mut root = gather(path, files, &mut self.sources, &mut self.told)?;
+        let params = params::substitute(&mut root, &overrides.params, &mut self.sources, &mut self.told);
+        names::check(&root, &mut self.told);
+        let head = self.head(&mut root);
+        let seed = overrides.seed.or(head.seed).unwrap_or(1);
+
+        let nodes: IndexMap<String, NodeEntry> = self
+            .section::<NodeSpec>(&mut root, "nodes")
+            .into_iter()
+            .map(|Named { name, span, spec }| {
+                let spec = spec.filter(|spec| self.external_is_whole(&name, spec));
+                (name, NodeEntry { span, spec })
+            })
+            .collect();
+        let mut links = self.links(&root, &nodes);
+        {
+            let mut ends: Vec<&mut [End; 2]> = links.iter_mut().filter_map(|link| link.ends.as_mut()).collect();
+            topology::name_interfaces(&mut ends, &nodes, &mut self.told);
+        }
+        self.forbid_loops(&links, &nodes);
+        self.warn_of_lone_hosts(&links, &nodes);
+
+        let built = self.build(seed, &nodes, &links, &head);
+        let (mut plan, ports, network, segments) = built;
+        plan.coalesce = head.coalesce.unwrap_or(COALESCE);
+
+        let services = self.section::<ServiceSpec>(&mut root, "services");
+        let workloads = self.section::<WorkloadSpec>(&mut root, "workloads");
+        let hosts = Hosts {
+            plans: &network.hosts,
+            segments: &segments,
+            silent: silent(&nodes, &links, &root),
+            switches: nodes
+                .iter()
+                .filter(|(_, node)| matches!(node.spec, Some(NodeSpec::Switch(_))))
+                .map(|(name, _)| name.as_str())
+                .collect(),
+        };
+        let duration = head.duration.as_ref().map(|duration| duration.value);
+        // Where the duration could not be read, nothing follows from there being none.
+        let told_duration = root.get("duration").is_some_and(|node| node.pruned);
+        let assumed = if told_duration { Some(Duration::MAX) } else { duration };
+        let checked_services = tasks::services(&services, &hosts, &mut self.told);
+        let checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
+
+        let name = head.name.clone().unwrap_or_else(|| {
+            path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        });
+        let scenario = Scenario {
+            name,
+            seed,
+            duration,
+            coalesce: plan.coalesce,
+            params,
+            validity: head.validity,
+            services: checked_services,
+            workloads: checked_workloads,
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+        };
+        let links = links
+            .into_iter()
+            .filter_map(|link| {
+                let ends = link.ends?.map(|end| end.to_string());
+                Some(ResolvedLink { name: link.name, span: link.span, ends, directions: link.directions.map(|d| d.tree) })
+            })
+            .collect();
+        Some(Resolved {
+            scenario,
+            plan,
+            network,
+            ports,
+            links,
+            warnings: Diagnostics::default(),
+            sources: Sources::default(),
+        })
+    }
+
+    fn head(&mut self, root: &mut Node) -> Head {
+        let mut part = Node::empty_map(root.span, Origin::File);
+        for key in ["longwire", "name", "seed", "duration", "coalesce", "addressing", "validity"] {
+            if let Some(entry) = root.entry(key) {
+                part.set(entry.clone());
+            }
+        }
+        let head: Head = read(&mut part, &mut self.told).unwrap_or_default();
+        for entry in part.entries().unwrap_or_default().iter().filter(|entry| entry.value.pruned) {
+            root.set(entry.clone());
+        }
+        if let Some(version) = head.longwire.as_ref().filter(|version| version.value != 1) {
+            self.told.push(
+                Diagnostic::error(version.span, format!("version {} of the language is not known here", version.value))
+                    .help("this longwire reads `longwire: 1`"),
+            );
+        }
+        if let Some(duration) = head.duration.as_ref().filter(|duration| duration.value == Duration::ZERO) {
+            let error = Diagnostic::error(duration.span, "a `duration` of 0 runs nothing");
+            self.told.push(error.help("without `duration`, the run ends when all workloads have"));
+        }
+        head
+    }
+
+    /// Reads the entries of a section, each by itself.
+    fn section<T: DeserializeOwned>(&mut self, root: &mut Node, section: &str) -> Vec<Named<T>> {
+        let Value::Map(sections) = &mut root.value else { return Vec::new() };
+        let Some(entry) = sections.iter_mut().find(|entry| entry.key == section) else { return Vec::new() };
+        match &mut entry.value.value {
+            Value::Map(entries) => entries
+                .iter_mut()
+                .map(|entry| {
+                    let lone = matches!(entry.value.value, Value::Null) && !entry.value.pruned;
+                    let spec = if lone {
+                        let error = Diagnostic::error(entry.key_span, format!("`{}` is empty", entry.key));
+                        self.told.push(error.help("say what it is, or take it away"));
+                        None
+                    } else {
+                        let mut told = Diagnostics::default();
+                        let spec = read(&mut entry.value, &mut told);
+                        self.take(told, entry);
+                        spec
+                    };
+                    Named { name: entry.key.clone(), span: entry.key_span, spec }
+                })
+                .collect(),
+            Value::Null => Vec::new(),
+            _ if entry.value.pruned => Vec::new(),
+            _ => {
+                let message = format!("{} stands where a map of {section} by name should", entry.value.describe());
+                self.told.push(Diagnostic::error(entry.value.span, message));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes over what was told of an entry. What its map as a whole lacks is told at its name.
+    fn take(&mut self, told: Diagnostics, entry: &Entry) {
+        for diagnostic in told.iter() {
+            let mut diagnostic = diagnostic.clone();
+            if diagnostic.message.ends_with("` is missing") && diagnostic.span == Some(entry.value.span) {
+                diagnostic.span = Some(entry.key_span);
+            }
+            self.told.push(diagnostic);
+        }
+    }
+
+    fn external_is_whole(&mut self, name: &str, spec: &NodeSpec) -> bool {
+        let NodeSpec::External(external) = spec else { return true };
+        let Spanned { value: ExternalSpec { tap, netns, interface, addresses }, span } = external;
+        let before = self.told.iter().count();
+        match (tap, netns) {
+            (None, None) => self.told.push(
+                Diagnostic::error(*span, format!("the external machine `{name}` does not say where it is"))
+                    .help("write `tap: NAME`, or `netns: PATH` and `interface: NAME`"),
+            ),
+            (Some(tap), Some(netns)) => self.told.push(
+                Diagnostic::error(netns.span, "`tap` and `netns` both say where the machine is")
+                    .related(tap.span, "the other")
+                    .help("keep one: a TAP in the caller's namespace, or an interface in one that exists"),
+            ),
+            (Some(_), None) => {
+                if let Some(interface) = interface {
+                    let error = Diagnostic::error(interface.span, "`interface` goes with `netns`");
+                    self.told.push(error.help("`tap` names the interface already"));
+                }
+                if let Some(first) = addresses.first() {
+                    let error = Diagnostic::error(first.span, "`addresses` go with `netns`");
+                    self.told.push(error.help("the machine behind a TAP has its own"));
+                }
+            }
+            (None, Some(netns)) if interface.is_none() => self.told.push(
+                Diagnostic::error(netns.span, format!("`{name}` does not say what its interface is called"))
+                    .help("write `interface: NAME` beside `netns`"),
+            ),
+            (None, Some(_)) => {}
+        }
+        for name in [tap, interface].into_iter().flatten() {
+            if let Err(reason) = topology::interface_name(name) {
+                self.told.push(Diagnostic::error(name.span, reason));
+            }
+        }
+        self.told.iter().count() == before
+    }
+
+    fn links(&mut self, root: &Node, nodes: &IndexMap<String, NodeEntry>) -> Vec<Draft> {
+        let Some(section) = root.get("links") else { return Vec::new() };
+        if section.entries().is_none() && !matches!(section.value, Value::Null) && !section.pruned {
+            let message = format!("{} stands where a map of links by name should", section.describe());
+            self.told.push(Diagnostic::error(section.span, message));
+        }
+        let mut presets = Presets::default();
+        let mut links = Vec::new();
+        for entry in section.entries().unwrap_or_default().iter().filter(|entry| !entry.value.pruned) {
+            links.extend(self.link(entry, nodes, &mut presets));
+        }
+        links
+    }
+
+    fn link(&mut self, entry: &Entry, nodes: &IndexMap<String, NodeEntry>, presets: &mut Presets) -> Option<Draft> {
+        let mut node = entry.value.clone();
+        if matches!(node.value, Value::Null) {
+            let error = Diagnostic::error(entry.key_span, format!("`{}` is empty", entry.key));
+            self.told.push(error.help("a link needs at least `ends: [alice, bob]`"));
+            return None;
+        }
+        let mut told = Diagnostics::default();
+        let head: Option<LinkHead> = read(&mut node, &mut told);
+        self.take(told, entry);
+        node.entries()?;
+        // Without ends the rest is read all the same: it may hold more mistakes.
+        node.pruned = false;
+        let ends = head.as_ref().and_then(|head| topology::ends(&head.ends, nodes, &mut self.told));
+        let preset = head.as_ref().and_then(|head| self.preset(head, ends.as_ref(), presets));
+        let layers = Layers {
+            link: &node,
+            ends: ends.as_ref(),
+            preset: preset.as_ref().map(|(preset, user)| (preset, *user)),
+        };
+        let directions = layers.directions(&mut self.told);
+        Some(Draft { name: entry.key.clone(), span: entry.key_span, ends, directions })
+    }
+
+    fn preset(
+        &mut self,
+        head: &LinkHead,
+        ends: Option<&[End; 2]>,
+        presets: &mut Presets,
+    ) -> Option<(PresetTree, Option<usize>)> {
+        let Some(name) = &head.profile else {
+            if let Some(user) = &head.user {
+                let error = Diagnostic::error(user.span, "`user` goes with `profile`: it says which end downloads");
+                self.told.push(error.help("name a profile, or take `user` away"));
+            }
+            return None;
+        };
+        let Some(preset) = presets.get(name, &mut self.sources) else {
+            let error = Diagnostic::error(name.span, format!("unknown profile `{}`", name.value));
+            self.told.push(error.help(suggestion(name, profile::names())));
+            return None;
+        };
+        let user = head.user.as_ref().and_then(|user| {
+            let position = ends.and_then(|ends| position_of_end(ends, user));
+            if let (None, Some(ends)) = (position, ends) {
+                let error = Diagnostic::error(user.span, format!("`{}` is not an end of this link", user.value));
+                self.told.push(error.help(suggestion(user, [ends[0].name.as_str(), ends[1].name.as_str()])));
+            }
+            position
+        });
+        if preset.is_asymmetric() && head.user.is_none() {
+            let example = ends.map_or("END", |ends| ends[0].name.as_str());
+            self.told.push(
+                Diagnostic::error(name.span, format!("the profile `{}` is faster one way than the other", name.value))
+                    .help(format!("say which end downloads, as in `user: {example}`")),
+            );
+        }
+        if let Some(user) = head.user.as_ref().filter(|_| !preset.is_asymmetric()) {
+            let message = format!("`user` changes nothing: the profile `{}` is the same both ways", name.value);
+            self.told.push(Diagnostic::warning(user.span, message));
+        }
+        Some((preset, user))
+    }
+
+    fn forbid_loops(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
+        let is_switch = |end: &End| matches!(nodes[end.node].spec, Some(NodeSpec::Switch(_)));
+        let trunks: Vec<Trunk<'_>> = links
+            .iter()
+            .filter_map(|link| link.ends.as_ref().map(|ends| (link, ends)))
+            .filter(|(_, ends)| ends.iter().all(is_switch))
+            .map(|(link, ends)| Trunk { link: &link.name, span: link.span, ends })
+            .collect();
+        topology::forbid_loops(&trunks, &mut self.told);
+    }
+
+    fn warn_of_lone_hosts(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
+        if links.iter().any(|link| link.ends.is_none()) {
+            return; // it may be the one that they miss
+        }
+        for (position, (name, node)) in nodes.iter().enumerate() {
+            let joined = links.iter().filter_map(|link| link.ends.as_ref()).flatten().any(|end| end.node == position);
+            if let Some(spec) = node.spec.as_ref().filter(|_| !joined) {
+                let message = format!("`{name}` is {} without a link", spec.describe());
+                self.told.push(Diagnostic::warning(node.span, message));
+            }
+        }
+    }
+
+    fn build(
+        &mut self,
+        seed: u64,
+        nodes: &IndexMap<String, NodeEntry>,
+        links: &[Draft],
+        head: &Head,
+    ) -> (Plan, Vec<PortPlan>, super::NetworkPlan, Vec<Vec<usize>>) {
+        let drafts: Vec<(&Draft, &[End; 2])> =
+            links.iter().filter_map(|link| link.ends.as_ref().map(|ends| (link, ends))).collect();
+        let is_switch = |node: usize| matches!(nodes[node].spec, Some(NodeSpec::Switch(_)));
+
+        // Nodes of the plan, in file order; where each (link, end) goes.
+        let mut plan = Plan { seed, coalesce: COALESCE, nodes: Vec::new(), links: Vec::new() };
+        let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
+        let mut own_ports: Vec<(usize, usize)> = Vec::new();
+        let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+        for (at, (name, node)) in nodes.iter().enumerate() {
+            let attached: Vec<(usize, usize)> = drafts
+                .iter()
+                .enumerate()
+                .flat_map(|(link, (_, ends))| (0..2).filter(|end| ends[*end].node == at).map(move |end| (link, end)))
+                .collect();
+            match &node.spec {
+                None => {}
+                Some(NodeSpec::Switch(spec)) => {
+                    position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
+                    plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(*spec) });
+                }
+                Some(_) => {
+                    for key in &attached {
+                        position.insert(*key, plan.nodes.len());
+                        let name = drafts[key.0].1[key.1].to_string();
+                        plan.nodes.push(NodePlan { name, kind: NodeKind::Port });
+                    }
+                    own_ports.extend(&attached);
+                    hosts.push((at, attached));
+                }
+            }
+        }
+        for (link, (draft, _)) in drafts.iter().enumerate() {
+            if let (Some(a), Some(b)) = (position.get(&(link, 0)), position.get(&(link, 1))) {
+                let directions = [0, 1].map(|way| draft.directions[way].spec.clone());
+                plan.links.push(LinkPlan { name: draft.name.clone(), ends: [*a, *b], directions });
+            }
+        }
+
+        let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
+        let groups = topology::segments(&own_ports, &all_ends, is_switch);
+        let segment_of = |key: &(usize, usize)| {
+            groups.iter().position(|group| group.contains(key)).expect("every port is in a segment")
+        };
+        let mut ports = Vec::new();
+        let mut inputs = Vec::new();
+        for (host, (at, attached)) in hosts.iter().enumerate() {
+            let (name, node) = nodes.get_index(*at).expect("positions come from this map");
+            let Some(spec) = &node.spec else { continue };
+            let mut attachments = Vec::new();
+            for (interface, key) in attached.iter().enumerate() {
+                ports.push(PortPlan { node: position[key], host, interface });
+                let (draft, ends) = &drafts[key.0];
+                // from end 0 frames leave forward, from end 1 backward
+                let direction = &draft.directions[key.1];
+                let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
+                attachments.push(Attachment {
+                    interface: ends[key.1].interface.clone().unwrap_or_default(),
+                    link: &draft.name,
+                    mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
+                    segment: segment_of(key),
+                });
+            }
+            inputs.push(Host { name, spec, attachments });
+        }
+        let network = hosts::plan(seed, &inputs, &head.addressing, &mut self.told);
+        let segments = inputs.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
+        (plan, ports, network, segments)
+    }
+}
+
+/// Hosts of which nothing more is told: they, or a link that may be theirs, could not be read.
+fn silent<'a>(nodes: &'a IndexMap<String, NodeEntry>, links: &[Draft], root: &Node) -> Vec<&'a str> {
+    let unsure = links.iter().any(|link| link.ends.is_none())
+        || root.get("nodes").is_some_and(|section| section.entries().is_none() && section.pruned);
+    nodes.iter().filter(|(_, node)| unsure || node.spec.is_none()).map(|(name, _)| name.as_str()).collect()
+}

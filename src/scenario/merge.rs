@@ -1,0 +1,170 @@
+//! How a later layer of values goes over an earlier one: key by key, so that what it does not mention stays.
+//!
+//! Layers of a link's direction, from the bottom: profile, the profile's side (`down`, `up`), the link's own fields, the
+//! link's `toward`. What the user wrote for both directions stands above what a preset says of one: a field in the file
+//! is never ignored in favour of a preset.
+
+use super::tree::{Entry, Node, Value};
+
+/// Fields whose map form names a choice: another choice replaces, the same merges inside.
+const TAGGED: [&str; 3] = ["loss", "rate", "queue"];
+
+/// `top` over `base`: maps key by key, all else replaced.
+pub fn over(base: Node, top: Node) -> Node {
+    merge_entries(base, top, |_, below, above| over(below, above))
+}
+
+/// The fields of one link, or of one of its directions, over others.
+pub fn link(mut base: Node, top: Node) -> Node {
+    // `rtt` and `delay.mean` are two spellings of one thing: the later layer's stands.
+    if top.get("rtt").is_some() {
+        displace_mean(&mut base);
+    }
+    if top.get("delay").is_some_and(|delay| mean_of(delay).is_some()) {
+        base.remove("rtt");
+    }
+    merge_entries(base, top, |key, below, above| match key {
+        "delay" => over(as_delay_map(below), as_delay_map(above)),
+        "toward" => merge_entries(below, above, |_, below, above| link(below, above)),
+        _ if TAGGED.contains(&key) => choice(below, above),
+        _ => above,
+    })
+}
+
+/// A whole file over another that it uses.
+pub fn file(base: Node, top: Node) -> Node {
+    merge_entries(base, top, |section, below, above| match section {
+        "links" => merge_entries(below, above, |_, below, above| link(below, above)),
+        "nodes" => merge_entries(below, above, |_, below, above| choice(below, above)),
+        "services" | "workloads" | "params" | "validity" | "addressing" => over(below, above),
+        _ => above,
+    })
+}
+
+/// The node that says a delay's mean, if it does.
+pub fn mean_of(delay: &Node) -> Option<&Node> {
+    match &delay.value {
+        Value::Scalar(_) => Some(delay),
+        Value::Map(_) => delay.get("mean"),
+        _ => None,
+    }
+}
+
+/// `5ms` as `{ mean: 5ms }`. `none` stays: it takes a lower layer's jitter away too.
+pub fn as_delay_map(delay: Node) -> Node {
+    if delay.as_text().is_none_or(|text| text == "none") {
+        return delay;
+    }
+    if delay.entries().is_some() || delay.pruned {
+        return delay;
+    }
+    let mut map = Node::empty_map(delay.span, delay.origin.clone());
+    map.set(Entry { key: "mean".into(), key_span: delay.span, value: delay });
+    map
+}
+
+fn displace_mean(fields: &mut Node) {
+    fields.remove("rtt");
+    let Some(Entry { key, key_span, value }) = fields.remove("delay") else { return };
+    let mut delay = as_delay_map(value);
+    delay.remove("mean");
+    if delay.entries().is_some_and(|entries| !entries.is_empty()) {
+        fields.set(Entry { key, key_span, value: delay });
+    }
+}
+
+/// Of two choices the later; if both are the same one, its fields over the earlier's.
+fn choice(below: Node, above: Node) -> Node {
+    match (below.entries(), above.entries()) {
+        (Some([b]), Some([a])) if b.key == a.key => over(below, above),
+        _ => above,
+    }
+}
+
+fn merge_entries(mut base: Node, top: Node, merge: impl Fn(&str, Node, Node) -> Node) -> Node {
+    if !matches!((&base.value, &top.value), (Value::Map(_), Value::Map(_))) {
+        return top;
+    }
+    base.span = top.span;
+    base.origin = top.origin;
+    let Value::Map(entries) = top.value else { return base };
+    for Entry { key, key_span, value } in entries {
+        let value = match base.get(&key) {
+            Some(below) => merge(&key, below.clone(), value),
+            None => value,
+        };
+        base.set(Entry { key, key_span, value });
+    }
+    base
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{Diagnostics, Sources};
+    use crate::scenario::parse::parse;
+    use crate::scenario::tree::Origin;
+
+    fn tree(text: &str) -> Node {
+        let mut sources = Sources::default();
+        let source = sources.add("test.yaml", text);
+        parse(&sources, source, &Origin::File, &mut Diagnostics::default()).unwrap()
+    }
+
+    fn show(node: &Node) -> String {
+        match &node.value {
+            Value::Null => "null".into(),
+            Value::Scalar(scalar) => scalar.text.clone(),
+            Value::Seq(nodes) => format!("[{}]", nodes.iter().map(show).collect::<Vec<_>>().join(", ")),
+            Value::Map(entries) => {
+                let entries: Vec<_> = entries.iter().map(|e| format!("{}: {}", e.key, show(&e.value))).collect();
+                format!("{{{}}}", entries.join(", "))
+            }
+        }
+    }
+
+    fn merged(base: &str, top: &str) -> String {
+        show(&link(tree(base), tree(top)))
+    }
+
+    #[test]
+    fn a_short_delay_leaves_the_jitter_below() {
+        assert_eq!(merged("delay: { mean: 30ms, jitter: 8ms }", "delay: 5ms"), "{delay: {mean: 5ms, jitter: 8ms}}");
+        assert_eq!(merged("delay: 30ms", "delay: { jitter: 1ms }"), "{delay: {mean: 30ms, jitter: 1ms}}");
+        assert_eq!(merged("delay: { mean: 30ms, jitter: 8ms }", "delay: none"), "{delay: none}");
+        assert_eq!(merged("delay: none", "delay: { jitter: 1ms }"), "{delay: {jitter: 1ms}}");
+    }
+
+    #[test]
+    fn another_choice_replaces_and_the_same_merges() {
+        assert_eq!(merged("loss: { burst: { rate: 1%, length: 4 } }", "loss: 2%"), "{loss: 2%}");
+        assert_eq!(merged("loss: { burst: { rate: 1% } }", "loss: none"), "{loss: none}");
+        assert_eq!(
+            merged("loss: { burst: { rate: 1%, length: 4 } }", "loss: { burst: { rate: 2% } }"),
+            "{loss: {burst: {rate: 2%, length: 4}}}"
+        );
+        assert_eq!(
+            merged("queue: { fifo: { time: 1s } }", "queue: { codel: { target: 5ms } }"),
+            "{queue: {codel: {target: 5ms}}}"
+        );
+    }
+
+    #[test]
+    fn rtt_displaces_the_mean_below_and_nothing_else() {
+        assert_eq!(merged("delay: { mean: 30ms, jitter: 8ms }", "rtt: 10ms"), "{delay: {jitter: 8ms}, rtt: 10ms}");
+        assert_eq!(merged("delay: 30ms", "rtt: 10ms"), "{rtt: 10ms}");
+        assert_eq!(merged("rtt: 10ms", "delay: 3ms"), "{delay: 3ms}");
+        assert_eq!(merged("rtt: 10ms", "delay: { jitter: 3ms }"), "{rtt: 10ms, delay: {jitter: 3ms}}");
+    }
+
+    #[test]
+    fn files_merge_by_entry() {
+        let base = "nodes: { a: { host: { mtu: 1400 } }, b: host }\nlinks: { l: { ends: [a, b], delay: 5ms } }";
+        let top = "nodes: { b: switch, c: host }\nlinks: { l: { loss: 1%, toward: { a: { rate: 1Mbit } } } }";
+        assert_eq!(
+            show(&file(tree(base), tree(top))),
+            "{nodes: {a: {host: {mtu: 1400}}, b: switch, c: host}, \
+             links: {l: {ends: [a, b], delay: 5ms, loss: 1%, toward: {a: {rate: 1Mbit}}}}}"
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! `nodes:` as it stands in a file.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::address_text::{Address, RouteTo};
+use super::de::Spanned;
+use super::link::Mtu;
+use crate::node::SwitchSpec;
+
+/// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeSpec {
+    /// A network namespace that longwire makes for the run.
+    Host(HostSpec),
+    /// An Ethernet switch.
+    Switch(SwitchSpec),
+    /// A machine that longwire does not make.
+    External(Spanned<ExternalSpec>),
+}
+
+/// A network namespace that longwire makes for the run.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostSpec {
+    /// Its addresses: a list, or a map from interface to list. Of families that it does not name, addresses are given out.
+    pub addresses: Option<Spanned<Addresses>>,
+    /// Routes beyond those that the addresses imply.
+    pub routes: Vec<RouteSpec>,
+    /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
+    pub neighbours: Neighbours,
+    /// MTU of all its interfaces; otherwise each has that of its link.
+    pub mtu: Option<Spanned<Mtu>>,
+}
+
+/// Whether the neighbours that the plan knows are in the kernel's table from the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Neighbours {
+    /// They are, for good: no run waits for a lost ARP.
+    #[default]
+    Permanent,
+    /// The host asks for them, over the impaired network.
+    Dynamic,
+}
+
+/// One route.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSpec {
+    /// Destination, or `default`.
+    pub to: Spanned<RouteTo>,
+    /// The gateway: an address in one of the host's own networks.
+    #[schemars(with = "String")]
+    pub via: Spanned<IpAddr>,
+}
+
+/// Addresses of a host.
+#[derive(Clone, Debug)]
+pub enum Addresses {
+    /// Of its only interface.
+    List(Vec<Spanned<Address>>),
+    /// Of each interface.
+    PerInterface(IndexMap<Spanned<String>, Vec<Spanned<Address>>>),
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Addresses, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Addresses;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of addresses, as in `[10.0.0.2/24]`, or a map from interface to list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Addresses, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Addresses::List)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Addresses, A::Error> {
+                IndexMap::deserialize(MapAccessDeserializer::new(map)).map(Addresses::PerInterface)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Addresses, E> {
+                Err(E::custom(format!("addresses are a list: write `[{text}]`")))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Addresses {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Addresses".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let list = generator.subschema_for::<Vec<Address>>();
+        schemars::json_schema!({
+            "description": "A list of addresses, or a map from interface to list.",
+            "anyOf": [list, { "type": "object", "additionalProperties": list }],
+        })
+    }
+}
+
+/// A machine that longwire does not make: `tap`, or `netns` and `interface`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalSpec {
+    /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
+    pub tap: Option<Spanned<String>>,
+    /// A network namespace that exists: a path, or a process id.
+    pub netns: Option<Spanned<String>>,
+    /// The interface's name in that namespace.
+    pub interface: Option<Spanned<String>>,
+    /// Addresses that its interface gets. None unless named.
+    #[serde(default)]
+    pub addresses: Vec<Spanned<Address>>,
+}
+
+impl NodeSpec {
+    /// Whether programs can run in it.
+    pub fn is_host(&self) -> bool {
+        matches!(self, NodeSpec::Host(_))
+    }
+
+    /// What it is, for messages.
+    pub fn describe(&self) -> &'static str {
+        match self {
+            NodeSpec::Host(_) => "a host",
+            NodeSpec::Switch(_) => "a switch",
+            NodeSpec::External(_) => "an external machine",
+        }
+    }
+}

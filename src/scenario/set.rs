@@ -1,0 +1,289 @@
+//! Changes to links while they run: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, in the grammar of the file, with the
+//! same errors.
+
+use super::link::{FIELDS, finish};
+use super::merge;
+use super::parse::parse;
+use super::read::read;
+use super::tree::{Entry, Node, Origin, Value};
+use super::{Resolved, ResolvedLink};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
+use crate::engine::DirectionSpec;
+use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::queue::QueueSpec;
+use crate::rng::Way;
+use crate::units::Duration;
+
+/// One direction of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DirectionId {
+    /// Position in `Plan::links`.
+    pub link: usize,
+    /// Which way along it.
+    pub way: Way,
+}
+
+/// What changes in a direction; what is `None` stays. Each value is whole: what the change did not mention of it is as
+/// it was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DirectionChange {
+    /// Another limit.
+    pub mtu: Option<u32>,
+    /// Another queue; comes with a rate where there was none.
+    pub queue: Option<QueueSpec>,
+    /// Another rate.
+    pub rate: Option<RateSpec>,
+    /// Another framing.
+    pub framing: Option<Framing>,
+    /// Other loss.
+    pub loss: Option<LossSpec>,
+    /// Another delay.
+    pub delay: Option<DelaySpec>,
+}
+
+/// The links of a run, as they stand after the changes so far.
+#[derive(Clone, Debug)]
+pub struct LiveLinks {
+    links: Vec<(ResolvedLink, [DirectionSpec; 2])>,
+}
+
+impl LiveLinks {
+    /// The links as a scenario has them.
+    pub fn new(resolved: &Resolved) -> LiveLinks {
+        let specs = resolved.plan.links.iter().map(|link| link.directions.clone());
+        LiveLinks { links: resolved.links.iter().cloned().zip(specs).collect() }
+    }
+
+    /// Names of all links, in the order of `Plan::links`.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.links.iter().map(|(link, _)| link.name.as_str())
+    }
+
+    /// How a direction stands.
+    pub fn direction(&self, id: DirectionId) -> Option<&DirectionSpec> {
+        self.links.get(id.link).map(|(_, specs)| &specs[index(id.way)])
+    }
+
+    /// The directions that `LINK` or `LINK.toward.END` names, for `down` and `up`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, with places in it.
+    pub fn directions(&self, text: &str) -> Result<Vec<DirectionId>, (Diagnostics, Sources)> {
+        let mut argument = Argument::new(text);
+        let parts = argument.parts(text, 0);
+        let found = self.target(&parts, &mut argument.told).and_then(|(link, ways, rest)| match rest {
+            [] => Some(ways.into_iter().map(|way| DirectionId { link, way }).collect()),
+            [extra, ..] => {
+                let error = Diagnostic::error(extra.1, format!("`{}` is too much here", extra.0));
+                argument.told.push(error.help("name a link, or one of its directions: `LINK.toward.END`"));
+                None
+            }
+        });
+        found.ok_or((argument.told, argument.sources))
+    }
+
+    /// Applies `LINK.FIELD=VALUE` or `LINK.toward.END.FIELD=VALUE`; without `toward` both directions change. FIELD is one
+    /// of a link's, or `rtt`, or further in: `wifi.delay.jitter=2ms`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, with places in it. Then nothing has changed.
+    pub fn set(&mut self, text: &str) -> Result<Vec<(DirectionId, DirectionChange)>, (Diagnostics, Sources)> {
+        let mut argument = Argument::new(text);
+        match self.try_set(text, &mut argument) {
+            Some(changes) if !argument.told.has_errors() => {
+                let mut result = Vec::new();
+                for (id, tree, spec) in changes {
+                    let (link, specs) = &mut self.links[id.link];
+                    let change = difference(&specs[index(id.way)], &spec);
+                    link.directions[index(id.way)] = tree;
+                    specs[index(id.way)] = spec;
+                    result.push((id, change));
+                }
+                Ok(result)
+            }
+            _ => Err((argument.told, argument.sources)),
+        }
+    }
+
+    fn try_set(&self, text: &str, argument: &mut Argument) -> Option<Vec<(DirectionId, Node, DirectionSpec)>> {
+        let Some((path, value)) = text.split_once('=') else {
+            let error = Diagnostic::error(argument.span(0, text.len()), "a change is `LINK.FIELD=VALUE`");
+            argument.told.push(error.help("as in `wifi.loss=10%` or `wifi.toward.ap.rate=5Mbit`"));
+            return None;
+        };
+        let parts = argument.parts(path, 0);
+        let value = argument.value(value, path.len() + 1)?;
+        let (link, ways, fields) = self.target(&parts, &mut argument.told)?;
+        let Some((field, span)) = fields.first() else {
+            let error = Diagnostic::error(argument.span(0, path.len()), "it does not say what changes");
+            argument.told.push(error.help(format!("name a field: {}", FIELDS.join(", "))));
+            return None;
+        };
+        if !FIELDS.contains(field) && *field != "rtt" {
+            let known = FIELDS.into_iter().chain(["rtt"]);
+            let known: Vec<_> = known.collect();
+            let error = Diagnostic::error(*span, format!("unknown field `{field}`"));
+            argument.told.push(error.help(suggestion(field, known.iter().copied())));
+            return None;
+        }
+        let mut changes = Vec::new();
+        for way in ways {
+            let top = if *field == "rtt" {
+                if fields.len() > 1 || parts.len() > 2 {
+                    let error = Diagnostic::error(*span, "`rtt` is of both directions, and nothing is below it");
+                    argument.told.push(error.help("write `LINK.rtt=20ms`, or `LINK.toward.END.delay=10ms`"));
+                    return None;
+                }
+                half_of(&value, way, &mut argument.told)?
+            } else {
+                nest(fields, &value)
+            };
+            let tree = merge::link(self.links[link].0.directions[index(way)].clone(), top);
+            let direction = finish(tree, &mut argument.told);
+            changes.push((DirectionId { link, way }, direction.tree, direction.spec));
+        }
+        Some(changes)
+    }
+
+    #[expect(clippy::type_complexity, reason = "a private helper's three results")]
+    fn target<'p, 't>(
+        &self,
+        parts: &'p [(&'t str, Span)],
+        told: &mut Diagnostics,
+    ) -> Option<(usize, Vec<Way>, &'p [(&'t str, Span)])> {
+        let ((name, span), rest) = parts.split_first()?;
+        let Some(link) = self.names().position(|link| link == *name) else {
+            let error = Diagnostic::error(*span, format!("unknown link `{name}`"));
+            told.push(error.help(suggestion(name, self.names())));
+            return None;
+        };
+        let [("toward", toward), rest @ ..] = rest else {
+            return Some((link, vec![Way::Forward, Way::Backward], rest));
+        };
+        let ends = &self.links[link].0.ends;
+        let Some((end, end_span)) = rest.first() else {
+            let error = Diagnostic::error(*toward, "it does not say toward which end");
+            told.push(error.help(format!("`{}` or `{}`", ends[0], ends[1])));
+            return None;
+        };
+        // `toward.alice.wlan0.rate`: an interface is part of its end.
+        let whole = rest.get(1).map(|(interface, _)| format!("{end}.{interface}"));
+        for (position, known) in ends.iter().enumerate() {
+            let node = known.split('.').next().unwrap_or(known);
+            let way = vec![if position == 0 { Way::Backward } else { Way::Forward }];
+            if known.contains('.') && whole.as_deref() == Some(known) {
+                return Some((link, way, &rest[2..]));
+            }
+            if node == *end {
+                return Some((link, way, &rest[1..]));
+            }
+        }
+        let nodes: Vec<_> = ends.iter().map(|end| end.split('.').next().unwrap_or(end)).collect();
+        let error = Diagnostic::error(*end_span, format!("`{end}` is not an end of `{name}`"));
+        told.push(error.help(suggestion(end, nodes.iter().copied())));
+        None
+    }
+}
+
+fn index(way: Way) -> usize {
+    match way {
+        Way::Forward => 0,
+        Way::Backward => 1,
+    }
+}
+
+fn difference(old: &DirectionSpec, new: &DirectionSpec) -> DirectionChange {
+    fn changed<T: PartialEq + Copy>(old: &T, new: &T) -> Option<T> {
+        (old != new).then_some(*new)
+    }
+    DirectionChange {
+        mtu: changed(&old.mtu, &new.mtu).flatten(),
+        queue: changed(&old.queue, &new.queue).flatten(),
+        rate: changed(&old.rate, &new.rate),
+        framing: changed(&old.framing, &new.framing),
+        loss: changed(&old.loss, &new.loss),
+        delay: changed(&old.delay, &new.delay),
+    }
+}
+
+/// `fields` as maps in each other, the value innermost.
+fn nest(fields: &[(&str, Span)], value: &Node) -> Node {
+    fields.iter().rev().fold(value.clone(), |inner, (key, span)| {
+        let mut map = Node::empty_map(*span, Origin::CommandLine);
+        map.set(Entry { key: (*key).to_owned(), key_span: *span, value: inner });
+        map
+    })
+}
+
+/// A round trip as the delay of one direction.
+fn half_of(value: &Node, way: Way, told: &mut Diagnostics) -> Option<Node> {
+    let whole: Duration = read(&mut value.clone(), told)?;
+    let back = whole / 2;
+    let half = if way == Way::Forward { whole.saturating_sub(back) } else { back };
+    let mean = Node::text(half.to_string(), value.span, Origin::CommandLine);
+    Some(nest(&[("delay", value.span), ("mean", value.span)], &mean))
+}
+
+/// A command's argument as a source of its own.
+struct Argument {
+    sources: Sources,
+    source: SourceId,
+    told: Diagnostics,
+}
+
+impl Argument {
+    fn new(text: &str) -> Argument {
+        let mut sources = Sources::default();
+        let source = sources.add("set", text);
+        Argument { sources, source, told: Diagnostics::default() }
+    }
+
+    fn span(&self, start: usize, len: usize) -> Span {
+        let text = self.sources.text(self.source);
+        let column = text.get(..start).map_or(0, |before| before.chars().count()) as u32 + 1;
+        Span { source: self.source, start, len, line: 1, column }
+    }
+
+    fn parts<'t>(&self, path: &'t str, start: usize) -> Vec<(&'t str, Span)> {
+        let mut at = start;
+        path.split('.')
+            .map(|part| {
+                let span = self.span(at, part.len());
+                at += part.len() + 1;
+                (part, span)
+            })
+            .collect()
+    }
+
+    /// The value, a YAML text of its own, with its places moved to where it stands in the argument.
+    fn value(&mut self, text: &str, start: usize) -> Option<Node> {
+        let mut own = Sources::default();
+        let source = own.add("", text);
+        let mut told = Diagnostics::default();
+        let node = parse(&own, source, &Origin::CommandLine, &mut told);
+        for diagnostic in told.iter() {
+            let mut diagnostic = diagnostic.clone();
+            diagnostic.span = diagnostic.span.map(|span| self.span(start + span.start, span.len));
+            diagnostic.related.clear();
+            self.told.push(diagnostic);
+        }
+        let mut node = node?;
+        if matches!(node.value, Value::Null) {
+            let error = Diagnostic::error(self.span(start.saturating_sub(1), 1), "no value stands after `=`");
+            self.told.push(error);
+            return None;
+        }
+        self.shift(&mut node, start);
+        Some(node)
+    }
+
+    fn shift(&self, node: &mut Node, start: usize) {
+        node.span = self.span(start + node.span.start, node.span.len);
+        if let Value::Map(entries) = &mut node.value {
+            for entry in entries {
+                entry.key_span = self.span(start + entry.key_span.start, entry.key_span.len);
+            }
+        }
+        node.each_child(|child| self.shift(child, start));
+    }
+}
