@@ -18,8 +18,11 @@
 //! | [`profile`] | named link presets, each number with its source |
 //! | [`scenario`] | YAML text → spec → check → plan |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
-//! | [`run`] | the only users of a clock: the live loop, virtual time, workloads |
+//! | [`record`] | what a run leaves behind: report, event log |
+//! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
+//! | [`cli`] | the command line, one file a subcommand; the only place that prints |
 
+pub mod cli;
 pub mod diag;
 pub mod engine;
 pub mod frame;
@@ -29,6 +32,7 @@ pub mod node;
 pub mod port;
 pub mod profile;
 pub mod queue;
+pub mod record;
 pub mod rng;
 pub mod run;
 pub mod scenario;

@@ -27,6 +27,7 @@ use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{Event, Report};
 use crate::scenario::Resolved;
+use crate::scenario::set::LiveLinks;
 use crate::units::{Duration, Instant};
 
 /// How often a watcher hears how the run is doing.
@@ -110,6 +111,7 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
     let mut run = Run {
         resolved,
         around,
+        links: LiveLinks::new(resolved),
         signals,
         control,
         live,
@@ -176,6 +178,8 @@ fn names(resolved: &Resolved, zero: Instant) -> Names {
 struct Run<'a> {
     resolved: &'a Resolved,
     around: Surroundings<'a>,
+    /// The links as they stand after live changes.
+    links: LiveLinks,
     signals: SignalFd,
     control: Control,
     live: Live,
@@ -314,7 +318,7 @@ impl Run<'_> {
                 }
                 Err(error) => peer.answer(&Reply::Refused(error.to_string()), &[]),
             },
-            Request::Set { changes } => match live_set::apply(self.resolved, &self.live, &changes) {
+            Request::Set { changes } => match live_set::apply(&mut self.links, &self.live, &changes) {
                 Ok(done) => {
                     self.events.extend(done.iter().map(|what| (now, what.clone())));
                     peer.answer(&Reply::Set(done), &[]);
