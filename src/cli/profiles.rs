@@ -13,12 +13,14 @@ pub(super) struct Args {
 
 pub(super) fn main(args: &Args) -> Exit {
     let Some(name) = &args.name else {
-        paint::print(&profile::list());
+        let width = profile::names().iter().map(|name| name.len()).max().unwrap_or(0);
+        let lines = profile::all().map(|preset| format!("{:width$}  {}\n", preset.name, preset.title));
+        paint::print(&(lines.collect::<String>() + "\n`longwire profiles NAME` prints one as YAML to start from.\n"));
         return Exit::Pass;
     };
-    match profile::text(name) {
-        Some(text) => {
-            paint::print(&text);
+    match profile::get(name) {
+        Some(preset) => {
+            paint::print(&format!("{}\n", preset.text));
             Exit::Pass
         }
         None => {
