@@ -16,7 +16,7 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 /// `addressing:`, the pools that addresses are given out of.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct AddressingSpec {
+pub(super) struct AddressingSpec {
     /// IPv4 pool, or `none`. Each segment gets a /24 of it, or more if it has more hosts.
     pub ipv4: Spanned<Pool>,
     /// IPv6 pool, or `none`. Each segment gets a /64 of it.
@@ -36,7 +36,7 @@ impl Default for AddressingSpec {
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
+pub(super) enum Family {
     /// IPv4.
     V4,
     /// IPv6.
@@ -45,7 +45,7 @@ pub enum Family {
 
 impl Family {
     /// The family of an address.
-    pub fn of(address: IpAddr) -> Family {
+    pub(super) fn of(address: IpAddr) -> Family {
         if address.is_ipv4() { Family::V4 } else { Family::V6 }
     }
 
@@ -90,7 +90,7 @@ fn number(address: IpAddr) -> u128 {
 
 /// One interface, as far as addresses go.
 #[derive(Clone, Debug)]
-pub struct Interface {
+pub(super) struct Interface {
     /// Its name, for messages: `alice.eth0`.
     pub name: String,
     /// Its segment.
@@ -102,7 +102,7 @@ pub struct Interface {
 }
 
 /// The addresses of each interface, IPv4 first. Interfaces stand in file order, segments in that of their first member.
-pub fn assign(interfaces: &[Interface], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> Vec<Vec<IpNet>> {
+pub(super) fn assign(interfaces: &[Interface], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> Vec<Vec<IpNet>> {
     let mut taken: BTreeMap<IpAddr, (Span, &str)> = BTreeMap::new();
     for interface in interfaces {
         for explicit in &interface.explicit {
@@ -275,7 +275,7 @@ fn place(span: Span) -> Option<Span> {
 }
 
 /// Whether an address is good on its own segment only (fe80::/10, 169.254.0.0/16), so that it says nothing of a subnet.
-pub fn is_link_local(address: IpAddr) -> bool {
+pub(super) fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(a) => a.is_link_local(),
         IpAddr::V6(a) => a.is_unicast_link_local(),

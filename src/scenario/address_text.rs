@@ -9,11 +9,11 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// An interface's address with its prefix length, as in `10.0.0.2/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Address(pub IpNet);
+pub(super) struct Address(pub IpNet);
 
 /// A destination of a route: a network, or `default`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouteTo {
+pub(super) enum RouteTo {
     /// Everything, in the family of the gateway.
     Default,
     /// This network.
@@ -22,7 +22,7 @@ pub enum RouteTo {
 
 /// A pool that addresses are given out of, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pool {
+pub(super) enum Pool {
     /// No address of this family is given out.
     None,
     /// Out of this network.

@@ -21,7 +21,7 @@ const SPANNED: &str = "$longwire::Spanned";
 
 /// What was wrong with a node.
 #[derive(Debug)]
-pub struct Error {
+pub(super) struct Error {
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -38,7 +38,7 @@ pub struct Error {
 
 /// What kind of mistake; it decides what is told of those that follow from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
+pub(super) enum ErrorKind {
     /// A value that does not fit.
     Value,
     /// A key that does not belong there: the entry is passed over.
@@ -142,7 +142,7 @@ fn plain(expected: &dyn de::Expected) -> String {
 
 /// A value with its place. Read by any other deserializer than the tree's, it has none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spanned<T> {
+pub(super) struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where it stands.
@@ -237,7 +237,7 @@ impl<'de, D: Deserializer<'de, Error = Error>> SeqAccess<'de> for SpanThenValue<
 
 /// Reads a node.
 #[derive(Clone, Copy)]
-pub struct NodeDe<'a>(pub &'a Node);
+pub(super) struct NodeDe<'a>(pub &'a Node);
 
 impl<'a> NodeDe<'a> {
     fn scalar<'de, V: Visitor<'de>>(self, scalar: &Scalar, visitor: V) -> Result<V::Value, Error> {

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 13] = [
     "longwire",
     "name",
     "seed",
@@ -32,7 +32,7 @@ pub const KEYS: [&str; 13] = [
 const LATER: [&str; 3] = ["timeline", "expect", "matrix"];
 
 /// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
-pub fn gather(path: &Path, files: &dyn Files, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Node> {
+pub(super) fn gather(path: &Path, files: &dyn Files, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Node> {
     Gather { files, sources, diagnostics, open: Vec::new(), done: Vec::new() }.file(path, None)
 }
 
@@ -102,7 +102,7 @@ impl Gather<'_> {
                     .help("write `longwire: 1` at the top"),
             );
         }
-        entries.retain(|entry| {
+        for entry in entries.iter_mut() {
             let key = entry.key.as_str();
             if LATER.contains(&key) {
                 let message = format!("`{key}` is not in this version of longwire");
@@ -112,8 +112,9 @@ impl Gather<'_> {
                 let error = Diagnostic::error(entry.key_span, format!("unknown field `{key}`"));
                 self.diagnostics.push(error.help(suggestion(key, KEYS)));
             }
-            KEYS.contains(&key)
-        });
+            // It stays, as something that is there and was told: what it may have meant is not missing.
+            entry.value.pruned |= !KEYS.contains(&key);
+        }
     }
 
     fn used(&mut self, node: &mut Node) -> Vec<(String, Span)> {

@@ -24,7 +24,7 @@ const TAP_MTU: u32 = 65_521;
 const IPV6_MTU: u32 = 1280;
 
 /// A host, external ones included, with its links.
-pub struct Host<'a> {
+pub(super) struct Host<'a> {
     /// Its name.
     pub name: &'a str,
     /// What the file says of it.
@@ -34,7 +34,7 @@ pub struct Host<'a> {
 }
 
 /// One interface's link.
-pub struct Attachment<'a> {
+pub(super) struct Attachment<'a> {
     /// The interface's name.
     pub interface: String,
     /// The link's name.
@@ -46,7 +46,7 @@ pub struct Attachment<'a> {
 }
 
 /// Plans all hosts.
-pub fn plan(seed: u64, hosts: &[Host<'_>], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> NetworkPlan {
+pub(super) fn plan(seed: u64, hosts: &[Host<'_>], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> NetworkPlan {
     let interfaces: Vec<Interface> = hosts
         .iter()
         .flat_map(|host| {
@@ -153,7 +153,7 @@ fn mtu(host: &Host<'_>, attachment: &Attachment<'_>, addresses: &[IpNet], diagno
     };
     let (mtu, span) = own.or(attachment.mtu).unwrap_or((USUAL_MTU, None));
     if mtu < IPV6_MTU && addresses.iter().any(|net| Family::of(net.addr()) == Family::V6) {
-        let message = format!("an mtu of {mtu} is too small for IPv6, which `{}.{}` uses", host.name, attachment.interface);
+        let message = format!("an mtu of {mtu} is too small for IPv6, which hosts use here");
         diagnostics.push(
             Diagnostic::error(span, message)
                 .help("write 1280 or more, or turn IPv6 off with `addressing: { ipv6: none }`"),

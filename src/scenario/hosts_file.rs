@@ -9,7 +9,7 @@ use super::network::HostPlan;
 ///
 /// A resolver takes the first line that has the name and the family (nsswitch's `files`), so the order is what matters:
 /// addresses on a segment shared with this host come before the others, IPv4 before IPv6.
-pub fn text(own: usize, hosts: &[HostPlan], segments: &[Vec<usize>]) -> String {
+pub(super) fn text(own: usize, hosts: &[HostPlan], segments: &[Vec<usize>]) -> String {
     let mut lines = vec![
         ("127.0.0.1".to_owned(), "localhost".to_owned()),
         ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),

@@ -20,13 +20,13 @@ use crate::rng::Way;
 use crate::units::Duration;
 
 /// What may be said of a link, and of one of its directions.
-pub const FIELDS: [&str; 6] = ["delay", "loss", "rate", "framing", "queue", "mtu"];
+pub(super) const FIELDS: [&str; 6] = ["delay", "loss", "rate", "framing", "queue", "mtu"];
 
 /// The ends of a link and what is not a field of a direction. The fields are read after the layers are merged, because
 /// one layer need not be whole.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LinkHead {
+pub(super) struct LinkHead {
     /// Two nodes: `HOST`, `HOST.INTERFACE`, or a switch.
     pub ends: Spanned<Vec<Spanned<String>>>,
     /// A preset.
@@ -54,7 +54,7 @@ pub struct LinkHead {
 /// A link, or with `toward`'s END as its key one of its directions.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Fields {
+pub(super) struct Fields {
     /// Propagation delay, one way.
     pub delay: Option<DelaySpec>,
     /// Loss on the wire.
@@ -71,7 +71,7 @@ pub struct Fields {
 
 /// An MTU in L3 bytes, 68 (RFC 791) to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Mtu(pub u32);
+pub(super) struct Mtu(pub u32);
 
 impl<'de> Deserialize<'de> for Mtu {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Mtu, D::Error> {
@@ -112,7 +112,7 @@ impl JsonSchema for Mtu {
 
 /// One direction of a link, with what each value came from.
 #[derive(Clone, Debug)]
-pub struct Direction {
+pub(super) struct Direction {
     /// All layers merged.
     pub tree: Node,
     /// What they come to.
@@ -120,7 +120,7 @@ pub struct Direction {
 }
 
 /// The layers of one link.
-pub struct Layers<'a> {
+pub(super) struct Layers<'a> {
     /// The link as it stands in the file.
     pub link: &'a Node,
     /// Its ends, if they could be read.
@@ -130,13 +130,13 @@ pub struct Layers<'a> {
 }
 
 /// The way of the direction toward an end.
-pub fn way_toward(end: usize) -> Way {
+pub(super) fn way_toward(end: usize) -> Way {
     if end == 0 { Way::Backward } else { Way::Forward }
 }
 
 impl Layers<'_> {
     /// Both directions, `[Forward, Backward]`. Mistakes are told; what remains stands on defaults.
-    pub fn directions(&self, diagnostics: &mut Diagnostics) -> [Direction; 2] {
+    pub(super) fn directions(&self, diagnostics: &mut Diagnostics) -> [Direction; 2] {
         let mut own = only_fields(self.link, true);
         forbid_two_means(&mut own, diagnostics);
         let toward = self.toward(diagnostics);
@@ -197,7 +197,7 @@ fn way_index(way: Way) -> usize {
 }
 
 /// Which end of a link a text names: `NODE` or `NODE.INTERFACE`.
-pub fn position_of_end(ends: &[End; 2], text: &str) -> Option<usize> {
+pub(super) fn position_of_end(ends: &[End; 2], text: &str) -> Option<usize> {
     ends.iter().position(|end| end.name == text || end.to_string() == text)
 }
 
@@ -256,7 +256,7 @@ fn spell_out(mut fields: Node, way: Way) -> Node {
 }
 
 /// Reads a direction's merged fields, and checks what they say together.
-pub fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction {
+pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction {
     if let Some(entry) = tree.remove("delay") {
         tree.set(Entry { value: merge::as_delay_map(entry.value), ..entry });
     }
@@ -293,7 +293,7 @@ pub fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction {
 }
 
 /// The value that a direction's tree holds at a way of keys; a scalar on the way stands for all below it.
-pub fn lookup<'a>(tree: &'a Node, path: &[&str]) -> Option<&'a Node> {
+pub(super) fn lookup<'a>(tree: &'a Node, path: &[&str]) -> Option<&'a Node> {
     let Some((first, rest)) = path.split_first() else { return Some(tree) };
     match &tree.value {
         Value::Map(_) => tree.get(first).and_then(|node| lookup(node, rest)),

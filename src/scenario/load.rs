@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::address::AddressingSpec;
 use super::de::Spanned;
 use super::files::Files;
-use super::gather::gather;
+use super::gather::{KEYS, gather};
 use super::hosts::{self, Attachment, Host};
 use super::link::{Direction, Layers, LinkHead, lookup, position_of_end};
 use super::node::{ExternalSpec, NodeSpec};
@@ -85,8 +85,8 @@ impl Load {
         let nodes: IndexMap<String, NodeEntry> = self
             .section::<NodeSpec>(&mut root, "nodes")
             .into_iter()
-            .map(|Named { name, span, spec }| {
-                let spec = spec.filter(|spec| self.external_is_whole(&name, spec));
+            .map(|Named { name, span, spec, clean }| {
+                let spec = spec.filter(|spec| self.external_is_whole(&name, spec, clean));
                 (name, NodeEntry { span, spec })
             })
             .collect();
@@ -116,7 +116,9 @@ impl Load {
         };
         let duration = head.duration.as_ref().map(|duration| duration.value);
         // Where the duration could not be read, nothing follows from there being none.
-        let told_duration = root.get("duration").is_some_and(|node| node.pruned);
+        let told_duration = root.entries().unwrap_or_default().iter().any(|entry| {
+            entry.value.pruned && (entry.key == "duration" || !KEYS.contains(&entry.key.as_str()))
+        });
         let assumed = if told_duration { Some(Duration::MAX) } else { duration };
         let checked_services = tasks::services(&services, &hosts, &mut self.told);
         let checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
@@ -185,6 +187,7 @@ impl Load {
             Value::Map(entries) => entries
                 .iter_mut()
                 .map(|entry| {
+                    let mut clean = false;
                     let lone = matches!(entry.value.value, Value::Null) && !entry.value.pruned;
                     let spec = if lone {
                         let error = Diagnostic::error(entry.key_span, format!("`{}` is empty", entry.key));
@@ -194,9 +197,10 @@ impl Load {
                         let mut told = Diagnostics::default();
                         let spec = read(&mut entry.value, &mut told);
                         self.take(told, entry);
+                        clean = !entry.value.has_pruned();
                         spec
                     };
-                    Named { name: entry.key.clone(), span: entry.key_span, spec }
+                    Named { name: entry.key.clone(), span: entry.key_span, spec, clean }
                 })
                 .collect(),
             Value::Null => Vec::new(),
@@ -220,11 +224,12 @@ impl Load {
         }
     }
 
-    fn external_is_whole(&mut self, name: &str, spec: &NodeSpec) -> bool {
+    fn external_is_whole(&mut self, name: &str, spec: &NodeSpec, clean: bool) -> bool {
         let NodeSpec::External(external) = spec else { return true };
         let Spanned { value: ExternalSpec { tap, netns, interface, addresses }, span } = external;
         let before = self.told.iter().count();
         match (tap, netns) {
+            (None, None) | (None, Some(_)) if !clean => return false,
             (None, None) => self.told.push(
                 Diagnostic::error(*span, format!("the external machine `{name}` does not say where it is"))
                     .help("write `tap: NAME`, or `netns: PATH` and `interface: NAME`"),

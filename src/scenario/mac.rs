@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// of `longwire.mac.1`, the seed as 8 bytes little endian, host and interface each preceded by its length as 4 bytes
 /// little endian, and 4 bytes that count up from 0 until the address is free. Unicast and locally administered (IEEE 802
 /// §8.4).
-pub fn assign<'a>(seed: u64, interfaces: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<[u8; 6]> {
+pub(super) fn assign<'a>(seed: u64, interfaces: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<[u8; 6]> {
     let mut taken = BTreeSet::new();
     let free = |(host, interface)| {
         let mac = (0u32..).map(|attempt| candidate(seed, host, interface, attempt)).find(|mac| taken.insert(*mac));
@@ -31,7 +31,7 @@ fn candidate(seed: u64, host: &str, interface: &str, attempt: u32) -> [u8; 6] {
 }
 
 /// The link-local address that the kernel derives from a MAC address (RFC 4291 appendix A, modified EUI-64).
-pub fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+pub(super) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac;
     let pair = |high, low| u16::from_be_bytes([high, low]);
     Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))

@@ -10,12 +10,12 @@ use super::tree::{Entry, Node, Value};
 const TAGGED: [&str; 3] = ["loss", "rate", "queue"];
 
 /// `top` over `base`: maps key by key, all else replaced.
-pub fn over(base: Node, top: Node) -> Node {
+pub(super) fn over(base: Node, top: Node) -> Node {
     merge_entries(base, top, |_, below, above| over(below, above))
 }
 
 /// The fields of one link, or of one of its directions, over others.
-pub fn link(mut base: Node, top: Node) -> Node {
+pub(super) fn link(mut base: Node, top: Node) -> Node {
     // `rtt` and `delay.mean` are two spellings of one thing: the later layer's stands.
     if top.get("rtt").is_some() {
         displace_mean(&mut base);
@@ -32,7 +32,7 @@ pub fn link(mut base: Node, top: Node) -> Node {
 }
 
 /// A whole file over another that it uses.
-pub fn file(base: Node, top: Node) -> Node {
+pub(super) fn file(base: Node, top: Node) -> Node {
     merge_entries(base, top, |section, below, above| match section {
         "links" => merge_entries(below, above, |_, below, above| link(below, above)),
         "nodes" => merge_entries(below, above, |_, below, above| choice(below, above)),
@@ -42,7 +42,7 @@ pub fn file(base: Node, top: Node) -> Node {
 }
 
 /// The node that says a delay's mean, if it does.
-pub fn mean_of(delay: &Node) -> Option<&Node> {
+pub(super) fn mean_of(delay: &Node) -> Option<&Node> {
     match &delay.value {
         Value::Scalar(_) => Some(delay),
         Value::Map(_) => delay.get("mean"),
@@ -51,7 +51,7 @@ pub fn mean_of(delay: &Node) -> Option<&Node> {
 }
 
 /// `5ms` as `{ mean: 5ms }`. `none` stays: it takes a lower layer's jitter away too.
-pub fn as_delay_map(delay: Node) -> Node {
+pub(super) fn as_delay_map(delay: Node) -> Node {
     if delay.as_text().is_none_or(|text| text == "none") {
         return delay;
     }

@@ -8,7 +8,7 @@ mod gather;
 mod hosts;
 mod hosts_file;
 mod link;
-pub mod listing;
+mod listing;
 mod load;
 mod mac;
 mod merge;
@@ -20,6 +20,7 @@ mod parse;
 mod presets;
 mod reach;
 mod read;
+mod schema;
 pub mod set;
 pub mod spec;
 mod tasks;
@@ -36,8 +37,10 @@ use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::Plan;
 
 pub use files::{Files, MemoryFiles};
+pub use listing::listing;
 pub use load::load;
 pub use network::NetworkPlan;
+pub use schema::schema;
 pub use spec::Scenario;
 pub use validity::ValiditySpec;
 

@@ -6,13 +6,13 @@ use super::tree::{Entry, Node};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 
 /// The sections whose entries have names.
-pub const SECTIONS: [&str; 4] = ["nodes", "links", "services", "workloads"];
+pub(super) const SECTIONS: [&str; 4] = ["nodes", "links", "services", "workloads"];
 
 /// The longest label of a host name (RFC 1123 §2.1).
 const MAX: usize = 63;
 
 /// Checks the names of all sections.
-pub fn check(root: &Node, diagnostics: &mut Diagnostics) {
+pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     let mut taken: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
     for section in SECTIONS {
         for Entry { key, key_span, .. } in root.get(section).and_then(Node::entries).unwrap_or_default() {

@@ -17,7 +17,7 @@ use crate::node::SwitchSpec;
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum NodeSpec {
+pub(super) enum NodeSpec {
     /// A network namespace that longwire makes for the run.
     Host(HostSpec),
     /// An Ethernet switch.
@@ -29,7 +29,7 @@ pub enum NodeSpec {
 /// A network namespace that longwire makes for the run.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct HostSpec {
+pub(super) struct HostSpec {
     /// Its addresses: a list, or a map from interface to list. Of families that it does not name, addresses are given out.
     pub addresses: Option<Spanned<Addresses>>,
     /// Routes beyond those that the addresses imply.
@@ -43,7 +43,7 @@ pub struct HostSpec {
 /// Whether the neighbours that the plan knows are in the kernel's table from the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Neighbours {
+pub(super) enum Neighbours {
     /// They are, for good: no run waits for a lost ARP.
     #[default]
     Permanent,
@@ -54,7 +54,7 @@ pub enum Neighbours {
 /// One route.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RouteSpec {
+pub(super) struct RouteSpec {
     /// Destination, or `default`.
     pub to: Spanned<RouteTo>,
     /// The gateway: an address in one of the host's own networks.
@@ -64,7 +64,7 @@ pub struct RouteSpec {
 
 /// Addresses of a host.
 #[derive(Clone, Debug)]
-pub enum Addresses {
+pub(super) enum Addresses {
     /// Of its only interface.
     List(Vec<Spanned<Address>>),
     /// Of each interface.
@@ -109,7 +109,7 @@ impl JsonSchema for Addresses {
 /// A machine that longwire does not make: `tap`, or `netns` and `interface`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ExternalSpec {
+pub(super) struct ExternalSpec {
     /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
     pub tap: Option<Spanned<String>>,
     /// A network namespace that exists: a path, or a process id.
@@ -123,12 +123,12 @@ pub struct ExternalSpec {
 
 impl NodeSpec {
     /// Whether programs can run in it.
-    pub fn is_host(&self) -> bool {
+    pub(super) fn is_host(&self) -> bool {
         matches!(self, NodeSpec::Host(_))
     }
 
     /// What it is, for messages.
-    pub fn describe(&self) -> &'static str {
+    pub(super) fn describe(&self) -> &'static str {
         match self {
             NodeSpec::Host(_) => "a host",
             NodeSpec::Switch(_) => "a switch",

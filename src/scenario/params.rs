@@ -21,7 +21,7 @@ struct Param {
 
 /// Takes `params:` out of the tree and puts their values in place of their names. The parameters as text, overrides
 /// from the command line included.
-pub fn substitute(
+pub(super) fn substitute(
     root: &mut Node,
     overrides: &[(String, String)],
     sources: &mut Sources,

@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 const MAX_DEPTH: usize = 64;
 
 /// Parses a source that has been added to `sources`. `None` after a syntax error, which stands in `diagnostics`.
-pub fn parse(
+pub(super) fn parse(
     sources: &Sources,
     source: SourceId,
     origin: &Origin,

@@ -7,7 +7,7 @@ use crate::profile;
 
 /// A preset's values, each with the preset as its origin.
 #[derive(Clone, Debug)]
-pub struct PresetTree {
+pub(super) struct PresetTree {
     /// Of both directions.
     pub link: Node,
     /// Toward the end that downloads.
@@ -18,20 +18,20 @@ pub struct PresetTree {
 
 impl PresetTree {
     /// Whether its directions differ, so that it must be said which end downloads.
-    pub fn is_asymmetric(&self) -> bool {
+    pub(super) fn is_asymmetric(&self) -> bool {
         self.down.is_some() || self.up.is_some()
     }
 }
 
 /// Reads presets when the first is asked for.
 #[derive(Default)]
-pub struct Presets {
+pub(super) struct Presets {
     all: Option<(SourceId, Node)>,
 }
 
 impl Presets {
     /// The preset of a name. Its text is added to `sources`, so that its spans point somewhere.
-    pub fn get(&mut self, name: &str, sources: &mut Sources) -> Option<PresetTree> {
+    pub(super) fn get(&mut self, name: &str, sources: &mut Sources) -> Option<PresetTree> {
         let (_, all) = self.all.get_or_insert_with(|| {
             let source = sources.add("presets of longwire", profile::TEXT);
             let origin = Origin::Profile(String::new());

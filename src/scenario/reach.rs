@@ -12,7 +12,7 @@ use super::workload::FamilySpec;
 use crate::diag::{Diagnostic, Diagnostics, suggestion};
 
 /// What the nodes of the file are, for those who name them.
-pub struct Hosts<'a> {
+pub(super) struct Hosts<'a> {
     /// Hosts of the plan, external ones included.
     pub plans: &'a [HostPlan],
     /// Who shares a segment: `segments[host][interface]`.
@@ -32,7 +32,7 @@ struct Spot {
 
 impl Hosts<'_> {
     /// The host that a program runs in.
-    pub fn program_host(&self, name: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
+    pub(super) fn program_host(&self, name: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
         let host = self.find(name, name, diagnostics)?;
         if self.plans[host].place != Place::Namespace {
             diagnostics.push(
@@ -78,7 +78,7 @@ impl Hosts<'_> {
     }
 
     /// The way that a workload's packets go. `needs_receiver`: longwire itself receives them.
-    pub fn path(
+    pub(super) fn path(
         &self,
         from: &Spanned<String>,
         to: &Spanned<String>,

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 
 /// Reads a node into `T`. Nodes with mistakes come back marked as pruned. `None` if nothing of it can be read: then the
 /// reason stands in `diagnostics`, or did before.
-pub fn read<T: DeserializeOwned>(node: &mut Node, diagnostics: &mut Diagnostics) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(node: &mut Node, diagnostics: &mut Diagnostics) -> Option<T> {
     while !node.pruned {
         match T::deserialize(NodeDe(node)) {
             Ok(value) => return Some(value),

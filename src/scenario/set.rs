@@ -138,7 +138,12 @@ impl LiveLinks {
             } else {
                 nest(fields, &value)
             };
-            let tree = merge::link(self.links[link].0.directions[index(way)].clone(), top);
+            let mut below = self.links[link].0.directions[index(way)].clone();
+            // A wire that no longer takes time has no queue, whoever asked for it.
+            if *field == "rate" && value.as_text() == Some("none") {
+                below.remove("queue");
+            }
+            let tree = merge::link(below, top);
             let direction = finish(tree, &mut argument.told);
             changes.push((DirectionId { link, way }, direction.tree, direction.spec));
         }
@@ -285,5 +290,102 @@ impl Argument {
             }
         }
         node.each_child(|child| self.shift(child, start));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{MemoryFiles, Overrides, load};
+    use std::path::Path;
+
+    fn live() -> LiveLinks {
+        let text = "longwire: 1\nnodes: { a: host, ap: switch, b: host }\nlinks:\n  \
+                    wifi: { ends: [a.wlan0, ap], delay: { mean: 5ms, jitter: 1ms }, loss: 1% }\n  \
+                    lan: { ends: [ap, b], rate: 1Gbit, queue: { fifo: { packets: 9 } } }\n";
+        LiveLinks::new(&load(Path::new("t"), &MemoryFiles::one("t", text), &Overrides::default()).unwrap())
+    }
+
+    fn refused(text: &str) -> Vec<String> {
+        let (told, sources) = live().set(text).unwrap_err();
+        for diagnostic in told.iter() {
+            let span = diagnostic.span.expect("a place in the argument");
+            assert!(sources.text(span.source).get(span.start..span.start + span.len).is_some());
+        }
+        told.iter().map(ToString::to_string).collect()
+    }
+
+    const FORWARD: DirectionId = DirectionId { link: 0, way: Way::Forward };
+    const BACKWARD: DirectionId = DirectionId { link: 0, way: Way::Backward };
+
+    #[test]
+    fn a_change_hits_both_directions_unless_it_names_one() {
+        let mut live = live();
+        let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
+        let change = |loss| DirectionChange { loss, ..DirectionChange::default() };
+        assert_eq!(live.set("wifi.loss=10%").unwrap(), [(FORWARD, change(loss("10%"))), (BACKWARD, change(loss("10%")))]);
+        assert_eq!(live.set("wifi.toward.ap.loss=2%").unwrap(), [(FORWARD, change(loss("2%")))]);
+        assert_eq!(live.set("wifi.toward.a.loss=none").unwrap(), [(BACKWARD, change(Some(LossSpec::None)))]);
+        assert_eq!(live.set("wifi.toward.a.wlan0.loss={ random: 3% }").unwrap(), [(BACKWARD, change(loss("3%")))]);
+        assert_eq!(live.direction(FORWARD).unwrap().loss, loss("2%").unwrap());
+        // the same again changes nothing
+        assert_eq!(live.set("wifi.toward.a.loss=3%").unwrap(), [(BACKWARD, DirectionChange::default())]);
+    }
+
+    #[test]
+    fn what_a_change_does_not_mention_stays() {
+        let mut live = live();
+        let changes = live.set("wifi.delay=7ms").unwrap();
+        let delay = changes[0].1.delay.unwrap();
+        assert_eq!((delay.mean, delay.jitter), (Duration::from_millis(7), Duration::from_millis(1)));
+        let delay = live.set("wifi.delay.jitter=3ms").unwrap()[1].1.delay.unwrap();
+        assert_eq!((delay.mean, delay.jitter), (Duration::from_millis(7), Duration::from_millis(3)));
+        let changes = live.set("wifi.rtt=5ns").unwrap();
+        let mean = |at: usize| changes[at].1.delay.unwrap().mean.as_nanos();
+        assert_eq!((mean(0), mean(1)), (3, 2));
+    }
+
+    #[test]
+    fn a_rate_brings_a_queue_and_its_end_takes_it_away() {
+        let mut live = live();
+        let change = &live.set("wifi.rate=5Mbit").unwrap()[0].1;
+        assert_eq!(change.queue, Some(QueueSpec::DEFAULT));
+        assert_eq!(live.set("wifi.rate=none").unwrap()[0].1.rate, Some(RateSpec::Unlimited));
+        assert_eq!(live.direction(FORWARD).unwrap().queue, None);
+        assert!(live.set("lan.queue.fifo.packets=20").is_ok());
+        assert_eq!(refused("wifi.queue={ fifo: { packets: 5 } }").len(), 1);
+        // what the file asked for goes with the wire that it stood at
+        assert!(live.set("lan.rate=none").is_ok());
+        assert_eq!(live.direction(DirectionId { link: 1, way: Way::Forward }).unwrap().queue, None);
+    }
+
+    #[test]
+    fn mistakes_have_places_in_the_argument() {
+        assert_eq!(refused("wfi.loss=1%"), ["1:1: unknown link `wfi` (did you mean `wifi`?)"]);
+        assert_eq!(refused("wifi.los=1%"), ["1:6: unknown field `los` (did you mean `loss`?)"]);
+        assert_eq!(refused("wifi.toward.bp.loss=1%"), ["1:13: `bp` is not an end of `wifi` (did you mean `ap`?)"]);
+        assert!(refused("wifi.loss=1")[0].starts_with("1:11: `1` has no unit"));
+        assert_eq!(refused("wifi.delay.jiter=1ms"), ["1:12: unknown field `jiter` (did you mean `jitter`?)"]);
+        assert!(refused("wifi.loss")[0].contains("a change is `LINK.FIELD=VALUE`"));
+        assert!(refused("wifi=1")[0].contains("does not say what changes"));
+        assert!(refused("wifi.toward=1")[0].contains("toward which end"));
+        assert!(refused("wifi.loss=")[0].contains("no value stands after"));
+        assert!(refused("wifi.loss={ random: 1%")[0].starts_with("1:"));
+        assert!(refused("wifi.toward.ap.rtt=1ms")[0].contains("both directions"));
+    }
+
+    #[test]
+    fn a_refused_change_changes_nothing() {
+        let mut live = live();
+        assert!(live.set("wifi.loss={ random: 200% }").is_err());
+        assert_eq!(live.direction(FORWARD), self::live().direction(FORWARD));
+    }
+
+    #[test]
+    fn down_and_up_name_directions() {
+        let live = live();
+        assert_eq!(live.directions("wifi").unwrap(), [FORWARD, BACKWARD]);
+        assert_eq!(live.directions("wifi.toward.a.wlan0").unwrap(), [BACKWARD]);
+        assert!(live.directions("wifi.loss").is_err());
     }
 }

@@ -19,23 +19,25 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An entry of a section: its name, where that stands, and its content, if that could be read.
-pub struct Named<T> {
+pub(super) struct Named<T> {
     /// The name.
     pub name: String,
     /// Where it stands.
     pub span: Span,
     /// The content; `None` if it could not be read, which has been told.
     pub spec: Option<T>,
+    /// Nothing in it was passed over: what is not there was left out.
+    pub clean: bool,
 }
 
 /// Checks services.
-pub fn services(all: &[Named<ServiceSpec>], hosts: &Hosts<'_>, told: &mut Diagnostics) -> IndexMap<String, Service> {
+pub(super) fn services(all: &[Named<ServiceSpec>], hosts: &Hosts<'_>, told: &mut Diagnostics) -> IndexMap<String, Service> {
     let mut services = IndexMap::new();
-    for Named { name, span, spec } in all {
+    for Named { name, span, spec, clean } in all {
         let Some(spec) = spec else { continue };
         let host = hosts.program_host(&spec.host, told);
-        let run = command(name, *span, spec.command.as_ref(), spec.shell.as_ref(), told);
-        let ready = spec.ready.as_ref().map(|ready| ready_check(ready, told));
+        let run = command(name, *span, spec.command.as_ref(), spec.shell.as_ref(), *clean, told);
+        let ready = spec.ready.as_ref().map(|ready| ready_check(ready, *clean, told));
         let (Some(host), Some(run), Some(ready)) = (host, run, ready.map_or(Some(None), |r| r.map(Some))) else {
             continue;
         };
@@ -51,6 +53,7 @@ fn command(
     span: Span,
     command: Option<&Spanned<Vec<String>>>,
     shell: Option<&Spanned<String>>,
+    clean: bool,
     told: &mut Diagnostics,
 ) -> Option<Command> {
     match (command, shell) {
@@ -62,6 +65,7 @@ fn command(
             );
             None
         }
+        (None, None) if !clean => None,
         (None, None) => {
             told.push(
                 Diagnostic::error(span, format!("`{name}` says nothing to run"))
@@ -78,7 +82,7 @@ fn command(
     }
 }
 
-fn ready_check(ready: &Spanned<ReadySpec>, told: &mut Diagnostics) -> Option<Ready> {
+fn ready_check(ready: &Spanned<ReadySpec>, clean: bool, told: &mut Diagnostics) -> Option<Ready> {
     let spec = &ready.value;
     let mut checks = Vec::new();
     for (name, port) in [("tcp", &spec.tcp), ("udp", &spec.udp)] {
@@ -100,6 +104,9 @@ fn ready_check(ready: &Spanned<ReadySpec>, told: &mut Diagnostics) -> Option<Rea
         }
         checks.push(ReadyCheck::Exec(exec.value.clone()));
     }
+    if checks.is_empty() && !clean {
+        return None;
+    }
     if checks.len() != 1 {
         let message = if checks.is_empty() { "`ready` says nothing to look for" } else { "`ready` looks for one thing" };
         told.push(Diagnostic::error(ready.span, message).help("write one of `tcp: PORT`, `udp: PORT`, `log: TEXT`, `exec: [PROGRAM]`"));
@@ -109,7 +116,7 @@ fn ready_check(ready: &Spanned<ReadySpec>, told: &mut Diagnostics) -> Option<Rea
 }
 
 /// Checks workloads.
-pub fn workloads(
+pub(super) fn workloads(
     all: &[Named<WorkloadSpec>],
     services: &[Named<ServiceSpec>],
     duration: Option<Duration>,
@@ -190,6 +197,9 @@ fn kind(
         );
         return None;
     }
+    if kinds.is_empty() && !entry.clean {
+        return None;
+    }
     if kinds.is_empty() {
         let missing = if spec.host.is_some() { "write `command` or `shell`" } else { "write `in` and `command` or `shell`, or one of `ping`, `udp`, `tcp`" };
         told.push(Diagnostic::error(entry.span, format!("the workload `{name}` does nothing")).help(missing));
@@ -198,7 +208,7 @@ fn kind(
     if program.is_none() {
         only_for_programs(spec, kinds[0].0, told);
     }
-    let scope = Scope { name, duration, hosts };
+    let scope = Scope { name, clean: entry.clean, duration, hosts };
     if let Some(ping) = &spec.ping {
         return scope.ping(ping, told).map(WorkloadKind::Ping);
     }
@@ -208,10 +218,12 @@ fn kind(
     if let Some(tcp) = &spec.tcp {
         return scope.tcp(tcp, told).map(WorkloadKind::Tcp);
     }
-    let run = command(name, entry.span, spec.command.as_ref(), spec.shell.as_ref(), told);
+    let run = command(name, entry.span, spec.command.as_ref(), spec.shell.as_ref(), entry.clean, told);
     let Some(host) = &spec.host else {
-        let error = Diagnostic::error(entry.span, format!("`{name}` does not say where it runs"));
-        told.push(error.help("write `in: HOST`"));
+        if entry.clean {
+            let error = Diagnostic::error(entry.span, format!("`{name}` does not say where it runs"));
+            told.push(error.help("write `in: HOST`"));
+        }
         return None;
     };
     let host = hosts.program_host(host, told)?;
@@ -242,6 +254,7 @@ fn only_for_programs(spec: &WorkloadSpec, kind: &str, told: &mut Diagnostics) {
 /// What a builtin workload needs to know of its surroundings.
 struct Scope<'a> {
     name: &'a str,
+    clean: bool,
     duration: Option<Duration>,
     hosts: &'a Hosts<'a>,
 }
@@ -251,7 +264,7 @@ impl Scope<'_> {
         let spec = &ping.value;
         let path = self.hosts.path(&spec.from, &spec.to, spec.family.as_ref(), false, told);
         let every = self.positive(spec.every.as_ref(), told).map_or(Duration::from_secs(1), |every| every.value);
-        let amount = self.amount(ping.span, spec.count.as_ref(), None, spec.length.as_ref(), told);
+        let amount = self.amount(ping.span, spec.count.as_ref(), None, spec.length.as_ref(), "count", told);
         let size = self.size(spec.size.as_ref(), 56, 16, told);
         Some(Ping { path: path?, every, amount: amount?, size, timeout: spec.timeout.unwrap_or(PING_TIMEOUT) })
     }
@@ -269,7 +282,7 @@ impl Scope<'_> {
                 None
             }
             (None, None) => {
-                if spec.every.is_none() {
+                if spec.every.is_none() && self.clean {
                     let error = Diagnostic::error(udp.span, format!("`{}` does not say how often it sends", self.name));
                     told.push(error.help("write `rate: 2Mbit` or `every: 20ms`"));
                 }
@@ -278,7 +291,7 @@ impl Scope<'_> {
             (Some(rate), None) => Some(Pace::Rate(rate.value)),
             (None, Some(every)) => Some(Pace::Every(every.value)),
         };
-        let amount = self.amount(udp.span, spec.count.as_ref(), None, spec.length.as_ref(), told);
+        let amount = self.amount(udp.span, spec.count.as_ref(), None, spec.length.as_ref(), "count", told);
         let size = self.size(spec.size.as_ref(), 1200, 24, told);
         let port = port(spec.port.as_ref(), told);
         let linger = spec.linger.unwrap_or(Duration::from_secs(1));
@@ -288,7 +301,7 @@ impl Scope<'_> {
     fn tcp(&self, tcp: &Spanned<TcpSpec>, told: &mut Diagnostics) -> Option<Tcp> {
         let spec = &tcp.value;
         let path = self.hosts.path(&spec.from, &spec.to, spec.family.as_ref(), true, told);
-        let amount = self.amount(tcp.span, None, spec.bytes.as_ref(), spec.length.as_ref(), told);
+        let amount = self.amount(tcp.span, None, spec.bytes.as_ref(), spec.length.as_ref(), "bytes", told);
         let port = port(spec.port.as_ref(), told);
         // TCP_CA_NAME_MAX of the kernel, less the terminating zero
         if let Some(congestion) = spec.congestion.as_ref().filter(|c| c.is_empty() || c.len() > 15) {
@@ -322,6 +335,7 @@ impl Scope<'_> {
         count: Option<&Spanned<u64>>,
         bytes: Option<&Spanned<ByteSize>>,
         length: Option<&Spanned<Duration>>,
+        other: &str,
         told: &mut Diagnostics,
     ) -> Option<Amount> {
         let all: Vec<(&str, Span, Amount, bool)> = [
@@ -333,12 +347,11 @@ impl Scope<'_> {
         .flatten()
         .collect();
         match all[..] {
+            [] if !self.clean => None,
             [] if self.duration.is_none() => {
-                let what = if bytes.is_some() || count.is_some() { "" } else { "`for`, or `count` (of `tcp`: `bytes`)" };
-                told.push(
-                    Diagnostic::error(span, format!("`{}` would never end: neither it nor the scenario says when", self.name))
-                        .help(format!("write {what} here, or `duration:` at the top")),
-                );
+                let message = format!("`{}` would never end: neither it nor the scenario says when", self.name);
+                let help = format!("write `for` or `{other}` here, or `duration:` at the top");
+                told.push(Diagnostic::error(span, message).help(help));
                 None
             }
             [] => Some(Amount::Whole),

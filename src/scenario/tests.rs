@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::listing::listing;
 use super::spec::{Amount, Command, Pace, Start, WorkloadKind};
-use super::{MemoryFiles, Overrides, Resolved, load};
+use super::{MemoryFiles, Overrides, Resolved, listing, load};
 use crate::diag::Severity;
 use crate::engine::NodeKind;
 use crate::model::{DelaySpec, LossSpec};
@@ -36,4 +35,416 @@ fn the_resolved_plan_shows_every_value_and_its_origin() {
     let resolved = good(GOOD);
     assert_eq!(warnings(&resolved), [""; 0]);
     insta::assert_snapshot!(listing(&resolved));
+}
+
+#[test]
+fn five_mistakes_are_five_messages() {
+    let told = bad("\
+longwire: 1
+nodes: { alice: host, bob: host }
+links:
+  wifi: { ends: [alice, bbo], dealy: 5ms, loss: 0.5, queue: { fifo: { packets: 5 } }, mtu: 40 }
+");
+    assert_eq!(told, [
+        "4:25: unknown node `bbo` (did you mean `bob`?)",
+        "4:31: unknown field `dealy` (did you mean `delay`?)",
+        "4:49: `0.5` has no unit, and could mean 0.5 % or a fraction of one: write `0.5%` for the first, with `ppm` for parts per million",
+        "4:54: `queue` without `rate`: a wire that takes no time has no queue (name a `rate`, or take `queue` away)",
+        "4:92: an mtu of 40 is out of range: 68 to 65535 bytes",
+    ]);
+}
+
+#[test]
+fn a_dozen_mistakes_are_told_at_once_and_nothing_that_follows_from_them() {
+    let told = bad("\
+longwire: 2
+duraton: 5s
+seed: seven
+params: { loss: 1% }
+nodes:
+  alice: host
+  bob: hots
+  ap: { switch: { ageing: 5 } }
+  al.ice: host
+  eve: host
+links:
+  wifi: { ends: [alice, ap], loss: $los, profile: wifi-por }
+  lan: { ends: [ap, bob], rtt: 10ms, delay: { mean: 5ms }, toward: { bbo: { rate: 5Mbps } } }
+  far: { ends: [eve], delay: 1ms }
+  alice: { ends: [alice.wlan0, eve.averyveryverylongname] }
+services:
+  web: { in: bob, comand: [x] }
+workloads:
+  fetch: { in: alcie, shell: x }
+  rtt: { ping: { from: alice, to: bob, evry: 1s } }
+  two: { shell: x, ping: { from: ap, to: alice, count: 5 } }
+  three: { in: alice, command: [], after: [rtt, fuor] }
+timeline: []
+");
+    assert_eq!(told, [
+        "1:11: version 2 of the language is not known here (this longwire reads `longwire: 1`)",
+        "2:1: unknown field `duraton` (did you mean `duration`?)",
+        "3:7: `seven` stands where a whole number from 0 should",
+        "7:8: `hots` is not known here (did you mean `host`?)",
+        "8:27: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
+        "9:3: `al.ice` cannot be a name: it has `.` in it (letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes)",
+        "12:36: unknown parameter `$los` (did you mean `loss`?)",
+        "12:51: unknown profile `wifi-por` (did you mean `wifi-poor`?)",
+        "13:27: `rtt` and `delay` both say how long a frame travels (keep one: `rtt` is there and back, half for each direction; `delay` is one way)",
+        "13:83: `Mbps` is not a unit of a rate, did you mean `5Mbit`? (units: bit kbit Mbit Gbit)",
+        "14:16: a link has two ends, not 1 (as in `ends: [alice, bob]`; more than two meet at a switch)",
+        "15:3: `alice` is already the name of one of the nodes (nodes, links, services and workloads share one name space: choose another name)",
+        "15:32: `averyveryverylongname` is too long for an interface: at most 15 bytes (as in `alice.wlan0`)",
+        "17:19: unknown field `comand` (did you mean `command`?)",
+        "19:16: unknown host `alcie` (did you mean `alice`?)",
+        "20:40: unknown field `evry` (did you mean `every`?)",
+        "21:26: `two` is both `shell` and `ping` (make two workloads of it)",
+        "22:32: the `command` of `three` is empty",
+        "22:49: unknown workload `fuor` (known here: `fetch`, `rtt`, `two`, `three`)",
+        "23:1: `timeline` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
+    ]);
+}
+
+/// Two hosts and a link, with these fields of the link.
+fn with_link(fields: &str) -> String {
+    format!("longwire: 1\nnodes: {{ a: host, b: host }}\nlinks:\n  l: {{ ends: [a, b], {fields} }}\n")
+}
+
+#[test]
+fn a_rate_alone_has_the_default_queue_and_a_queue_alone_is_an_error() {
+    let resolved = good(&with_link("rate: 1Mbit"));
+    assert_eq!(resolved.plan.links[0].directions[0].queue, Some(QueueSpec::DEFAULT));
+    assert_eq!(good(&with_link("loss: none")).plan.links[0].directions[0].queue, None);
+    let resolved = good(&with_link("profile: wifi-good, rate: none"));
+    assert_eq!(resolved.plan.links[0].directions[0].queue, None);
+    assert_eq!(bad(&with_link("rate: none, queue: { fifo: { packets: 5 } }")).len(), 1);
+    assert_eq!(bad(&with_link("rate: fast, queue: { fifo: { packets: 5 } }")).len(), 1);
+}
+
+#[test]
+fn the_users_fields_win_over_a_presets_side() {
+    let resolved = good(&with_link("profile: dsl, user: a, rate: 1Mbit, toward: { b: { loss: 5% } }"));
+    let [forward, backward] = &resolved.plan.links[0].directions;
+    assert_eq!((forward.rate, backward.rate), (backward.rate, forward.rate));
+    assert_eq!(forward.rate.to_owned(), crate::model::RateSpec::Constant("1Mbit".parse().unwrap()));
+    assert_ne!(forward.queue, backward.queue); // the sides' own queues stay: dsl up 200 ms, down 100 ms
+    assert_eq!(forward.loss, LossSpec::Random("5%".parse().unwrap()));
+    assert_eq!(backward.loss, LossSpec::None);
+    let down = good(&with_link("profile: dsl, user: b"));
+    assert_eq!(down.plan.links[0].directions[0].rate, crate::model::RateSpec::Constant("50Mbit".parse().unwrap()));
+    assert_eq!(down.plan.links[0].directions[1].rate, crate::model::RateSpec::Constant("10Mbit".parse().unwrap()));
+}
+
+#[test]
+fn profiles_and_their_users() {
+    assert_eq!(bad(&with_link("profile: dsl")), [
+        "4:31: the profile `dsl` is faster one way than the other (say which end downloads, as in `user: a`)"
+    ]);
+    assert_eq!(bad(&with_link("profile: dsl, user: c")), ["4:42: `c` is not an end of this link (did you mean `a`?)"]);
+    assert_eq!(bad(&with_link("user: a")).len(), 1);
+    assert_eq!(warnings(&good(&with_link("profile: lan, user: a"))), [
+        "4:42: `user` changes nothing: the profile `lan` is the same both ways"
+    ]);
+}
+
+#[test]
+fn round_trips_are_halved_and_displace_only_the_mean() {
+    let resolved = good(&with_link("profile: wifi-poor, rtt: 7ns, toward: { a: { delay: { jitter: 1ns } } }"));
+    let [forward, backward] = &resolved.plan.links[0].directions;
+    assert_eq!((forward.delay.mean, backward.delay.mean), (Duration::from_nanos(4), Duration::from_nanos(3)));
+    assert_eq!((forward.delay.jitter, backward.delay.jitter), (Duration::from_millis(10), Duration::from_nanos(1)));
+    assert_eq!(bad(&with_link("rtt: 5")), ["4:27: `5` has no unit: write `5ms` (units: ns us µs ms s m h)"]);
+    assert_eq!(bad(&with_link("toward: { a: { rtt: 5ms } }")), [
+        "4:37: unknown field `rtt` (`rtt` is of both directions: write `delay`, one way)"
+    ]);
+    let jitter = good(&with_link("rtt: 10ms, delay: { jitter: 1ms }")).plan.links[0].directions[0].delay;
+    let expected = DelaySpec { jitter: Duration::from_millis(1), ..DelaySpec::constant(Duration::from_millis(5)) };
+    assert_eq!(jitter, expected);
+}
+
+#[test]
+fn mtu_bounds_and_ipv6() {
+    let mtu = |fields: &str| good(&with_link(fields)).network.hosts.iter().map(|h| h.interfaces[0].mtu).collect::<Vec<_>>();
+    assert_eq!(mtu("mtu: 1280"), [1280, 1280]);
+    assert_eq!(mtu("mtu: 9000, toward: { b: { mtu: 1300 } }"), [1300, 9000]);
+    assert_eq!(mtu("mtu: 65535"), [65_521, 65_521]);
+    assert_eq!(bad(&with_link("mtu: 1279")).len(), 1); // once, although both hosts have it
+    assert_eq!(bad(&with_link("mtu: 65536")), ["4:27: an mtu of 65536 is out of range: 68 to 65535 bytes"]);
+    let without = format!("{}addressing: {{ ipv6: none }}\n", with_link("mtu: 68"));
+    assert_eq!(good(&without).network.hosts[0].interfaces[0].mtu, 68);
+    let own = "longwire: 1\nnodes: { a: { host: { mtu: 1400 } }, b: host }\nlinks: { l: { ends: [a, b], mtu: 9000 } }\n";
+    assert_eq!(good(own).network.hosts[0].interfaces[0].mtu, 1400);
+}
+
+#[test]
+fn a_loop_of_switches_is_named() {
+    let told = bad("\
+longwire: 1
+nodes: { a: host, s1: switch, s2: switch, s3: switch }
+links:
+  x: { ends: [s1, s2] }
+  y: { ends: [s2, s3] }
+  z: { ends: [s3, s1] }
+  h: { ends: [a, s1] }
+");
+    assert_eq!(told, [
+        "6:3: `z` closes a loop of switches: s3 (z) s1 (x) s2 (y) s3 (frames would go round it for ever: take one of its links away)"
+    ]);
+}
+
+#[test]
+fn ends_and_interfaces() {
+    let link = |ends: &str| {
+        format!("longwire: 1\nnodes: {{ a: host, s: switch, v: {{ external: {{ tap: t }} }} }}\nlinks: {{ l: {{ ends: {ends} }}, m: {{ ends: [a.eth0, s] }} }}\n")
+    };
+    assert_eq!(bad(&link("[a, a]"))[0], "3:25: both ends are `a` (a link joins two different nodes)");
+    assert_eq!(bad(&link("[a, s.p0]"))[0], "3:25: `s` is a switch: its ports have no names (write the switch alone)");
+    assert_eq!(bad(&link("[s, v.eth0]")).len(), 1);
+    assert_eq!(bad(&link("[a.eth0, s]"))[1], "3:48: `a.eth0` is the end of two links (give one of them another interface)");
+    assert_eq!(bad(&link("[a, s, v]")).len(), 1);
+    assert_eq!(bad(&link("a")), ["3:21: `a` stands where a list should"]);
+    // eth0 is taken by the later link
+    let resolved = good(&link("[a, s]"));
+    let names: Vec<_> = resolved.network.hosts[0].interfaces.iter().map(|i| (i.name.as_str(), i.link.as_str())).collect();
+    assert_eq!(names, [("eth1", "l"), ("eth0", "m")]);
+    assert_eq!(warnings(&resolved), ["2:30: `v` is an external machine without a link"]);
+}
+
+#[test]
+fn ports_join_the_plan_to_the_hosts() {
+    let resolved = good(GOOD);
+    let nodes: Vec<_> = resolved.plan.nodes.iter().map(|node| (node.name.as_str(), node.kind == NodeKind::Port)).collect();
+    assert_eq!(nodes, [
+        ("alice.wlan0", true),
+        ("bob.eth0", true),
+        ("ap", false),
+        ("vm.lw0", true),
+        ("phone.wlan0", true),
+        ("phone.lte0", true),
+        ("core.eth0", true)
+    ]);
+    for port in &resolved.ports {
+        let host = &resolved.network.hosts[port.host];
+        let name = format!("{}.{}", host.name, host.interfaces[port.interface].name);
+        assert_eq!(resolved.plan.nodes[port.node].name, name);
+        let link = resolved.plan.links.iter().find(|link| link.ends.contains(&port.node)).unwrap();
+        assert_eq!(link.name, host.interfaces[port.interface].link);
+    }
+    assert_eq!(resolved.ports.len(), 6);
+}
+
+#[test]
+fn neighbours_are_all_others_of_the_segment_whose_mac_is_known() {
+    let resolved = good(GOOD);
+    let alice = &resolved.network.hosts[0];
+    let addresses: Vec<_> = alice.interfaces[0].neighbours.iter().map(|(address, _)| address.to_string()).collect();
+    assert_eq!(addresses, [
+        "10.0.0.2", "fd00::2", "fe80::5c18:baff:fe94:64c",
+        "10.0.0.9", "fd00::3", "fe80::4c9e:d5ff:fe09:210f",
+    ]);
+    assert_eq!(alice.interfaces[0].neighbours[0].1, resolved.network.hosts[1].interfaces[0].mac);
+    let core = resolved.network.hosts.iter().find(|host| host.name == "core").unwrap();
+    assert!(core.interfaces[0].neighbours.is_empty(), "it asked for dynamic ones");
+}
+
+#[test]
+fn every_host_finds_every_name_the_near_address_first() {
+    let resolved = good(GOOD);
+    insta::assert_snapshot!(resolved.network.hosts[0].hosts_file, @r"
+    127.0.0.1     localhost
+    ::1           localhost ip6-localhost ip6-loopback
+    10.0.0.1      alice alice.wlan0
+    fd00::1       alice alice.wlan0
+    10.0.0.2      bob bob.eth0
+    fd00::2       bob bob.eth0
+    10.0.0.9      phone phone.wlan0
+    fd00::3       phone phone.wlan0
+    172.16.0.1    phone phone.lte0
+    fd00:0:0:1::1 phone phone.lte0
+    172.16.0.2    core core.eth0
+    fd00:0:0:1::2 core core.eth0
+    ");
+    let core = resolved.network.hosts.iter().find(|host| host.name == "core").unwrap();
+    let phone: Vec<_> = core.hosts_file.lines().filter(|line| line.contains("phone")).collect();
+    assert!(phone[0].contains("phone.lte0") && phone[2].contains("phone.wlan0"), "{phone:?}");
+}
+
+#[test]
+fn workloads_have_their_defaults_and_hosts() {
+    let resolved = good(GOOD);
+    let workloads = &resolved.scenario.workloads;
+    let fetch = &workloads["fetch"];
+    assert_eq!(fetch.start, Start::After(vec!["call".into()]));
+    let WorkloadKind::Program { program, exit: 22 } = &fetch.kind else { panic!("{fetch:?}") };
+    assert_eq!((program.host, &program.run), (0, &Command::Shell("curl -sf http://bob/ -o $loss".into())));
+    let WorkloadKind::Ping(ping) = &workloads["rtt"].kind else { panic!() };
+    assert_eq!((ping.path.to, ping.amount, ping.path.source), (Some(1), Amount::Whole, None));
+    let WorkloadKind::Udp(udp) = &workloads["call"].kind else { panic!() };
+    assert_eq!(udp.pace, Pace::Rate("2Mbit".parse().unwrap()));
+    assert_eq!(udp.path.source, Some("10.0.0.9".parse().unwrap()));
+    let WorkloadKind::Tcp(tcp) = &workloads["bulk"].kind else { panic!() };
+    assert!(tcp.path.destination.is_ipv6());
+    let service = &resolved.scenario.services["web"];
+    assert_eq!(service.program.run, Command::Command(["python3", "-m", "http.server", "80"].map(String::from).into()));
+}
+
+/// Two joined hosts, a switch and an external machine, with these workloads.
+fn with_workloads(workloads: &str) -> String {
+    format!(
+        "longwire: 1\nnodes: {{ a: host, b: host, s: switch, v: {{ external: {{ tap: t }} }} }}\n\
+         links: {{ l: {{ ends: [a, s] }}, m: {{ ends: [b, s] }}, n: {{ ends: [v, s] }} }}\nworkloads: {{ {workloads} }}\n"
+    )
+}
+
+#[test]
+fn workloads_that_cannot_be_are_told() {
+    let one = |workload: &str| {
+        let told = bad(&with_workloads(workload));
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0].split_once(": ").unwrap().1.to_owned()
+    };
+    let says = |workload: &str, part: &str| {
+        let told = one(workload);
+        assert!(told.contains(part), "{told}");
+    };
+    says("w: { ping: { from: a, to: b } }", "`w` would never end");
+    says("w: { timeout: 5s }", "the workload `w` does nothing");
+    says("w: ", "`w` is empty");
+    says("w: { shell: x }", "does not say where it runs");
+    says("w: { in: v, shell: x }", "cannot run programs in it");
+    says("w: { in: s, shell: x }", "`s` is a switch");
+    says("w: { in: a, shell: x, command: [x] }", "both `command` and `shell`");
+    says("w: { in: a, ping: { from: a, to: b, count: 1 } }", "`in` is for programs");
+    says("w: { ping: { from: a, to: a, count: 1 } }", "from `a` to itself");
+    says("w: { ping: { from: v, to: a, count: 1 } }", "cannot send from it");
+    says("w: { udp: { from: a, to: v, count: 1, every: 1s } }", "cannot receive in it");
+    says("w: { ping: { from: a, to: v, count: 1 } }", "`v` has no address");
+    says("w: { ping: { from: a, to: 192.0.2.1, count: 1 } }", "no route to 192.0.2.1");
+    says("w: { tcp: { from: a, to: 10.0.0.77, bytes: 1MB } }", "not an address of a host");
+    says("w: { ping: { from: a.eth7, to: b, count: 1 } }", "`a` has no interface `eth7`");
+    says("w: { ping: { from: a, to: b, count: 1, for: 1s } }", "both say when it ends");
+    says("w: { ping: { from: a, to: b, count: 0 } }", "`count` is 0");
+    says("w: { ping: { from: a, to: b, count: 1, every: 0s } }", "`every` is 0");
+    says("w: { udp: { from: a, to: b, count: 1 } }", "does not say how often");
+    says("w: { udp: { from: a, to: b, count: 1, every: 1s, rate: 1Mbit } }", "both say how often");
+    says("w: { udp: { from: a, to: b, count: 1, every: 1s, size: 23B } }", "out of range");
+    says("w: { in: a, shell: x, at: 1s, after: x }, x: { in: a, shell: x }", "`at` and `after`");
+    says("w: { in: a, shell: x, after: w }", "wait for each other: `w` after `w`");
+    says(
+        "u: { in: a, shell: x, after: w }, w: { in: a, shell: x, after: [v2, x] }, v2: { in: a, shell: x, after: w }, x: { in: a, shell: x }",
+        "wait for each other: `w` after `v2` after `w`",
+    );
+    let whole = with_workloads("w: { ping: { from: a, to: b } }, x: { in: a, shell: x, after: w }");
+    assert!(bad(&format!("{whole}duration: 5s\n"))[0].contains("`x` waits for `w`, which runs to the end"));
+    // the address of a host stands for the host
+    let resolved = good(&with_workloads("w: { tcp: { from: a, to: 10.0.0.2, bytes: 1MB } }"));
+    let WorkloadKind::Tcp(tcp) = &resolved.scenario.workloads["w"].kind else { panic!() };
+    assert_eq!(tcp.path.to, Some(1));
+}
+
+#[test]
+fn addresses_of_a_host_with_several_interfaces() {
+    let text = |addresses: &str| {
+        format!("longwire: 1\nnodes: {{ a: {{ host: {{ addresses: {addresses} }} }}, b: host, c: host }}\nlinks: {{ l: {{ ends: [a, b] }}, m: {{ ends: [a, c] }} }}\n")
+    };
+    assert_eq!(bad(&text("[10.0.0.1/24]")), [
+        "2:34: `a` has 2 interfaces: say which one has which addresses (write `addresses: { eth0: […], eth1: […] }`)"
+    ]);
+    assert_eq!(bad(&text("{ eth2: [10.0.0.1/24] }"))[0], "2:36: `a` has no interface `eth2` (did you mean `eth0`?)");
+    assert!(bad(&text("10.0.0.1/24"))[0].contains("write `[10.0.0.1/24]`"));
+    let resolved = good(&text("{ eth1: [10.0.0.1/24] }"));
+    assert_eq!(resolved.network.hosts[0].interfaces[0].addresses[0].to_string(), "10.0.1.1/24");
+    let tables: Vec<_> = resolved.network.hosts[0].rules.iter().map(|(_, table)| *table).collect();
+    assert_eq!(tables, [101, 101, 102, 102]);
+    assert!(resolved.network.hosts[1].rules.is_empty());
+}
+
+#[test]
+fn gateways_are_neighbours() {
+    let text = |route: &str| {
+        format!("longwire: 1\nnodes: {{ a: {{ host: {{ routes: [{{ {route} }}] }} }}, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n")
+    };
+    let routes = |route: &str| good(&text(route)).network.hosts[0].routes.clone();
+    let route = &routes("to: default, via: \"fd00::2\"")[0];
+    assert_eq!((route.to.to_string().as_str(), route.table, route.interface.as_deref()), ("::/0", 254, Some("eth0")));
+    assert!(bad(&text("to: default, via: 192.0.2.1"))[0].contains("cannot reach the gateway 192.0.2.1"));
+    assert!(bad(&text("to: default, via: 10.0.0.1"))[0].contains("is `a` itself"));
+    assert!(bad(&text("to: 10.1.0.0/16, via: \"fd00::2\""))[0].contains("two families"));
+    assert!(bad(&text("to: 10.1.0.0/16"))[0].contains("`via` is missing"));
+}
+
+#[test]
+fn external_machines_say_where_they_are() {
+    let text = |external: &str| {
+        format!("longwire: 1\nnodes: {{ a: host, v: {{ external: {external} }} }}\nlinks: {{ l: {{ ends: [a, v] }} }}\n")
+    };
+    assert!(bad(&text("{}"))[0].contains("does not say where it is"));
+    assert!(bad(&text("{ tap: t, netns: 1 }"))[0].contains("both say where"));
+    assert!(bad(&text("{ netns: 1 }"))[0].contains("what its interface is called"));
+    assert!(bad(&text("{ tap: t, addresses: [10.0.0.1/24] }"))[0].contains("go with `netns`"));
+    assert!(bad(&text("{ tap: averyveryverylongname }"))[0].contains("at most 15"));
+    assert!(bad("longwire: 1\nnodes: { v: external }\n")[0].contains("does not say where it is"));
+    let resolved = good(&text("{ netns: 4711, interface: net1, addresses: [10.5.0.9/24] }"));
+    assert_eq!(resolved.network.hosts[0].interfaces[0].addresses[0].to_string(), "10.5.0.1/24");
+    assert_eq!(resolved.network.hosts[1].interfaces[0].addresses.len(), 1);
+    assert!(resolved.network.hosts[1].interfaces[0].neighbours.is_empty());
+    assert!(resolved.network.hosts[0].interfaces[0].neighbours.iter().any(|(a, _)| a.to_string() == "10.5.0.9"));
+}
+
+#[test]
+fn overrides_replace_what_the_file_says() {
+    let files = MemoryFiles::one("dir/test.yaml", &with_link("loss: $x").replace("longwire: 1", "longwire: 1\nparams: { x: 1% }"));
+    let overrides = Overrides { params: vec![("x".into(), "5%".into())], seed: Some(99) };
+    let resolved = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap();
+    assert_eq!((resolved.plan.seed, resolved.scenario.name.as_str()), (99, "test"));
+    assert_eq!(resolved.scenario.folder, Path::new("dir"));
+    assert_eq!(resolved.plan.links[0].directions[0].loss, LossSpec::Random("5%".parse().unwrap()));
+    let overrides = Overrides { params: vec![("x".into(), "5".into())], seed: None };
+    let (told, sources) = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap_err();
+    let first = told.iter().next().unwrap();
+    assert!(first.message.contains("write `5%`"), "{first}");
+    assert_eq!(sources.name(first.span.unwrap().source), "--param x");
+    assert_eq!(first.related[0].0.line, 5);
+}
+
+#[test]
+fn an_added_link_changes_nothing_else() {
+    let before = good(GOOD);
+    let after = good(&GOOD.replace("services:", "  zz: { ends: [core.x0, alice.x1] }\nservices:"));
+    for (a, b) in before.plan.links.iter().zip(&after.plan.links) {
+        assert_eq!((&a.name, &a.directions), (&b.name, &b.directions));
+    }
+    for (a, b) in before.network.hosts.iter().zip(&after.network.hosts) {
+        assert_eq!(a.interfaces[0].mac, b.interfaces[0].mac);
+        assert_eq!(a.interfaces[0].addresses, b.interfaces[0].addresses);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn mangled_scenarios_never_panic(
+        edits in proptest::collection::vec((0usize..2_000, 0usize..12, proptest::sample::select(vec![
+            "", "{", "}", "[", "]", ":", ": ", "\n", " ", "\"", "'", "&a ", "*a", "$loss", "none", "0", "-1", "5ms", "~", "#",
+            "<<: ", "é", "\t", "host", "switch", "1e400", "999999999999999999999999", "rtt: ",
+        ])), 1..8),
+    ) {
+        let mut text: Vec<char> = GOOD.chars().collect();
+        for (at, cut, put) in edits {
+            let at = at % (text.len() + 1);
+            let end = (at + cut).min(text.len());
+            text.splice(at..end, put.chars());
+        }
+        let text: String = text.into_iter().collect();
+        match load(Path::new("test.yaml"), &MemoryFiles::one("test.yaml", &text), &Overrides::default()) {
+            Ok(resolved) => { listing(&resolved); }
+            Err((told, sources)) => {
+                proptest::prop_assert!(told.has_errors());
+                for diagnostic in told.iter() {
+                    if let Some(span) = diagnostic.span {
+                        proptest::prop_assert!(sources.text(span.source).get(span.start..span.start + span.len).is_some());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ const INTERFACE_NAME_MAX: usize = 15;
 
 /// One node of the file.
 #[derive(Debug)]
-pub struct NodeEntry {
+pub(super) struct NodeEntry {
     /// Where its name stands.
     pub span: Span,
     /// What it is; `None` if it could not be read, which has been told.
@@ -23,7 +23,7 @@ pub struct NodeEntry {
 
 /// One end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
+pub(super) struct End {
     /// Position of the node in the file.
     pub node: usize,
     /// The node's name.
@@ -44,7 +44,7 @@ impl fmt::Display for End {
 }
 
 /// Reads the two ends of a link. `None` if one of them cannot be told, or leads to a node that could not be read.
-pub fn ends(
+pub(super) fn ends(
     texts: &Spanned<Vec<Spanned<String>>>,
     nodes: &IndexMap<String, NodeEntry>,
     diagnostics: &mut Diagnostics,
@@ -111,7 +111,7 @@ fn end(
 }
 
 /// Whether the kernel takes a name for an interface (`dev_valid_name`), and we do.
-pub fn interface_name(name: &str) -> Result<(), String> {
+pub(super) fn interface_name(name: &str) -> Result<(), String> {
     if name.len() > INTERFACE_NAME_MAX {
         return Err(format!("`{name}` is too long for an interface: at most {INTERFACE_NAME_MAX} bytes"));
     }
@@ -126,7 +126,7 @@ pub fn interface_name(name: &str) -> Result<(), String> {
 }
 
 /// Gives names to the interfaces that have none, and checks that those given are not taken twice.
-pub fn name_interfaces(links: &mut [&mut [End; 2]], nodes: &IndexMap<String, NodeEntry>, diagnostics: &mut Diagnostics) {
+pub(super) fn name_interfaces(links: &mut [&mut [End; 2]], nodes: &IndexMap<String, NodeEntry>, diagnostics: &mut Diagnostics) {
     let mut taken: BTreeMap<(usize, String), Span> = BTreeMap::new();
     for end in links.iter().flat_map(|ends| ends.iter()) {
         let Some(interface) = &end.interface else { continue };
@@ -152,7 +152,7 @@ pub fn name_interfaces(links: &mut [&mut [End; 2]], nodes: &IndexMap<String, Nod
 }
 
 /// A link between two switches, for the search for loops.
-pub struct Trunk<'a> {
+pub(super) struct Trunk<'a> {
     /// The link's name.
     pub link: &'a str,
     /// Where its name stands.
@@ -162,7 +162,7 @@ pub struct Trunk<'a> {
 }
 
 /// Frames would go round a loop of switches for ever: tells each link that closes one.
-pub fn forbid_loops(trunks: &[Trunk<'_>], diagnostics: &mut Diagnostics) {
+pub(super) fn forbid_loops(trunks: &[Trunk<'_>], diagnostics: &mut Diagnostics) {
     let mut tree: BTreeMap<usize, Vec<(usize, &Trunk<'_>)>> = BTreeMap::new();
     for trunk in trunks {
         let [a, b] = [trunk.ends[0].node, trunk.ends[1].node];
@@ -220,8 +220,9 @@ fn path<'a, 't>(
 }
 
 /// Groups of host interfaces that hear each other's broadcasts: joined by links and switches. Each is a list of (link,
-/// end) in the order of `ports`; groups stand in the order of their first member.
-pub fn segments(ports: &[(usize, usize)], links: &[&[End; 2]], is_switch: impl Fn(usize) -> bool) -> Vec<Vec<(usize, usize)>> {
+/// end) in the order of `ports`. Groups stand in the order of their links, so that a link added at the end of a file
+/// leaves the groups before it, and with them their subnets, as they were.
+pub(super) fn segments(ports: &[(usize, usize)], links: &[&[End; 2]], is_switch: impl Fn(usize) -> bool) -> Vec<Vec<(usize, usize)>> {
     // One cell for each link; links that meet at a switch are one.
     let mut parent: Vec<usize> = (0..links.len()).collect();
     fn root(parent: &mut [usize], mut at: usize) -> usize {
@@ -243,7 +244,9 @@ pub fn segments(ports: &[(usize, usize)], links: &[&[End; 2]], is_switch: impl F
     for &(link, end) in ports {
         groups.entry(root(&mut parent, link)).or_default().push((link, end));
     }
-    groups.into_values().collect()
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|group| group.iter().map(|(link, _)| *link).min());
+    groups
 }
 
 #[cfg(test)]

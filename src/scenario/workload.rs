@@ -14,7 +14,7 @@ use crate::units::{ByteSize, Duration, Rate};
 /// A program that runs for the whole time; t = 0 is when all services are ready.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ServiceSpec {
+pub(super) struct ServiceSpec {
     /// The host it runs in.
     #[serde(rename = "in")]
     pub host: Spanned<String>,
@@ -37,7 +37,7 @@ pub struct ServiceSpec {
 /// When a service counts as ready: one of `tcp`, `udp`, `log` and `exec`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ReadySpec {
+pub(super) struct ReadySpec {
     /// A listening TCP socket on this port. It is looked for, not connected to.
     pub tcp: Option<Spanned<u16>>,
     /// A bound UDP socket on this port.
@@ -53,7 +53,7 @@ pub struct ReadySpec {
 /// One piece of work: a program (`in` and `command` or `shell`), `ping`, `udp` or `tcp`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WorkloadSpec {
+pub(super) struct WorkloadSpec {
     /// It starts so long after t = 0.
     pub at: Option<Spanned<Duration>>,
     /// It starts when this workload, or all of these, have ended.
@@ -86,7 +86,7 @@ pub struct WorkloadSpec {
 /// The family of the addresses used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum FamilySpec {
+pub(super) enum FamilySpec {
     /// IPv4.
     Ipv4,
     /// IPv6.
@@ -96,7 +96,7 @@ pub enum FamilySpec {
 /// Echo requests. Without `count` and `for` they go on for the scenario's whole duration.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PingSpec {
+pub(super) struct PingSpec {
     /// `HOST` or `HOST.INTERFACE`.
     pub from: Spanned<String>,
     /// `HOST`, `HOST.INTERFACE` or an address.
@@ -119,7 +119,7 @@ pub struct PingSpec {
 /// UDP datagrams. Without `count` and `for` they go on for the scenario's whole duration.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UdpSpec {
+pub(super) struct UdpSpec {
     /// `HOST` or `HOST.INTERFACE`.
     pub from: Spanned<String>,
     /// `HOST`, `HOST.INTERFACE` or a host's address.
@@ -146,7 +146,7 @@ pub struct UdpSpec {
 /// One TCP connection. Without `bytes` and `for` it goes on for the scenario's whole duration.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TcpSpec {
+pub(super) struct TcpSpec {
     /// The sender, which connects: `HOST` or `HOST.INTERFACE`.
     pub from: Spanned<String>,
     /// The receiver: `HOST`, `HOST.INTERFACE` or a host's address.
@@ -168,7 +168,7 @@ pub struct TcpSpec {
 
 /// A workload's name, or a list of them.
 #[derive(Debug)]
-pub struct After(pub Vec<Spanned<String>>);
+pub(super) struct After(pub Vec<Spanned<String>>);
 
 impl<'de> Deserialize<'de> for After {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<After, D::Error> {

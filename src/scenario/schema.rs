@@ -1,0 +1,233 @@
+//! The JSON Schema of scenario files, for completion and checks in editors. It knows shapes, not names: `longwire check`
+//! knows more.
+
+use indexmap::IndexMap;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use super::address::AddressingSpec;
+use super::link::{Fields, Mtu};
+use super::node::NodeSpec;
+use super::validity::ValiditySpec;
+use super::workload::{ServiceSpec, WorkloadSpec};
+use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::profile;
+use crate::queue::QueueSpec;
+use crate::units::Duration;
+
+/// A scalar that stands for a parameter.
+const PARAM: &str = r"^\$[A-Za-z_][A-Za-z0-9_]*$";
+
+/// A longwire scenario: hosts, the links between them, and what runs on them.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Scenario")]
+#[expect(dead_code, reason = "its shape is all that is used")]
+struct FileSpec {
+    /// Version of the language: 1. Only files that others `use` may leave it out.
+    longwire: Option<u64>,
+    /// What the scenario is called in reports. By default the file's name.
+    name: Option<String>,
+    /// Every random draw belongs to it. By default 1.
+    seed: Option<u64>,
+    /// How long it runs. By default until all workloads are done.
+    duration: Option<Duration>,
+    /// The longest that a run of frames of one train may span in a live run. By default 50us.
+    coalesce: Option<Duration>,
+    /// Values with names: `$loss` elsewhere stands for `loss` here; `--param loss=5%` replaces it.
+    #[schemars(with = "Option<IndexMap<String, Scalar>>")]
+    params: (),
+    /// Files whose entries lie below those of this one, which go over them key by key.
+    #[schemars(rename = "use", with = "Option<OneOrMany>")]
+    uses: (),
+    /// Pools that addresses are given out of.
+    addressing: Option<AddressingSpec>,
+    /// Limits beyond which a run claims neither pass nor fail.
+    validity: Option<ValiditySpec>,
+    /// Hosts and switches by name.
+    nodes: Option<IndexMap<String, NodeSpec>>,
+    /// Links by name.
+    links: Option<IndexMap<String, LinkSpec>>,
+    /// Programs that run for the whole time, by name.
+    services: Option<IndexMap<String, ServiceSpec>>,
+    /// What the run is for, by name.
+    workloads: Option<IndexMap<String, WorkloadSpec>>,
+}
+
+/// A link: two nodes, and what it does to frames in each direction.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Link")]
+#[expect(dead_code, reason = "its shape is all that is used")]
+struct LinkSpec {
+    /// Two nodes: `HOST`, `HOST.INTERFACE`, or a switch.
+    ends: Option<[String; 2]>,
+    /// A preset; the fields here go over it, key by key.
+    #[schemars(with = "Option<Profile>")]
+    profile: (),
+    /// The end that downloads, for a profile that is faster one way.
+    user: Option<String>,
+    /// Propagation delay there and back; half goes to each direction.
+    rtt: Option<Duration>,
+    /// Propagation delay, one way.
+    delay: Option<DelaySpec>,
+    /// Loss on the wire.
+    loss: Option<LossSpec>,
+    /// How fast the wire serializes.
+    rate: Option<RateSpec>,
+    /// What a frame costs on the wire beyond its own bytes.
+    framing: Option<Framing>,
+    /// What holds frames while the wire is busy. It goes with `rate`; by default 200 ms, and at least 10 frames.
+    queue: Option<QueueSpec>,
+    /// Largest L3 packet that passes, in bytes.
+    mtu: Option<Mtu>,
+    /// What differs for frames that go toward an end.
+    toward: Option<IndexMap<String, Fields>>,
+}
+
+/// Any scalar.
+struct Scalar;
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// A file, or several.
+struct OneOrMany;
+
+impl JsonSchema for OneOrMany {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Files".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        })
+    }
+}
+
+/// A preset's name.
+struct Profile;
+
+impl JsonSchema for Profile {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Profile".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> Schema {
+        let presets: Vec<Value> =
+            profile::all().map(|preset| json!({ "const": preset.name, "description": preset.title })).collect();
+        schemars::json_schema!({ "oneOf": presets })
+    }
+}
+
+/// What the language allows everywhere and no single spec says.
+#[derive(Clone)]
+struct Everywhere;
+
+impl Transform for Everywhere {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(object) = schema.as_object_mut() else { return };
+        let types: Vec<String> = match object.get("type") {
+            Some(Value::String(one)) => vec![one.clone()],
+            Some(Value::Array(many)) => many.iter().filter_map(|t| t.as_str().map(str::to_owned)).collect(),
+            _ => Vec::new(),
+        };
+        let has = |name: &str| types.iter().any(|t| t == name);
+        let number = has("integer") || has("number") || has("boolean");
+        if number && !has("string") {
+            // A parameter may stand where a number or a truth value should.
+            let with: Vec<Value> = types.iter().map(|t| json!(t)).chain([json!("string")]).collect();
+            object.insert("type".into(), Value::Array(with));
+            object.insert("pattern".into(), json!(PARAM));
+        } else if has("string") && !number && !["pattern", "enum", "const"].iter().any(|key| object.contains_key(*key)) {
+            // A text may be written without quotes even where YAML takes it for a number: `command: [sleep, 5]`.
+            let with: Vec<Value> = types.iter().map(|t| json!(t)).chain([json!("number"), json!("boolean")]).collect();
+            object.insert("type".into(), Value::Array(with));
+        }
+        let words = object.get("enum").is_some()
+            || object.get("oneOf").and_then(Value::as_array).is_some_and(|all| all.iter().all(|one| one.get("const").is_some()));
+        if words {
+            let description = object.get("description").cloned();
+            let choice = Value::Object(std::mem::take(object));
+            object.insert("anyOf".into(), json!([choice, { "type": "string", "pattern": PARAM }]));
+            object.extend(description.map(|description| ("description".to_owned(), description)));
+        }
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of a scenario file.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(Everywhere);
+    let mut schema = settings.into_generator().into_root_schema_for::<FileSpec>().to_value();
+    schema["title"] = json!("longwire scenario");
+    schema["patternProperties"] = json!({ "^x-": { "description": "A place for anchors." } });
+    // A kind's name alone stands for the kind with nothing said.
+    let node = &mut schema["$defs"]["NodeSpec"];
+    let long = node.take();
+    *node = json!({
+        "description": "A node: `host`, `switch`, or a map that says more.",
+        "anyOf": [{ "enum": ["host", "switch"] }, long],
+    });
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::gather::KEYS;
+
+    fn keys(value: &Value) -> Vec<&str> {
+        let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    #[test]
+    fn the_schema_knows_the_keys_that_the_reader_knows() {
+        let schema = schema();
+        let mut expected = KEYS.to_vec();
+        expected.sort_unstable();
+        assert_eq!(keys(&schema["properties"]), expected);
+        assert_eq!(schema["additionalProperties"], json!(false));
+        let mut link = vec!["ends", "profile", "user", "rtt", "toward"];
+        link.extend(crate::scenario::link::FIELDS);
+        link.sort_unstable();
+        assert_eq!(keys(&schema["$defs"]["Link"]["properties"]), link);
+    }
+
+    fn check(text: &str) -> Vec<String> {
+        let value: Value = serde_saphyr::from_str(text).unwrap();
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+
+    #[test]
+    fn a_good_scenario_fits() {
+        assert_eq!(check(include_str!("good.yaml")), [""; 0]);
+        assert_eq!(check("longwire: 1\nparams: { n: 5 }\nnodes: { a: { host: { mtu: $n, neighbours: $n } } }\nlinks: { l: { loss: $n, framing: ethernet, queue: { fifo: { packets: $n } } } }\n"), [""; 0]);
+    }
+
+    #[test]
+    fn mistakes_of_shape_do_not() {
+        for bad in [
+            "lniks: {}",
+            "nodes: { a: hots }",
+            "nodes: { a: { host: { mut: 1 } } }",
+            "links: { l: { ends: [a, b, c] } }",
+            "links: { l: { delay: 5 } }",
+            "links: { l: { toward: { a: { rtt: 5ms } } } }",
+            "links: { l: { profile: wifi-por } }",
+            "links: { l: { delay: { distribution: nromal } } }",
+            "workloads: { w: { pign: {} } }",
+            "duration: 5 sec",
+        ] {
+            assert!(!check(bad).is_empty(), "{bad}");
+        }
+    }
+}
