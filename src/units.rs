@@ -321,7 +321,7 @@ impl Grammar {
             }
         }
         let value = digits * u128::from(factor);
-        if value % scale != 0 {
+        if !value.is_multiple_of(scale) {
             return Err(ParseError::new(format!("`{text}` is finer than {}", self.finest)));
         }
         u64::try_from(value / scale).ok().filter(|v| *v <= self.max).ok_or_else(too_large)
@@ -396,7 +396,7 @@ impl fmt::Display for ByteSize {
             .units
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 != 0 && self.0 % factor == 0)
+            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor))
             .unwrap_or(&BYTE_SIZE.units[0]);
         write_decimal(f, self.0 / factor, 1, unit)
     }

@@ -28,7 +28,7 @@ pub(super) fn main(args: &Args) -> Exit {
     for file in &args.files {
         match input::read(file, &overrides) {
             Ok(_) if args.quiet => {}
-            Ok(resolved) => paint::print(&listing::listing(&resolved)),
+            Ok(resolved) => paint::print(&listing(&resolved)),
             Err(wrong) => exit = wrong,
         }
     }

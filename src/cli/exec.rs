@@ -2,7 +2,7 @@
 
 use super::{Exit, paint};
 use crate::host::{Program, SpawnError, join_and_run};
-use crate::run::control;
+use crate::run::control::{self, Entrance};
 
 /// Run a program in a host of a network that is up
 ///
@@ -27,7 +27,7 @@ pub(super) fn main(args: &Args) -> i32 {
         None => (None, args.host.as_str()),
     };
     let joined = control::find(run).and_then(|run| control::ask_for_host(&run, host));
-    let (namespaces, identity, environment) = match joined {
+    let Entrance { namespaces, identity, environment } = match joined {
         Ok(joined) => joined,
         Err(error) => {
             paint::complain(&error.to_string());

@@ -1,6 +1,6 @@
 //! Scenario files and what the command line says beside them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Exit, paint};
 use crate::scenario::{Files, Overrides, Resolved, load};
@@ -56,7 +56,7 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 /// Reads and checks a scenario; what is wrong with it goes to standard error.
-pub(super) fn read(file: &PathBuf, overrides: &Overrides) -> Result<Resolved, Exit> {
+pub(super) fn read(file: &Path, overrides: &Overrides) -> Result<Resolved, Exit> {
     match load(file, &Disk, overrides) {
         Ok(resolved) => {
             if !resolved.warnings.is_empty() {

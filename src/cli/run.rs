@@ -67,7 +67,7 @@ pub(super) fn main(args: &Args) -> Exit {
 
 /// What can be written before anything runs.
 fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
-    out.write("plan.yaml", &listing::listing(resolved))?;
+    out.write("plan.yaml", &listing(resolved))?;
     let file = std::path::absolute(&args.file)?;
     let words = [vec!["longwire run".to_owned(), file.display().to_string()], args.overrides.words()].concat();
     let seed = if args.overrides.overrides().seed.is_some() { String::new() } else { format!(" --seed {}", resolved.scenario.seed) };

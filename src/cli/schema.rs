@@ -8,7 +8,7 @@ use crate::scenario::schema;
 pub(super) struct Args {}
 
 pub(super) fn main(_: &Args) -> Exit {
-    let text = serde_json::to_string_pretty(&schema::schema()).expect("a schema is plain data");
+    let text = serde_json::to_string_pretty(&schema()).expect("a schema is plain data");
     paint::print(&(text + "\n"));
     Exit::Pass
 }

@@ -48,6 +48,20 @@ impl LinkId {
 }
 
 impl DirectionId {
+    /// One direction of a link.
+    pub const fn of(link: LinkId, way: Way) -> DirectionId {
+        let [forward, backward] = link.directions();
+        match way {
+            Way::Forward => forward,
+            Way::Backward => backward,
+        }
+    }
+
+    /// Which way along its link.
+    pub const fn way(self) -> Way {
+        if self.0.is_multiple_of(2) { Way::Forward } else { Way::Backward }
+    }
+
     /// The link whose direction this is.
     pub const fn link(self) -> LinkId {
         LinkId(self.0 / 2)

@@ -228,16 +228,27 @@ pub fn ask(run: &str, request: &Request) -> Result<(Reply, Vec<OwnedFd>), Contro
     }
 }
 
+/// What it takes to run a program in a host of a run.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The host.
+    pub namespaces: NamespaceFds,
+    /// Who programs run as.
+    pub identity: Identity,
+    /// The environment of programs.
+    pub environment: Vec<(String, String)>,
+}
+
 /// Asks a run for a host: its namespaces, who programs run as, and their environment.
 ///
 /// # Errors
 /// The run is gone, silent, or refuses: there is no such host.
-pub fn ask_for_host(run: &str, host: &str) -> Result<(NamespaceFds, Identity, Vec<(String, String)>), ControlError> {
+pub fn ask_for_host(run: &str, host: &str) -> Result<Entrance, ControlError> {
     let silent = |error| ControlError::Silent { run: run.into(), error };
     match ask(run, &Request::Exec { host: host.into() })? {
         (Reply::Exec { identity, environment }, fds) => {
             let namespaces = NamespaceFds::from_fds(fds).map_err(|e| silent(io::Error::other(e.to_string())))?;
-            Ok((namespaces, identity, environment))
+            Ok(Entrance { namespaces, identity, environment })
         }
         _ => Err(silent(io::ErrorKind::InvalidData.into())),
     }

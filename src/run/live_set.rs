@@ -14,7 +14,7 @@ pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> R
             Some(command) => commands.push(command),
             None => {
                 let set = changed.set(text).map_err(told)?;
-                commands.extend(set.into_iter().map(|(d, c)| Command::Set(crate::engine::DirectionId((d.link * 2 + usize::from(d.way == crate::rng::Way::Backward)) as u32), crate::engine::Change{delay:c.delay,loss:c.loss,rate:c.rate,framing:c.framing,queue:c.queue,mtu:c.mtu})));
+                commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
             }
         }
     }

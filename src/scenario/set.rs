@@ -8,38 +8,9 @@ use super::read::read;
 use super::tree::{Entry, Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
-use crate::engine::DirectionSpec;
-use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
-use crate::queue::QueueSpec;
+use crate::engine::{Change, DirectionId, DirectionSpec, LinkId};
 use crate::rng::Way;
 use crate::units::Duration;
-
-/// One direction of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DirectionId {
-    /// Position in `Plan::links`.
-    pub link: usize,
-    /// Which way along it.
-    pub way: Way,
-}
-
-/// What changes in a direction; what is `None` stays. Each value is whole: what the change did not mention of it is as
-/// it was.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DirectionChange {
-    /// Another limit.
-    pub mtu: Option<u32>,
-    /// Another queue; comes with a rate where there was none.
-    pub queue: Option<QueueSpec>,
-    /// Another rate.
-    pub rate: Option<RateSpec>,
-    /// Another framing.
-    pub framing: Option<Framing>,
-    /// Other loss.
-    pub loss: Option<LossSpec>,
-    /// Another delay.
-    pub delay: Option<DelaySpec>,
-}
 
 /// The links of a run, as they stand after the changes so far.
 #[derive(Clone, Debug)]
@@ -61,7 +32,7 @@ impl LiveLinks {
 
     /// How a direction stands.
     pub fn direction(&self, id: DirectionId) -> Option<&DirectionSpec> {
-        self.links.get(id.link).map(|(_, specs)| &specs[index(id.way)])
+        self.links.get(id.link().0 as usize).map(|(_, specs)| &specs[index(id.way())])
     }
 
     /// The directions that `LINK` or `LINK.toward.END` names, for `down` and `up`.
@@ -72,7 +43,7 @@ impl LiveLinks {
         let mut argument = Argument::new(text);
         let parts = argument.parts(text, 0);
         let found = self.target(&parts, &mut argument.told).and_then(|(link, ways, rest)| match rest {
-            [] => Some(ways.into_iter().map(|way| DirectionId { link, way }).collect()),
+            [] => Some(ways.into_iter().map(|way| way_along(link, way)).collect()),
             [extra, ..] => {
                 let error = Diagnostic::error(extra.1, format!("`{}` is too much here", extra.0));
                 argument.told.push(error.help("name a link, or one of its directions: `LINK.toward.END`"));
@@ -87,16 +58,16 @@ impl LiveLinks {
     ///
     /// # Errors
     /// What is wrong with the text, with places in it. Then nothing has changed.
-    pub fn set(&mut self, text: &str) -> Result<Vec<(DirectionId, DirectionChange)>, (Diagnostics, Sources)> {
+    pub fn set(&mut self, text: &str) -> Result<Vec<(DirectionId, Change)>, (Diagnostics, Sources)> {
         let mut argument = Argument::new(text);
         match self.try_set(text, &mut argument) {
             Some(changes) if !argument.told.has_errors() => {
                 let mut result = Vec::new();
                 for (id, tree, spec) in changes {
-                    let (link, specs) = &mut self.links[id.link];
-                    let change = difference(&specs[index(id.way)], &spec);
-                    link.directions[index(id.way)] = tree;
-                    specs[index(id.way)] = spec;
+                    let (link, specs) = &mut self.links[id.link().0 as usize];
+                    let change = difference(&specs[index(id.way())], &spec);
+                    link.directions[index(id.way())] = tree;
+                    specs[index(id.way())] = spec;
                     result.push((id, change));
                 }
                 Ok(result)
@@ -145,7 +116,7 @@ impl LiveLinks {
             }
             let tree = merge::link(below, top);
             let direction = finish(tree, &mut argument.told);
-            changes.push((DirectionId { link, way }, direction.tree, direction.spec));
+            changes.push((way_along(link, way), direction.tree, direction.spec));
         }
         Some(changes)
     }
@@ -190,6 +161,10 @@ impl LiveLinks {
     }
 }
 
+fn way_along(link: usize, way: Way) -> DirectionId {
+    DirectionId::of(LinkId(link as u32), way)
+}
+
 fn index(way: Way) -> usize {
     match way {
         Way::Forward => 0,
@@ -197,12 +172,13 @@ fn index(way: Way) -> usize {
     }
 }
 
-fn difference(old: &DirectionSpec, new: &DirectionSpec) -> DirectionChange {
+fn difference(old: &DirectionSpec, new: &DirectionSpec) -> Change {
     fn changed<T: PartialEq + Copy>(old: &T, new: &T) -> Option<T> {
         (old != new).then_some(*new)
     }
-    DirectionChange {
-        mtu: changed(&old.mtu, &new.mtu).flatten(),
+    Change {
+        // 0 lifts a limit
+        mtu: changed(&old.mtu, &new.mtu).map(Option::unwrap_or_default),
         queue: changed(&old.queue, &new.queue).flatten(),
         rate: changed(&old.rate, &new.rate),
         framing: changed(&old.framing, &new.framing),
@@ -296,6 +272,8 @@ impl Argument {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{LossSpec, RateSpec};
+    use crate::queue::QueueSpec;
     use crate::scenario::{MemoryFiles, Overrides, load};
     use std::path::Path;
 
@@ -315,21 +293,21 @@ mod tests {
         told.iter().map(ToString::to_string).collect()
     }
 
-    const FORWARD: DirectionId = DirectionId { link: 0, way: Way::Forward };
-    const BACKWARD: DirectionId = DirectionId { link: 0, way: Way::Backward };
+    const FORWARD: DirectionId = DirectionId(0);
+    const BACKWARD: DirectionId = DirectionId(1);
 
     #[test]
     fn a_change_hits_both_directions_unless_it_names_one() {
         let mut live = live();
         let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
-        let change = |loss| DirectionChange { loss, ..DirectionChange::default() };
+        let change = |loss| Change { loss, ..Change::default() };
         assert_eq!(live.set("wifi.loss=10%").unwrap(), [(FORWARD, change(loss("10%"))), (BACKWARD, change(loss("10%")))]);
         assert_eq!(live.set("wifi.toward.ap.loss=2%").unwrap(), [(FORWARD, change(loss("2%")))]);
         assert_eq!(live.set("wifi.toward.a.loss=none").unwrap(), [(BACKWARD, change(Some(LossSpec::None)))]);
         assert_eq!(live.set("wifi.toward.a.wlan0.loss={ random: 3% }").unwrap(), [(BACKWARD, change(loss("3%")))]);
         assert_eq!(live.direction(FORWARD).unwrap().loss, loss("2%").unwrap());
         // the same again changes nothing
-        assert_eq!(live.set("wifi.toward.a.loss=3%").unwrap(), [(BACKWARD, DirectionChange::default())]);
+        assert_eq!(live.set("wifi.toward.a.loss=3%").unwrap(), [(BACKWARD, Change::default())]);
     }
 
     #[test]
@@ -356,7 +334,7 @@ mod tests {
         assert_eq!(refused("wifi.queue={ fifo: { packets: 5 } }").len(), 1);
         // what the file asked for goes with the wire that it stood at
         assert!(live.set("lan.rate=none").is_ok());
-        assert_eq!(live.direction(DirectionId { link: 1, way: Way::Forward }).unwrap().queue, None);
+        assert_eq!(live.direction(DirectionId(2)).unwrap().queue, None);
     }
 
     #[test]
