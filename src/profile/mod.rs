@@ -45,16 +45,10 @@ mod tests {
 
     #[test]
     fn presets_have_names_titles_and_sources() {
-        assert_eq!(names(), [
-            "lan",
-            "wifi-good",
-            "wifi-average",
-            "wifi-poor",
-            "lte",
-            "dsl",
-            "transatlantic",
-            "satellite-geo"
-        ]);
+        assert_eq!(
+            names(),
+            ["lan", "wifi-good", "wifi-average", "wifi-poor", "lte", "dsl", "transatlantic", "satellite-geo"]
+        );
         for preset in all() {
             assert!(!preset.title.is_empty(), "{}", preset.name);
             assert!(preset.text.contains("  source: "), "{} does not say where its numbers are from", preset.name);

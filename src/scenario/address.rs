@@ -102,7 +102,11 @@ pub(super) struct Interface {
 }
 
 /// The addresses of each interface, IPv4 first. Interfaces stand in file order, segments in that of their first member.
-pub(super) fn assign(interfaces: &[Interface], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> Vec<Vec<IpNet>> {
+pub(super) fn assign(
+    interfaces: &[Interface],
+    pools: &AddressingSpec,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Vec<IpNet>> {
     let mut taken: BTreeMap<IpAddr, (Span, &str)> = BTreeMap::new();
     for interface in interfaces {
         for explicit in &interface.explicit {
@@ -141,7 +145,10 @@ fn check_one(explicit: &Spanned<Address>, diagnostics: &mut Diagnostics) {
         ),
         IpNet::V6(net) => {
             let anycast = address == net.network();
-            (net.prefix_len() <= 126, anycast.then_some("the anycast address of the network's routers (RFC 4291 §2.6.1)"))
+            (
+                net.prefix_len() <= 126,
+                anycast.then_some("the anycast address of the network's routers (RFC 4291 §2.6.1)"),
+            )
         }
     };
     let special = if address.is_unspecified() {
@@ -207,10 +214,13 @@ impl Supply {
             });
             match over {
                 None => break,
-                Some(net) => match number(net.broadcast()).max(end).checked_add(1).and_then(|n| n.checked_next_multiple_of(size)) {
-                    Some(next) => at = next,
-                    None => return Err(format!("{} has no subnet left", self.pool)),
-                },
+                Some(net) => {
+                    match number(net.broadcast()).max(end).checked_add(1).and_then(|n| n.checked_next_multiple_of(size))
+                    {
+                        Some(next) => at = next,
+                        None => return Err(format!("{} has no subnet left", self.pool)),
+                    }
+                }
             }
         }
         self.next = at + size;
@@ -238,9 +248,12 @@ fn give(
         match &subnet {
             None => subnet = Some(Spanned { value: net, span: first.span }),
             Some(there) if there.value != net => diagnostics.push(
-                Diagnostic::error(first.span, format!("`{}` is in {net}, others on its segment in {}", interfaces[i].name, there.value))
-                    .related(there.span, "the first on this segment")
-                    .help("hosts that switches join need one subnet, with one prefix length"),
+                Diagnostic::error(
+                    first.span,
+                    format!("`{}` is in {net}, others on its segment in {}", interfaces[i].name, there.value),
+                )
+                .related(there.span, "the first on this segment")
+                .help("hosts that switches join need one subnet, with one prefix length"),
             ),
             Some(_) => {}
         }
@@ -338,13 +351,16 @@ mod tests {
             AddressingSpec::default(),
         );
         assert_eq!(told, [""; 0]);
-        assert_eq!(all, [
-            "192.168.7.2/28 fd00:0:0:1::1/64",
-            "192.168.7.1/28 fd00:0:0:1::2/64",
-            "10.0.0.7/16 fd00::9/64",
-            "10.1.0.1/24 fd00:0:0:2::1/64",
-            "192.168.7.3/28 fe80::5/64",
-        ]);
+        assert_eq!(
+            all,
+            [
+                "192.168.7.2/28 fd00:0:0:1::1/64",
+                "192.168.7.1/28 fd00:0:0:1::2/64",
+                "10.0.0.7/16 fd00::9/64",
+                "10.1.0.1/24 fd00:0:0:2::1/64",
+                "192.168.7.3/28 fe80::5/64",
+            ]
+        );
     }
 
     #[test]
@@ -377,11 +393,14 @@ mod tests {
         assert_eq!(told(&["fd00::/64"]).len(), 1);
         assert_eq!(told(&["224.0.0.1/4"]), ["224.0.0.1 is a multicast address"]);
         assert_eq!(told(&["10.0.0.1/24", "10.0.0.1/24"]), ["10.0.0.1 is also the address of `h.0`"]);
-        let (_, told) = run(&[interface(0, &["10.0.0.1/24"]), interface(0, &["10.0.1.1/24"])], AddressingSpec::default());
+        let (_, told) =
+            run(&[interface(0, &["10.0.0.1/24"]), interface(0, &["10.0.1.1/24"])], AddressingSpec::default());
         assert_eq!(told, ["`h.0` is in 10.0.1.0/24, others on its segment in 10.0.0.0/24"]);
-        let (_, told) = run(&[interface(0, &["10.0.0.1/24"]), interface(0, &["10.0.0.2/16"])], AddressingSpec::default());
+        let (_, told) =
+            run(&[interface(0, &["10.0.0.1/24"]), interface(0, &["10.0.0.2/16"])], AddressingSpec::default());
         assert_eq!(told.len(), 1);
-        let (_, told) = run(&[interface(0, &["10.0.0.1/31"]), interface(0, &[]), interface(0, &[])], AddressingSpec::default());
+        let (_, told) =
+            run(&[interface(0, &["10.0.0.1/31"]), interface(0, &[]), interface(0, &[])], AddressingSpec::default());
         assert_eq!(told, ["10.0.0.0/31 has no address left for `h.0`"]);
     }
 

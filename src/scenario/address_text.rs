@@ -90,7 +90,12 @@ macro_rules! read_from_text {
 }
 
 read_from_text!(Address, address, "an address with its prefix length, as in `10.0.0.2/24`", r"^[0-9a-fA-F.:]+/[0-9]+$");
-read_from_text!(RouteTo, route_to, "a network, as in `10.1.0.0/16`, or `default`", r"^[0-9a-fA-F.:]+/[0-9]+$|^default$");
+read_from_text!(
+    RouteTo,
+    route_to,
+    "a network, as in `10.1.0.0/16`, or `default`",
+    r"^[0-9a-fA-F.:]+/[0-9]+$|^default$"
+);
 read_from_text!(Pool, pool, "a network, as in `10.0.0.0/8`, or `none`", r"^[0-9a-fA-F.:]+/[0-9]+$|^none$");
 
 #[cfg(test)]

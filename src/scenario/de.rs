@@ -9,8 +9,8 @@ use std::ops::Deref;
 
 use schemars::JsonSchema;
 use serde::de::{
-    self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 
 use super::tree::{Entry, Kind, Node, Origin, Scalar, Value};
@@ -19,9 +19,13 @@ use crate::diag::{SourceId, Span, suggestion};
 /// Under this name [`Spanned`] asks for its place.
 const SPANNED: &str = "$longwire::Spanned";
 
-/// What was wrong with a node.
+/// What was wrong with a node. Boxed, because it is rare and the way back up is long.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(super) struct Error(Box<Fault>);
+
+/// What an [`Error`] knows.
+#[derive(Debug)]
+pub(super) struct Fault {
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -49,34 +53,39 @@ pub(super) enum ErrorKind {
 
 impl Error {
     fn of(message: String, help: Option<String>, kind: ErrorKind) -> Error {
-        Error { message, help, span: None, via: None, path: Vec::new(), kind }
+        Error(Box::new(Fault { message, help, span: None, via: None, path: Vec::new(), kind }))
+    }
+
+    /// All that it knows.
+    pub(super) fn into_fault(self) -> Fault {
+        *self.0
     }
 
     /// Gives the error a place, unless a node further in has.
     fn at(mut self, node: &Node) -> Error {
-        if self.span.is_none() {
-            self.span = Some(node.span);
-            self.via = node.via;
+        if self.0.span.is_none() {
+            self.0.span = Some(node.span);
+            self.0.via = node.via;
         }
         self
     }
 
     /// Remembers that the error came out of this child.
     fn within(mut self, child: usize) -> Error {
-        self.path.push(child);
+        self.0.path.push(child);
         self
     }
 
     fn at_key(mut self, entry: &Entry) -> Error {
-        self.span = Some(entry.key_span);
-        self.kind = ErrorKind::Key;
+        self.0.span = Some(entry.key_span);
+        self.0.kind = ErrorKind::Key;
         self
     }
 }
 
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -219,8 +228,13 @@ struct SpanThenValue<D> {
 
 impl<D> SpanThenValue<D> {
     fn new(span: Span, value: D) -> SpanThenValue<D> {
-        let numbers =
-            [u64::from(span.source.0), span.start as u64, span.len as u64, u64::from(span.line), u64::from(span.column)];
+        let numbers = [
+            u64::from(span.source.0),
+            span.start as u64,
+            span.len as u64,
+            u64::from(span.line),
+            u64::from(span.column),
+        ];
         SpanThenValue { numbers: numbers.into_iter(), value: Some(value) }
     }
 }
@@ -402,8 +416,8 @@ impl<'de> MapAccess<'de> for MapWalk<'_> {
 
 /// Of a map that lacks something, the key that names it is underlined.
 fn lacking(mut error: Error, entry: &Entry) -> Error {
-    if error.path.is_empty() && matches!(error.kind, ErrorKind::Missing(_)) {
-        error.span = Some(entry.key_span);
+    if error.0.path.is_empty() && matches!(error.0.kind, ErrorKind::Missing(_)) {
+        error.0.span = Some(entry.key_span);
     }
     error.at(&entry.value)
 }

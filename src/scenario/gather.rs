@@ -32,7 +32,12 @@ pub(super) const KEYS: [&str; 13] = [
 const LATER: [&str; 3] = ["timeline", "expect", "matrix"];
 
 /// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
-pub(super) fn gather(path: &Path, files: &dyn Files, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Node> {
+pub(super) fn gather(
+    path: &Path,
+    files: &dyn Files,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Node> {
     Gather { files, sources, diagnostics, open: Vec::new(), done: Vec::new() }.file(path, None)
 }
 
@@ -49,7 +54,8 @@ impl Gather<'_> {
         if let Some(at) = self.open.iter().position(|open| open == path) {
             let round: Vec<_> =
                 self.open[at..].iter().map(PathBuf::as_path).chain([path]).map(|p| p.display().to_string()).collect();
-            self.diagnostics.push(Diagnostic::error(used_at, format!("files use each other: {}", round.join(" uses "))));
+            self.diagnostics
+                .push(Diagnostic::error(used_at, format!("files use each other: {}", round.join(" uses "))));
             return None;
         }
         if self.done.iter().any(|done| done == path) {
@@ -169,14 +175,17 @@ mod tests {
         let files = MemoryFiles::one("dir/main.yaml", "use: [a.yaml, none.yaml, {}]\nexpect: []\nlniks: {}\n")
             .with("dir/a.yaml", "use: main.yaml\n");
         let (_, told) = run(&files);
-        assert_eq!(told, [
-            "1:1: `longwire` is missing: the version of the language (write `longwire: 1` at the top)",
-            "2:1: `expect` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
-            "3:1: unknown field `lniks` (did you mean `links`?)",
-            "1:26: a map stands where a file's name should, as in `use: [lib/access.yaml]`",
-            "1:6: files use each other: dir/main.yaml uses dir/a.yaml uses dir/main.yaml",
-            "1:15: cannot read dir/none.yaml: No such file or directory",
-        ]);
+        assert_eq!(
+            told,
+            [
+                "1:1: `longwire` is missing: the version of the language (write `longwire: 1` at the top)",
+                "2:1: `expect` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
+                "3:1: unknown field `lniks` (did you mean `links`?)",
+                "1:26: a map stands where a file's name should, as in `use: [lib/access.yaml]`",
+                "1:6: files use each other: dir/main.yaml uses dir/a.yaml uses dir/main.yaml",
+                "1:15: cannot read dir/none.yaml: No such file or directory",
+            ]
+        );
         assert_eq!(run(&MemoryFiles::default()).1, ["cannot read dir/main.yaml: No such file or directory"]);
         assert!(run(&MemoryFiles::one("dir/main.yaml", "[1]")).1[0].contains("a list stands where a scenario should"));
         assert!(run(&MemoryFiles::one("dir/main.yaml", "")).1[0].contains("says nothing"));

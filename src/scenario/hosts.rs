@@ -20,8 +20,8 @@ const FIRST_TABLE: u32 = 101;
 const USUAL_MTU: u32 = 1500;
 /// What a TAP can be set to: 65,535 less its Ethernet header (tun.c, MAX_MTU).
 const TAP_MTU: u32 = 65_521;
-/// RFC 8200 §5.
-const IPV6_MTU: u32 = 1280;
+/// What every link that carries IPv6 must carry.
+pub(super) const IPV6_MTU: u32 = 1280;
 
 /// A host, external ones included, with its links.
 pub(super) struct Host<'a> {
@@ -46,7 +46,12 @@ pub(super) struct Attachment<'a> {
 }
 
 /// Plans all hosts.
-pub(super) fn plan(seed: u64, hosts: &[Host<'_>], pools: &AddressingSpec, diagnostics: &mut Diagnostics) -> NetworkPlan {
+pub(super) fn plan(
+    seed: u64,
+    hosts: &[Host<'_>],
+    pools: &AddressingSpec,
+    diagnostics: &mut Diagnostics,
+) -> NetworkPlan {
     let interfaces: Vec<Interface> = hosts
         .iter()
         .flat_map(|host| {
@@ -153,13 +158,15 @@ fn mtu(host: &Host<'_>, attachment: &Attachment<'_>, addresses: &[IpNet], diagno
     };
     let (mtu, span) = own.or(attachment.mtu).unwrap_or((USUAL_MTU, None));
     if mtu < IPV6_MTU && addresses.iter().any(|net| Family::of(net.addr()) == Family::V6) {
-        let message = format!("an mtu of {mtu} is too small for IPv6, which hosts use here");
-        diagnostics.push(
-            Diagnostic::error(span, message)
-                .help("write 1280 or more, or turn IPv6 off with `addressing: { ipv6: none }`"),
-        );
+        diagnostics.push(too_small_for_ipv6(mtu, span));
     }
     mtu.min(TAP_MTU)
+}
+
+/// RFC 8200 §5: links that carry IPv6 carry packets of 1280 bytes.
+pub(super) fn too_small_for_ipv6(mtu: u32, span: Option<Span>) -> Diagnostic {
+    Diagnostic::error(span, format!("an mtu of {mtu} is too small for IPv6, which hosts use here"))
+        .help("write 1280 or more, or turn IPv6 off with `addressing: { ipv6: none }`")
 }
 
 type Rules = Vec<(IpAddr, u32)>;
@@ -213,7 +220,8 @@ fn routes(
             diagnostics.push(Diagnostic::error(route.via.span, message));
             continue;
         }
-        let by = |at: usize, table| RoutePlan { to, via: Some(via), interface: Some(interfaces[at].name.clone()), table };
+        let by =
+            |at: usize, table| RoutePlan { to, via: Some(via), interface: Some(interfaces[at].name.clone()), table };
         routes.push(by(on_link[0], MAIN));
         if several {
             routes.extend(on_link.iter().map(|at| by(*at, table(*at))));

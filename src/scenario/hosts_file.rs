@@ -28,7 +28,8 @@ pub(super) fn text(own: usize, hosts: &[HostPlan], segments: &[Vec<usize>]) -> S
         }
         addresses.sort_by_key(|(apart, v6, ..)| (*apart, *v6));
         let name = &hosts[host].name;
-        lines.extend(addresses.iter().map(|(_, _, a, interface)| (a.to_string(), format!("{name} {name}.{interface}"))));
+        lines
+            .extend(addresses.iter().map(|(_, _, a, interface)| (a.to_string(), format!("{name} {name}.{interface}"))));
     }
     let width = lines.iter().map(|(address, _)| address.len()).max().unwrap_or(0);
     let mut text = String::new();

@@ -64,11 +64,8 @@ impl Lines {
         for (line, note) in self.0 {
             let width = line.chars().count();
             let gap = COMMENT_COLUMN.saturating_sub(width).max(1);
-            let written = if note.is_empty() {
-                writeln!(text, "{line}")
-            } else {
-                writeln!(text, "{line}{:gap$}# {note}", "")
-            };
+            let written =
+                if note.is_empty() { writeln!(text, "{line}") } else { writeln!(text, "{line}{:gap$}# {note}", "") };
             written.expect("writing to a String does not fail");
         }
         text
@@ -80,7 +77,9 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     let mut told: Vec<usize> = Vec::new();
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
-            NodeKind::Switch(spec) => out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing)),
+            NodeKind::Switch(spec) => {
+                out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
+            }
             NodeKind::Port => {
                 let port = resolved.ports.iter().find(|port| port.node == at);
                 let Some(host) = port.map(|port| port.host).filter(|host| !told.contains(host)) else { continue };
@@ -112,7 +111,10 @@ fn host(host: &HostPlan, out: &mut Lines) {
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
         if host.place == Place::Namespace {
             let count = interface.neighbours.len();
-            out.line(3, format!("neighbours: {}", if count == 0 { "dynamic".into() } else { format!("{count} permanent") }));
+            out.line(
+                3,
+                format!("neighbours: {}", if count == 0 { "dynamic".into() } else { format!("{count} permanent") }),
+            );
         }
     }
     for route in host.routes.iter().filter(|route| route.via.is_some()) {
@@ -133,9 +135,8 @@ fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], sources: &Sources
         out.line(2, format!("{from} → {to}:"));
         let values = spec_tree(spec);
         for field in FIELDS {
-            match values.get(field) {
-                Some(value) => leaves(field, value, &link.directions[way], &mut vec![field], sources, out),
-                None => {}
+            if let Some(value) = values.get(field) {
+                leaves(field, value, &link.directions[way], &mut vec![field], sources, out);
             }
         }
     }
@@ -150,14 +151,7 @@ fn spec_tree(spec: &DirectionSpec) -> Node {
     tree.expect("the text of plain data is YAML")
 }
 
-fn leaves<'a>(
-    key: &str,
-    value: &'a Node,
-    given: &Node,
-    path: &mut Vec<&'a str>,
-    sources: &Sources,
-    out: &mut Lines,
-) {
+fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>, sources: &Sources, out: &mut Lines) {
     let depth = path.len() + 2;
     let from = lookup(given, path);
     match &value.value {
@@ -248,8 +242,13 @@ fn program<'a>(program: &Program, host: impl Fn(usize) -> &'a str) -> String {
 }
 
 fn words(command: &[String]) -> String {
-    let plain = |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
-    command.iter().map(|word| if plain(word) { word.clone() } else { format!("{word:?}") }).collect::<Vec<_>>().join(" ")
+    let plain =
+        |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
+    command
+        .iter()
+        .map(|word| if plain(word) { word.clone() } else { format!("{word:?}") })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn path<'a>(path: &Path, host: impl Fn(usize) -> &'a str) -> String {

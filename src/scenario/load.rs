@@ -15,8 +15,8 @@ use super::hosts::{self, Attachment, Host};
 use super::link::{Direction, Layers, LinkHead, lookup, position_of_end};
 use super::node::{ExternalSpec, NodeSpec};
 use super::presets::{PresetTree, Presets};
-use super::read::read;
 use super::reach::Hosts;
+use super::read::read;
 use super::spec::Scenario;
 use super::tasks::{self, Named};
 use super::topology::{self, End, NodeEntry, Trunk};
@@ -116,16 +116,19 @@ impl Load {
         };
         let duration = head.duration.as_ref().map(|duration| duration.value);
         // Where the duration could not be read, nothing follows from there being none.
-        let told_duration = root.entries().unwrap_or_default().iter().any(|entry| {
-            entry.value.pruned && (entry.key == "duration" || !KEYS.contains(&entry.key.as_str()))
-        });
+        let told_duration = root
+            .entries()
+            .unwrap_or_default()
+            .iter()
+            .any(|entry| entry.value.pruned && (entry.key == "duration" || !KEYS.contains(&entry.key.as_str())));
         let assumed = if told_duration { Some(Duration::MAX) } else { duration };
         let checked_services = tasks::services(&services, &hosts, &mut self.told);
         let checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
 
-        let name = head.name.clone().unwrap_or_else(|| {
-            path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
-        });
+        let name = head
+            .name
+            .clone()
+            .unwrap_or_else(|| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default());
         let scenario = Scenario {
             name,
             seed,
@@ -141,7 +144,12 @@ impl Load {
             .into_iter()
             .filter_map(|link| {
                 let ends = link.ends?.map(|end| end.to_string());
-                Some(ResolvedLink { name: link.name, span: link.span, ends, directions: link.directions.map(|d| d.tree) })
+                Some(ResolvedLink {
+                    name: link.name,
+                    span: link.span,
+                    ends,
+                    directions: link.directions.map(|d| d.tree),
+                })
             })
             .collect();
         Some(Resolved {
@@ -292,11 +300,8 @@ impl Load {
         node.pruned = false;
         let ends = head.as_ref().and_then(|head| topology::ends(&head.ends, nodes, &mut self.told));
         let preset = head.as_ref().and_then(|head| self.preset(head, ends.as_ref(), presets));
-        let layers = Layers {
-            link: &node,
-            ends: ends.as_ref(),
-            preset: preset.as_ref().map(|(preset, user)| (preset, *user)),
-        };
+        let layers =
+            Layers { link: &node, ends: ends.as_ref(), preset: preset.as_ref().map(|(preset, user)| (preset, *user)) };
         let directions = layers.directions(&mut self.told);
         Some(Draft { name: entry.key.clone(), span: entry.key_span, ends, directions })
     }
@@ -350,6 +355,20 @@ impl Load {
             .map(|(link, ends)| Trunk { link: &link.name, span: link.span, ends })
             .collect();
         topology::forbid_loops(&trunks, &mut self.told);
+    }
+
+    /// Also of links between switches, and of directions toward a host, which set no interface's MTU.
+    fn forbid_small_mtus(&mut self, links: &[(&Draft, &[End; 2])], network: &super::NetworkPlan) {
+        let mut addresses = network.hosts.iter().flat_map(|host| &host.interfaces).flat_map(|i| &i.addresses);
+        if !addresses.any(|net| net.addr().is_ipv6()) {
+            return;
+        }
+        for direction in links.iter().flat_map(|(link, _)| &link.directions) {
+            if let Some(mtu) = direction.spec.mtu.filter(|mtu| *mtu < hosts::IPV6_MTU) {
+                let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
+                self.told.push(hosts::too_small_for_ipv6(mtu, place));
+            }
+        }
     }
 
     fn warn_of_lone_hosts(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
@@ -438,6 +457,7 @@ impl Load {
             inputs.push(Host { name, spec, attachments });
         }
         let network = hosts::plan(seed, &inputs, &head.addressing, &mut self.told);
+        self.forbid_small_mtus(&drafts, &network);
         let segments = inputs.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
         (plan, ports, network, segments)
     }

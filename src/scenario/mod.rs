@@ -24,11 +24,11 @@ mod schema;
 pub mod set;
 pub mod spec;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod topology;
 pub mod tree;
 pub mod validity;
-#[cfg(test)]
-mod tests;
 mod workload;
 
 use serde::Serialize;

@@ -32,16 +32,16 @@ pub(super) fn substitute(
         replace(&mut params, name, text, sources, diagnostics);
     }
     let mut used = BTreeSet::new();
-    let mut in_programs = false;
+    let mut any_program = false;
     if let Value::Map(sections) = &mut root.value {
         for section in sections {
             let programs = matches!(section.key.as_str(), "services" | "workloads");
-            in_programs |= programs;
+            any_program |= programs && runs_programs(&section.value);
             put(&mut section.value, &params, programs, &mut used, diagnostics);
         }
     }
     // A program may read any of them from its environment.
-    if !in_programs {
+    if !any_program {
         for (name, param) in params.iter().filter(|(name, _)| !used.contains(*name)) {
             diagnostics.push(
                 Diagnostic::warning(param.name_span, format!("the parameter `{name}` is never used"))
@@ -50,6 +50,11 @@ pub(super) fn substitute(
         }
     }
     params.into_iter().map(|(name, param)| (name, param.value.as_text().unwrap_or_default().to_owned())).collect()
+}
+
+fn runs_programs(section: &Node) -> bool {
+    let mut tasks = section.entries().unwrap_or_default().iter().map(|entry| &entry.value);
+    tasks.any(|task| task.get("command").is_some() || task.get("shell").is_some())
 }
 
 fn declared(root: &mut Node, diagnostics: &mut Diagnostics) -> IndexMap<String, Param> {
@@ -62,7 +67,10 @@ fn declared(root: &mut Node, diagnostics: &mut Diagnostics) -> IndexMap<String, 
                 let Some(text) = entry.value.as_text() else {
                     diagnostics.push(Diagnostic::error(
                         entry.value.span,
-                        format!("{} stands where the value of a parameter should: write one word or number", entry.value.describe()),
+                        format!(
+                            "{} stands where the value of a parameter should: write one word or number",
+                            entry.value.describe()
+                        ),
                     ));
                     // it is known all the same: its uses are no further mistakes
                     let value = Node { pruned: true, ..Node::new(Value::Null, entry.value.span, Origin::File) };
@@ -188,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_value_replaces_its_name_and_keeps_both_places() {
-        let (root, params, told, _) = run("params: { loss: 1% }\nlinks: { l: { loss: $loss, delay: $lossy-ish } }\n", &[]);
+        let (root, params, told, _) =
+            run("params: { loss: 1% }\nlinks: { l: { loss: $loss, delay: $lossy-ish } }\n", &[]);
         assert_eq!(told, [""; 0]);
         let l = root.get("links").unwrap().get("l").unwrap();
         let loss = l.get("loss").unwrap();
@@ -229,13 +238,16 @@ mod tests {
             "params: { loss: 1%, bad: [1], unused: 2, 5x: 3 }\nlinks: { a: $los, b: $loss, c: $bad }\n",
             &[("lss", "5%"), ("loss", "[1]")],
         );
-        assert_eq!(told, [
-            "1:26: a list stands where the value of a parameter should: write one word or number",
-            "1:42: `5x` cannot name a parameter (a letter or `_`, then letters, digits and `_`)",
-            "1:1: unknown parameter `lss` (did you mean `loss`?)",
-            "1:1: a list stands where the value of `loss` should: write one word or number",
-            "2:13: unknown parameter `$los` (did you mean `loss`?)",
-            "1:31: the parameter `unused` is never used (write `$unused` where its value belongs)",
-        ]);
+        assert_eq!(
+            told,
+            [
+                "1:26: a list stands where the value of a parameter should: write one word or number",
+                "1:42: `5x` cannot name a parameter (a letter or `_`, then letters, digits and `_`)",
+                "1:1: unknown parameter `lss` (did you mean `loss`?)",
+                "1:1: a list stands where the value of `loss` should: write one word or number",
+                "2:13: unknown parameter `$los` (did you mean `loss`?)",
+                "1:31: the parameter `unused` is never used (write `$unused` where its value belongs)",
+            ]
+        );
     }
 }

@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn every_node_knows_its_bytes() {
-        let (node, _, sources) = parse_text("links:\n  wïfi: { delay: 5ms, mtu: 1500 }\n  lan:\n    - 'a b'\n    - 0x10\n");
+        let (node, _, sources) =
+            parse_text("links:\n  wïfi: { delay: 5ms, mtu: 1500 }\n  lan:\n    - 'a b'\n    - 0x10\n");
         let node = node.unwrap();
         let links = node.get("links").unwrap();
         let wifi = links.entry("wïfi").unwrap();
@@ -269,9 +270,10 @@ mod tests {
     #[test]
     fn a_repeated_key_shows_both_places() {
         let (_, diagnostics, _) = parse_text("a:\n  delay: 1ms\n  delay: 2ms\n");
-        assert_eq!(lines(&diagnostics), [
-            "3:3: `delay` stands here twice (take one of them away, or give it another name)"
-        ]);
+        assert_eq!(
+            lines(&diagnostics),
+            ["3:3: `delay` stands here twice (take one of them away, or give it another name)"]
+        );
         assert_eq!(diagnostics.iter().next().unwrap().related[0].0.line, 2);
     }
 

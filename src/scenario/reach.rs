@@ -36,8 +36,11 @@ impl Hosts<'_> {
         let host = self.find(name, name, diagnostics)?;
         if self.plans[host].place != Place::Namespace {
             diagnostics.push(
-                Diagnostic::error(name.span, format!("`{}` is an external machine: longwire cannot run programs in it", name.value))
-                    .help("start it there yourself, or name a `host`"),
+                Diagnostic::error(
+                    name.span,
+                    format!("`{}` is an external machine: longwire cannot run programs in it", name.value),
+                )
+                .help("start it there yourself, or name a `host`"),
             );
             return None;
         }
@@ -90,7 +93,8 @@ impl Hosts<'_> {
         let sender = sender.filter(|sender| {
             let made = self.plans[sender.host].place == Place::Namespace;
             if !made {
-                let message = format!("`{}` is an external machine: longwire cannot send from it", self.plans[sender.host].name);
+                let message =
+                    format!("`{}` is an external machine: longwire cannot send from it", self.plans[sender.host].name);
                 diagnostics.push(Diagnostic::error(from.span, message).help("name a `host`"));
             }
             made
@@ -105,12 +109,14 @@ impl Hosts<'_> {
         let receiver = self.place(to, diagnostics)?;
         let sender = sender?;
         if sender.host == receiver.host {
-            let message = format!("from `{}` to itself: nothing of it would cross a link", self.plans[sender.host].name);
+            let message =
+                format!("from `{}` to itself: nothing of it would cross a link", self.plans[sender.host].name);
             diagnostics.push(Diagnostic::error(to.span, message).help("name another host"));
             return None;
         }
         if needs_receiver && self.plans[receiver.host].place != Place::Namespace {
-            let message = format!("`{}` is an external machine: longwire cannot receive in it", self.plans[receiver.host].name);
+            let message =
+                format!("`{}` is an external machine: longwire cannot receive in it", self.plans[receiver.host].name);
             diagnostics.push(Diagnostic::error(to.span, message).help("name a `host`, or use `ping`"));
             return None;
         }
@@ -176,7 +182,8 @@ impl Hosts<'_> {
             diagnostics.push(Diagnostic::error(to.span, message).related(spec.span, "asked for here"));
             return None;
         }
-        let has = |plan: &HostPlan| plan.interfaces.iter().any(|i| i.addresses.iter().any(|net| net.addr() == destination));
+        let has =
+            |plan: &HostPlan| plan.interfaces.iter().any(|i| i.addresses.iter().any(|net| net.addr() == destination));
         let receiver = self.plans.iter().position(has);
         let made = receiver.is_some_and(|host| self.plans[host].place == Place::Namespace);
         if needs_receiver && !made {

@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::de::{Error, ErrorKind, NodeDe};
+use super::de::{ErrorKind, Fault, NodeDe};
 use super::tree::{Node, Value};
 use crate::diag::{Diagnostic, Diagnostics};
 
@@ -13,24 +13,24 @@ pub(super) fn read<T: DeserializeOwned>(node: &mut Node, diagnostics: &mut Diagn
     while !node.pruned {
         match T::deserialize(NodeDe(node)) {
             Ok(value) => return Some(value),
-            Err(error) => tell_and_prune(node, error, diagnostics),
+            Err(error) => tell_and_prune(node, error.into_fault(), diagnostics),
         }
     }
     None
 }
 
-fn tell_and_prune(root: &mut Node, error: Error, diagnostics: &mut Diagnostics) {
-    let bad = descend(root, &error.path);
-    let follows = match &error.kind {
+fn tell_and_prune(root: &mut Node, fault: Fault, diagnostics: &mut Diagnostics) {
+    let bad = descend(root, &fault.path);
+    let follows = match &fault.kind {
         ErrorKind::Key => false,
         ErrorKind::Missing(field) => bad.get(field).is_some_and(|node| node.pruned),
         ErrorKind::Value => bad.has_pruned(),
     };
     bad.pruned = true;
     if !follows {
-        let mut diagnostic = Diagnostic::error(error.span, error.message);
-        diagnostic.help = error.help;
-        if let Some(via) = error.via {
+        let mut diagnostic = Diagnostic::error(fault.span, fault.message);
+        diagnostic.help = fault.help;
+        if let Some(via) = fault.via {
             diagnostic = diagnostic.related(via, "used here");
         }
         diagnostics.push(diagnostic);
@@ -128,20 +128,23 @@ mod tests {
              inner: { words: 5 }\n\
              mtu: 70000\n",
         );
-        assert_eq!(told, [
-            "1:1: unknown field `dealy` (did you mean `delay`?)",
-            "3:16: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
-            "3:19: unknown field `jiter` (did you mean `jitter`?)",
-            "4:21: `burst` cannot stand beside `random` (choose one of them)",
-            "5:18: unknown field `packts` (did you mean `packets`?)",
-            "6:9: `hots` is not known here (did you mean `host`?)",
-            "6:29: `soon` is not a duration: write a number and a unit, as in `5ms`",
-            "6:49: `switch` takes nothing beside it: write the word alone",
-            "6:54: `7` is not known here (known here: `host`, `switch`)",
-            "6:65: `3` stands where a map should",
-            "7:17: `5` stands where a list should",
-            "8:6: `70000` stands where a whole number from 0 to 65535 should",
-        ]);
+        assert_eq!(
+            told,
+            [
+                "1:1: unknown field `dealy` (did you mean `delay`?)",
+                "3:16: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
+                "3:19: unknown field `jiter` (did you mean `jitter`?)",
+                "4:21: `burst` cannot stand beside `random` (choose one of them)",
+                "5:18: unknown field `packts` (did you mean `packets`?)",
+                "6:9: `hots` is not known here (did you mean `host`?)",
+                "6:29: `soon` is not a duration: write a number and a unit, as in `5ms`",
+                "6:49: `switch` takes nothing beside it: write the word alone",
+                "6:54: `7` is not known here (known here: `host`, `switch`)",
+                "6:65: `3` stands where a map should",
+                "7:17: `5` stands where a list should",
+                "8:6: `70000` stands where a whole number from 0 to 65535 should",
+            ]
+        );
         let thing = thing.unwrap();
         assert_eq!(thing.delay, Some(DelaySpec::default()));
         assert_eq!(thing.queue, None);

@@ -145,13 +145,17 @@ impl Transform for Everywhere {
             let with: Vec<Value> = types.iter().map(|t| json!(t)).chain([json!("string")]).collect();
             object.insert("type".into(), Value::Array(with));
             object.insert("pattern".into(), json!(PARAM));
-        } else if has("string") && !number && !["pattern", "enum", "const"].iter().any(|key| object.contains_key(*key)) {
+        } else if has("string") && !number && !["pattern", "enum", "const"].iter().any(|key| object.contains_key(*key))
+        {
             // A text may be written without quotes even where YAML takes it for a number: `command: [sleep, 5]`.
             let with: Vec<Value> = types.iter().map(|t| json!(t)).chain([json!("number"), json!("boolean")]).collect();
             object.insert("type".into(), Value::Array(with));
         }
         let words = object.get("enum").is_some()
-            || object.get("oneOf").and_then(Value::as_array).is_some_and(|all| all.iter().all(|one| one.get("const").is_some()));
+            || object
+                .get("oneOf")
+                .and_then(Value::as_array)
+                .is_some_and(|all| all.iter().all(|one| one.get("const").is_some()));
         if words {
             let description = object.get("description").cloned();
             let choice = Value::Object(std::mem::take(object));
@@ -210,7 +214,12 @@ mod tests {
     #[test]
     fn a_good_scenario_fits() {
         assert_eq!(check(include_str!("good.yaml")), [""; 0]);
-        assert_eq!(check("longwire: 1\nparams: { n: 5 }\nnodes: { a: { host: { mtu: $n, neighbours: $n } } }\nlinks: { l: { loss: $n, framing: ethernet, queue: { fifo: { packets: $n } } } }\n"), [""; 0]);
+        assert_eq!(
+            check(
+                "longwire: 1\nparams: { n: 5 }\nnodes: { a: { host: { mtu: $n, neighbours: $n } } }\nlinks: { l: { loss: $n, framing: ethernet, queue: { fifo: { packets: $n } } } }\n"
+            ),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -301,7 +301,10 @@ mod tests {
         let mut live = live();
         let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
         let change = |loss| Change { loss, ..Change::default() };
-        assert_eq!(live.set("wifi.loss=10%").unwrap(), [(FORWARD, change(loss("10%"))), (BACKWARD, change(loss("10%")))]);
+        assert_eq!(
+            live.set("wifi.loss=10%").unwrap(),
+            [(FORWARD, change(loss("10%"))), (BACKWARD, change(loss("10%")))]
+        );
         assert_eq!(live.set("wifi.toward.ap.loss=2%").unwrap(), [(FORWARD, change(loss("2%")))]);
         assert_eq!(live.set("wifi.toward.a.loss=none").unwrap(), [(BACKWARD, change(Some(LossSpec::None)))]);
         assert_eq!(live.set("wifi.toward.a.wlan0.loss={ random: 3% }").unwrap(), [(BACKWARD, change(loss("3%")))]);

@@ -31,7 +31,11 @@ pub(super) struct Named<T> {
 }
 
 /// Checks services.
-pub(super) fn services(all: &[Named<ServiceSpec>], hosts: &Hosts<'_>, told: &mut Diagnostics) -> IndexMap<String, Service> {
+pub(super) fn services(
+    all: &[Named<ServiceSpec>],
+    hosts: &Hosts<'_>,
+    told: &mut Diagnostics,
+) -> IndexMap<String, Service> {
     let mut services = IndexMap::new();
     for Named { name, span, spec, clean } in all {
         let Some(spec) = spec else { continue };
@@ -108,8 +112,12 @@ fn ready_check(ready: &Spanned<ReadySpec>, clean: bool, told: &mut Diagnostics) 
         return None;
     }
     if checks.len() != 1 {
-        let message = if checks.is_empty() { "`ready` says nothing to look for" } else { "`ready` looks for one thing" };
-        told.push(Diagnostic::error(ready.span, message).help("write one of `tcp: PORT`, `udp: PORT`, `log: TEXT`, `exec: [PROGRAM]`"));
+        let message =
+            if checks.is_empty() { "`ready` says nothing to look for" } else { "`ready` looks for one thing" };
+        told.push(
+            Diagnostic::error(ready.span, message)
+                .help("write one of `tcp: PORT`, `udp: PORT`, `log: TEXT`, `exec: [PROGRAM]`"),
+        );
         return None;
     }
     checks.pop().map(|check| Ready { check, within: spec.within.unwrap_or(READY_WITHIN) })
@@ -201,7 +209,11 @@ fn kind(
         return None;
     }
     if kinds.is_empty() {
-        let missing = if spec.host.is_some() { "write `command` or `shell`" } else { "write `in` and `command` or `shell`, or one of `ping`, `udp`, `tcp`" };
+        let missing = if spec.host.is_some() {
+            "write `command` or `shell`"
+        } else {
+            "write `in` and `command` or `shell`, or one of `ping`, `udp`, `tcp`"
+        };
         told.push(Diagnostic::error(entry.span, format!("the workload `{name}` does nothing")).help(missing));
         return None;
     }
@@ -305,16 +317,25 @@ impl Scope<'_> {
         let port = port(spec.port.as_ref(), told);
         // TCP_CA_NAME_MAX of the kernel, less the terminating zero
         if let Some(congestion) = spec.congestion.as_ref().filter(|c| c.is_empty() || c.len() > 15) {
-            told.push(Diagnostic::error(congestion.span, format!("`{}` cannot name a congestion control", congestion.value)));
+            told.push(Diagnostic::error(
+                congestion.span,
+                format!("`{}` cannot name a congestion control", congestion.value),
+            ));
         }
         let congestion = spec.congestion.as_ref().map(|c| c.value.clone());
         Some(Tcp { path: path?, amount: amount?, port, congestion, sockbuf: spec.sockbuf })
     }
 
-    fn positive<'s>(&self, every: Option<&'s Spanned<Duration>>, told: &mut Diagnostics) -> Option<&'s Spanned<Duration>> {
+    fn positive<'s>(
+        &self,
+        every: Option<&'s Spanned<Duration>>,
+        told: &mut Diagnostics,
+    ) -> Option<&'s Spanned<Duration>> {
         let every = every?;
         if every.value == Duration::ZERO {
-            told.push(Diagnostic::error(every.span, "`every` is 0: it would send without end").help("as in `every: 10ms`"));
+            told.push(
+                Diagnostic::error(every.span, "`every` is 0: it would send without end").help("as in `every: 10ms`"),
+            );
             return None;
         }
         Some(every)
@@ -324,7 +345,9 @@ impl Scope<'_> {
         let Some(size) = size else { return ByteSize::from_bytes(usual) };
         if !(least..=65_000).contains(&size.as_bytes()) {
             let message = format!("a `size` of {} is out of range: {least}B to 65000B", size.value);
-            told.push(Diagnostic::error(size.span, message).help("the first bytes carry the time and number of each packet"));
+            told.push(
+                Diagnostic::error(size.span, message).help("the first bytes carry the time and number of each packet"),
+            );
         }
         size.value
     }
@@ -375,7 +398,9 @@ impl Scope<'_> {
 fn port(port: Option<&Spanned<u16>>, told: &mut Diagnostics) -> Option<u16> {
     let port = port?;
     if port.value == 0 {
-        told.push(Diagnostic::error(port.span, "port 0 is no port: 1 to 65535").help("without `port`, any that is free"));
+        told.push(
+            Diagnostic::error(port.span, "port 0 is no port: 1 to 65535").help("without `port`, any that is free"),
+        );
     }
     Some(port.value)
 }

@@ -22,7 +22,7 @@ fn good(text: &str) -> Resolved {
 }
 
 fn bad(text: &str) -> Vec<String> {
-    try_load(text).err().expect("mistakes")
+    try_load(text).expect_err("mistakes")
 }
 
 fn warnings(resolved: &Resolved) -> Vec<String> {
@@ -45,13 +45,16 @@ nodes: { alice: host, bob: host }
 links:
   wifi: { ends: [alice, bbo], dealy: 5ms, loss: 0.5, queue: { fifo: { packets: 5 } }, mtu: 40 }
 ");
-    assert_eq!(told, [
-        "4:25: unknown node `bbo` (did you mean `bob`?)",
-        "4:31: unknown field `dealy` (did you mean `delay`?)",
-        "4:49: `0.5` has no unit, and could mean 0.5 % or a fraction of one: write `0.5%` for the first, with `ppm` for parts per million",
-        "4:54: `queue` without `rate`: a wire that takes no time has no queue (name a `rate`, or take `queue` away)",
-        "4:92: an mtu of 40 is out of range: 68 to 65535 bytes",
-    ]);
+    assert_eq!(
+        told,
+        [
+            "4:25: unknown node `bbo` (did you mean `bob`?)",
+            "4:31: unknown field `dealy` (did you mean `delay`?)",
+            "4:49: `0.5` has no unit, and could mean 0.5 % or a fraction of one: write `0.5%` for the first, with `ppm` for parts per million",
+            "4:54: `queue` without `rate`: a wire that takes no time has no queue (name a `rate`, or take `queue` away)",
+            "4:92: an mtu of 40 is out of range: 68 to 65535 bytes",
+        ]
+    );
 }
 
 #[test]
@@ -81,28 +84,31 @@ workloads:
   three: { in: alice, command: [], after: [rtt, fuor] }
 timeline: []
 ");
-    assert_eq!(told, [
-        "1:11: version 2 of the language is not known here (this longwire reads `longwire: 1`)",
-        "2:1: unknown field `duraton` (did you mean `duration`?)",
-        "3:7: `seven` stands where a whole number from 0 should",
-        "7:8: `hots` is not known here (did you mean `host`?)",
-        "8:27: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
-        "9:3: `al.ice` cannot be a name: it has `.` in it (letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes)",
-        "12:36: unknown parameter `$los` (did you mean `loss`?)",
-        "12:51: unknown profile `wifi-por` (did you mean `wifi-poor`?)",
-        "13:27: `rtt` and `delay` both say how long a frame travels (keep one: `rtt` is there and back, half for each direction; `delay` is one way)",
-        "13:83: `Mbps` is not a unit of a rate, did you mean `5Mbit`? (units: bit kbit Mbit Gbit)",
-        "14:16: a link has two ends, not 1 (as in `ends: [alice, bob]`; more than two meet at a switch)",
-        "15:3: `alice` is already the name of one of the nodes (nodes, links, services and workloads share one name space: choose another name)",
-        "15:32: `averyveryverylongname` is too long for an interface: at most 15 bytes (as in `alice.wlan0`)",
-        "17:19: unknown field `comand` (did you mean `command`?)",
-        "19:16: unknown host `alcie` (did you mean `alice`?)",
-        "20:40: unknown field `evry` (did you mean `every`?)",
-        "21:26: `two` is both `shell` and `ping` (make two workloads of it)",
-        "22:32: the `command` of `three` is empty",
-        "22:49: unknown workload `fuor` (known here: `fetch`, `rtt`, `two`, `three`)",
-        "23:1: `timeline` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
-    ]);
+    assert_eq!(
+        told,
+        [
+            "1:11: version 2 of the language is not known here (this longwire reads `longwire: 1`)",
+            "2:1: unknown field `duraton` (did you mean `duration`?)",
+            "3:7: `seven` stands where a whole number from 0 should",
+            "7:8: `hots` is not known here (did you mean `host`?)",
+            "8:27: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
+            "9:3: `al.ice` cannot be a name: it has `.` in it (letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes)",
+            "12:36: unknown parameter `$los` (did you mean `loss`?)",
+            "12:51: unknown profile `wifi-por` (did you mean `wifi-poor`?)",
+            "13:27: `rtt` and `delay` both say how long a frame travels (keep one: `rtt` is there and back, half for each direction; `delay` is one way)",
+            "13:83: `Mbps` is not a unit of a rate, did you mean `5Mbit`? (units: bit kbit Mbit Gbit)",
+            "14:16: a link has two ends, not 1 (as in `ends: [alice, bob]`; more than two meet at a switch)",
+            "15:3: `alice` is already the name of one of the nodes (nodes, links, services and workloads share one name space: choose another name)",
+            "15:32: `averyveryverylongname` is too long for an interface: at most 15 bytes (as in `alice.wlan0`)",
+            "17:19: unknown field `comand` (did you mean `command`?)",
+            "19:16: unknown host `alcie` (did you mean `alice`?)",
+            "20:40: unknown field `evry` (did you mean `every`?)",
+            "21:26: `two` is both `shell` and `ping` (make two workloads of it)",
+            "22:32: the `command` of `three` is empty",
+            "22:49: unknown workload `fuor` (known here: `fetch`, `rtt`, `two`, `three`)",
+            "23:1: `timeline` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
+        ]
+    );
 }
 
 /// Two hosts and a link, with these fields of the link.
@@ -137,14 +143,16 @@ fn the_users_fields_win_over_a_presets_side() {
 
 #[test]
 fn profiles_and_their_users() {
-    assert_eq!(bad(&with_link("profile: dsl")), [
-        "4:31: the profile `dsl` is faster one way than the other (say which end downloads, as in `user: a`)"
-    ]);
+    assert_eq!(
+        bad(&with_link("profile: dsl")),
+        ["4:31: the profile `dsl` is faster one way than the other (say which end downloads, as in `user: a`)"]
+    );
     assert_eq!(bad(&with_link("profile: dsl, user: c")), ["4:42: `c` is not an end of this link (did you mean `a`?)"]);
     assert_eq!(bad(&with_link("user: a")).len(), 1);
-    assert_eq!(warnings(&good(&with_link("profile: lan, user: a"))), [
-        "4:42: `user` changes nothing: the profile `lan` is the same both ways"
-    ]);
+    assert_eq!(
+        warnings(&good(&with_link("profile: lan, user: a"))),
+        ["4:42: `user` changes nothing: the profile `lan` is the same both ways"]
+    );
 }
 
 #[test]
@@ -154,9 +162,10 @@ fn round_trips_are_halved_and_displace_only_the_mean() {
     assert_eq!((forward.delay.mean, backward.delay.mean), (Duration::from_nanos(4), Duration::from_nanos(3)));
     assert_eq!((forward.delay.jitter, backward.delay.jitter), (Duration::from_millis(10), Duration::from_nanos(1)));
     assert_eq!(bad(&with_link("rtt: 5")), ["4:27: `5` has no unit: write `5ms` (units: ns us µs ms s m h)"]);
-    assert_eq!(bad(&with_link("toward: { a: { rtt: 5ms } }")), [
-        "4:37: unknown field `rtt` (`rtt` is of both directions: write `delay`, one way)"
-    ]);
+    assert_eq!(
+        bad(&with_link("toward: { a: { rtt: 5ms } }")),
+        ["4:37: unknown field `rtt` (`rtt` is of both directions: write `delay`, one way)"]
+    );
     let jitter = good(&with_link("rtt: 10ms, delay: { jitter: 1ms }")).plan.links[0].directions[0].delay;
     let expected = DelaySpec { jitter: Duration::from_millis(1), ..DelaySpec::constant(Duration::from_millis(5)) };
     assert_eq!(jitter, expected);
@@ -164,15 +173,18 @@ fn round_trips_are_halved_and_displace_only_the_mean() {
 
 #[test]
 fn mtu_bounds_and_ipv6() {
-    let mtu = |fields: &str| good(&with_link(fields)).network.hosts.iter().map(|h| h.interfaces[0].mtu).collect::<Vec<_>>();
+    let mtu =
+        |fields: &str| good(&with_link(fields)).network.hosts.iter().map(|h| h.interfaces[0].mtu).collect::<Vec<_>>();
     assert_eq!(mtu("mtu: 1280"), [1280, 1280]);
     assert_eq!(mtu("mtu: 9000, toward: { b: { mtu: 1300 } }"), [1300, 9000]);
     assert_eq!(mtu("mtu: 65535"), [65_521, 65_521]);
     assert_eq!(bad(&with_link("mtu: 1279")).len(), 1); // once, although both hosts have it
+    assert_eq!(bad(&with_link("toward: { b: { mtu: 1279 } }")).len(), 1);
     assert_eq!(bad(&with_link("mtu: 65536")), ["4:27: an mtu of 65536 is out of range: 68 to 65535 bytes"]);
     let without = format!("{}addressing: {{ ipv6: none }}\n", with_link("mtu: 68"));
     assert_eq!(good(&without).network.hosts[0].interfaces[0].mtu, 68);
-    let own = "longwire: 1\nnodes: { a: { host: { mtu: 1400 } }, b: host }\nlinks: { l: { ends: [a, b], mtu: 9000 } }\n";
+    let own =
+        "longwire: 1\nnodes: { a: { host: { mtu: 1400 } }, b: host }\nlinks: { l: { ends: [a, b], mtu: 9000 } }\n";
     assert_eq!(good(own).network.hosts[0].interfaces[0].mtu, 1400);
 }
 
@@ -187,25 +199,34 @@ links:
   z: { ends: [s3, s1] }
   h: { ends: [a, s1] }
 ");
-    assert_eq!(told, [
-        "6:3: `z` closes a loop of switches: s3 (z) s1 (x) s2 (y) s3 (frames would go round it for ever: take one of its links away)"
-    ]);
+    assert_eq!(
+        told,
+        [
+            "6:3: `z` closes a loop of switches: s3 (z) s1 (x) s2 (y) s3 (frames would go round it for ever: take one of its links away)"
+        ]
+    );
 }
 
 #[test]
 fn ends_and_interfaces() {
     let link = |ends: &str| {
-        format!("longwire: 1\nnodes: {{ a: host, s: switch, v: {{ external: {{ tap: t }} }} }}\nlinks: {{ l: {{ ends: {ends} }}, m: {{ ends: [a.eth0, s] }} }}\n")
+        format!(
+            "longwire: 1\nnodes: {{ a: host, s: switch, v: {{ external: {{ tap: t }} }} }}\nlinks: {{ l: {{ ends: {ends} }}, m: {{ ends: [a.eth0, s] }} }}\n"
+        )
     };
     assert_eq!(bad(&link("[a, a]"))[0], "3:25: both ends are `a` (a link joins two different nodes)");
     assert_eq!(bad(&link("[a, s.p0]"))[0], "3:25: `s` is a switch: its ports have no names (write the switch alone)");
     assert_eq!(bad(&link("[s, v.eth0]")).len(), 1);
-    assert_eq!(bad(&link("[a.eth0, s]"))[1], "3:48: `a.eth0` is the end of two links (give one of them another interface)");
+    assert_eq!(
+        bad(&link("[a.eth0, s]"))[1],
+        "3:48: `a.eth0` is the end of two links (give one of them another interface)"
+    );
     assert_eq!(bad(&link("[a, s, v]")).len(), 1);
     assert_eq!(bad(&link("a")), ["3:21: `a` stands where a list should"]);
     // eth0 is taken by the later link
     let resolved = good(&link("[a, s]"));
-    let names: Vec<_> = resolved.network.hosts[0].interfaces.iter().map(|i| (i.name.as_str(), i.link.as_str())).collect();
+    let names: Vec<_> =
+        resolved.network.hosts[0].interfaces.iter().map(|i| (i.name.as_str(), i.link.as_str())).collect();
     assert_eq!(names, [("eth1", "l"), ("eth0", "m")]);
     assert_eq!(warnings(&resolved), ["2:30: `v` is an external machine without a link"]);
 }
@@ -213,16 +234,20 @@ fn ends_and_interfaces() {
 #[test]
 fn ports_join_the_plan_to_the_hosts() {
     let resolved = good(GOOD);
-    let nodes: Vec<_> = resolved.plan.nodes.iter().map(|node| (node.name.as_str(), node.kind == NodeKind::Port)).collect();
-    assert_eq!(nodes, [
-        ("alice.wlan0", true),
-        ("bob.eth0", true),
-        ("ap", false),
-        ("vm.lw0", true),
-        ("phone.wlan0", true),
-        ("phone.lte0", true),
-        ("core.eth0", true)
-    ]);
+    let nodes: Vec<_> =
+        resolved.plan.nodes.iter().map(|node| (node.name.as_str(), node.kind == NodeKind::Port)).collect();
+    assert_eq!(
+        nodes,
+        [
+            ("alice.wlan0", true),
+            ("bob.eth0", true),
+            ("ap", false),
+            ("vm.lw0", true),
+            ("phone.wlan0", true),
+            ("phone.lte0", true),
+            ("core.eth0", true)
+        ]
+    );
     for port in &resolved.ports {
         let host = &resolved.network.hosts[port.host];
         let name = format!("{}.{}", host.name, host.interfaces[port.interface].name);
@@ -238,10 +263,10 @@ fn neighbours_are_all_others_of_the_segment_whose_mac_is_known() {
     let resolved = good(GOOD);
     let alice = &resolved.network.hosts[0];
     let addresses: Vec<_> = alice.interfaces[0].neighbours.iter().map(|(address, _)| address.to_string()).collect();
-    assert_eq!(addresses, [
-        "10.0.0.2", "fd00::2", "fe80::5c18:baff:fe94:64c",
-        "10.0.0.9", "fd00::3", "fe80::4c9e:d5ff:fe09:210f",
-    ]);
+    assert_eq!(
+        addresses,
+        ["10.0.0.2", "fd00::2", "fe80::5c18:baff:fe94:64c", "10.0.0.9", "fd00::3", "fe80::4c9e:d5ff:fe09:210f",]
+    );
     assert_eq!(alice.interfaces[0].neighbours[0].1, resolved.network.hosts[1].interfaces[0].mac);
     let core = resolved.network.hosts.iter().find(|host| host.name == "core").unwrap();
     assert!(core.interfaces[0].neighbours.is_empty(), "it asked for dynamic ones");
@@ -345,11 +370,14 @@ fn workloads_that_cannot_be_are_told() {
 #[test]
 fn addresses_of_a_host_with_several_interfaces() {
     let text = |addresses: &str| {
-        format!("longwire: 1\nnodes: {{ a: {{ host: {{ addresses: {addresses} }} }}, b: host, c: host }}\nlinks: {{ l: {{ ends: [a, b] }}, m: {{ ends: [a, c] }} }}\n")
+        format!(
+            "longwire: 1\nnodes: {{ a: {{ host: {{ addresses: {addresses} }} }}, b: host, c: host }}\nlinks: {{ l: {{ ends: [a, b] }}, m: {{ ends: [a, c] }} }}\n"
+        )
     };
-    assert_eq!(bad(&text("[10.0.0.1/24]")), [
-        "2:34: `a` has 2 interfaces: say which one has which addresses (write `addresses: { eth0: […], eth1: […] }`)"
-    ]);
+    assert_eq!(
+        bad(&text("[10.0.0.1/24]")),
+        ["2:34: `a` has 2 interfaces: say which one has which addresses (write `addresses: { eth0: […], eth1: […] }`)"]
+    );
     assert_eq!(bad(&text("{ eth2: [10.0.0.1/24] }"))[0], "2:36: `a` has no interface `eth2` (did you mean `eth0`?)");
     assert!(bad(&text("10.0.0.1/24"))[0].contains("write `[10.0.0.1/24]`"));
     let resolved = good(&text("{ eth1: [10.0.0.1/24] }"));
@@ -362,7 +390,9 @@ fn addresses_of_a_host_with_several_interfaces() {
 #[test]
 fn gateways_are_neighbours() {
     let text = |route: &str| {
-        format!("longwire: 1\nnodes: {{ a: {{ host: {{ routes: [{{ {route} }}] }} }}, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n")
+        format!(
+            "longwire: 1\nnodes: {{ a: {{ host: {{ routes: [{{ {route} }}] }} }}, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n"
+        )
     };
     let routes = |route: &str| good(&text(route)).network.hosts[0].routes.clone();
     let route = &routes("to: default, via: \"fd00::2\"")[0];
@@ -376,7 +406,9 @@ fn gateways_are_neighbours() {
 #[test]
 fn external_machines_say_where_they_are() {
     let text = |external: &str| {
-        format!("longwire: 1\nnodes: {{ a: host, v: {{ external: {external} }} }}\nlinks: {{ l: {{ ends: [a, v] }} }}\n")
+        format!(
+            "longwire: 1\nnodes: {{ a: host, v: {{ external: {external} }} }}\nlinks: {{ l: {{ ends: [a, v] }} }}\n"
+        )
     };
     assert!(bad(&text("{}"))[0].contains("does not say where it is"));
     assert!(bad(&text("{ tap: t, netns: 1 }"))[0].contains("both say where"));
@@ -393,7 +425,10 @@ fn external_machines_say_where_they_are() {
 
 #[test]
 fn overrides_replace_what_the_file_says() {
-    let files = MemoryFiles::one("dir/test.yaml", &with_link("loss: $x").replace("longwire: 1", "longwire: 1\nparams: { x: 1% }"));
+    let files = MemoryFiles::one(
+        "dir/test.yaml",
+        &with_link("loss: $x").replace("longwire: 1", "longwire: 1\nparams: { x: 1% }"),
+    );
     let overrides = Overrides { params: vec![("x".into(), "5%".into())], seed: Some(99) };
     let resolved = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap();
     assert_eq!((resolved.plan.seed, resolved.scenario.name.as_str()), (99, "test"));

@@ -67,11 +67,7 @@ pub(super) fn ends(
     Some([a.clone(), b.clone()])
 }
 
-fn end(
-    text: &Spanned<String>,
-    nodes: &IndexMap<String, NodeEntry>,
-    diagnostics: &mut Diagnostics,
-) -> Option<End> {
+fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics: &mut Diagnostics) -> Option<End> {
     let (name, interface) = match text.split_once('.') {
         Some((name, interface)) => (name, Some(interface)),
         None => (text.as_str(), None),
@@ -126,7 +122,11 @@ pub(super) fn interface_name(name: &str) -> Result<(), String> {
 }
 
 /// Gives names to the interfaces that have none, and checks that those given are not taken twice.
-pub(super) fn name_interfaces(links: &mut [&mut [End; 2]], nodes: &IndexMap<String, NodeEntry>, diagnostics: &mut Diagnostics) {
+pub(super) fn name_interfaces(
+    links: &mut [&mut [End; 2]],
+    nodes: &IndexMap<String, NodeEntry>,
+    diagnostics: &mut Diagnostics,
+) {
     let mut taken: BTreeMap<(usize, String), Span> = BTreeMap::new();
     for end in links.iter().flat_map(|ends| ends.iter()) {
         let Some(interface) = &end.interface else { continue };
@@ -175,9 +175,11 @@ pub(super) fn forbid_loops(trunks: &[Trunk<'_>], diagnostics: &mut Diagnostics) 
                 names.push(next.name.clone());
                 at = next.node;
             }
-            let mut error =
-                Diagnostic::error(trunk.span, format!("`{}` closes a loop of switches: {}", trunk.link, names.join(" ")))
-                    .help("frames would go round it for ever: take one of its links away");
+            let mut error = Diagnostic::error(
+                trunk.span,
+                format!("`{}` closes a loop of switches: {}", trunk.link, names.join(" ")),
+            )
+            .help("frames would go round it for ever: take one of its links away");
             for step in way {
                 error = error.related(step.span, "part of the loop");
             }
@@ -222,7 +224,11 @@ fn path<'a, 't>(
 /// Groups of host interfaces that hear each other's broadcasts: joined by links and switches. Each is a list of (link,
 /// end) in the order of `ports`. Groups stand in the order of their links, so that a link added at the end of a file
 /// leaves the groups before it, and with them their subnets, as they were.
-pub(super) fn segments(ports: &[(usize, usize)], links: &[&[End; 2]], is_switch: impl Fn(usize) -> bool) -> Vec<Vec<(usize, usize)>> {
+pub(super) fn segments(
+    ports: &[(usize, usize)],
+    links: &[&[End; 2]],
+    is_switch: impl Fn(usize) -> bool,
+) -> Vec<Vec<(usize, usize)>> {
     // One cell for each link; links that meet at a switch are one.
     let mut parent: Vec<usize> = (0..links.len()).collect();
     fn root(parent: &mut [usize], mut at: usize) -> usize {
@@ -276,10 +282,13 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         forbid_loops(&trunks, &mut diagnostics);
         let told: Vec<_> = diagnostics.iter().map(|d| (d.message.as_str(), d.related.len())).collect();
-        assert_eq!(told, [
-            ("`d` closes a loop of switches: s2 (d) s0 (a) s1 (b) s2", 2),
-            ("`e` closes a loop of switches: s0 (e) s3 (c) s0", 1)
-        ]);
+        assert_eq!(
+            told,
+            [
+                ("`d` closes a loop of switches: s2 (d) s0 (a) s1 (b) s2", 2),
+                ("`e` closes a loop of switches: s0 (e) s3 (c) s0", 1)
+            ]
+        );
     }
 
     #[test]

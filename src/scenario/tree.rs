@@ -193,7 +193,8 @@ mod tests {
         map.set(entry("a", leaf("1")));
         map.set(entry("b", leaf("2")));
         map.set(entry("a", leaf("3")));
-        let keys: Vec<_> = map.entries().unwrap().iter().map(|e| (e.key.as_str(), e.value.as_text().unwrap())).collect();
+        let keys: Vec<_> =
+            map.entries().unwrap().iter().map(|e| (e.key.as_str(), e.value.as_text().unwrap())).collect();
         assert_eq!(keys, [("a", "3"), ("b", "2")]);
         assert_eq!(map.remove("a").unwrap().value, leaf("3"));
         assert!(map.get("a").is_none());
