@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceSpan};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+};
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Sources, Span};
 
@@ -37,7 +39,7 @@ pub(super) fn render(wrong: &Diagnostics, sources: &Sources, terminal: bool) -> 
         (true, true) => GraphicalTheme::unicode_nocolor(),
         (false, _) => GraphicalTheme::none(),
     };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(0);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(1);
     let mut out = String::new();
     for diagnostic in wrong.iter() {
         let shown = Shown { diagnostic, source: diagnostic.span.filter(has_place).map(|span| named(span, sources)) };
@@ -62,15 +64,48 @@ fn has_place(span: &Span) -> bool {
     span.line > 0
 }
 
-fn named(span: Span, sources: &Sources) -> NamedSource<String> {
-    NamedSource::new(sources.name(span.source), sources.text(span.source).to_owned())
+fn named(span: Span, sources: &Sources) -> WholeLines {
+    WholeLines { name: sources.name(span.source).to_owned(), text: sources.text(span.source).to_owned() }
+}
+
+/// A source of which the lines of a place are shown, no more and no less: without context lines miette shows the place
+/// alone, with them its neighbours too.
+#[derive(Debug)]
+struct WholeLines {
+    name: String,
+    text: String,
+}
+
+impl SourceCode for WholeLines {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        context_lines_before: usize,
+        _context_lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        // Without context lines it asks for line and column of the place itself.
+        let shown = if context_lines_before == 0 { *span } else { whole_lines(&self.text, span) };
+        let inner = self.text.read_span(&shown, 0, 0)?;
+        let (line, column, count) = (inner.line(), inner.column(), inner.line_count());
+        let contents = MietteSpanContents::new_named(self.name.clone(), inner.data(), *inner.span(), line, column, count);
+        Ok(Box::new(contents))
+    }
+}
+
+fn whole_lines(text: &str, span: &SourceSpan) -> SourceSpan {
+    let bytes = text.as_bytes();
+    let begin = span.offset().min(bytes.len());
+    let end = (span.offset() + span.len()).min(bytes.len());
+    let start = bytes[..begin].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let end = bytes[end..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| end + at);
+    SourceSpan::new(start.into(), end - start)
 }
 
 /// A diagnostic in the shape that miette draws.
 #[derive(Debug)]
 struct Shown<'a> {
     diagnostic: &'a Diagnostic,
-    source: Option<NamedSource<String>>,
+    source: Option<WholeLines>,
 }
 
 impl std::fmt::Display for Shown<'_> {
@@ -140,7 +175,7 @@ mod tests {
     #[test]
     fn a_mistake_is_shown_with_its_place_its_line_and_its_cure() {
         let mut sources = Sources::default();
-        let source = sources.add("a.yaml", "links:\n  wifi: { dealy: 5ms }\n");
+        let source = sources.add("a.yaml", "links:\n  wifi: { dealy: 5ms }\nnodes: {}\n");
         let mut wrong = Diagnostics::default();
         let span = Span { source, start: 17, len: 5, line: 2, column: 11 };
         wrong.push(Diagnostic::error(span, "unknown field `dealy`").help("did you mean `delay`?"));
@@ -148,6 +183,7 @@ mod tests {
         for part in ["unknown field `dealy`", "a.yaml:2:11", "wifi: { dealy: 5ms }", "did you mean `delay`?", "1 error"] {
             assert!(text.contains(part), "{part} in:\n{text}");
         }
+        assert!(!text.contains("links:") && !text.contains("nodes:"), "its neighbours are not shown:\n{text}");
         assert!(!text.contains('\x1b'));
     }
 }
