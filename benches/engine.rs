@@ -27,7 +27,8 @@ fn model_set(name: &str) -> DirectionSpec {
     let loss = LossSpec::Random("1%".parse().expect("a probability"));
     let fifo = Some(QueueSpec::Fifo(FifoSpec { packets: Some(1000), ..FifoSpec::UNLIMITED }));
     let none = DirectionSpec { framing: Framing::None, ..DirectionSpec::default() };
-    let jitter = DelaySpec { jitter: Duration::from_millis(1), distribution: Distribution::Normal, order: Order::Keep, ..delay };
+    let jitter =
+        DelaySpec { jitter: Duration::from_millis(1), distribution: Distribution::Normal, order: Order::Keep, ..delay };
     match name {
         "none" => none,
         "delay" => DirectionSpec { delay, ..none },
@@ -117,7 +118,8 @@ fn sizes(c: &mut Criterion) {
 }
 
 fn trains(c: &mut Criterion) {
-    let cases = [("delay", 1), ("delay", 44), ("delay+loss", 44), ("delay+loss+rate+fifo", 2), ("delay+loss+rate+fifo", 44)];
+    let cases =
+        [("delay", 1), ("delay", 44), ("delay+loss", 44), ("delay+loss+rate+fifo", 2), ("delay+loss+rate+fifo", 44)];
     measure(c, "trains", &cases.map(|(set, frames)| (set, 1, 1500, frames)));
 }
 

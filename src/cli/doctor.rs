@@ -25,7 +25,9 @@ pub(super) fn main(_: &Args) -> Exit {
     for probe in &probes {
         let (style, mark, words) = match (&probe.outcome, probe.optional) {
             (Ok(found), _) => (GOOD, "ok  ", found.clone()),
-            (Err(error), true) => (DOUBT, "none", format!("{error} (needed for: {}; a run works without it)", probe.purpose)),
+            (Err(error), true) => {
+                (DOUBT, "none", format!("{error} (needed for: {}; a run works without it)", probe.purpose))
+            }
             (Err(error), false) => {
                 missing = true;
                 (BAD, "FAIL", format!("{error} (needed for: {})", probe.purpose))

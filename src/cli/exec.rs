@@ -35,10 +35,12 @@ pub(super) fn main(args: &Args) -> i32 {
         }
     };
     // This terminal's own environment, and what the run adds.
-    let own = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let own =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let added: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with("LONGWIRE_")).collect();
     let env: Vec<(String, String)> = own.filter(|(name, _)| !name.starts_with("LONGWIRE_")).chain(added).collect();
-    let shell = || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
+    let shell =
+        || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
     let argv = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
     let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
     match join_and_run(&namespaces, &Program { argv, env, cwd, root: args.root }, &identity) {

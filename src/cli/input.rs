@@ -42,9 +42,8 @@ struct Disk;
 impl Files for Disk {
     fn read(&self, path: &Path) -> Result<String, String> {
         std::fs::read(path).map_err(|error| plain(&error)).and_then(|bytes| {
-            String::from_utf8(bytes).map_err(|error| {
-                format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to())
-            })
+            String::from_utf8(bytes)
+                .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
         })
     }
 }

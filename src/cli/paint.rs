@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
 };
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Sources, Span};
@@ -87,7 +88,8 @@ impl SourceCode for WholeLines {
         let shown = if context_lines_before == 0 { *span } else { whole_lines(&self.text, span) };
         let inner = self.text.read_span(&shown, 0, 0)?;
         let (line, column, count) = (inner.line(), inner.column(), inner.line_count());
-        let contents = MietteSpanContents::new_named(self.name.clone(), inner.data(), *inner.span(), line, column, count);
+        let contents =
+            MietteSpanContents::new_named(self.name.clone(), inner.data(), *inner.span(), line, column, count);
         Ok(Box::new(contents))
     }
 }
@@ -180,7 +182,8 @@ mod tests {
         let span = Span { source, start: 17, len: 5, line: 2, column: 11 };
         wrong.push(Diagnostic::error(span, "unknown field `dealy`").help("did you mean `delay`?"));
         let text = render(&wrong, &sources, false);
-        for part in ["unknown field `dealy`", "a.yaml:2:11", "wifi: { dealy: 5ms }", "did you mean `delay`?", "1 error"] {
+        for part in ["unknown field `dealy`", "a.yaml:2:11", "wifi: { dealy: 5ms }", "did you mean `delay`?", "1 error"]
+        {
             assert!(text.contains(part), "{part} in:\n{text}");
         }
         assert!(!text.contains("links:") && !text.contains("nodes:"), "its neighbours are not shown:\n{text}");

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::Exit;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
-use super::Exit;
 use crate::host::Cause;
 use crate::record::report::{Report, Verdict};
 use crate::record::terminal;
@@ -39,13 +39,15 @@ pub(super) fn main(args: &Args) -> Exit {
     };
     let out = match &args.out {
         None => None,
-        Some(path) => match OutDir::create(path).and_then(|out| explain_beforehand(&out, &resolved, args).map(|()| out)) {
-            Ok(out) => Some(out),
-            Err(error) => {
-                paint::complain(&format!("cannot write to the directory {}: {error}", path.display()));
-                return Exit::Input;
+        Some(path) => {
+            match OutDir::create(path).and_then(|out| explain_beforehand(&out, &resolved, args).map(|()| out)) {
+                Ok(out) => Some(out),
+                Err(error) => {
+                    paint::complain(&format!("cannot write to the directory {}: {error}", path.display()));
+                    return Exit::Input;
+                }
             }
-        },
+        }
     };
     let options = Options { out: out.clone(), file: args.file.display().to_string() };
     let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone() };
@@ -70,7 +72,11 @@ fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io
     out.write("plan.yaml", &listing(resolved))?;
     let file = std::path::absolute(&args.file)?;
     let words = [vec!["longwire run".to_owned(), file.display().to_string()], args.overrides.words()].concat();
-    let seed = if args.overrides.overrides().seed.is_some() { String::new() } else { format!(" --seed {}", resolved.scenario.seed) };
+    let seed = if args.overrides.overrides().seed.is_some() {
+        String::new()
+    } else {
+        format!(" --seed {}", resolved.scenario.seed)
+    };
     out.write("command.txt", &format!("{}{seed}\n", words.join(" ")))
 }
 
@@ -81,7 +87,8 @@ fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
     paint::print(if to_stdout { &json } else { &text });
     let mut written = Ok(());
     if let Some(path) = args.json.as_ref().filter(|_| !to_stdout) {
-        written = std::fs::write(path, &json).map_err(|e| format!("cannot write the report to {}: {e}", path.display()));
+        written =
+            std::fs::write(path, &json).map_err(|e| format!("cannot write the report to {}: {e}", path.display()));
     }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();

@@ -17,7 +17,7 @@ mod sink;
 use std::collections::VecDeque;
 
 pub use command::{Change, Command, Rejected};
-pub use counters::{Amount, TimeStatistics, DirectionCounters, Dropped, NodeCounters};
+pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters, TimeStatistics};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
 pub use sink::{Fate, FateKind, FrameSink, Place};
 

@@ -47,7 +47,9 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
     let rows: Vec<(String, String, Vec<String>)> = report
         .directions
         .iter()
-        .map(|d| (format!("{} {} → {}", d.link, d.from, d.to), requested(&d.requested), delivered(d, report.duration_ns)))
+        .map(|d| {
+            (format!("{} {} → {}", d.link, d.from, d.to), requested(&d.requested), delivered(d, report.duration_ns))
+        })
         .collect();
     let width = |of: fn(&(String, String, Vec<String>)) -> &str, title: &str| {
         rows.iter().map(|row| of(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
@@ -141,7 +143,11 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
     lines
 }
 
-fn write_works<'a>(out: &mut String, title: &str, works: impl Iterator<Item = (&'a String, &'a Work)>) -> std::fmt::Result {
+fn write_works<'a>(
+    out: &mut String,
+    title: &str,
+    works: impl Iterator<Item = (&'a String, &'a Work)>,
+) -> std::fmt::Result {
     let works: Vec<_> = works.collect();
     if works.is_empty() {
         return Ok(());
@@ -188,8 +194,12 @@ fn results(work: &Work) -> Vec<String> {
             let (Some(sent), Some(unique)) = (number(&["sender", "sent"]), number(&["receiver", "unique"])) else {
                 return Vec::new();
             };
-            let mut line =
-                format!("{} of {} datagrams arrived, lost {}", grouped(unique), grouped(sent), share(sent.saturating_sub(unique), sent));
+            let mut line = format!(
+                "{} of {} datagrams arrived, lost {}",
+                grouped(unique),
+                grouped(sent),
+                share(sent.saturating_sub(unique), sent)
+            );
             if let Some(bps) = number(&["receiver", "throughput_bps"]) {
                 let _ = write!(line, ", {}", rate(bps));
             }
@@ -201,7 +211,11 @@ fn results(work: &Work) -> Vec<String> {
             if let Some(jitter) = number(&["receiver", "jitter_ns", "last"]) {
                 more.push(format!("jitter {} (RFC 3550)", time(jitter)));
             }
-            for (key, word) in [("duplicates", "duplicates"), ("reordered", "reordered"), ("socket_dropped", "dropped by the receiver's own socket")] {
+            for (key, word) in [
+                ("duplicates", "duplicates"),
+                ("reordered", "reordered"),
+                ("socket_dropped", "dropped by the receiver's own socket"),
+            ] {
                 if let Some(n) = number(&["receiver", key]).filter(|n| *n > 0) {
                     more.push(format!("{word} {}", grouped(n)));
                 }

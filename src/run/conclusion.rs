@@ -31,7 +31,8 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
 }
 
 pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: Ended) -> Report {
-    let validity = validity::judge(outcome, ring_drops(resolved, outcome, &ended.statistics), resolved.scenario.validity);
+    let validity =
+        validity::judge(outcome, ring_drops(resolved, outcome, &ended.statistics), resolved.scenario.validity);
     let (verdict, reasons) = verdict(&ended, &validity.reasons);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
@@ -136,7 +137,8 @@ fn ring_drops(resolved: &Resolved, outcome: &Outcome, statistics: &Statistics) -
 
 fn machine() -> Machine {
     Machine {
-        kernel: nix::sys::utsname::uname().map_or_else(|_| String::new(), |u| u.release().to_string_lossy().into_owned()),
+        kernel: nix::sys::utsname::uname()
+            .map_or_else(|_| String::new(), |u| u.release().to_string_lossy().into_owned()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         version: env!("CARGO_PKG_VERSION"),
     }

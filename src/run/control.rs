@@ -103,7 +103,8 @@ impl Control {
     /// # Errors
     /// Those of binding a socket.
     pub fn listen(name: &str) -> io::Result<Control> {
-        let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+        let name: String =
+            name.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
         let name = format!("{}-{}", name.chars().take(60).collect::<String>(), std::process::id());
         let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(format!("{PREFIX}{name}"))?)?;
         listener.set_nonblocking(true)?;

@@ -14,7 +14,9 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::clock::Clock;
 use super::taps::{Taps, Wake};
-use crate::engine::{Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics};
+use crate::engine::{
+    Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
+};
 use crate::port::tap::TapPort;
 use crate::record::event_log::Entry;
 use crate::units::{Duration, Instant};

@@ -28,9 +28,10 @@ fn up_or_down(links: &LiveLinks, text: &str) -> Result<Option<Command>, String> 
     let Some((name, state @ ("down" | "up"))) = text.split_once('=').map(|(n, s)| (n.trim(), s.trim())) else {
         return Ok(None);
     };
-    let link = links.names().position(|link| link == name).ok_or_else(|| {
-        format!("`{text}`: no link `{name}`: {}", crate::diag::suggestion(name, links.names()))
-    })?;
+    let link = links
+        .names()
+        .position(|link| link == name)
+        .ok_or_else(|| format!("`{text}`: no link `{name}`: {}", crate::diag::suggestion(name, links.names())))?;
     let link = LinkId(link as u32);
     Ok(Some(if state == "down" { Command::Down(link) } else { Command::Up(link) }))
 }

@@ -145,7 +145,14 @@ impl Service {
     }
 
     /// Runs the probe again and again until one succeeds.
-    fn exec(&mut self, argv: &[String], host: &str, now: Instant, processes: &mut Processes, around: &Surroundings<'_>) -> bool {
+    fn exec(
+        &mut self,
+        argv: &[String],
+        host: &str,
+        now: Instant,
+        processes: &mut Processes,
+        around: &Surroundings<'_>,
+    ) -> bool {
         if let Some(probe) = self.probe {
             if !processes.get(probe).is_done(now) {
                 return false;

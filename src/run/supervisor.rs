@@ -163,7 +163,9 @@ fn finish_log(thread: Option<JoinHandle<io::Result<()>>>) -> Result<(), RunError
     match thread.map(JoinHandle::join) {
         None | Some(Ok(Ok(()))) => Ok(()),
         Some(Ok(Err(error))) => Err(RunError::Machine { doing: "write the event log", error }),
-        Some(Err(_)) => Err(RunError::Machine { doing: "write the event log", error: io::Error::other("its thread ended") }),
+        Some(Err(_)) => {
+            Err(RunError::Machine { doing: "write the event log", error: io::Error::other("its thread ended") })
+        }
     }
 }
 
@@ -241,11 +243,8 @@ impl Run<'_> {
 
     /// Starts the workloads whose time has come, and notes it.
     fn start_due(&mut self, zero: Instant, now: Instant) {
-        let ended: Vec<(String, Option<Instant>)> = self
-            .work
-            .iter()
-            .map(|work| (work.name.clone(), work.ended.or(work.is_done().then_some(now))))
-            .collect();
+        let ended: Vec<(String, Option<Instant>)> =
+            self.work.iter().map(|work| (work.name.clone(), work.ended.or(work.is_done().then_some(now)))).collect();
         let ended = |name: &str| ended.iter().find(|(other, _)| other == name).and_then(|(_, at)| *at);
         for work in &mut self.work {
             if work.starts_at(zero, ended).is_some_and(|at| at <= now) {
@@ -359,4 +358,3 @@ pub(super) type Statistics = Vec<Vec<InterfaceStatistics>>;
 pub(super) fn event((at, what): (Instant, String), zero: Instant) -> Event {
     Event { at_ns: since(at, zero), what }
 }
-

@@ -85,9 +85,12 @@ mod tests {
         stopped.stall = limits.stall + Duration::from_nanos(1);
         let mut starved = outcome();
         starved.run_delay = Some(Duration::from_millis(251));
-        for (outcome, drops, word) in
-            [(&late, 0, "lateness_p99"), (&stopped, 0, "stall"), (&starved, 0, "run_delay"), (&outcome(), 1, "ring_drops")]
-        {
+        for (outcome, drops, word) in [
+            (&late, 0, "lateness_p99"),
+            (&stopped, 0, "stall"),
+            (&starved, 0, "run_delay"),
+            (&outcome(), 1, "ring_drops"),
+        ] {
             let validity = judge(outcome, drops, limits);
             assert_eq!(validity.reasons.len(), 1, "{word}: {:?}", validity.reasons);
             assert!(!validity.ok && validity.reasons[0].contains(word), "{:?}", validity.reasons);

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::process::{Processes, Start, StartError};
 use super::programs::{self, Surroundings};
-use super::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
 use super::workload::job;
+use super::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
 use crate::host::{ProgramId, What};
 use crate::record::report;
 use crate::scenario::spec::{Amount, Pace, Path, Ping, Start as When, Tcp, Udp, Workload, WorkloadKind};
@@ -108,7 +108,9 @@ impl Work {
         }
         match &self.spec.start {
             When::At(at) => Some(zero + *at),
-            When::After(others) => others.iter().map(|other| ended(other)).try_fold(zero, |last, at| Some(last.max(at?))),
+            When::After(others) => {
+                others.iter().map(|other| ended(other)).try_fold(zero, |last, at| Some(last.max(at?)))
+            }
         }
     }
 
@@ -145,7 +147,9 @@ impl Work {
             && let Some(port) = processes.get(running.first).said().and_then(|said| said.port)
         {
             let (host, what) = match &self.spec.kind {
-                WorkloadKind::Udp(udp) => (udp.path.from, builtin("udp-send", &udp_send_job(udp, port, self.number, around.seed))),
+                WorkloadKind::Udp(udp) => {
+                    (udp.path.from, builtin("udp-send", &udp_send_job(udp, port, self.number, around.seed)))
+                }
                 WorkloadKind::Tcp(tcp) => (tcp.path.from, builtin("tcp-send", &tcp_send_job(tcp, port, around.seed))),
                 WorkloadKind::Program { .. } | WorkloadKind::Ping(_) => return,
             };
@@ -327,10 +331,7 @@ impl Work {
             return fail(format!("the connection broke: {broken}"));
         }
         if sender["hash"] != receiver["hash"] || sender["complete"] != Value::Bool(true) {
-            return fail(format!(
-                "{} bytes were sent, and {} arrived",
-                sender["bytes"], receiver["bytes"]
-            ));
+            return fail(format!("{} bytes were sent, and {} arrived", sender["bytes"], receiver["bytes"]));
         }
         Ok(())
     }
@@ -455,8 +456,8 @@ fn tcp_receive_job(tcp: &Tcp, seed: u64) -> TcpReceiveJob {
 }
 
 fn tcp_send_job(tcp: &Tcp, port: u16, seed: u64) -> TcpSendJob {
-    let defaults: TcpSendJob =
-        serde_json::from_value(serde_json::json!({ "to": tcp.path.destination, "port": port })).expect("the rest has defaults");
+    let defaults: TcpSendJob = serde_json::from_value(serde_json::json!({ "to": tcp.path.destination, "port": port }))
+        .expect("the rest has defaults");
     TcpSendJob {
         interface: None,
         source: tcp.path.source,
@@ -468,4 +469,3 @@ fn tcp_send_job(tcp: &Tcp, port: u16, seed: u64) -> TcpSendJob {
         ..defaults
     }
 }
-
