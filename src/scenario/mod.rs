@@ -2,6 +2,7 @@
 
 mod address;
 mod address_text;
+mod build;
 mod de;
 pub mod files;
 mod gather;
@@ -22,6 +23,7 @@ mod reach;
 mod read;
 mod schema;
 pub mod set;
+mod spanned;
 pub mod spec;
 mod tasks;
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod tests;
 mod topology;
 pub mod tree;
 pub mod validity;
+mod waits;
 mod workload;
 
 use serde::Serialize;
