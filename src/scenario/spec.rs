@@ -94,7 +94,7 @@ pub enum ReadyCheck {
 pub struct Workload {
     /// When it starts.
     pub start: Start,
-    /// After which time it is stopped, and has failed; for `ping`, how long a reply may take.
+    /// After which time it is stopped, and has failed.
     pub timeout: Option<Duration>,
     /// What it does.
     pub kind: WorkloadKind,
