@@ -236,6 +236,8 @@ pub struct Port {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
+    /// Frames from the host whose offload header did not fit them; they went no further.
+    pub malformed: u64,
     /// Frames that the host's kernel refused (its interface was down, or the frame too short).
     pub refused: u64,
     /// Frames of the host that the TAP's ring dropped before longwire could read them; `None` where the kernel of an

@@ -59,6 +59,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
             interface: host.interfaces[plan.interface].name.clone(),
             received: counted.received,
             sent: counted.sent,
+            malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
             offloads: offloads.clone(),

@@ -87,6 +87,8 @@ pub struct PortOutcome {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
+    /// Frames from the host whose virtio-net header did not fit them; they went no further.
+    pub malformed: u64,
     /// Frames that the host's kernel refused.
     pub refused: u64,
     /// Delivered by the clock − delivered by the model.

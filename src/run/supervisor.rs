@@ -83,7 +83,7 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
     watcher.phase("making hosts");
     let mut init = Init::start(super::workload::main)?;
     let signals = take_signals()?;
-    let taps = init.build(&resolved.network, Framing::Plain)?;
+    let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
     let control = Control::listen(&stem).map_err(RunError::machine("listen on the control socket"))?;

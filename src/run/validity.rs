@@ -84,7 +84,7 @@ mod tests {
         let mut stopped = outcome();
         stopped.stall = limits.stall + Duration::from_nanos(1);
         let mut starved = outcome();
-        starved.run_delay = Some(Duration::from_millis(251));
+        starved.run_delay = Some(Duration::from_millis(501));
         for (outcome, drops, word) in [
             (&late, 0, "lateness_p99"),
             (&stopped, 0, "stall"),
