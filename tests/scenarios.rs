@@ -135,7 +135,7 @@ fn the_schema_beside_the_scenarios_is_this_versions() {
     let cure = "run `cargo run -- schema > scenarios/schema.json`";
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("scenarios/schema.json: {error}: {cure}"));
     let there: serde_json::Value = serde_json::from_str(&text).expect("scenarios/schema.json is JSON");
-    assert!(there == longwire::scenario::schema::schema(), "scenarios/schema.json is of another version: {cure}");
+    assert!(there == longwire::scenario::schema(), "scenarios/schema.json is of another version: {cure}");
 }
 
 /// The ```yaml blocks of a Markdown text, with the line on which each begins.
@@ -177,7 +177,7 @@ fn examples_in_the_documentation_are_right() {
 fn the_reference_names_every_key() {
     let reference = fs::read_to_string(repository().join("docs/scenario.md")).expect("docs/scenario.md");
     let mut keys = Vec::new();
-    collect_keys(&longwire::scenario::schema::schema(), &mut keys);
+    collect_keys(&longwire::scenario::schema(), &mut keys);
     assert!(keys.len() > 40, "the schema names {} keys", keys.len());
     let missing: Vec<_> = keys.iter().filter(|key| !reference.contains(&format!("`{key}`"))).collect();
     assert!(missing.is_empty(), "docs/scenario.md says nothing of {missing:?}");
