@@ -224,6 +224,7 @@ impl Work {
     }
 
     fn end(&mut self, now: Instant, reason: EndReason, processes: &mut Processes) {
+        let as_planned = self.ends_as_planned(reason);
         let State::Running(running) = &mut self.state else { return };
         if running.ending.is_some() {
             return;
@@ -232,7 +233,14 @@ impl Work {
         match self.spec.kind {
             WorkloadKind::Program { .. } => processes.signal(running.first, Signal::SIGTERM),
             // The sender first: the receiver is told what it sent. Before there is a sender, the receiver alone.
-            _ => processes.get_mut(running.second.unwrap_or(running.first)).tell("finish"),
+            _ => {
+                let end = processes.get_mut(running.second.unwrap_or(running.first));
+                end.tell("finish");
+                // Said again it means at once: what has failed need not connect or deliver any more.
+                if !as_planned {
+                    end.tell("finish");
+                }
+            }
         }
     }
 
@@ -263,11 +271,13 @@ impl Work {
                     (_, None) => vec![(running.first, "receiver")],
                     (_, Some(second)) => vec![(second, "sender"), (running.first, "receiver")],
                 };
-                self.take_reports(&roles, processes).and_then(|()| match ended_by {
-                    Some(EndReason::Over) if self.is_open_ended() => Ok(()),
+                let reported = self.take_reports(&roles, processes);
+                match ended_by {
+                    Some(reason) if self.ends_as_planned(reason) => reported,
+                    // What it says of an end that it was told to come to is not why.
                     Some(reason) => Err(self.cut_short(reason)),
-                    None => self.judge(),
-                })
+                    None => reported.and_then(|()| self.judge()),
+                }
             }
         };
         self.ended = Some(now);
@@ -283,7 +293,9 @@ impl Work {
             match (&said.result, &said.error) {
                 (Some(result), _) if role.is_empty() => {
                     if let Value::Object(fields) = result {
-                        self.results.extend(fields.clone());
+                        // A workload's own `started_ns` counts from t = 0; a report with two of them would not be JSON
+                        // that all readers take alike.
+                        self.results.extend(fields.clone().into_iter().filter(|(name, _)| name != "started_ns"));
                     }
                 }
                 (Some(result), _) => drop(self.results.insert((*role).into(), result.clone())),
@@ -297,6 +309,11 @@ impl Work {
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// A workload without an amount of its own ends with the scenario's duration.
+    fn ends_as_planned(&self, reason: EndReason) -> bool {
+        reason == EndReason::Over && self.is_open_ended()
     }
 
     fn is_open_ended(&self) -> bool {
