@@ -106,7 +106,8 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         }
         None => (None, None),
     };
-    let live = Live::start(&resolved.plan, ports, log).map_err(RunError::machine("start the engine"))?;
+    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log)
+        .map_err(RunError::machine("start the engine"))?;
     let around = Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name);
     let mut run = Run {
         resolved,

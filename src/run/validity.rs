@@ -68,6 +68,8 @@ mod tests {
             stall: Duration::from_millis(3),
             run_delay: Some(Duration::from_millis(10)),
             ran: Duration::from_secs(1),
+            spin_rests: 0,
+            refused: Vec::new(),
             log_lost: 0,
         }
     }

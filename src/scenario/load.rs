@@ -19,6 +19,7 @@ use super::read::read;
 use super::spanned::Spanned;
 use super::spec::Scenario;
 use super::tasks::{self, Named};
+use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
@@ -42,6 +43,7 @@ struct Head {
     coalesce: Option<Duration>,
     addressing: AddressingSpec,
     validity: ValiditySpec,
+    timing: TimingSpec,
 }
 
 /// Reads a scenario file, and all files that it uses, and checks everything.
@@ -127,6 +129,7 @@ impl Load {
             coalesce: plan.coalesce,
             params,
             validity: head.validity,
+            timing: head.timing,
             services: checked_services,
             workloads: checked_workloads,
             folder: path.parent().unwrap_or(Path::new("")).to_owned(),
@@ -156,7 +159,7 @@ impl Load {
 
     fn head(&mut self, root: &mut Node) -> Head {
         let mut part = Node::empty_map(root.span, Origin::File);
-        for key in ["longwire", "name", "seed", "duration", "coalesce", "addressing", "validity"] {
+        for key in ["longwire", "name", "seed", "duration", "coalesce", "addressing", "validity", "timing"] {
             if let Some(entry) = root.entry(key) {
                 part.set(entry.clone());
             }

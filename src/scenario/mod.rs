@@ -28,6 +28,7 @@ pub mod spec;
 mod tasks;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 mod topology;
 pub mod tree;
 pub mod validity;
