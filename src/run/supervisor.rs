@@ -20,7 +20,7 @@ use super::out_dir::OutDir;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
-use super::work::{GRACE, Work, since};
+use super::work::{EndReason, GRACE, Work, since};
 use crate::engine::NodeId;
 use crate::host::{HostError, Init, InterfaceStatistics};
 use crate::port::tap::Framing;
@@ -226,11 +226,16 @@ impl Run<'_> {
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
             let all_done = !self.work.is_empty() && self.work.iter().all(Work::is_done);
             let over = end.map_or(all_done, |end| now >= end);
-            if over || service_failed || self.interrupted {
-                self.stop_work(now);
+            let stop = match (self.interrupted, service_failed, over) {
+                (true, ..) => Some(EndReason::Interrupted),
+                (_, true, _) => Some(EndReason::Service),
+                (.., over) => over.then_some(EndReason::Over),
+            };
+            if let Some(reason) = stop {
+                self.stop_work(now, reason);
             }
             let none_runs = !self.work.iter().any(Work::is_running);
-            if none_runs && (over || service_failed || self.interrupted) {
+            if none_runs && stop.is_some() {
                 return Ok(());
             }
             if now - watched >= WATCH {
@@ -261,9 +266,9 @@ impl Run<'_> {
         starts.chain(timers).min()
     }
 
-    fn stop_work(&mut self, now: Instant) {
+    fn stop_work(&mut self, now: Instant, reason: EndReason) {
         for work in &mut self.work {
-            work.stop(now, self.interrupted, &mut self.processes);
+            work.stop(now, reason, &mut self.processes);
         }
     }
 

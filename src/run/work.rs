@@ -63,12 +63,29 @@ struct Ending {
     killed: bool,
 }
 
+/// Why a workload was told to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum EndReason {
+pub(super) enum EndReason {
+    /// Its own `timeout`.
     Timeout,
     /// The scenario's duration is over.
     Over,
+    /// A service has failed.
+    Service,
+    /// Somebody ended the run.
     Interrupted,
+}
+
+impl EndReason {
+    /// Completes "it had not ended when …".
+    fn words(self) -> &'static str {
+        match self {
+            EndReason::Timeout => "its time was up",
+            EndReason::Over => "the scenario's duration was over",
+            EndReason::Service => "a service failed",
+            EndReason::Interrupted => "the run was interrupted",
+        }
+    }
 }
 
 impl Work {
@@ -209,16 +226,14 @@ impl Work {
         }
     }
 
-    /// The scenario's duration is over, or the run was interrupted.
-    pub(super) fn stop(&mut self, now: Instant, interrupted: bool, processes: &mut Processes) {
+    /// The run does not go on.
+    pub(super) fn stop(&mut self, now: Instant, reason: EndReason, processes: &mut Processes) {
         match self.state {
             State::Waiting => {
-                let why = if interrupted { "the run was interrupted" } else { "the scenario's duration was over" };
-                self.fail(now, Failure { reason: format!("it never started: {why} before"), certain: false });
+                let reason = format!("it had not started when {}", reason.words());
+                self.fail(now, Failure { reason, certain: false });
             }
-            State::Running(_) => {
-                self.end(now, if interrupted { EndReason::Interrupted } else { EndReason::Over }, processes);
-            }
+            State::Running(_) => self.end(now, reason, processes),
             State::Done(_) => {}
         }
     }
@@ -330,8 +345,7 @@ impl Work {
         let reason = match (reason, self.spec.timeout) {
             (EndReason::Timeout, Some(timeout)) => format!("it timed out after {timeout}"),
             (EndReason::Timeout, None) => "it timed out".into(),
-            (EndReason::Over, _) => "it had not ended when the scenario's duration was over".into(),
-            (EndReason::Interrupted, _) => "it had not ended when the run was interrupted".into(),
+            (reason, _) => format!("it had not ended when {}", reason.words()),
         };
         Failure { reason, certain: false }
     }
@@ -369,7 +383,11 @@ impl Work {
             kind,
             place,
             ok: matches!(self.state, State::Done(Ok(()))),
-            reason: self.failure().map(|failure| failure.reason.clone()),
+            reason: match &self.state {
+                // the run was over before it began: a service was never ready, or somebody ended it
+                State::Waiting => Some("it never started".into()),
+                _ => self.failure().map(|failure| failure.reason.clone()),
+            },
             started_ns: self.started.map(|at| since(at, zero)),
             ended_ns: self.ended.map(|at| since(at, zero)),
             exit: self.exit,
