@@ -23,7 +23,7 @@ services:
   stay: { in: h4, shell: \"trap '' TERM INT HUP; echo up; setsid sleep 100 & sleep 100\", ready: { log: up } }
 workloads:
   here: { in: h1, shell: \"touch up; sleep 100\" }
-  rtt:  { ping: { from: h1, to: h2, every: 10ms, count: 100000 } }
+  rtt:  { ping: { from: h1, to: h2, every: 10ms, count: 100000, timeout: 300ms } }
   call: { udp: { from: h2, to: h3, rate: 1Mbit, count: 1000000 } }
   bulk: { tcp: { from: h3, to: h4, bytes: 100GB } }
 ";
@@ -34,12 +34,12 @@ fn after_kill_nothing_is_left_within_a_second() {
     let before = surroundings();
     let (mut random, mut up, mut joined) = (0x2545_f491_u64, 0, 0);
     for round in 0_u64..10 {
-        // xorshift64; quadratic, because the most happens in the first moments
+        // xorshift64
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let part = random % 1000;
-        let delay = Duration::from_micros(part * part * 3 / 2);
+        // Half of them early and close together, while it is being set up: that is where the most happens.
+        let delay = Duration::from_micros(if round < 5 { round * 8_000 + random % 8_000 } else { random % 1_500_000 });
         let _ = fs::remove_file(lab.path("up"));
         let begin = Instant::now();
         let mut run = lab.start_run(&["--out", "out"]);
@@ -82,7 +82,7 @@ fn after_kill_nothing_is_left_within_a_second() {
 fn interrupted_runs_end_cleanly_and_tell_what_there_was() {
     let Some(lab) = Lab::new(BUSY) else { return };
     let before = surroundings();
-    for (signal, round) in [(Signal::SIGINT, 0), (Signal::SIGTERM, 1), (Signal::SIGHUP, 2)] {
+    for (signal, round) in [(Signal::SIGINT, 0), (Signal::SIGTERM, 1)] {
         let _ = fs::remove_file(lab.path("up"));
         let out = format!("out{round}");
         let run = lab.start_run(&["--json", "-", "--out", &out]);

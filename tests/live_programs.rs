@@ -30,15 +30,17 @@ fn ping_curl_and_iperf3_work_by_name_over_both_families() {
 services:
   web4:  { in: b, command: [python3, -m, http.server, \"80\", --bind, 0.0.0.0], ready: { tcp: 80, within: 20s } }
   web6:  { in: b, command: [python3, -m, http.server, \"81\", --bind, \"::\"], ready: { tcp: 81, within: 20s } }
-  iperf: { in: b, command: [iperf3, -s], ready: { tcp: 5201, within: 20s } }
+  # one each: between two tests an iperf3 turns clients away
+  iperf4: { in: b, command: [iperf3, -s, -p, \"5204\"], ready: { tcp: 5204, within: 20s } }
+  iperf6: { in: b, command: [iperf3, -s, -p, \"5206\"], ready: { tcp: 5206, within: 20s } }
 workloads:
   ping4: { in: a, command: [ping, -4, -c, \"3\", -i, \"0.1\", b] }
   ping6: { in: a, command: [ping, -6, -c, \"3\", -i, \"0.1\", b] }
   get4:  { in: a, shell: \"curl -4 -sf --max-time 20 http://b/file | cmp - file\" }
   get6:  { in: a, shell: \"curl -6 -sf --max-time 20 http://b:81/file | cmp - file\" }
   from:  { in: a, shell: \"curl -6 -sf --max-time 20 -o /dev/null -w '%{remote_ip}' http://b:81/file && echo && env | grep HOST_B_IPV6\" }
-  bulk4: { in: a, command: [iperf3, -4, -c, b, -n, 4M], after: [ping4, ping6, get4, get6] }
-  bulk6: { in: a, command: [iperf3, -6, -c, b, -n, 4M], after: bulk4 }
+  bulk4: { in: a, command: [iperf3, -4, -c, b, -p, \"5204\", -n, 4M], after: [ping4, ping6, get4, get6] }
+  bulk6: { in: a, command: [iperf3, -6, -c, b, -p, \"5206\", -n, 4M], after: bulk4 }
 ",
     )) else {
         return;
