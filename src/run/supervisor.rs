@@ -21,12 +21,14 @@ use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
 use super::work::{EndReason, GRACE, Work, since};
+use crate::diag::suggestion;
 use crate::engine::NodeId;
 use crate::host::{HostError, Init, InterfaceStatistics};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{Event, Report};
 use crate::scenario::Resolved;
+use crate::scenario::network::Place;
 use crate::scenario::set::LiveLinks;
 use crate::units::{Duration, Instant};
 
@@ -130,9 +132,10 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         interrupted: false,
     };
     run.carry_out(watcher)?;
+    // what programs take to end is not part of what was asked to happen
+    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
     watcher.phase("taking everything down");
     run.end_programs()?;
-    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
     let statistics = run.processes.init.statistics()?;
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
     let log_thread = match (&options.out, batches) {
@@ -315,6 +318,14 @@ impl Run<'_> {
 
     fn serve(&mut self, request: Request, peer: &Peer, now: Instant) {
         match request {
+            Request::Exec { host } if !self.is_made_here(&host) => {
+                let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
+                let known = made.map(|h| h.name.as_str());
+                peer.answer(
+                    &Reply::Refused(format!("no host `{host}` in this run: {}", suggestion(&host, known))),
+                    &[],
+                );
+            }
             Request::Exec { host } => match self.processes.init.namespaces(&host) {
                 Ok(namespaces) => {
                     let identity = self.processes.init.identity().clone();
@@ -331,6 +342,10 @@ impl Run<'_> {
                 Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
             },
         }
+    }
+
+    fn is_made_here(&self, host: &str) -> bool {
+        self.resolved.network.hosts.iter().any(|h| h.name == host && h.place == Place::Namespace)
     }
 
     /// Ends services, and whatever programs are left, gently first.
