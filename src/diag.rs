@@ -182,7 +182,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= (k.chars().count().max(word.chars().count()) / 3).max(1))
+        .filter(|(distance, k)| *distance <= k.chars().count().max(word.chars().count()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
 }
@@ -210,6 +210,7 @@ mod tests {
     fn nearest_word_is_offered_only_when_it_is_near() {
         assert_eq!(nearest("dealy", ["delay", "loss", "rate"]), Some("delay"));
         assert_eq!(nearest("Loss", ["delay", "loss", "rate"]), Some("loss"));
+        assert_eq!(nearest("c", ["a", "b"]), None);
         assert_eq!(nearest("bandwidth", ["delay", "loss", "rate"]), None);
         assert_eq!(suggestion("x1", ["alice", "bob"]), "known here: `alice`, `bob`");
     }

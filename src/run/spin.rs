@@ -71,7 +71,8 @@ mod tests {
             spin.slept(Duration::from_nanos(n * 7919 % 20_000));
         }
         let margin = spin.margin().as_nanos();
-        assert!((17_000..=20_500).contains(&margin), "{margin}");
+        // 19 µs, give or take what the last few steps of 50 ns and 950 ns leave
+        assert!((16_000..=20_500).contains(&margin), "{margin}");
         for _ in 0..10_000 {
             spin.slept(Duration::from_millis(5));
         }
