@@ -34,6 +34,7 @@ fn model_set(name: &str) -> DirectionSpec {
         "delay" => DirectionSpec { delay, ..none },
         "delay+loss" => DirectionSpec { delay, loss, ..none },
         "rate+fifo" => DirectionSpec { rate, queue: fifo, ..none },
+        "delay+rate+fifo" => DirectionSpec { delay, rate, queue: fifo, ..none },
         "delay+loss+rate+fifo" => DirectionSpec { delay, loss, rate, queue: fifo, ..none },
         "jitter+loss+rate+fifo" => DirectionSpec { delay: jitter, loss, rate, queue: fifo, ..none },
         other => panic!("no model set is called {other}"),
@@ -47,10 +48,13 @@ struct Bench {
     now: Instant,
     next: u32,
     links: u32,
+    gap: Duration,
 }
 
 impl Bench {
-    fn new(set: &str, links: u32, bytes: usize, frames: usize) -> Bench {
+    /// Offers `mbit` Mbit/s to each of up to ten links. More than ten share what ten are offered, so that as many frames are
+    /// on their way over ten links as over 10,000.
+    fn new(set: &str, mbit: u64, links: u32, bytes: usize, frames: usize) -> Bench {
         let port = |n: u32| NodePlan { name: format!("p{n}"), kind: NodeKind::Port };
         let link = |n: u32| LinkPlan {
             name: format!("l{n}"),
@@ -72,31 +76,38 @@ impl Bench {
             let cut = Cut { header: header as u16, segment: segment as u16 };
             engine.pool().store_train(&vec![0; header + frames * segment], cut).expect("fits")
         };
-        let mut bench = Bench { engine, template, now: Instant::ZERO, next: 0, links };
-        // fill the wires, so that as many frames leave as enter
-        bench.run(links * 20 + 20_000);
+        let wire = engine.pool().bytes(&template) * 8;
+        let gap = Duration::from_nanos(wire * 1000 / mbit / u64::from(links.min(10)));
+        let mut bench = Bench { engine, template, now: Instant::ZERO, next: 0, links, gap };
+        // fill the wires and queues, so that as many frames leave as enter
+        let mut filled = Instant::ZERO + Duration::from_millis(25);
+        filled += gap * u64::from(links) * 2;
+        while bench.now < filled {
+            bench.run(100);
+        }
         bench
     }
 
-    /// Offers 8 Gbit/s to each link in turn.
+    /// Offers a frame or train to each link in turn.
     fn run(&mut self, offers: u32) {
-        let wire = self.engine.pool().bytes(&self.template) * 8;
-        let gap = Duration::from_nanos(wire / 8 / u64::from(self.links).min(1000));
         for _ in 0..offers {
             let frame = self.engine.pool().share(&self.template);
             self.engine.inject(self.now, NodeId(self.next * 2), frame);
             self.engine.advance(self.now, &mut Away);
             self.next = (self.next + 1) % self.links;
-            self.now += gap;
+            self.now += self.gap;
         }
     }
 }
 
-fn measure(c: &mut Criterion, group: &str, cases: &[(&str, u32, usize, usize)]) {
+/// A model set, the number of links, the bytes of a frame and the frames of a train.
+type Case = (&'static str, u32, usize, usize);
+
+fn measure(c: &mut Criterion, group: &str, mbit: u64, cases: &[Case]) {
     let mut group = c.benchmark_group(group);
     const OFFERS: u32 = 10_000;
     for &(set, links, bytes, frames) in cases {
-        let mut bench = Bench::new(set, links, bytes, frames);
+        let mut bench = Bench::new(set, mbit, links, bytes, frames);
         group.throughput(Throughput::Elements(u64::from(OFFERS) * frames as u64));
         let id = BenchmarkId::from_parameter(format!("{set}/{links} links/{bytes} B/trains of {frames}"));
         group.bench_function(id, |b| b.iter(|| bench.run(OFFERS)));
@@ -104,24 +115,33 @@ fn measure(c: &mut Criterion, group: &str, cases: &[(&str, u32, usize, usize)]) 
     group.finish();
 }
 
+/// What is offered where the wire, which carries 10 Gbit/s, is to rest now and then.
+const LIGHT: u64 = 8_000;
+/// What keeps a queue full.
+const HEAVY: u64 = 11_000;
+
 fn models(c: &mut Criterion) {
     let sets = ["none", "delay", "delay+loss", "rate+fifo", "delay+loss+rate+fifo", "jitter+loss+rate+fifo"];
-    measure(c, "models", &sets.map(|set| (set, 1, 1500, 1)));
+    measure(c, "models", LIGHT, &sets.map(|set| (set, 1, 1500, 1)));
 }
 
 fn links(c: &mut Criterion) {
-    measure(c, "links", &[1, 10, 100, 1000, 10_000].map(|n| ("delay+loss+rate+fifo", n, 1500, 1)));
+    measure(c, "links", LIGHT, &[1, 10, 100, 1000, 10_000].map(|n| ("delay+loss+rate+fifo", n, 1500, 1)));
+}
+
+fn backlog(c: &mut Criterion) {
+    measure(c, "backlog", HEAVY, &["delay+rate+fifo", "delay+loss+rate+fifo"].map(|set| (set, 1, 1500, 1)));
 }
 
 fn sizes(c: &mut Criterion) {
-    measure(c, "sizes", &[64, 512, 1500, 9000].map(|bytes| ("delay+loss+rate+fifo", 1, bytes, 1)));
+    measure(c, "sizes", LIGHT, &[64, 512, 1500, 9000].map(|bytes| ("delay+loss+rate+fifo", 1, bytes, 1)));
 }
 
 fn trains(c: &mut Criterion) {
     let cases =
         [("delay", 1), ("delay", 44), ("delay+loss", 44), ("delay+loss+rate+fifo", 2), ("delay+loss+rate+fifo", 44)];
-    measure(c, "trains", &cases.map(|(set, frames)| (set, 1, 1500, frames)));
+    measure(c, "trains", LIGHT, &cases.map(|(set, frames)| (set, 1, 1500, frames)));
 }
 
-criterion_group!(benches, models, links, sizes, trains);
+criterion_group!(benches, models, links, backlog, sizes, trains);
 criterion_main!(benches);

@@ -4,12 +4,80 @@
 //! The keys are part of what users rely on: a scenario with its seed meets the same fates in every release. The known
 //! answers at the bottom hold that.
 
+use std::convert::Infallible;
+
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
+use rand_xoshiro::rand_core::{Rng, SeedableRng, TryRng, utils};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The generator of one frame in one model: it may be drawn from freely, a rejecting sampler included.
-pub type FrameRng = Xoshiro256PlusPlus;
+///
+/// It is a Xoshiro256++ seeded by SplitMix64, word for word. But most models draw a single word, which depends on half of
+/// the generator's state only, so the whole of it is made at the second draw.
+#[derive(Clone, Debug)]
+pub struct FrameRng {
+    seed: u64,
+    drawn: Drawn,
+}
+
+/// What was drawn from a frame's generator so far.
+#[derive(Clone, Debug)]
+enum Drawn {
+    Nothing,
+    One,
+    More(Xoshiro256PlusPlus),
+}
+
+impl FrameRng {
+    #[inline]
+    fn new(seed: u64) -> FrameRng {
+        FrameRng { seed, drawn: Drawn::Nothing }
+    }
+
+    /// The first word: rotl(s₀ + s₃, 23) + s₀, where sᵢ is the i-th word of SplitMix64.
+    #[inline]
+    fn first(seed: u64) -> u64 {
+        let s0 = mix(seed);
+        let s3 = mix(seed.wrapping_add(GOLDEN_GAMMA.wrapping_mul(3)));
+        s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0)
+    }
+
+    #[cold]
+    fn later(&mut self) -> u64 {
+        if let Drawn::One = self.drawn {
+            let mut all = Xoshiro256PlusPlus::seed_from_u64(self.seed);
+            let _first = all.next_u64();
+            self.drawn = Drawn::More(all);
+        }
+        match &mut self.drawn {
+            Drawn::More(all) => all.next_u64(),
+            _ => unreachable!("the first word is drawn without the rest"),
+        }
+    }
+}
+
+impl TryRng for FrameRng {
+    type Error = Infallible;
+
+    /// The upper half of a word, as Xoshiro256++ does it.
+    #[inline]
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| (word >> 32) as u32)
+    }
+
+    #[inline]
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        if let Drawn::Nothing = self.drawn {
+            self.drawn = Drawn::One;
+            return Ok(FrameRng::first(self.seed));
+        }
+        Ok(self.later())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        utils::fill_bytes_via_next_word(bytes, || self.try_next_u64())
+    }
+}
 
 /// Names the random stream of one model in one direction of one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +119,18 @@ impl StreamKey {
     ///
     /// Xoshiro256++ seeded by SplitMix64 (as Vigna recommends) from mix(mix(low ⊕ number) ⊕ high ⊕ copy), mix being
     /// SplitMix64's finalizer: neighbouring numbers end far apart, and no stream is a shifted copy of another.
+    #[inline]
     pub fn frame(self, number: u64, copy: u32) -> FrameRng {
-        let seed = mix(mix(self.low ^ number) ^ self.high ^ u64::from(copy));
-        FrameRng::seed_from_u64(seed)
+        FrameRng::new(mix(mix(self.low ^ number) ^ self.high ^ u64::from(copy)))
     }
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014; variant 13 of Stafford's mixers).
+/// What SplitMix64 adds from word to word: 2⁶⁴ / φ, odd.
+const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One word of SplitMix64 from its state: the step and the finalizer (Steele, Lea, Flood 2014; variant 13 of Stafford's mixers).
 const fn mix(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = z.wrapping_add(GOLDEN_GAMMA);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -68,7 +139,7 @@ const fn mix(z: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_xoshiro::rand_core::Rng;
+    use proptest::prelude::*;
     use std::collections::HashSet;
 
     #[test]
@@ -78,6 +149,28 @@ mod tests {
         let draws: Vec<u64> = (0..4).map(|n| key.frame(n, 0).next_u64()).collect();
         assert_eq!(draws, KNOWN_DRAWS);
         assert_eq!(key.frame(0, 1).next_u64(), KNOWN_COPY);
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_draws_what_the_whole_generator_draws(seed in any::<u64>(), bytes in 0usize..40) {
+            let mut whole = Xoshiro256PlusPlus::seed_from_u64(seed);
+            let mut frame = FrameRng::new(seed);
+            for _ in 0..3 {
+                prop_assert_eq!(frame.next_u64(), whole.next_u64());
+                prop_assert_eq!(frame.next_u32(), whole.next_u32());
+            }
+            for mut frame in [frame, FrameRng::new(seed)] {
+                let mut whole = match &frame.drawn {
+                    Drawn::More(all) => all.clone(),
+                    _ => Xoshiro256PlusPlus::seed_from_u64(seed),
+                };
+                let (mut a, mut b) = (vec![0; bytes], vec![0; bytes]);
+                frame.fill_bytes(&mut a);
+                whole.fill_bytes(&mut b);
+                prop_assert_eq!(a, b);
+            }
+        }
     }
 
     #[test]

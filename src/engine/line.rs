@@ -11,23 +11,35 @@ use crate::units::{Duration, Instant};
 pub(crate) struct Departing {
     /// When it leaves: the departure of its last frame.
     pub(crate) at: Instant,
-    /// The departure of its first frame.
-    first: Instant,
-    /// Breaks ties: frames of the same instant leave in the order in which they came.
-    sequence: u64,
     pub(crate) frame: Frame,
 }
 
 /// Frames on their way, in the order of their departures. Frames that keep their order cost a push and a pop; those that
-/// are overtaken go through a heap.
+/// overtake go through a heap.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     ordered: VecDeque<Departing>,
-    overtaking: BinaryHeap<Departing>,
-    sequence: u64,
+    /// Made for the first frame that overtakes.
+    overtaking: Option<Box<Overtaking>>,
+    /// The departure of the first frame of the run at the back of `ordered`.
+    back_first: Instant,
     /// Whether the frame that came last stands at the back of `ordered`: only that one can grow.
     last_is_back: bool,
     frames: u64,
+}
+
+/// Frames that leave before one that was sent earlier.
+#[derive(Debug, Default)]
+struct Overtaking {
+    heap: BinaryHeap<Overtaker>,
+    /// Breaks ties: frames of the same instant leave in the order in which they came.
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct Overtaker {
+    departing: Departing,
+    sequence: u64,
 }
 
 impl Line {
@@ -38,84 +50,99 @@ impl Line {
 
     /// Sends a frame on its way. Consecutive frames of one train join as long as their departures do not go back and
     /// span at most `coalesce`.
+    #[inline]
     pub(crate) fn push(&mut self, at: Instant, frame: Frame, coalesce: Duration, pool: &mut FramePool) {
         self.frames += frame.count();
-        if self.last_is_back
-            && let Some(back) = self.ordered.back_mut()
-            && back.at <= at
-            && at - back.first <= coalesce
-            && back.frame.is_followed_by(&frame)
-        {
-            back.at = at;
-            pool.append(&mut back.frame, frame);
-            return;
+        match self.ordered.back_mut() {
+            Some(back) if back.at > at => {
+                self.last_is_back = false;
+                return self.overtaking.get_or_insert_default().push(Departing { at, frame });
+            }
+            Some(back)
+                if self.last_is_back && at - self.back_first <= coalesce && back.frame.is_followed_by(&frame) =>
+            {
+                back.at = at;
+                return pool.append(&mut back.frame, frame);
+            }
+            _ => {}
         }
-        let departing = Departing { at, first: at, sequence: self.sequence, frame };
-        self.sequence += 1;
-        self.last_is_back = self.ordered.back().is_none_or(|back| back.at <= at);
-        if self.last_is_back {
-            self.ordered.push_back(departing);
-        } else {
-            self.overtaking.push(departing);
-        }
+        self.last_is_back = true;
+        self.back_first = at;
+        self.ordered.push_back(Departing { at, frame });
     }
 
     /// When the next frame leaves. `coming` is what the serializer has in hand, with the instant at which it is done: if
     /// that will join the run that is next to leave, the run waits for it.
+    #[inline]
     pub(crate) fn next(&self, coming: Option<(&Frame, Instant)>, coalesce: Duration) -> Option<Instant> {
-        match (self.ordered.front(), self.overtaking.peek()) {
-            (None, None) => None,
-            (Some(front), other) if other.is_none_or(|o| front.leaves_before(o)) => {
-                let joins = |(frame, done): &(&Frame, Instant)| {
-                    self.ordered.len() == 1
+        let overtaker = self.first_overtaker();
+        match self.ordered.front() {
+            Some(front) if overtaker.is_none_or(|at| front.at <= at) => match coming {
+                Some((frame, done))
+                    if self.ordered.len() == 1
                         && self.last_is_back
-                        && *done - front.first <= coalesce
-                        && front.frame.is_followed_by(frame)
-                };
-                Some(coming.filter(joins).map_or(front.at, |(_, done)| front.at.max(done)))
-            }
-            (_, other) => other.map(|o| o.at),
+                        && done - self.back_first <= coalesce
+                        && front.frame.is_followed_by(frame) =>
+                {
+                    Some(front.at.max(done))
+                }
+                _ => Some(front.at),
+            },
+            _ => overtaker,
         }
     }
 
     /// Takes the next frame off.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Departing> {
-        let from_ordered = match (self.ordered.front(), self.overtaking.peek()) {
-            (Some(front), Some(other)) => front.leaves_before(other),
-            (front, _) => front.is_some(),
-        };
-        let departing = if from_ordered { self.ordered.pop_front() } else { self.overtaking.pop() }?;
+        // at the same instant the ordered one leaves first: it was sent first, for what overtakes never leaves at the
+        // same instant as one that came later and did not overtake
+        let departing = match (self.ordered.front(), self.first_overtaker()) {
+            (Some(front), Some(at)) if at < front.at => self.overtaking.as_mut()?.pop(),
+            (None, Some(_)) => self.overtaking.as_mut()?.pop(),
+            _ => self.ordered.pop_front(),
+        }?;
         self.frames -= departing.frame.count();
         Some(departing)
     }
+
+    #[inline]
+    fn first_overtaker(&self) -> Option<Instant> {
+        self.overtaking.as_ref()?.heap.peek().map(|first| first.departing.at)
+    }
 }
 
-impl Departing {
-    fn leaves_before(&self, other: &Departing) -> bool {
-        (self.at, self.sequence) < (other.at, other.sequence)
+impl Overtaking {
+    fn push(&mut self, departing: Departing) {
+        self.heap.push(Overtaker { departing, sequence: self.sequence });
+        self.sequence += 1;
+    }
+
+    fn pop(&mut self) -> Option<Departing> {
+        self.heap.pop().map(|overtaker| overtaker.departing)
     }
 }
 
 // Reversed, so that the earliest stands on top of std's max-heap.
-impl Ord for Departing {
-    fn cmp(&self, other: &Departing) -> Ordering {
-        (other.at, other.sequence).cmp(&(self.at, self.sequence))
+impl Ord for Overtaker {
+    fn cmp(&self, other: &Overtaker) -> Ordering {
+        (other.departing.at, other.sequence).cmp(&(self.departing.at, self.sequence))
     }
 }
 
-impl PartialOrd for Departing {
-    fn partial_cmp(&self, other: &Departing) -> Option<Ordering> {
+impl PartialOrd for Overtaker {
+    fn partial_cmp(&self, other: &Overtaker) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Departing {
-    fn eq(&self, other: &Departing) -> bool {
+impl PartialEq for Overtaker {
+    fn eq(&self, other: &Overtaker) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Departing {}
+impl Eq for Overtaker {}
 
 #[cfg(test)]
 mod tests {

@@ -13,20 +13,23 @@ mod events;
 mod line;
 mod plan;
 mod sink;
+mod times;
 
 use std::collections::VecDeque;
 
 pub use command::{Change, Command, Rejected};
-pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters, TimeStatistics};
+pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
 pub use sink::{Fate, FateKind, FrameSink, Place};
+pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::node::{Node, Switch, Verdict};
 use crate::rng::Way;
-use crate::units::Instant;
+use crate::units::{Duration, Instant};
 use direction::{Around, Direction};
 use events::EventQueue;
+use times::FineLeft;
 
 /// A node, by its position in [`Plan::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,22 +74,33 @@ impl DirectionId {
 /// A network at work.
 pub struct Engine {
     now: Instant,
+    coalesce: Duration,
     pool: FramePool,
     nodes: Vec<Site>,
+    /// The directions that lead away from each node, by its ports, node after node.
+    ports: Vec<DirectionId>,
     directions: Vec<Direction>,
-    /// Where each direction leads: the node and its port there.
-    far_ends: Vec<(NodeId, u32)>,
     events: EventQueue,
     inputs: VecDeque<(Instant, Input)>,
+    fine: FineLeft,
 }
 
 /// A node and what surrounds it.
 struct Site {
     node: Node,
-    /// The direction that leads away from each of its ports.
-    ports: Vec<DirectionId>,
+    /// Where its ports begin in [`Engine::ports`], and how many there are.
+    ports: (u32, u32),
     counters: NodeCounters,
 }
+
+impl Site {
+    fn ports(&self) -> std::ops::Range<usize> {
+        self.ports.0 as usize..(self.ports.0 + self.ports.1) as usize
+    }
+}
+
+/// Comes after every direction at its instant.
+const INPUT_TURN: u32 = u32::MAX;
 
 enum Input {
     Frame(NodeId, Frame),
@@ -100,50 +114,62 @@ impl Engine {
     /// When a link names a node that is not there, or a port does not have exactly one link: the scenario's checks have
     /// excluded both.
     pub fn new(plan: &Plan) -> Engine {
-        let mut nodes: Vec<Site> = plan
-            .nodes
+        // links take the ports of their ends one by one, in the order of the plan
+        let mut ports_of = vec![0u32; plan.nodes.len()];
+        let port_ids: Vec<[u32; 2]> = plan
+            .links
             .iter()
-            .map(|node| Site {
-                node: match node.kind {
-                    NodeKind::Port => Node::Port,
-                    NodeKind::Switch(spec) => Node::Switch(Switch::new(spec)),
-                },
-                ports: Vec::new(),
-                counters: NodeCounters::default(),
+            .map(|link| {
+                link.ends.map(|end| {
+                    ports_of[end] += 1;
+                    ports_of[end] - 1
+                })
             })
             .collect();
+        let mut first = 0;
+        let nodes: Vec<Site> = plan
+            .nodes
+            .iter()
+            .zip(ports_of)
+            .map(|(node, ports)| {
+                assert!(
+                    !matches!(node.kind, NodeKind::Port) || ports == 1,
+                    "port {} has {ports} links instead of one",
+                    node.name,
+                );
+                let site = Site { node: node_for(&node.kind), ports: (first, ports), counters: NodeCounters::default() };
+                first += ports;
+                site
+            })
+            .collect();
+        let mut ports = vec![DirectionId(u32::MAX); plan.links.len() * 2];
         let mut directions = Vec::with_capacity(plan.links.len() * 2);
-        let mut far_ends = Vec::with_capacity(plan.links.len() * 2);
-        for (n, link) in plan.links.iter().enumerate() {
+        for (n, (link, port)) in plan.links.iter().zip(port_ids).enumerate() {
             let ids = LinkId(u32::try_from(n).expect("fewer than 2^31 links")).directions();
-            let ports = [0, 1].map(|end| {
-                let ports = &mut nodes[link.ends[end]].ports;
-                ports.push(ids[end]);
-                ports.len() as u32 - 1
-            });
             for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
-                let spec = link.directions[end].clone();
-                directions.push(Direction::new(ids[end], spec, plan.seed, &link.name, way, plan.coalesce));
-                far_ends.push((NodeId(link.ends[1 - end] as u32), ports[1 - end]));
+                ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
+                let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
+                directions.push(Direction::new(
+                    ids[end],
+                    far_end,
+                    &link.directions[end],
+                    plan.seed,
+                    &link.name,
+                    way,
+                ));
             }
-        }
-        for (place, node) in nodes.iter().zip(&plan.nodes) {
-            assert!(
-                !matches!(place.node, Node::Port) || place.ports.len() == 1,
-                "port {} has {} links instead of one",
-                node.name,
-                place.ports.len()
-            );
         }
         let events = EventQueue::new(directions.len());
         Engine {
             now: Instant::ZERO,
+            coalesce: plan.coalesce,
             pool: FramePool::default(),
             nodes,
+            ports,
             directions,
-            far_ends,
             events,
             inputs: VecDeque::new(),
+            fine: FineLeft::LIMIT,
         }
     }
 
@@ -213,25 +239,46 @@ impl Engine {
         self.now = self.now.max(now);
     }
 
+    #[inline]
     fn step<S: FrameSink>(&mut self, at: Instant, rank: u32, out: &mut S) {
         self.now = at;
-        let direction = &mut self.directions[rank as usize];
-        let leaving = direction.step(&mut Around { now: at, pool: &mut self.pool, sink: out });
-        self.events.set(rank, direction.next_event());
+        let (direction, mut around) = self.direction(DirectionId(rank), rank, out);
+        let leaving = direction.step(&mut around);
+        let (next, (node, port)) = (direction.next_event(around.coalesce), direction.far_end);
+        self.events.set(rank, next);
         if let Some(frame) = leaving {
-            let (node, port) = self.far_ends[rank as usize];
-            self.arrive(node, port, frame, out);
+            self.arrive(node, port, frame, rank, out);
         }
     }
 
+    /// A direction, and what it needs from around it in the turn of `turn`.
+    #[inline]
+    fn direction<'a, S>(
+        &'a mut self,
+        id: DirectionId,
+        turn: u32,
+        sink: &'a mut S,
+    ) -> (&'a mut Direction, Around<'a, S>) {
+        let around = Around {
+            now: self.now,
+            turn,
+            coalesce: self.coalesce,
+            fine: &mut self.fine,
+            pool: &mut self.pool,
+            sink,
+        };
+        (&mut self.directions[id.0 as usize], around)
+    }
+
+    #[inline]
     fn take_in<S: FrameSink>(&mut self, input: Input, out: &mut S) {
         match input {
             Input::Frame(port, frame) => {
-                let node = &mut self.nodes[port.0 as usize];
-                assert!(matches!(node.node, Node::Port), "frames enter at ports");
-                node.counters.originated += frame.count();
-                let direction = node.ports[0];
-                self.send(port, direction, frame, out);
+                let site = &mut self.nodes[port.0 as usize];
+                assert!(matches!(site.node, Node::Port), "frames enter at ports");
+                site.counters.originated += frame.count();
+                let direction = self.ports[site.ports.0 as usize];
+                self.send(port, direction, frame, INPUT_TURN, out);
             }
             Input::Commands(commands) => {
                 for command in commands {
@@ -243,72 +290,64 @@ impl Engine {
     }
 
     fn command<S: FrameSink>(&mut self, command: &Command, out: &mut S) {
-        let mut around = Around { now: self.now, pool: &mut self.pool, sink: out };
-        let ids = match command {
-            Command::Set(id, change) => {
-                self.directions[id.0 as usize].set(change, &mut around);
-                [*id, *id]
-            }
-            Command::Down(link) => {
-                for id in link.directions() {
-                    self.directions[id.0 as usize].down(&mut around);
-                }
-                link.directions()
-            }
-            Command::Up(link) => {
-                for id in link.directions() {
-                    self.directions[id.0 as usize].up();
-                }
-                link.directions()
-            }
+        let (first, second) = match command {
+            Command::Set(id, _) => (*id, None),
+            Command::Down(link) | Command::Up(link) => (link.directions()[0], Some(link.directions()[1])),
         };
-        for id in ids {
-            self.events.set(id.0, self.directions[id.0 as usize].next_event());
+        for id in [Some(first), second].into_iter().flatten() {
+            let (direction, mut around) = self.direction(id, INPUT_TURN, out);
+            match command {
+                Command::Set(_, change) => direction.set(change, &mut around),
+                Command::Down(_) => direction.down(&mut around),
+                Command::Up(_) => direction.up(),
+            }
+            let next = direction.next_event(around.coalesce);
+            self.events.set(id.0, next);
         }
     }
 
-    fn arrive<S: FrameSink>(&mut self, id: NodeId, port: u32, frame: Frame, out: &mut S) {
+    #[inline]
+    fn arrive<S: FrameSink>(&mut self, id: NodeId, port: u32, frame: Frame, turn: u32, out: &mut S) {
         let count = frame.count();
-        let place = &mut self.nodes[id.0 as usize];
-        place.counters.received += count;
-        match place.node.receive(self.now, port, self.pool.view(&frame).head) {
+        let site = &mut self.nodes[id.0 as usize];
+        site.counters.received += count;
+        match site.node.receive(self.now, port, self.pool.view(&frame).head) {
             Verdict::Consume => {
-                place.counters.consumed += count;
+                site.counters.consumed += count;
                 out.deliver(id, self.pool.view(&frame), self.now);
                 self.pool.release(frame);
             }
             Verdict::Forward(to) => {
-                let direction = place.ports[to as usize];
-                self.send(id, direction, frame, out);
+                let direction = self.ports[site.ports()][to as usize];
+                self.send(id, direction, frame, turn, out);
             }
-            Verdict::Flood => self.flood(id, port, frame, out),
+            Verdict::Flood => self.flood(id, port, frame, turn, out),
             Verdict::Drop(cause) => self.drop_at(id, frame, cause, out),
         }
     }
 
-    fn flood<S: FrameSink>(&mut self, id: NodeId, from: u32, frame: Frame, out: &mut S) {
-        let place = &self.nodes[id.0 as usize];
+    fn flood<S: FrameSink>(&mut self, id: NodeId, from: u32, frame: Frame, turn: u32, out: &mut S) {
+        let ports = self.nodes[id.0 as usize].ports();
+        let from = ports.start + from as usize;
         // the last port takes the frame itself, those before it a copy
-        let Some(last) = (0..place.ports.len()).rev().find(|port| *port != from as usize) else {
+        let Some(last) = ports.clone().rev().find(|port| *port != from) else {
             return self.drop_at(id, frame, DropCause::NoPort, out);
         };
-        for port in (0..last).filter(|port| *port != from as usize) {
+        for port in (ports.start..last).filter(|port| *port != from) {
             let copy = self.pool.share(&frame);
-            let place = &mut self.nodes[id.0 as usize];
-            place.counters.replicated += copy.count();
-            let direction = place.ports[port];
-            self.send(id, direction, copy, out);
+            self.nodes[id.0 as usize].counters.replicated += copy.count();
+            self.send(id, self.ports[port], copy, turn, out);
         }
-        let direction = self.nodes[id.0 as usize].ports[last];
-        self.send(id, direction, frame, out);
+        self.send(id, self.ports[last], frame, turn, out);
     }
 
-    fn send<S: FrameSink>(&mut self, from: NodeId, direction: DirectionId, frame: Frame, out: &mut S) {
+    #[inline]
+    fn send<S: FrameSink>(&mut self, from: NodeId, id: DirectionId, frame: Frame, turn: u32, out: &mut S) {
         self.nodes[from.0 as usize].counters.sent += frame.count();
-        let rank = direction.0;
-        let direction = &mut self.directions[rank as usize];
-        direction.offer(frame, &mut Around { now: self.now, pool: &mut self.pool, sink: out });
-        self.events.set(rank, direction.next_event());
+        let (direction, mut around) = self.direction(id, turn, out);
+        direction.offer(frame, &mut around);
+        let next = direction.next_event(around.coalesce);
+        self.events.set(id.0, next);
     }
 
     fn drop_at<S: FrameSink>(&mut self, id: NodeId, frame: Frame, cause: DropCause, out: &mut S) {
@@ -331,7 +370,7 @@ impl Engine {
     }
 
     /// What a direction does now.
-    pub fn spec(&self, direction: DirectionId) -> &DirectionSpec {
+    pub fn spec(&self, direction: DirectionId) -> DirectionSpec {
         self.directions[direction.0 as usize].spec()
     }
 
@@ -363,6 +402,13 @@ impl Engine {
     /// All directions, link by link in the order of the plan.
     pub fn directions(&self) -> impl Iterator<Item = DirectionId> + use<> {
         (0..self.directions.len() as u32).map(DirectionId)
+    }
+}
+
+fn node_for(kind: &NodeKind) -> Node {
+    match kind {
+        NodeKind::Port => Node::Port,
+        NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(*spec))),
     }
 }
 

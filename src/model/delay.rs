@@ -141,13 +141,26 @@ impl Delay {
         &self.spec
     }
 
-    /// The delay of the frame whose generator this is. A constant delay does not call `rng`.
-    pub fn draw(&self, rng: impl FnOnce() -> FrameRng) -> Drawn {
-        let DelaySpec { mean, jitter, distribution, .. } = self.spec;
-        if jitter == Duration::ZERO {
-            return Drawn { delay: mean, clamped: false };
+    /// Whether a draw may be negative.
+    #[inline]
+    pub fn may_clamp(&self) -> bool {
+        match self.spec.distribution {
+            Distribution::Uniform => self.spec.jitter > self.spec.mean,
+            Distribution::Normal => self.spec.jitter > Duration::ZERO,
         }
-        let mut rng = rng();
+    }
+
+    /// The delay of the frame whose generator this is. A constant delay does not call `rng`.
+    #[inline]
+    pub fn draw(&self, rng: impl FnOnce() -> FrameRng) -> Drawn {
+        if self.spec.is_constant() {
+            return Drawn { delay: self.spec.mean, clamped: false };
+        }
+        self.stray(rng())
+    }
+
+    fn stray(&self, mut rng: FrameRng) -> Drawn {
+        let DelaySpec { mean, jitter, distribution, .. } = self.spec;
         let stray = match distribution {
             Distribution::Uniform => uniform(&mut rng, jitter),
             Distribution::Normal => {

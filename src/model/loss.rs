@@ -77,12 +77,18 @@ impl Loss {
         Loss { spec }
     }
 
+    /// What it was made from.
+    pub fn spec(&self) -> LossSpec {
+        self.spec
+    }
+
     /// Whether no frame is ever lost, so that a train may pass whole.
     pub fn is_none(&self) -> bool {
         matches!(self.spec, LossSpec::None | LossSpec::Random(Probability::NEVER))
     }
 
     /// Whether the frame whose generator this is is lost.
+    #[inline]
     pub fn draw(&self, rng: impl FnOnce() -> FrameRng) -> bool {
         match self.spec {
             LossSpec::None => false,

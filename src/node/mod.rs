@@ -26,12 +26,13 @@ pub enum Node {
     /// A host's side of one link.
     Port,
     /// An Ethernet switch.
-    Switch(Switch),
+    Switch(Box<Switch>),
 }
 
 impl Node {
     /// Where the frame with this head goes that came in at `port`, the node's ports being numbered in the order of its
     /// links.
+    #[inline]
     pub fn receive(&mut self, now: Instant, port: u32, head: &[u8]) -> Verdict {
         match self {
             Node::Port => Verdict::Consume,

@@ -156,6 +156,11 @@ impl Fifo {
         fifo
     }
 
+    /// Its limits.
+    pub fn spec(&self) -> FifoSpec {
+        self.spec
+    }
+
     /// Waiting wire frames.
     pub fn frames(&self) -> u64 {
         self.frames

@@ -104,6 +104,13 @@ impl Queue {
         }
     }
 
+    /// What it was made from, live changes included.
+    pub fn spec(&self) -> QueueSpec {
+        match self {
+            Queue::Fifo(fifo) => QueueSpec::Fifo(fifo.spec()),
+        }
+    }
+
     /// Waiting wire frames.
     pub fn frames(&self) -> u64 {
         match self {

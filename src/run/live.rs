@@ -323,7 +323,7 @@ impl Loop {
                     let _ = reply.send(result);
                 }
                 Request::Spec(reply) => {
-                    let _ = reply.send(self.engine.directions().map(|d| self.engine.spec(d).clone()).collect());
+                    let _ = reply.send(self.engine.directions().map(|d| self.engine.spec(d)).collect());
                 }
                 Request::Progress(reply) => {
                     let _ = reply.send(self.progress());
@@ -346,7 +346,7 @@ impl Loop {
         let engine = &self.engine;
         Outcome {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
-            nodes: engine.nodes().map(|n| *engine.node_counters(n)).collect(),
+            nodes: engine.nodes().map(|n| engine.node_counters(n).clone()).collect(),
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,
