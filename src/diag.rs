@@ -182,7 +182,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= k.chars().count().max(word.chars().count()) / 3)
+        .filter(|(distance, k)| match k.chars().count().max(word.chars().count()) {
+            0 | 1 => *distance == 0,
+            letters => *distance <= (letters / 3).max(1),
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
 }

@@ -8,9 +8,13 @@
 //! A frame leaves by exactly one door, delivered or dropped with a [`DropCause`], and its stretch goes back to the pool
 //! there: [`FramePool::release`]. [`FramePool::live`] counts what has not.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::units::Instant;
+use crate::wire::gso::MAX_HEADER_LEN;
+use crate::wire::segmentation::{Checksum, Segmenter, complete_checksum};
 use crate::wire::vnet::Offload;
 
 /// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
@@ -19,6 +23,9 @@ pub const HEAD_BYTES: usize = 192;
 const SMALL: usize = 2 * 1024;
 /// Buffer for the rest of a super-frame or a jumbo frame.
 const LARGE: usize = 64 * 1024;
+
+/// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
+const COPY: u64 = 1 << 63;
 
 /// Consecutive wire frames of one train, on their way. 24 bytes; moved by value, never cloned: see [`FramePool::share`].
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +45,21 @@ impl Frame {
     /// How many wire frames these are.
     pub fn count(&self) -> u64 {
         u64::from(self.count)
+    }
+
+    /// Number of the first of them at the direction it is in.
+    pub(crate) fn number(&self) -> u64 {
+        self.number & !COPY
+    }
+
+    /// Marks a duplicate, until it is offered to another direction.
+    pub(crate) fn mark_copy(&mut self) {
+        self.number |= COPY;
+    }
+
+    /// Whether it is a duplicate that its direction made.
+    pub(crate) fn is_copy(&self) -> bool {
+        self.number & COPY != 0
     }
 
     #[cfg(test)]
@@ -176,11 +198,19 @@ pub struct FramePool {
     free: Vec<u32>,
     small: Buffers,
     large: Buffers,
+    /// Where a wire frame is put together.
+    scratch: Vec<u8>,
 }
 
 impl Default for FramePool {
     fn default() -> FramePool {
-        FramePool { slots: Vec::new(), free: Vec::new(), small: Buffers::new(SMALL), large: Buffers::new(LARGE) }
+        FramePool {
+            slots: Vec::new(),
+            free: Vec::new(),
+            small: Buffers::new(SMALL),
+            large: Buffers::new(LARGE),
+            scratch: Vec::new(),
+        }
     }
 }
 
@@ -310,6 +340,32 @@ impl FramePool {
         }
     }
 
+    /// A single wire frame as a receiver without offloads would get it: a plain frame of its own, with its checksum complete.
+    pub fn materialize(&mut self, frame: Frame) -> Frame {
+        debug_assert_eq!(frame.count, 1);
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        self.view(&frame).write_wire_frame(&mut bytes);
+        let mut plain = self.store(&bytes).expect("a wire frame is no longer than the train it is of");
+        self.scratch = bytes;
+        (plain.number, plain.offered) = (frame.number, frame.offered);
+        self.release(frame);
+        plain
+    }
+
+    /// Flips bits of a plain frame that nothing else shares: the byte at `at` by XOR with `mask`.
+    pub fn flip(&mut self, frame: &Frame, at: usize, mask: u8) {
+        let slot = &mut self.slots[frame.slot as usize];
+        debug_assert!(slot.references == 1 && slot.cut.is_none() && at < slot.total as usize);
+        let byte = match (at.checked_sub(HEAD_BYTES), slot.rest) {
+            (None, _) => &mut slot.head[at],
+            (Some(at), Some(BufferId::Small(b))) => &mut self.small.all[b as usize][at],
+            (Some(at), Some(BufferId::Large(b))) => &mut self.large.all[b as usize][at],
+            (Some(_), None) => return,
+        };
+        *byte ^= mask;
+    }
+
     /// Another handle to the same wire frames: for flooding and duplication. No bytes are copied.
     pub fn share(&mut self, frame: &Frame) -> Frame {
         self.slots[frame.slot as usize].references += 1;
@@ -411,6 +467,42 @@ impl FrameView<'_> {
                 usize::from(cut.header) + (self.total() - usize::from(cut.header) - start).min(usize::from(cut.segment))
             }
         }
+    }
+
+    /// Appends the first wire frame of this stretch, with its own header and its checksum complete.
+    pub fn write_wire_frame(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        if let Some(layout) = self.offload.train
+            && let Ok(segmenter) = Segmenter::new(layout, self.head, self.rest)
+        {
+            let mut header = [0; MAX_HEADER_LEN];
+            let cut = segmenter.segment(u32::from(self.first), Checksum::Complete, &mut header);
+            out.extend_from_slice(&header[..cut.header_len]);
+            self.append(cut.payload, out);
+            return;
+        }
+        match self.cut {
+            Some(cut) => {
+                let (header, segment) = (usize::from(cut.header), usize::from(cut.segment));
+                let from = header + usize::from(self.first) * segment;
+                self.append(0..header, out);
+                self.append(from..(from + segment).min(self.total()), out);
+            }
+            None => {
+                self.append(0..self.total(), out);
+                if let Some(partial) = self.offload.partial() {
+                    // its place was checked when it came in
+                    let _ = complete_checksum(&mut out[start..], &[], partial);
+                }
+            }
+        }
+    }
+
+    /// Appends a part of head ++ rest.
+    fn append(&self, range: Range<usize>, out: &mut Vec<u8>) {
+        let middle = self.head.len();
+        out.extend_from_slice(&self.head[range.start.min(middle)..range.end.min(middle)]);
+        out.extend_from_slice(&self.rest[range.start.saturating_sub(middle)..range.end.saturating_sub(middle)]);
     }
 
     /// A plain frame's bytes, copied together: for logs and tests.
@@ -526,6 +618,28 @@ mod tests {
         let one = pool.store_train(&pattern(100), Cut { header: 66, segment: 1448 }).unwrap();
         assert_eq!((one.count(), pool.view(&one).cut), (1, None), "a train of one is a plain frame");
         pool.release(one);
+    }
+
+    #[test]
+    fn a_wire_frame_of_a_train_becomes_a_frame_of_its_own_whose_bits_can_flip() {
+        let mut pool = FramePool::default();
+        let cut = Cut { header: 66, segment: 1000 };
+        let bytes = pattern(66 + 2500);
+        let mut train = pool.store_train(&bytes, cut).unwrap();
+        train.number = 7;
+        let first = pool.split_front(&mut train, 2);
+        let last = pool.materialize(train);
+        assert_eq!(pool.view(&last).to_vec(), [&bytes[..66], &bytes[2066..]].concat());
+        assert_eq!((last.number, last.count()), (9, 1));
+        for at in [0, HEAD_BYTES - 1, HEAD_BYTES, 565] {
+            pool.flip(&last, at, 0x10);
+            let now = pool.view(&last).to_vec()[at];
+            assert_eq!(now, [&bytes[..66], &bytes[2066..]].concat()[at] ^ 0x10);
+        }
+        assert_eq!(pool.view(&first).to_vec(), bytes, "the train's own bytes are as they were");
+        pool.release(first);
+        pool.release(last);
+        assert_eq!(pool.live(), 0);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use longwire::engine::{
     NodePlan, Place, Plan,
 };
 use longwire::frame::{Cut, FrameView};
-use longwire::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use longwire::model::{
+    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
+};
 use longwire::node::SwitchSpec;
 use longwire::queue::{FifoSpec, QueueSpec};
 use longwire::units::{ByteSize, Duration, Instant, Probability, Rate};
@@ -111,15 +113,32 @@ fn queue() -> impl Strategy<Value = QueueSpec> {
     })
 }
 
+fn chance() -> impl Strategy<Value = Chance> {
+    prop_oneof![
+        3 => Just(Chance::default()),
+        1 => (0u64..=1_000_000_000_000).prop_map(|p| Chance(Probability::from_parts(p).unwrap())),
+    ]
+}
+
+fn extras() -> impl Strategy<Value = (CorruptSpec, DuplicateSpec, ReorderSpec)> {
+    (chance(), 1u8..4, chance(), chance(), 1u32..4).prop_map(|(corrupt, bits, duplicate, reorder, gap)| {
+        let reorder = ReorderSpec { probability: reorder, gap };
+        (CorruptSpec { probability: corrupt, bits }, DuplicateSpec(duplicate), reorder)
+    })
+}
+
 fn direction() -> impl Strategy<Value = DirectionSpec> {
-    (prop::option::of(68u32..2000), queue(), rate(), framing(), loss(), delay()).prop_map(
-        |(mtu, queue, rate, framing, loss, delay)| DirectionSpec {
+    (prop::option::of(68u32..2000), queue(), rate(), framing(), loss(), delay(), extras()).prop_map(
+        |(mtu, queue, rate, framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
             mtu,
             queue: (rate != RateSpec::Unlimited).then_some(queue),
             rate,
             framing,
             loss,
+            corrupt,
+            duplicate,
             delay,
+            reorder,
         },
     )
 }
@@ -167,8 +186,19 @@ fn command(links: usize) -> impl Strategy<Value = Command> {
         prop::option::of(framing()),
         prop::option::of(queue()),
         prop::option::of(0u32..2000),
+        prop::option::of(extras()),
     )
-        .prop_map(|(delay, loss, rate, framing, queue, mtu)| Change { delay, loss, rate, framing, queue, mtu });
+        .prop_map(|(delay, loss, rate, framing, queue, mtu, extras)| Change {
+            delay,
+            loss,
+            corrupt: extras.map(|(corrupt, ..)| corrupt),
+            duplicate: extras.map(|(_, duplicate, _)| duplicate),
+            reorder: extras.map(|(.., reorder)| reorder),
+            rate,
+            framing,
+            queue,
+            mtu,
+        });
     prop_oneof![
         3 => (0..links as u32 * 2, change).prop_map(|(d, change)| Command::Set(DirectionId(d), change)),
         1 => (0..links as u32).prop_map(|l| Command::Down(LinkId(l))),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{DirectionId, DirectionSpec, LinkId};
-use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::queue::QueueSpec;
 
 /// A change of the running network, an event at a model time.
@@ -27,6 +27,15 @@ pub struct Change {
     /// New loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossSpec>,
+    /// New corruption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrupt: Option<CorruptSpec>,
+    /// New duplication.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<DuplicateSpec>,
+    /// New reordering.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reorder: Option<ReorderSpec>,
     /// New rate. A direction that had none gets the default queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateSpec>,
@@ -44,9 +53,12 @@ pub struct Change {
 impl Change {
     /// Puts the change on top of what a direction does now.
     pub fn apply_to(&self, spec: &mut DirectionSpec) {
-        let Change { delay, loss, rate, framing, queue, mtu } = self.clone();
+        let Change { delay, loss, corrupt, duplicate, reorder, rate, framing, queue, mtu } = self.clone();
         spec.delay = delay.unwrap_or(spec.delay);
         spec.loss = loss.unwrap_or(spec.loss);
+        spec.corrupt = corrupt.unwrap_or(spec.corrupt);
+        spec.duplicate = duplicate.unwrap_or(spec.duplicate);
+        spec.reorder = reorder.unwrap_or(spec.reorder);
         spec.rate = rate.unwrap_or(spec.rate);
         spec.framing = framing.unwrap_or(spec.framing);
         spec.queue = queue.or(spec.queue);

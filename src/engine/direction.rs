@@ -4,6 +4,7 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 use super::counters::DirectionCounters;
+use super::extras::{ExtraKeys, Extras};
 use super::line::{Departing, Line};
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
@@ -45,6 +46,9 @@ pub(crate) struct Direction {
     pub(crate) far_end: (NodeId, u32),
     pub(crate) counters: DirectionCounters,
     delay_key: StreamKey,
+    /// Corruption, duplication, reordering: most directions have none.
+    extras: Option<Box<Extras>>,
+    extra_keys: ExtraKeys,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -108,6 +112,8 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
+            extras: Extras::new(spec),
+            extra_keys: ExtraKeys::new(seed, link, way),
             #[cfg(test)]
             every_event: false,
         }
@@ -124,7 +130,10 @@ impl Direction {
             rate: self.wire.rate,
             framing: self.wire.framing,
             loss: self.loss.spec(),
+            corrupt: self.extras.as_ref().map(|e| e.corrupt()).unwrap_or_default(),
+            duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
             delay: *self.delay.spec(),
+            reorder: self.extras.as_ref().map(|e| e.reorder().spec()).unwrap_or_default(),
         }
     }
 
@@ -220,7 +229,7 @@ impl Direction {
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
     fn onto_free_wire<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
-        if self.loss.is_none() && self.delay.spec().is_constant() {
+        if self.loss.is_none() && self.delay.spec().is_constant() && self.extras.is_none() {
             return self.propagate(frame, around.now, around);
         }
         while frame.count() > 1 {
@@ -234,7 +243,7 @@ impl Direction {
         if self.is_lost(frame.number) {
             self.drop(frame, DropCause::Loss, around);
         } else {
-            self.propagate(frame, around.now, around);
+            self.survive(frame, around.now, around);
         }
     }
 
@@ -242,10 +251,60 @@ impl Direction {
         self.loss.draw(|| self.loss_key.frame(number, 0))
     }
 
+    /// A wire frame that was not lost: it may be corrupted, duplicated, picked to run ahead, and goes on its way.
+    #[inline]
+    fn survive<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
+        if self.extras.is_none() {
+            return self.propagate(frame, sent, around);
+        }
+        self.survive_extras(frame, sent, around);
+    }
+
+    fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
+        let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
+        let fate = extras.send(frame, &self.extra_keys, around.pool);
+        let alone = fate.is_alone();
+        if fate.corrupted {
+            self.counters.corrupted += 1;
+            self.tell(&fate.frame, FateKind::Corrupted, sent, around);
+        }
+        if fate.copy.is_some() {
+            self.counters.duplicated += 1;
+            self.tell(&fate.frame, FateKind::Duplicated, sent, around);
+        }
+        if fate.ahead {
+            self.line.push_alone(sent, fate.frame);
+        } else {
+            self.depart(fate.frame, 0, sent, alone, around);
+        }
+        if let Some(mut copy) = fate.copy {
+            copy.mark_copy();
+            self.depart(copy, 1, sent, true, around);
+        }
+    }
+
+    fn tell<S: FrameSink>(&self, frame: &Frame, kind: FateKind, at: Instant, around: &mut Around<'_, S>) {
+        let (place, view) = (Place::Direction(self.id), around.pool.view(frame));
+        around.sink.fate(Fate { at, place, number: frame.number(), frames: frame.count(), kind, view });
+    }
+
     /// Sends frames that meet the same delay, and whose last bit was sent at `sent`, on their way.
     #[inline]
     fn propagate<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        let drawn = self.delay.draw(|| self.delay_key.frame(frame.number, 0));
+        self.depart(frame, 0, sent, false, around);
+    }
+
+    /// `copy` is 0 for a frame itself, and counts its duplicates, each with a delay of its own.
+    #[inline]
+    fn depart<S: FrameSink>(
+        &mut self,
+        frame: Frame,
+        copy: u32,
+        sent: Instant,
+        alone: bool,
+        around: &mut Around<'_, S>,
+    ) {
+        let drawn = self.delay.draw(|| self.delay_key.frame(frame.number(), copy));
         self.counters.clamped += u64::from(drawn.clamped);
         let own = sent + drawn.delay;
         let departure = match self.delay.spec().order {
@@ -253,6 +312,9 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
+        if alone {
+            return self.line.push_alone(departure, frame);
+        }
         self.line.push(departure, frame, around.coalesce, around.pool);
     }
 
@@ -260,7 +322,7 @@ impl Direction {
     #[inline]
     pub(crate) fn next_event(&self, coalesce: Duration) -> Option<Instant> {
         let Some(served) = &self.in_service else { return self.line.next(None, coalesce) };
-        let coming = (!served.lost).then_some((&served.frame, served.done));
+        let coming = self.coming();
         let departure = self.line.next(coming, coalesce);
         if self.is_seen_at_once(served) {
             return Some(departure.map_or(served.done, |at| at.min(served.done)));
@@ -269,6 +331,13 @@ impl Direction {
             true => (served.done + self.delay.spec().mean).max(self.latest),
             false => served.done,
         }))
+    }
+
+    /// The frame on the wire with the instant at which it is done, where it may join the run that leaves next.
+    #[inline]
+    fn coming(&self) -> Option<(&Frame, Instant)> {
+        let served = self.in_service.as_ref().filter(|s| !s.lost && self.extras.is_none())?;
+        Some((&served.frame, served.done))
     }
 
     /// Whether somebody sees that the wire becomes free at the very instant at which it does: the frames that wait for
@@ -280,7 +349,11 @@ impl Direction {
         if self.every_event {
             return true;
         }
-        served.lost || self.waiting() > 0 || self.delay.spec().order == Order::Free || self.delay.may_clamp()
+        served.lost
+            || self.extras.is_some()
+            || self.waiting() > 0
+            || self.delay.spec().order == Order::Free
+            || self.delay.may_clamp()
     }
 
     /// Lets the wire become free as often as it has by now, each time at its own instant.
@@ -291,7 +364,7 @@ impl Direction {
                 debug_assert_eq!(served.done, around.now);
                 self.drop(served.frame, DropCause::Loss, around);
             } else {
-                self.propagate(served.frame, served.done, around);
+                self.survive(served.frame, served.done, around);
             }
             self.serve_next(served.done, around.pool);
         }
@@ -302,7 +375,7 @@ impl Direction {
     #[inline]
     pub(crate) fn step<S: FrameSink>(&mut self, around: &mut Around<'_, S>) -> Option<Frame> {
         self.catch_up(around);
-        let coming = self.in_service.as_ref().filter(|s| !s.lost).map(|s| (&s.frame, s.done));
+        let coming = self.coming();
         if self.line.next(coming, around.coalesce)? > around.now {
             return None;
         }
@@ -328,16 +401,17 @@ impl Direction {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
         self.counters.delay.record_among(around.now - frame.offered, count, around.fine);
-        let end = frame.number + count;
+        let end = frame.number() + count;
         if end <= self.counters.next_number {
-            self.counters.reordered += count;
+            // a copy comes behind its original by nature
+            self.counters.reordered += if frame.is_copy() { 0 } else { count };
         } else {
             self.counters.next_number = end;
         }
         around.sink.fate(Fate {
             at: around.now,
             place: Place::Direction(self.id),
-            number: frame.number,
+            number: frame.number(),
             frames: count,
             kind: FateKind::Delivered { offered: frame.offered },
             view: around.pool.view(frame),
@@ -359,6 +433,7 @@ impl Direction {
         let mut spec = self.spec();
         change.apply_to(&mut spec);
         (self.mtu, self.loss, self.delay) = (spec.mtu, Loss::new(spec.loss), Delay::new(spec.delay));
+        Extras::set(&mut self.extras, &spec);
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
         let mut doors =

@@ -71,6 +71,16 @@ impl Line {
         self.ordered.push_back(Departing { at, frame });
     }
 
+    /// Sends a frame on its way that joins no run, and that none joins.
+    pub(crate) fn push_alone(&mut self, at: Instant, frame: Frame) {
+        self.frames += frame.count();
+        self.last_is_back = false;
+        match self.ordered.back() {
+            Some(back) if back.at > at => self.overtaking.get_or_insert_default().push(Departing { at, frame }),
+            _ => self.ordered.push_back(Departing { at, frame }),
+        }
+    }
+
     /// When the next frame leaves. `coming` is what the serializer has in hand, with the instant at which it is done: if
     /// that will join the run that is next to leave, the run waits for it.
     #[inline]

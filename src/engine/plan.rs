@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::node::SwitchSpec;
 use crate::queue::QueueSpec;
 use crate::units::Duration;
@@ -50,7 +50,7 @@ pub struct LinkPlan {
     pub directions: [DirectionSpec; 2],
 }
 
-/// What one direction of a link does to frames, in the order of its effects: mtu, queue, rate, loss, delay.
+/// What one direction of a link does to frames, in the order of its effects.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DirectionSpec {
     /// Largest L3 packet that passes, in bytes; larger ones drop.
@@ -65,6 +65,15 @@ pub struct DirectionSpec {
     pub framing: Framing,
     /// Loss on the wire.
     pub loss: LossSpec,
+    /// Bits that flip on the wire.
+    #[serde(skip_serializing_if = "CorruptSpec::is_none")]
+    pub corrupt: CorruptSpec,
+    /// Frames that arrive twice.
+    #[serde(skip_serializing_if = "DuplicateSpec::is_none")]
+    pub duplicate: DuplicateSpec,
     /// Propagation delay, one way.
     pub delay: DelaySpec,
+    /// Frames that run ahead of the delay.
+    #[serde(skip_serializing_if = "ReorderSpec::is_none")]
+    pub reorder: ReorderSpec,
 }

@@ -52,4 +52,8 @@ pub enum FateKind {
     },
     /// They were dropped.
     Dropped(DropCause),
+    /// Bits of it flipped; it goes on, as the view shows it.
+    Corrupted,
+    /// It arrives once more.
+    Duplicated,
 }

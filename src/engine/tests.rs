@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::model::{
+    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
+};
 use crate::node::SwitchSpec;
 use crate::queue::{FifoSpec, QueueSpec};
 use crate::units::{Duration, Probability};
@@ -375,4 +377,83 @@ fn inputs_that_come_late_count_as_now() {
     inject(&mut engine, us(5), 60);
     engine.advance(us(200), &mut out);
     assert_eq!(out.delivered, [(1, 110_000, 0, 1)]);
+}
+
+fn chance(text: &str) -> Chance {
+    Chance(text.parse().unwrap())
+}
+
+#[test]
+fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
+    let jittered = DelaySpec { jitter: Duration::from_micros(500), ..delay(1000) };
+    let spec = DirectionSpec {
+        rate: rate("8Mbit"),
+        queue: fifo(10),
+        duplicate: DuplicateSpec(chance("100%")),
+        delay: DelaySpec { order: Order::Free, ..jittered },
+        ..Default::default()
+    };
+    let mut engine = Engine::new(&pair(spec));
+    for n in 0..5 {
+        inject(&mut engine, us(n * 1000), 1000);
+    }
+    let out = run(&mut engine);
+    let counters = engine.counters(THERE);
+    assert_eq!((out.delivered.len(), counters.duplicated, counters.delivered.frames), (10, 5, 10));
+    // 1 ms on the wire each, so the last bit of frame n is sent at n + 1 ms; each arrives within half a millisecond of 1 ms
+    let mut at: Vec<u64> = out.delivered.iter().map(|d| d.1).collect();
+    at.sort_unstable();
+    for (n, pair) in at.chunks(2).enumerate() {
+        let sent = (n as u64 + 1) * 1_000_000;
+        assert!(pair.iter().all(|at| (sent + 500_000..=sent + 1_500_000).contains(at)), "{n}: {pair:?}");
+        assert_ne!(pair[0], pair[1]);
+    }
+}
+
+#[test]
+fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
+    let spec = DirectionSpec {
+        corrupt: CorruptSpec { probability: chance("20%"), bits: 1 },
+        delay: delay(3),
+        ..Default::default()
+    };
+    let mut engine = Engine::new(&pair(spec));
+    inject_train(&mut engine, us(0), 44);
+    let out = run(&mut engine);
+    let corrupted = engine.counters(THERE).corrupted;
+    assert!(corrupted > 0, "the seed corrupts some");
+    assert_eq!(out.delivered.iter().map(|d| u64::from(d.3)).sum::<u64>(), 44);
+    // a corrupted frame is a frame of its own: position 0 of a train of one
+    let alone = out.delivered.iter().skip(1).filter(|d| (d.2, d.3) == (0, 1)).count() as u64;
+    assert!(alone == corrupted || alone + 1 == corrupted, "{alone} of {corrupted}");
+    assert!(out.delivered.len() as u64 <= 2 * corrupted + 1);
+}
+
+#[test]
+fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
+    let reorder = ReorderSpec { probability: chance("100%"), gap: 5 };
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), reorder, ..Default::default() }));
+    for n in 0..10 {
+        inject(&mut engine, us(n), 60);
+    }
+    let out = run(&mut engine);
+    let at: Vec<u64> = out.delivered.iter().map(|d| d.1 / 1000).collect();
+    // every fifth leaves at once
+    assert_eq!(at, [4, 9, 10_000, 10_001, 10_002, 10_003, 10_005, 10_006, 10_007, 10_008]);
+    assert_eq!(engine.counters(THERE).reordered, 8);
+}
+
+#[test]
+fn extras_may_come_and_go_while_frames_are_in_flight() {
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(100), ..Default::default() }));
+    let duplicate = |text: &str| {
+        let duplicate = Some(DuplicateSpec(chance(text)));
+        Command::Set(THERE, Change { duplicate, ..Default::default() })
+    };
+    inject(&mut engine, us(0), 60);
+    engine.apply(us(10), duplicate("100%")).unwrap();
+    inject(&mut engine, us(20), 60);
+    engine.apply(us(30), duplicate("0%")).unwrap();
+    inject(&mut engine, us(40), 60);
+    assert_eq!(run(&mut engine).delivered.iter().map(|d| d.1 / 1000).collect::<Vec<_>>(), [100, 120, 120, 140]);
 }

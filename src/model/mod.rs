@@ -1,11 +1,19 @@
 //! Impairments: one a file. Each file holds the scenario's form of it (serde and JSON Schema), its meaning, its code and
 //! its tests. Time comes in as an argument; randomness comes in as the frame's own generator.
 
+pub mod chance;
+pub mod corrupt;
 pub mod delay;
+pub mod duplicate;
 pub mod form;
 pub mod loss;
 pub mod rate;
+pub mod reorder;
 
+pub use chance::Chance;
+pub use corrupt::CorruptSpec;
 pub use delay::{Delay, DelaySpec, Distribution, Order};
+pub use duplicate::DuplicateSpec;
 pub use loss::{Loss, LossSpec};
 pub use rate::{Framing, RateSpec};
+pub use reorder::{Reorder, ReorderSpec};

@@ -14,8 +14,8 @@ use crate::wire::summary::FrameSummary;
 /// One thing that happened, as the engine's thread keeps it.
 #[derive(Clone, Debug)]
 pub enum Entry {
-    /// Consecutive wire frames were dropped.
-    Dropped {
+    /// Something happened to consecutive wire frames.
+    Frames {
         /// When, in model time.
         at: Instant,
         /// Where.
@@ -24,8 +24,10 @@ pub enum Entry {
         number: u64,
         /// How many.
         frames: u64,
-        /// Why.
-        cause: DropCause,
+        /// What: `dropped`, `corrupted` or `duplicated`.
+        event: &'static str,
+        /// Why they were dropped.
+        cause: Option<DropCause>,
         /// What they were.
         summary: FrameSummary,
     },
@@ -41,17 +43,21 @@ pub enum Entry {
 impl Entry {
     /// What is kept of a fate: nothing for frames that were delivered.
     pub fn of(fate: &Fate<'_>) -> Option<Entry> {
-        match fate.kind {
-            FateKind::Delivered { .. } => None,
-            FateKind::Dropped(cause) => Some(Entry::Dropped {
-                at: fate.at,
-                place: fate.place,
-                number: fate.number,
-                frames: fate.frames,
-                cause,
-                summary: FrameSummary::new(fate.view.head, fate.view.wire_len()),
-            }),
-        }
+        let (event, cause) = match fate.kind {
+            FateKind::Delivered { .. } => return None,
+            FateKind::Dropped(cause) => ("dropped", Some(cause)),
+            FateKind::Corrupted => ("corrupted", None),
+            FateKind::Duplicated => ("duplicated", None),
+        };
+        Some(Entry::Frames {
+            at: fate.at,
+            place: fate.place,
+            number: fate.number,
+            frames: fate.frames,
+            event,
+            cause,
+            summary: FrameSummary::new(fate.view.head, fate.view.wire_len()),
+        })
     }
 }
 
@@ -111,11 +117,11 @@ pub fn write(entry: &Entry, names: &Names, out: &mut impl Write) -> io::Result<(
     };
     let line = match entry {
         Entry::Command { at, what } => Line { t_ns: since(*at), event: "command", what: Some(what), ..empty },
-        Entry::Dropped { at, place, number, frames, cause, summary } => {
+        Entry::Frames { at, place, number, frames, event, cause, summary } => {
             let line = Line {
                 t_ns: since(*at),
-                event: "dropped",
-                cause: Some(*cause),
+                event,
+                cause: *cause,
                 frames: Some(*frames),
                 frame: Some(summary.to_string()),
                 ..empty

@@ -92,6 +92,15 @@ pub fn requested(spec: &DirectionSpec) -> String {
     if let LossSpec::Random(p) = spec.loss {
         words.push(format!("loss {p}"));
     }
+    if !spec.corrupt.is_none() {
+        words.push(format!("corrupt {}", spec.corrupt.probability.0));
+    }
+    if !spec.duplicate.is_none() {
+        words.push(format!("duplicate {}", spec.duplicate.0.0));
+    }
+    if !spec.reorder.is_none() {
+        words.push(format!("reorder {}", spec.reorder.probability.0));
+    }
     if let Some(QueueSpec::Fifo(fifo)) = spec.queue
         && let Ok(Value::Object(limits)) = serde_json::to_value(fifo)
     {

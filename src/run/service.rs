@@ -173,10 +173,9 @@ impl Service {
         false
     }
 
-    /// The run is over.
-    pub(super) fn stop(&mut self, now: Instant, processes: &mut Processes) {
+    /// The run is over: from now on its end, which its caller asks for, is no failure.
+    pub(super) fn stop(&mut self, now: Instant) {
         if let State::Starting(id) | State::Ready(id) = self.state {
-            processes.signal(id, Signal::SIGTERM);
             self.state = State::Ending(id, now);
         }
     }

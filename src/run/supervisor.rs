@@ -352,7 +352,7 @@ impl Run<'_> {
     fn end_programs(&mut self) -> Result<(), RunError> {
         let begun = self.live.clock.now();
         for service in &mut self.services {
-            service.stop(begun, &mut self.processes);
+            service.stop(begun);
         }
         for id in self.processes.running() {
             self.processes.signal(id, Signal::SIGTERM);

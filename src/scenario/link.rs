@@ -14,13 +14,14 @@ use super::topology::End;
 use super::tree::{Entry, Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, suggestion};
 use crate::engine::DirectionSpec;
-use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::queue::QueueSpec;
 use crate::rng::Way;
 use crate::units::Duration;
 
 /// What may be said of a link, and of one of its directions.
-pub(super) const FIELDS: [&str; 6] = ["delay", "loss", "rate", "framing", "queue", "mtu"];
+pub(super) const FIELDS: [&str; 9] =
+    ["delay", "loss", "corrupt", "duplicate", "reorder", "rate", "framing", "queue", "mtu"];
 
 /// The ends of a link and what is not a field of a direction. The fields are read after the layers are merged, because
 /// one layer need not be whole.
@@ -41,6 +42,12 @@ pub(super) struct LinkHead {
     _delay: Option<IgnoredAny>,
     #[serde(rename = "loss")]
     _loss: Option<IgnoredAny>,
+    #[serde(rename = "corrupt")]
+    _corrupt: Option<IgnoredAny>,
+    #[serde(rename = "duplicate")]
+    _duplicate: Option<IgnoredAny>,
+    #[serde(rename = "reorder")]
+    _reorder: Option<IgnoredAny>,
     #[serde(rename = "rate")]
     _rate: Option<IgnoredAny>,
     #[serde(rename = "framing")]
@@ -59,6 +66,12 @@ pub(super) struct Fields {
     pub delay: Option<DelaySpec>,
     /// Loss on the wire.
     pub loss: Option<LossSpec>,
+    /// Bits that flip on the wire.
+    pub corrupt: Option<CorruptSpec>,
+    /// Frames that arrive twice.
+    pub duplicate: Option<DuplicateSpec>,
+    /// Frames that run ahead of the delay.
+    pub reorder: Option<ReorderSpec>,
     /// How fast the wire serializes.
     pub rate: Option<RateSpec>,
     /// What a frame costs on the wire beyond its own bytes.
@@ -287,7 +300,10 @@ pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
         rate,
         framing: fields.framing.unwrap_or_default(),
         loss: fields.loss.unwrap_or_default(),
+        corrupt: fields.corrupt.unwrap_or_default(),
+        duplicate: fields.duplicate.unwrap_or_default(),
         delay: fields.delay.unwrap_or_default(),
+        reorder: fields.reorder.unwrap_or_default(),
     };
     Direction { tree, spec }
 }

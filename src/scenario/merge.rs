@@ -25,6 +25,7 @@ pub(super) fn link(mut base: Node, top: Node) -> Node {
     }
     merge_entries(base, top, |key, below, above| match key {
         "delay" => over(as_delay_map(below), as_delay_map(above)),
+        "corrupt" | "reorder" => over(as_map(below, "probability"), as_map(above, "probability")),
         "toward" => merge_entries(below, above, |_, below, above| link(below, above)),
         _ if TAGGED.contains(&key) => choice(below, above),
         _ => above,
@@ -52,14 +53,19 @@ pub(super) fn mean_of(delay: &Node) -> Option<&Node> {
 
 /// `5ms` as `{ mean: 5ms }`. `none` stays: it takes a lower layer's jitter away too.
 pub(super) fn as_delay_map(delay: Node) -> Node {
-    if delay.as_text().is_none_or(|text| text == "none") {
-        return delay;
+    as_map(delay, "mean")
+}
+
+/// A short form as the map in which it says `key`. `none` stays.
+fn as_map(node: Node, key: &str) -> Node {
+    if node.as_text().is_none_or(|text| text == "none") {
+        return node;
     }
-    if delay.entries().is_some() || delay.pruned {
-        return delay;
+    if node.entries().is_some() || node.pruned {
+        return node;
     }
-    let mut map = Node::empty_map(delay.span, delay.origin.clone());
-    map.set(Entry { key: "mean".into(), key_span: delay.span, value: delay });
+    let mut map = Node::empty_map(node.span, node.origin.clone());
+    map.set(Entry { key: key.into(), key_span: node.span, value: node });
     map
 }
 

@@ -13,7 +13,7 @@ use super::node::NodeSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
+use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::profile;
 use crate::queue::QueueSpec;
 use crate::units::Duration;
@@ -76,6 +76,12 @@ struct LinkSpec {
     delay: Option<DelaySpec>,
     /// Loss on the wire.
     loss: Option<LossSpec>,
+    /// Bits that flip on the wire.
+    corrupt: Option<CorruptSpec>,
+    /// Frames that arrive twice.
+    duplicate: Option<DuplicateSpec>,
+    /// Frames that run ahead of the delay.
+    reorder: Option<ReorderSpec>,
     /// How fast the wire serializes.
     rate: Option<RateSpec>,
     /// What a frame costs on the wire beyond its own bytes.

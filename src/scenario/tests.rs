@@ -147,7 +147,10 @@ fn profiles_and_their_users() {
         bad(&with_link("profile: dsl")),
         ["4:31: the profile `dsl` is faster one way than the other (say which end downloads, as in `user: a`)"]
     );
-    assert_eq!(bad(&with_link("profile: dsl, user: c")), ["4:42: `c` is not an end of this link (did you mean `a`?)"]);
+    assert_eq!(
+        bad(&with_link("profile: dsl, user: c")),
+        ["4:42: `c` is not an end of this link (known here: `a`, `b`)"]
+    );
     assert_eq!(bad(&with_link("user: a")).len(), 1);
     assert_eq!(
         warnings(&good(&with_link("profile: lan, user: a"))),
