@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::child;
 use super::emulator;
@@ -56,12 +57,15 @@ fn measure(job: &Job) -> Result<Measured, Stop> {
     if let Carrier::Longwire(link) = &job.carrier {
         return emulator::measure(link, &job.traffic, SLACK);
     }
-    // For what has to have a path. It lies in the build's own directory, in case this program is killed meanwhile.
-    let scratch =
-        tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).map_err(Stop::at("making a directory for sockets"))?;
     let mut command: Command = super::own_program();
     command.args(["--part", "carry", "--job", &std::process::id().to_string()]);
-    command.env(super::SCRATCH, scratch.path());
+    let scratch = match job.carrier {
+        Carrier::Wirefilter(_) => Some(scratch()?),
+        _ => None,
+    };
+    if let Some(scratch) = &scratch {
+        command.env(super::SCRATCH, scratch.path());
+    }
     let text = serde_json::to_string(job).map_err(Stop::at("writing a job"))?;
     let ended = child::run(command, &text, SLACK, false)?;
     match serde_json::from_str(&ended.output).map_err(Stop::at("reading a measurement"))? {
@@ -69,6 +73,14 @@ fn measure(job: &Job) -> Result<Measured, Stop> {
         Outcome::Missing(what) => Err(Stop::Missing(what)),
         Outcome::Failed(why) => Err(Stop::Failed(why)),
     }
+}
+
+/// A directory for sockets that have to have a path. It lies in the build's own, in case this program is killed
+/// meanwhile; elsewhere only for a user who may not write there.
+fn scratch() -> Result<TempDir, Stop> {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .or_else(|_| tempfile::tempdir())
+        .map_err(Stop::at("making a directory for sockets"))
 }
 
 impl Series {
