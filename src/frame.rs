@@ -11,6 +11,7 @@
 use serde::Serialize;
 
 use crate::units::Instant;
+use crate::wire::vnet::Offload;
 
 /// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
 pub const HEAD_BYTES: usize = 192;
@@ -132,8 +133,15 @@ struct Slot {
     references: u32,
     total: u32,
     cut: Option<Cut>,
+    offload: Offload,
     rest: Option<BufferId>,
     head: [u8; HEAD_BYTES],
+}
+
+impl Default for Slot {
+    fn default() -> Slot {
+        Slot { references: 0, total: 0, cut: None, offload: Offload::default(), rest: None, head: [0; HEAD_BYTES] }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -191,10 +199,13 @@ impl FramePool {
         if bytes.len() > HEAD_BYTES + LARGE {
             return Err(Unfit::TooLong(bytes.len()));
         }
-        let frame = self.read_into(bytes.len(), |head, rest| {
-            let (a, b) = bytes.split_at(bytes.len().min(HEAD_BYTES));
-            head[..a.len()].copy_from_slice(a);
-            rest[..b.len()].copy_from_slice(b);
+        let frame = self.read_into(bytes.len(), |parts| {
+            let mut bytes_left = bytes;
+            for part in parts {
+                let (now, later) = bytes_left.split_at(bytes_left.len().min(part.len()));
+                part[..now.len()].copy_from_slice(now);
+                bytes_left = later;
+            }
             Ok::<_, Unfit>(bytes.len())
         })?;
         match cut {
@@ -203,46 +214,61 @@ impl FramePool {
         }
     }
 
-    /// Stores a plain frame that `read` writes into a head of [`HEAD_BYTES`] and a rest, and whose length it returns.
-    /// The two together hold `capacity` bytes or more. An error of `read` leaves the pool as it was.
+    /// Stores a plain frame that `read` writes into three buffers, one behind the other, and whose length it returns.
+    /// The three together hold `capacity` bytes or more; those that are not needed are empty. A frame of ordinary size
+    /// keeps no large buffer, however large it might have been. An error of `read` leaves the pool as it was.
     pub fn read_into<E>(
         &mut self,
         capacity: usize,
-        read: impl FnOnce(&mut [u8], &mut [u8]) -> Result<usize, E>,
+        read: impl FnOnce([&mut [u8]; 3]) -> Result<usize, E>,
     ) -> Result<Frame, E> {
         let id = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { references: 0, total: 0, cut: None, rest: None, head: [0; HEAD_BYTES] });
+            self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 frames fit into memory")
         });
-        let rest = match capacity.saturating_sub(HEAD_BYTES) {
-            0 => None,
-            1..=SMALL => Some(BufferId::Small(self.small.take())),
-            _ => Some(BufferId::Large(self.large.take())),
-        };
+        let small = (capacity > HEAD_BYTES).then(|| self.small.take());
+        let large = (capacity > HEAD_BYTES + SMALL).then(|| self.large.take());
         let slot = &mut self.slots[id as usize];
-        let rest_bytes: &mut [u8] = match rest {
-            None => &mut [],
-            Some(BufferId::Small(b)) => &mut self.small.all[b as usize],
-            Some(BufferId::Large(b)) => &mut self.large.all[b as usize],
+        let small_bytes = small.map_or(&mut [][..], |b| &mut self.small.all[b as usize]);
+        // the small buffer's bytes come first if the frame turns out to need a large one
+        let large_bytes = large.map_or(&mut [][..], |b| &mut self.large.all[b as usize]);
+        let behind = large_bytes.get_mut(SMALL..).unwrap_or_default();
+        let room = HEAD_BYTES + small_bytes.len() + behind.len();
+        let result = read([&mut slot.head, &mut *small_bytes, behind]);
+        let total = match &result {
+            Ok(total) => (*total).min(room),
+            Err(_) => 0,
         };
-        let room = HEAD_BYTES + rest_bytes.len();
-        let total = match read(&mut slot.head, rest_bytes) {
-            Ok(total) => total.min(room),
-            Err(error) => {
-                self.give_back(rest);
-                self.free.push(id);
-                return Err(error);
-            }
+        if total > HEAD_BYTES + SMALL {
+            large_bytes[..SMALL].copy_from_slice(small_bytes);
+        }
+        let (small, large) = (small.map(BufferId::Small), large.map(BufferId::Large));
+        let (keep, back) = match total {
+            0..=HEAD_BYTES => (None, [small, large]),
+            n if n <= HEAD_BYTES + SMALL => (small, [large, None]),
+            _ => (large, [small, None]),
         };
-        let rest = if total <= HEAD_BYTES {
-            self.give_back(rest);
-            None
-        } else {
-            rest
-        };
+        back.into_iter().for_each(|buffer| self.give_back(buffer));
+        if let Err(error) = result {
+            self.free.push(id);
+            return Err(error);
+        }
         let slot = &mut self.slots[id as usize];
-        (slot.references, slot.total, slot.cut, slot.rest) = (1, total as u32, None, rest);
+        (slot.references, slot.total, slot.cut, slot.rest) = (1, total as u32, None, keep);
+        slot.offload = Offload::default();
         Ok(Frame { slot: id, first: 0, count: 1, number: 0, offered: Instant::ZERO })
+    }
+
+    /// Notes what is left to do on a plain frame that nothing else shares: a checksum to complete, a train to cut.
+    pub fn set_offload(&mut self, frame: &mut Frame, offload: Offload) {
+        let slot = &mut self.slots[frame.slot as usize];
+        debug_assert!(slot.references == 1 && frame.count == 1);
+        slot.offload = offload;
+        if let Some(layout) = offload.train {
+            // A train has 64 KiB at most, and two frames at least.
+            frame.count = layout.frames() as u16;
+            slot.cut = Some(Cut { header: layout.header_len() as u16, segment: layout.gso().size });
+        }
     }
 
     /// Turns a plain frame that nothing else shares into a train. On error the frame is gone.
@@ -341,6 +367,7 @@ impl FramePool {
             head: &slot.head[..total.min(HEAD_BYTES)],
             rest: &rest[..total.saturating_sub(HEAD_BYTES)],
             cut: slot.cut,
+            offload: slot.offload,
             first: frame.first,
             count: frame.count,
         }
@@ -361,6 +388,8 @@ pub struct FrameView<'a> {
     pub rest: &'a [u8],
     /// How the train is cut; `None` for a plain frame.
     pub cut: Option<Cut>,
+    /// What is left to do on it: a checksum to complete, a train to cut.
+    pub offload: Offload,
     /// Position of the first wire frame of this stretch within the train.
     pub first: u16,
     /// Wire frames in this stretch.
@@ -371,6 +400,17 @@ impl FrameView<'_> {
     /// Bytes of head and rest together.
     pub fn total(&self) -> usize {
         self.head.len() + self.rest.len()
+    }
+
+    /// Bytes of the first wire frame of this stretch.
+    pub fn wire_len(&self) -> usize {
+        match self.cut {
+            None => self.total(),
+            Some(cut) => {
+                let start = usize::from(self.first) * usize::from(cut.segment);
+                usize::from(cut.header) + (self.total() - usize::from(cut.header) - start).min(usize::from(cut.segment))
+            }
+        }
     }
 
     /// A plain frame's bytes, copied together: for logs and tests.
@@ -426,12 +466,33 @@ mod tests {
     }
 
     #[test]
+    fn an_ordinary_frame_keeps_no_large_buffer() {
+        let mut pool = FramePool::default();
+        let mut frames = Vec::new();
+        for n in [60, 1514, HEAD_BYTES + SMALL, HEAD_BYTES + SMALL + 1, 9014] {
+            let frame = pool.read_into(65_000, |parts| {
+                let mut bytes = pattern(n).into_iter();
+                for part in parts {
+                    part.iter_mut().zip(&mut bytes).for_each(|(to, from)| *to = from);
+                }
+                Ok::<_, ()>(n)
+            });
+            frames.push(frame.unwrap());
+            assert_eq!(pool.view(frames.last().unwrap()).to_vec(), pattern(n), "{n} bytes");
+        }
+        // two are large, and one more was held ready
+        assert_eq!(pool.large.all.len() - pool.large.free.len(), 2);
+        frames.into_iter().for_each(|frame| pool.release(frame));
+        assert_eq!((pool.live(), pool.large.free.len()), (0, pool.large.all.len()));
+    }
+
+    #[test]
     fn a_failed_read_leaves_the_pool_as_it_was() {
         let mut pool = FramePool::default();
-        assert_eq!(pool.read_into(1514, |_, _| Err::<usize, _>("would block")), Err("would block"));
+        assert_eq!(pool.read_into(65_535, |_| Err::<usize, _>("would block")), Err("would block"));
         assert_eq!(pool.live(), 0);
         let frame = pool.store(&pattern(1514)).unwrap();
-        assert_eq!((pool.slots.len(), pool.small.all.len()), (1, 1));
+        assert_eq!((pool.slots.len(), pool.small.all.len(), pool.large.all.len()), (1, 1, 1));
         pool.release(frame);
     }
 

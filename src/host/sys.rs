@@ -22,6 +22,17 @@ fn get_option(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, into: &
     Ok((len as usize).min(into.len()))
 }
 
+/// Gives the calling thread a real-time priority (SCHED_FIFO, sched(7)). Programs that it starts do not inherit it.
+///
+/// # Errors
+/// `EPERM` without CAP_SYS_NICE and beyond RLIMIT_RTPRIO.
+pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
+    let parameter = libc::sched_param { sched_priority: libc::c_int::from(priority) };
+    // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
+    let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
+    Errno::result(rc).map(drop)
+}
+
 /// The kernel's `struct tcp_info` (linux/tcp.h) of a TCP socket as bytes, as long as this kernel makes it, and never
 /// longer than `into`. Later kernels append fields; offsets never move.
 pub fn tcp_info(socket: &impl AsFd, into: &mut [u8]) -> Result<usize, Errno> {

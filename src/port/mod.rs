@@ -2,3 +2,4 @@
 
 pub mod epoll;
 pub mod tap;
+pub mod tap_frames;

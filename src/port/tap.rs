@@ -168,14 +168,14 @@ impl TapPort {
         usize::try_from(n).map_err(|_| io::Error::last_os_error())
     }
 
-    /// Reads one frame into two buffers, the second taking what the first has no room for.
+    /// Reads one frame into several buffers, each taking what those before it have no room for.
     ///
     /// # Errors
     /// Those of [`TapPort::read`].
-    pub fn read_parts(&self, first: &mut [u8], second: &mut [u8]) -> io::Result<usize> {
-        let mut parts = [IoSliceMut::new(first), IoSliceMut::new(second)];
+    pub fn read_parts(&self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let count = libc::c_int::try_from(parts.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         // SAFETY: IoSliceMut has the layout of iovec (std promises it), and the slices live for the call.
-        let n = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_mut_ptr().cast(), 2) };
+        let n = unsafe { libc::readv(self.fd.as_raw_fd(), parts.as_mut_ptr().cast(), count) };
         usize::try_from(n).map_err(|_| io::Error::last_os_error())
     }
 

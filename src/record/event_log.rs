@@ -49,7 +49,7 @@ impl Entry {
                 number: fate.number,
                 frames: fate.frames,
                 cause,
-                summary: FrameSummary::new(fate.view.head, fate.view.total()),
+                summary: FrameSummary::new(fate.view.head, fate.view.wire_len()),
             }),
         }
     }

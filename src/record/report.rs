@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
+use crate::scenario::timing::TimingSpec;
 use crate::scenario::validity::ValiditySpec;
 
 /// All that a run has to tell.
@@ -45,6 +46,8 @@ pub struct Report {
     pub events: Vec<Event>,
     /// Whether the machine kept up.
     pub validity: Validity,
+    /// How time was kept.
+    pub timing: Timing,
     /// Where it ran.
     pub machine: Machine,
 }
@@ -236,6 +239,8 @@ pub struct Port {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
+    /// Frames from the host whose offload header did not fit them; they went no further.
+    pub malformed: u64,
     /// Frames that the host's kernel refused (its interface was down, or the frame too short).
     pub refused: u64,
     /// Frames of the host that the TAP's ring dropped before longwire could read them; `None` where the kernel of an
@@ -308,6 +313,19 @@ pub struct Measured {
     pub run_delay: Option<f64>,
     /// Frames that the rings dropped while the links' own queues had room.
     pub ring_drops: u64,
+}
+
+/// How the engine's thread kept time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timing {
+    /// What the scenario asked for.
+    pub requested: TimingSpec,
+    /// What the machine refused of it: one sentence each.
+    pub refused: Vec<String>,
+    /// How often the machine was found so short of processor time that spinning was left off for a second.
+    pub spin_rests: u64,
+    /// Entries of the event log that were lost because writing them fell behind.
+    pub log_lost: u64,
 }
 
 /// Where a run ran.

@@ -273,7 +273,11 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     if refused > 0 {
         words.push(format!("refused by hosts {}", grouped(refused)));
     }
-    writeln!(out, "\n{FAINT}machine: {}{FAINT:#}", words.join(", "))
+    if report.timing.log_lost > 0 {
+        words.push(format!("not written to the event log {}", grouped(report.timing.log_lost)));
+    }
+    writeln!(out, "\n{FAINT}machine: {}{FAINT:#}", words.join(", "))?;
+    report.timing.refused.iter().try_for_each(|refused| writeln!(out, "{DOUBT}note{DOUBT:#}: {refused}"))
 }
 
 fn write_verdict(out: &mut String, report: &Report) -> std::fmt::Result {

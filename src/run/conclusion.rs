@@ -7,7 +7,7 @@ use super::validity;
 use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
-use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Verdict};
+use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Timing, Verdict};
 use crate::scenario::{Resolved, ResolvedLink};
 use crate::units::{Duration, Instant};
 
@@ -59,6 +59,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
             interface: host.interfaces[plan.interface].name.clone(),
             received: counted.received,
             sent: counted.sent,
+            malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
             offloads: offloads.clone(),
@@ -84,6 +85,12 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         expectations: Vec::new(),
         events: ended.events.into_iter().map(|e| event(e, zero)).collect(),
         validity,
+        timing: Timing {
+            requested: resolved.scenario.timing,
+            refused: outcome.refused.clone(),
+            spin_rests: outcome.spin_rests,
+            log_lost: outcome.log_lost,
+        },
         machine: machine(),
     }
 }

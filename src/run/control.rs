@@ -165,7 +165,7 @@ impl Peer {
     }
 }
 
-/// The runs that are up in this network namespace, oldest first.
+/// The runs that are up in this network namespace, by name.
 ///
 /// # Errors
 /// /proc/net/unix cannot be read.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -13,12 +14,15 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::clock::Clock;
+use super::scheduling;
+use super::spin::{self, Spin};
 use super::taps::{Taps, Wake};
 use crate::engine::{
     Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
 };
 use crate::port::tap::TapPort;
 use crate::record::event_log::Entry;
+use crate::scenario::timing::TimingSpec;
 use crate::units::{Duration, Instant};
 
 /// The loop wakes at least this often, so that a stop of the whole process shows even when no frame comes.
@@ -76,6 +80,10 @@ pub struct Outcome {
     pub run_delay: Option<Duration>,
     /// How long the thread ran.
     pub ran: Duration,
+    /// How often the machine was found so short of processor time that spinning was left off.
+    pub spin_rests: u64,
+    /// What the machine refused of the scenario's `timing:`, in words.
+    pub refused: Vec<String>,
     /// Log entries that the writer was too slow for.
     pub log_lost: u64,
 }
@@ -87,6 +95,8 @@ pub struct PortOutcome {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
+    /// Frames from the host whose virtio-net header did not fit them; they went no further.
+    pub malformed: u64,
     /// Frames that the host's kernel refused.
     pub refused: u64,
     /// Delivered by the clock − delivered by the model.
@@ -98,7 +108,7 @@ impl Live {
     ///
     /// # Errors
     /// Those of making an epoll instance and a thread.
-    pub fn start(plan: &Plan, ports: Vec<LivePort>, log: Option<LogSender>) -> io::Result<Live> {
+    pub fn start(plan: &Plan, timing: TimingSpec, ports: Vec<LivePort>, log: Option<LogSender>) -> io::Result<Live> {
         let (requests, inbox) = unbounded();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let clock = Clock::start();
@@ -106,7 +116,18 @@ impl Live {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, Wake::REQUEST))?;
         let taps = Taps::new(ports, plan.nodes.len(), &epoll, log)?;
-        let mut state = Loop { engine, taps, epoll, wake: Arc::clone(&wake), inbox, clock, stall: Duration::ZERO };
+        let mut state = Loop {
+            engine,
+            taps,
+            epoll,
+            wake: Arc::clone(&wake),
+            inbox,
+            clock,
+            stall: Duration::ZERO,
+            timing,
+            spin: Spin::new(timing.spin.0),
+            refused: Vec::new(),
+        };
         let thread = std::thread::Builder::new().name("longwire-engine".into()).spawn(move || state.run())?;
         Ok(Live { requests, wake, thread: Some(thread), clock })
     }
@@ -204,23 +225,29 @@ struct Loop {
     inbox: Receiver<Request>,
     clock: Clock,
     stall: Duration,
+    timing: TimingSpec,
+    spin: Spin,
+    refused: Vec<String>,
 }
 
 impl Loop {
     fn run(&mut self) -> io::Result<()> {
-        // Linux rounds a sleep up by 50 µs unless told otherwise (prctl(2), PR_SET_TIMERSLACK). Without it all is later.
-        let _ = nix::sys::prctl::set_timerslack(1);
+        self.refused = scheduling::prepare(&self.timing);
         let started = self.clock.now();
-        let delay_before = run_delay();
+        let mut schedstat = Schedstat::open();
+        let delay_before = schedstat.read();
+        let mut watch = Watch { at: started, delay: delay_before };
         let mut drained = started;
         let mut ready = [EpollEvent::empty(); 64];
         loop {
             let now = self.clock.now();
-            let deadline = self.engine.next_deadline().unwrap_or(Instant::MAX).min(now + TICK);
-            let n = wait(&self.epoll, &mut ready, deadline - now)?;
+            let n = self.wait(now, &mut ready)?;
             let now = self.clock.now();
             self.stall = self.stall.max((now - drained).saturating_sub(TICK));
             drained = now;
+            if now - watch.at >= spin::LOOK {
+                self.look(now, &mut watch, &mut schedstat);
+            }
             let mut asked = false;
             for event in &ready[..n] {
                 match event.data() {
@@ -231,7 +258,7 @@ impl Loop {
             let now = self.clock.now();
             if asked && let Some(reply) = self.answer(now)? {
                 self.taps.finish();
-                let outcome = self.outcome(started, delay_before);
+                let outcome = self.outcome(started, delay_before, &mut schedstat);
                 // whoever asked may be gone; the run ends all the same
                 let _ = reply.send(outcome);
                 return Ok(());
@@ -240,6 +267,42 @@ impl Loop {
             self.engine.advance(now, &mut self.taps);
             self.taps.tick();
         }
+    }
+
+    /// Sleeps until something is ready or an event is due, and spins over the last of it: a frame that comes meanwhile ends
+    /// the spin as it ends a sleep.
+    fn wait(&mut self, now: Instant, ready: &mut [EpollEvent]) -> io::Result<usize> {
+        let due = self.engine.next_deadline().unwrap_or(Instant::MAX);
+        let margin = self.spin.margin();
+        let spins = due < now + TICK;
+        let until = if spins { due } else { now + TICK };
+        let sleep = (until - now).saturating_sub(if spins { margin } else { Duration::ZERO });
+        let n = wait(&self.epoll, ready, sleep)?;
+        if n > 0 || !spins {
+            return Ok(n);
+        }
+        let woken = self.clock.now();
+        if sleep > Duration::ZERO {
+            self.spin.slept(woken - (now + sleep));
+        }
+        while self.clock.now() < due {
+            let n = wait(&self.epoll, ready, Duration::ZERO)?;
+            if n > 0 {
+                return Ok(n);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(0)
+    }
+
+    /// Whether the thread waits for a processor so much that it should not spin.
+    fn look(&mut self, now: Instant, watch: &mut Watch, schedstat: &mut Schedstat) {
+        let delay = schedstat.read();
+        if let (Some(before), Some(after)) = (watch.delay, delay) {
+            let waited = after.saturating_sub(before).as_nanos() as f64 / (now - watch.at).as_nanos() as f64;
+            self.spin.looked(waited);
+        }
+        *watch = Watch { at: now, delay };
     }
 
     /// Answers what was asked; returns whom to give the outcome when it is to end.
@@ -279,7 +342,7 @@ impl Loop {
         })
     }
 
-    fn outcome(&mut self, started: Instant, delay_before: Option<Duration>) -> Outcome {
+    fn outcome(&mut self, started: Instant, delay_before: Option<Duration>, schedstat: &mut Schedstat) -> Outcome {
         let engine = &self.engine;
         Outcome {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
@@ -287,7 +350,9 @@ impl Loop {
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,
-            run_delay: delay_before.and_then(|before| Some(run_delay()?.saturating_sub(before))),
+            run_delay: delay_before.and_then(|before| Some(schedstat.read()?.saturating_sub(before))),
+            spin_rests: self.spin.rests,
+            refused: std::mem::take(&mut self.refused),
             ran: self.clock.now() - started,
         }
     }
@@ -302,9 +367,29 @@ fn wait(epoll: &Epoll, ready: &mut [EpollEvent], timeout: Duration) -> io::Resul
     }
 }
 
+/// When the wait for a processor was last looked at, and what it was.
+struct Watch {
+    at: Instant,
+    delay: Option<Duration>,
+}
+
 /// Time that this thread has been ready to run and waited for a processor: the second number of schedstat
 /// (Documentation/scheduler/sched-stats.rst), in ns.
-fn run_delay() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+struct Schedstat {
+    file: Option<std::fs::File>,
+}
+
+impl Schedstat {
+    /// That of the calling thread.
+    fn open() -> Schedstat {
+        Schedstat { file: std::fs::File::open("/proc/thread-self/schedstat").ok() }
+    }
+
+    /// `None` where the kernel does not tell.
+    fn read(&mut self) -> Option<Duration> {
+        let mut text = [0; 96];
+        let n = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text[..n]).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+    }
 }

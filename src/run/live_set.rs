@@ -1,7 +1,7 @@
 //! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=up`.
 
 use super::live::Live;
-use crate::diag::{Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::{Command, LinkId};
 use crate::scenario::set::LiveLinks;
 
@@ -13,7 +13,7 @@ pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> R
         match up_or_down(&changed, text)? {
             Some(command) => commands.push(command),
             None => {
-                let set = changed.set(text).map_err(told)?;
+                let set = changed.set(text).map_err(|(wrong, _)| told(text, &wrong))?;
                 commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
             }
         }
@@ -36,6 +36,11 @@ fn up_or_down(links: &LiveLinks, text: &str) -> Result<Option<Command>, String> 
     Ok(Some(if state == "down" { Command::Down(link) } else { Command::Up(link) }))
 }
 
-fn told((wrong, _): (Diagnostics, Sources)) -> String {
-    wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// What is wrong with a change. Its line and column mean nothing to whoever wrote it on a command line; the change does.
+fn told(text: &str, wrong: &Diagnostics) -> String {
+    let one = |diagnostic: &Diagnostic| {
+        let help = diagnostic.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("`{text}`: {}{help}", diagnostic.message)
+    };
+    wrong.iter().map(one).collect::<Vec<_>>().join("\n")
 }

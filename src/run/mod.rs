@@ -3,7 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `supervisor` `conclusion` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
-//! | `live` `taps` `clock` | the engine's thread; its TAPs; the clock it runs by |
+//! | `live` `taps` `clock` `spin` `scheduling` | the engine's thread; its TAPs; how it keeps time |
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
 //! | `control` `live_set` | how `exec` and `set` reach a run |
@@ -19,7 +19,9 @@ pub mod out_dir;
 mod output;
 mod process;
 pub mod programs;
+mod scheduling;
 mod service;
+mod spin;
 pub mod supervisor;
 mod taps;
 pub mod validity;

@@ -20,13 +20,15 @@ use super::out_dir::OutDir;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
-use super::work::{GRACE, Work, since};
+use super::work::{EndReason, GRACE, Work, since};
+use crate::diag::suggestion;
 use crate::engine::NodeId;
 use crate::host::{HostError, Init, InterfaceStatistics};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{Event, Report};
 use crate::scenario::Resolved;
+use crate::scenario::network::Place;
 use crate::scenario::set::LiveLinks;
 use crate::units::{Duration, Instant};
 
@@ -83,7 +85,7 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
     watcher.phase("making hosts");
     let mut init = Init::start(super::workload::main)?;
     let signals = take_signals()?;
-    let taps = init.build(&resolved.network, Framing::Plain)?;
+    let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
     let control = Control::listen(&stem).map_err(RunError::machine("listen on the control socket"))?;
@@ -106,7 +108,8 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         }
         None => (None, None),
     };
-    let live = Live::start(&resolved.plan, ports, log).map_err(RunError::machine("start the engine"))?;
+    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log)
+        .map_err(RunError::machine("start the engine"))?;
     let around = Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name);
     let mut run = Run {
         resolved,
@@ -129,9 +132,10 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         interrupted: false,
     };
     run.carry_out(watcher)?;
+    // what programs take to end is not part of what was asked to happen
+    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
     watcher.phase("taking everything down");
     run.end_programs()?;
-    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
     let statistics = run.processes.init.statistics()?;
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
     let log_thread = match (&options.out, batches) {
@@ -225,11 +229,16 @@ impl Run<'_> {
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
             let all_done = !self.work.is_empty() && self.work.iter().all(Work::is_done);
             let over = end.map_or(all_done, |end| now >= end);
-            if over || service_failed || self.interrupted {
-                self.stop_work(now);
+            let stop = match (self.interrupted, service_failed, over) {
+                (true, ..) => Some(EndReason::Interrupted),
+                (_, true, _) => Some(EndReason::Service),
+                (.., over) => over.then_some(EndReason::Over),
+            };
+            if let Some(reason) = stop {
+                self.stop_work(now, reason);
             }
             let none_runs = !self.work.iter().any(Work::is_running);
-            if none_runs && (over || service_failed || self.interrupted) {
+            if none_runs && stop.is_some() {
                 return Ok(());
             }
             if now - watched >= WATCH {
@@ -260,9 +269,9 @@ impl Run<'_> {
         starts.chain(timers).min()
     }
 
-    fn stop_work(&mut self, now: Instant) {
+    fn stop_work(&mut self, now: Instant, reason: EndReason) {
         for work in &mut self.work {
-            work.stop(now, self.interrupted, &mut self.processes);
+            work.stop(now, reason, &mut self.processes);
         }
     }
 
@@ -309,6 +318,14 @@ impl Run<'_> {
 
     fn serve(&mut self, request: Request, peer: &Peer, now: Instant) {
         match request {
+            Request::Exec { host } if !self.is_made_here(&host) => {
+                let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
+                let known = made.map(|h| h.name.as_str());
+                peer.answer(
+                    &Reply::Refused(format!("no host `{host}` in this run: {}", suggestion(&host, known))),
+                    &[],
+                );
+            }
             Request::Exec { host } => match self.processes.init.namespaces(&host) {
                 Ok(namespaces) => {
                     let identity = self.processes.init.identity().clone();
@@ -325,6 +342,10 @@ impl Run<'_> {
                 Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
             },
         }
+    }
+
+    fn is_made_here(&self, host: &str) -> bool {
+        self.resolved.network.hosts.iter().any(|h| h.name == host && h.place == Place::Namespace)
     }
 
     /// Ends services, and whatever programs are left, gently first.

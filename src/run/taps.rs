@@ -1,7 +1,6 @@
 //! The TAPs' side of the live loop: frames in, frames out, lateness counted.
 
-use std::io::{self, IoSlice};
-
+use std::io;
 use std::os::fd::AsFd;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -11,13 +10,12 @@ use super::live::{LivePort, LogSender, PortOutcome};
 use crate::engine::{Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
 use crate::port::tap::TapPort;
+use crate::port::tap_frames::{self, Abilities, Received};
 use crate::record::event_log::Entry;
 use crate::units::Instant;
 
 /// Frames read from one port before the others get their turn.
 const BURST: usize = 64;
-/// Longest frame of a plain TAP: the largest MTU, an Ethernet header and two VLAN tags.
-const LONGEST_FRAME: usize = 65_535 + 14 + 8;
 
 /// What woke the loop.
 pub(super) struct Wake;
@@ -41,6 +39,7 @@ pub(super) struct Taps {
 struct Port {
     node: NodeId,
     tap: TapPort,
+    abilities: Abilities,
     counted: PortOutcome,
 }
 
@@ -56,7 +55,10 @@ impl Taps {
         }
         let ports = ports
             .into_iter()
-            .map(|LivePort { node, tap }| Port { node, tap, counted: PortOutcome::default() })
+            .map(|LivePort { node, tap }| {
+                let abilities = Abilities::of(&tap);
+                Port { node, tap, abilities, counted: PortOutcome::default() }
+            })
             .collect();
         Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, log })
     }
@@ -66,8 +68,12 @@ impl Taps {
     pub(super) fn drain(&mut self, position: usize, clock: &Clock, engine: &mut Engine) -> io::Result<()> {
         let port = &mut self.ports[position];
         while self.burst.len() < BURST {
-            match engine.pool().read_into(LONGEST_FRAME, |head, rest| port.tap.read_parts(head, rest)) {
-                Ok(frame) => self.burst.push(frame),
+            match tap_frames::receive(&port.tap, &port.abilities, engine.pool()) {
+                Ok(Received::Frame(frame)) => {
+                    port.counted.received += frame.count();
+                    self.burst.push(frame);
+                }
+                Ok(Received::Malformed) => port.counted.malformed += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -77,7 +83,6 @@ impl Taps {
             }
         }
         let now = clock.now();
-        port.counted.received += self.burst.len() as u64;
         for frame in self.burst.drain(..) {
             engine.inject(now, port.node, frame);
         }
@@ -120,11 +125,9 @@ impl FrameSink for Taps {
     fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
         let port = &mut self.ports[self.by_node[node.0 as usize]];
         port.counted.lateness.record(self.now - at, u64::from(frame.count));
-        match port.tap.write(&[IoSlice::new(frame.head), IoSlice::new(frame.rest)]) {
-            Ok(_) => port.counted.sent += 1,
-            // EIO: the host took its interface down; EINVAL: shorter than an Ethernet header. Counted, and reported.
-            Err(_) => port.counted.refused += 1,
-        }
+        let sent = tap_frames::send(&port.tap, &port.abilities, frame);
+        port.counted.sent += sent.taken;
+        port.counted.refused += sent.refused;
     }
 
     fn fate(&mut self, fate: Fate<'_>) {

@@ -68,6 +68,8 @@ mod tests {
             stall: Duration::from_millis(3),
             run_delay: Some(Duration::from_millis(10)),
             ran: Duration::from_secs(1),
+            spin_rests: 0,
+            refused: Vec::new(),
             log_lost: 0,
         }
     }
@@ -84,7 +86,7 @@ mod tests {
         let mut stopped = outcome();
         stopped.stall = limits.stall + Duration::from_nanos(1);
         let mut starved = outcome();
-        starved.run_delay = Some(Duration::from_millis(251));
+        starved.run_delay = Some(Duration::from_millis(501));
         for (outcome, drops, word) in [
             (&late, 0, "lateness_p99"),
             (&stopped, 0, "stall"),

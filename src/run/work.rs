@@ -63,12 +63,29 @@ struct Ending {
     killed: bool,
 }
 
+/// Why a workload was told to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum EndReason {
+pub(super) enum EndReason {
+    /// Its own `timeout`.
     Timeout,
     /// The scenario's duration is over.
     Over,
+    /// A service has failed.
+    Service,
+    /// Somebody ended the run.
     Interrupted,
+}
+
+impl EndReason {
+    /// Completes "it had not ended when …".
+    fn words(self) -> &'static str {
+        match self {
+            EndReason::Timeout => "its time was up",
+            EndReason::Over => "the scenario's duration was over",
+            EndReason::Service => "a service failed",
+            EndReason::Interrupted => "the run was interrupted",
+        }
+    }
 }
 
 impl Work {
@@ -209,21 +226,20 @@ impl Work {
         }
     }
 
-    /// The scenario's duration is over, or the run was interrupted.
-    pub(super) fn stop(&mut self, now: Instant, interrupted: bool, processes: &mut Processes) {
+    /// The run does not go on.
+    pub(super) fn stop(&mut self, now: Instant, reason: EndReason, processes: &mut Processes) {
         match self.state {
             State::Waiting => {
-                let why = if interrupted { "the run was interrupted" } else { "the scenario's duration was over" };
-                self.fail(now, Failure { reason: format!("it never started: {why} before"), certain: false });
+                let reason = format!("it had not started when {}", reason.words());
+                self.fail(now, Failure { reason, certain: false });
             }
-            State::Running(_) => {
-                self.end(now, if interrupted { EndReason::Interrupted } else { EndReason::Over }, processes);
-            }
+            State::Running(_) => self.end(now, reason, processes),
             State::Done(_) => {}
         }
     }
 
     fn end(&mut self, now: Instant, reason: EndReason, processes: &mut Processes) {
+        let as_planned = self.ends_as_planned(reason);
         let State::Running(running) = &mut self.state else { return };
         if running.ending.is_some() {
             return;
@@ -232,7 +248,14 @@ impl Work {
         match self.spec.kind {
             WorkloadKind::Program { .. } => processes.signal(running.first, Signal::SIGTERM),
             // The sender first: the receiver is told what it sent. Before there is a sender, the receiver alone.
-            _ => processes.get_mut(running.second.unwrap_or(running.first)).tell("finish"),
+            _ => {
+                let end = processes.get_mut(running.second.unwrap_or(running.first));
+                end.tell("finish");
+                // Said again it means at once: what has failed need not connect or deliver any more.
+                if !as_planned {
+                    end.tell("finish");
+                }
+            }
         }
     }
 
@@ -263,11 +286,13 @@ impl Work {
                     (_, None) => vec![(running.first, "receiver")],
                     (_, Some(second)) => vec![(second, "sender"), (running.first, "receiver")],
                 };
-                self.take_reports(&roles, processes).and_then(|()| match ended_by {
-                    Some(EndReason::Over) if self.is_open_ended() => Ok(()),
+                let reported = self.take_reports(&roles, processes);
+                match ended_by {
+                    Some(reason) if self.ends_as_planned(reason) => reported,
+                    // What it says of an end that it was told to come to is not why.
                     Some(reason) => Err(self.cut_short(reason)),
-                    None => self.judge(),
-                })
+                    None => reported.and_then(|()| self.judge()),
+                }
             }
         };
         self.ended = Some(now);
@@ -283,7 +308,9 @@ impl Work {
             match (&said.result, &said.error) {
                 (Some(result), _) if role.is_empty() => {
                     if let Value::Object(fields) = result {
-                        self.results.extend(fields.clone());
+                        // A workload's own `started_ns` counts from t = 0; a report with two of them would not be JSON
+                        // that all readers take alike.
+                        self.results.extend(fields.clone().into_iter().filter(|(name, _)| name != "started_ns"));
                     }
                 }
                 (Some(result), _) => drop(self.results.insert((*role).into(), result.clone())),
@@ -297,6 +324,11 @@ impl Work {
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// A workload without an amount of its own ends with the scenario's duration.
+    fn ends_as_planned(&self, reason: EndReason) -> bool {
+        reason == EndReason::Over && self.is_open_ended()
     }
 
     fn is_open_ended(&self) -> bool {
@@ -313,8 +345,7 @@ impl Work {
         let reason = match (reason, self.spec.timeout) {
             (EndReason::Timeout, Some(timeout)) => format!("it timed out after {timeout}"),
             (EndReason::Timeout, None) => "it timed out".into(),
-            (EndReason::Over, _) => "it had not ended when the scenario's duration was over".into(),
-            (EndReason::Interrupted, _) => "it had not ended when the run was interrupted".into(),
+            (reason, _) => format!("it had not ended when {}", reason.words()),
         };
         Failure { reason, certain: false }
     }
@@ -352,7 +383,11 @@ impl Work {
             kind,
             place,
             ok: matches!(self.state, State::Done(Ok(()))),
-            reason: self.failure().map(|failure| failure.reason.clone()),
+            reason: match &self.state {
+                // the run was over before it began: a service was never ready, or somebody ended it
+                State::Waiting => Some("it never started".into()),
+                _ => self.failure().map(|failure| failure.reason.clone()),
+            },
             started_ns: self.started.map(|at| since(at, zero)),
             ended_ns: self.ended.map(|at| since(at, zero)),
             exit: self.exit,

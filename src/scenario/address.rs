@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address_text::{Address, Pool};
-use super::de::Spanned;
+use super::spanned::Spanned;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 
 /// `addressing:`, the pools that addresses are given out of.

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "longwire",
     "name",
     "seed",
@@ -22,6 +22,7 @@ pub(super) const KEYS: [&str; 13] = [
     "use",
     "addressing",
     "validity",
+    "timing",
     "nodes",
     "links",
     "services",

@@ -6,9 +6,9 @@ use ipnet::IpNet;
 
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::{Address, RouteTo};
-use super::de::Spanned;
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
 use super::node::{Addresses, HostSpec, Neighbours, NodeSpec};
+use super::spanned::Spanned;
 use super::{hosts_file, mac};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 

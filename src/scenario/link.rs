@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::de::Spanned;
 use super::merge;
 use super::presets::PresetTree;
 use super::read::read;
+use super::spanned::Spanned;
 use super::topology::End;
 use super::tree::{Entry, Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, suggestion};

@@ -8,24 +8,24 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::address::AddressingSpec;
-use super::de::Spanned;
+use super::build::{Built, Draft, build};
 use super::files::Files;
 use super::gather::{KEYS, gather};
-use super::hosts::{self, Attachment, Host};
-use super::link::{Direction, Layers, LinkHead, lookup, position_of_end};
+use super::link::{Layers, LinkHead, position_of_end};
 use super::node::{ExternalSpec, NodeSpec};
 use super::presets::{PresetTree, Presets};
 use super::reach::Hosts;
 use super::read::read;
+use super::spanned::Spanned;
 use super::spec::Scenario;
 use super::tasks::{self, Named};
+use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{Overrides, PortPlan, Resolved, ResolvedLink, names, params};
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
-use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
+use super::{Overrides, Resolved, ResolvedLink, names, params};
+use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::profile;
 use crate::units::Duration;
 
@@ -43,6 +43,7 @@ struct Head {
     coalesce: Option<Duration>,
     addressing: AddressingSpec,
     validity: ValiditySpec,
+    timing: TimingSpec,
 }
 
 /// Reads a scenario file, and all files that it uses, and checks everything.
@@ -64,14 +65,6 @@ pub fn load(path: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Res
 struct Load {
     sources: Sources,
     told: Diagnostics,
-}
-
-/// A link while it is being checked.
-struct Draft {
-    name: String,
-    span: Span,
-    ends: Option<[End; 2]>,
-    directions: [Direction; 2],
 }
 
 impl Load {
@@ -98,9 +91,9 @@ impl Load {
         self.forbid_loops(&links, &nodes);
         self.warn_of_lone_hosts(&links, &nodes);
 
-        let built = self.build(seed, &nodes, &links, &head);
-        let (mut plan, ports, network, segments) = built;
-        plan.coalesce = head.coalesce.unwrap_or(COALESCE);
+        let coalesce = head.coalesce.unwrap_or(COALESCE);
+        let Built { plan, ports, network, segments } =
+            build(seed, coalesce, &nodes, &links, &head.addressing, &mut self.told);
 
         let services = self.section::<ServiceSpec>(&mut root, "services");
         let workloads = self.section::<WorkloadSpec>(&mut root, "workloads");
@@ -136,6 +129,7 @@ impl Load {
             coalesce: plan.coalesce,
             params,
             validity: head.validity,
+            timing: head.timing,
             services: checked_services,
             workloads: checked_workloads,
             folder: path.parent().unwrap_or(Path::new("")).to_owned(),
@@ -165,7 +159,7 @@ impl Load {
 
     fn head(&mut self, root: &mut Node) -> Head {
         let mut part = Node::empty_map(root.span, Origin::File);
-        for key in ["longwire", "name", "seed", "duration", "coalesce", "addressing", "validity"] {
+        for key in ["longwire", "name", "seed", "duration", "coalesce", "addressing", "validity", "timing"] {
             if let Some(entry) = root.entry(key) {
                 part.set(entry.clone());
             }
@@ -357,20 +351,6 @@ impl Load {
         topology::forbid_loops(&trunks, &mut self.told);
     }
 
-    /// Also of links between switches, and of directions toward a host, which set no interface's MTU.
-    fn forbid_small_mtus(&mut self, links: &[(&Draft, &[End; 2])], network: &super::NetworkPlan) {
-        let mut addresses = network.hosts.iter().flat_map(|host| &host.interfaces).flat_map(|i| &i.addresses);
-        if !addresses.any(|net| net.addr().is_ipv6()) {
-            return;
-        }
-        for direction in links.iter().flat_map(|(link, _)| &link.directions) {
-            if let Some(mtu) = direction.spec.mtu.filter(|mtu| *mtu < hosts::IPV6_MTU) {
-                let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
-                self.told.push(hosts::too_small_for_ipv6(mtu, place));
-            }
-        }
-    }
-
     fn warn_of_lone_hosts(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
         if links.iter().any(|link| link.ends.is_none()) {
             return; // it may be the one that they miss
@@ -382,84 +362,6 @@ impl Load {
                 self.told.push(Diagnostic::warning(node.span, message));
             }
         }
-    }
-
-    fn build(
-        &mut self,
-        seed: u64,
-        nodes: &IndexMap<String, NodeEntry>,
-        links: &[Draft],
-        head: &Head,
-    ) -> (Plan, Vec<PortPlan>, super::NetworkPlan, Vec<Vec<usize>>) {
-        let drafts: Vec<(&Draft, &[End; 2])> =
-            links.iter().filter_map(|link| link.ends.as_ref().map(|ends| (link, ends))).collect();
-        let is_switch = |node: usize| matches!(nodes[node].spec, Some(NodeSpec::Switch(_)));
-
-        // Nodes of the plan, in file order; where each (link, end) goes.
-        let mut plan = Plan { seed, coalesce: COALESCE, nodes: Vec::new(), links: Vec::new() };
-        let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
-        let mut own_ports: Vec<(usize, usize)> = Vec::new();
-        let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
-        for (at, (name, node)) in nodes.iter().enumerate() {
-            let attached: Vec<(usize, usize)> = drafts
-                .iter()
-                .enumerate()
-                .flat_map(|(link, (_, ends))| (0..2).filter(|end| ends[*end].node == at).map(move |end| (link, end)))
-                .collect();
-            match &node.spec {
-                None => {}
-                Some(NodeSpec::Switch(spec)) => {
-                    position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
-                    plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(*spec) });
-                }
-                Some(_) => {
-                    for key in &attached {
-                        position.insert(*key, plan.nodes.len());
-                        let name = drafts[key.0].1[key.1].to_string();
-                        plan.nodes.push(NodePlan { name, kind: NodeKind::Port });
-                    }
-                    own_ports.extend(&attached);
-                    hosts.push((at, attached));
-                }
-            }
-        }
-        for (link, (draft, _)) in drafts.iter().enumerate() {
-            if let (Some(a), Some(b)) = (position.get(&(link, 0)), position.get(&(link, 1))) {
-                let directions = [0, 1].map(|way| draft.directions[way].spec.clone());
-                plan.links.push(LinkPlan { name: draft.name.clone(), ends: [*a, *b], directions });
-            }
-        }
-
-        let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
-        let groups = topology::segments(&own_ports, &all_ends, is_switch);
-        let segment_of = |key: &(usize, usize)| {
-            groups.iter().position(|group| group.contains(key)).expect("every port is in a segment")
-        };
-        let mut ports = Vec::new();
-        let mut inputs = Vec::new();
-        for (host, (at, attached)) in hosts.iter().enumerate() {
-            let (name, node) = nodes.get_index(*at).expect("positions come from this map");
-            let Some(spec) = &node.spec else { continue };
-            let mut attachments = Vec::new();
-            for (interface, key) in attached.iter().enumerate() {
-                ports.push(PortPlan { node: position[key], host, interface });
-                let (draft, ends) = &drafts[key.0];
-                // from end 0 frames leave forward, from end 1 backward
-                let direction = &draft.directions[key.1];
-                let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
-                attachments.push(Attachment {
-                    interface: ends[key.1].interface.clone().unwrap_or_default(),
-                    link: &draft.name,
-                    mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
-                    segment: segment_of(key),
-                });
-            }
-            inputs.push(Host { name, spec, attachments });
-        }
-        let network = hosts::plan(seed, &inputs, &head.addressing, &mut self.told);
-        self.forbid_small_mtus(&drafts, &network);
-        let segments = inputs.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
-        (plan, ports, network, segments)
     }
 }
 

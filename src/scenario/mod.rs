@@ -2,6 +2,7 @@
 
 mod address;
 mod address_text;
+mod build;
 mod de;
 pub mod files;
 mod gather;
@@ -22,13 +23,16 @@ mod reach;
 mod read;
 mod schema;
 pub mod set;
+mod spanned;
 pub mod spec;
 mod tasks;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 mod topology;
 pub mod tree;
 pub mod validity;
+mod waits;
 mod workload;
 
 use serde::Serialize;

@@ -10,8 +10,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::address_text::{Address, RouteTo};
-use super::de::Spanned;
 use super::link::Mtu;
+use super::spanned::Spanned;
 use crate::node::SwitchSpec;
 
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.

@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{Family, is_link_local};
-use super::de::Spanned;
 use super::network::{HostPlan, Place};
+use super::spanned::Spanned;
 use super::spec::Path;
 use super::workload::FamilySpec;
 use crate::diag::{Diagnostic, Diagnostics, suggestion};

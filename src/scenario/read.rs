@@ -57,8 +57,8 @@ mod tests {
     use crate::diag::Sources;
     use crate::model::{DelaySpec, LossSpec};
     use crate::queue::QueueSpec;
-    use crate::scenario::de::Spanned;
     use crate::scenario::parse::parse;
+    use crate::scenario::spanned::Spanned;
     use crate::scenario::tree::Origin;
     use crate::units::Duration;
     use serde::Deserialize;

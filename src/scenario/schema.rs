@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::address::AddressingSpec;
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
+use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use super::workload::{ServiceSpec, WorkloadSpec};
 use crate::model::{DelaySpec, Framing, LossSpec, RateSpec};
@@ -45,6 +46,8 @@ struct FileSpec {
     addressing: Option<AddressingSpec>,
     /// Limits beyond which a run claims neither pass nor fail.
     validity: Option<ValiditySpec>,
+    /// How a live run keeps time.
+    timing: Option<TimingSpec>,
     /// Hosts and switches by name.
     nodes: Option<IndexMap<String, NodeSpec>>,
     /// Links by name.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -24,6 +25,8 @@ pub struct Scenario {
     pub params: IndexMap<String, String>,
     /// Beyond which limits a run claims neither pass nor fail.
     pub validity: ValiditySpec,
+    /// How a live run keeps time.
+    pub timing: TimingSpec,
     /// Programs that run for the whole time, in file order.
     pub services: IndexMap<String, Service>,
     /// What the run is for, in file order.
@@ -94,7 +97,7 @@ pub enum ReadyCheck {
 pub struct Workload {
     /// When it starts.
     pub start: Start,
-    /// After which time it is stopped, and has failed; for `ping`, how long a reply may take.
+    /// After which time it is stopped, and has failed.
     pub timeout: Option<Duration>,
     /// What it does.
     pub kind: WorkloadKind,

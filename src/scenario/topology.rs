@@ -5,8 +5,8 @@ use std::fmt;
 
 use indexmap::IndexMap;
 
-use super::de::Spanned;
 use super::node::NodeSpec;
+use super::spanned::Spanned;
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 
 /// The kernel's IFNAMSIZ less the terminating zero.

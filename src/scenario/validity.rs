@@ -25,7 +25,7 @@ impl Default for ValiditySpec {
         ValiditySpec {
             lateness_p99: Duration::from_millis(5),
             stall: Duration::from_millis(100),
-            run_delay: Probability::from_parts(250_000_000_000).expect("25 % is a probability"),
+            run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
             ring_drops: 0,
         }
     }
@@ -41,7 +41,7 @@ mod tests {
     fn what_is_left_out_keeps_its_default() {
         let spec: ValiditySpec = from_json(json!({ "stall": "1s" })).unwrap();
         assert_eq!(spec, ValiditySpec { stall: Duration::from_secs(1), ..ValiditySpec::default() });
-        assert_eq!(ValiditySpec::default().run_delay.to_string(), "25%");
+        assert_eq!(ValiditySpec::default().run_delay.to_string(), "50%");
         assert!(from_json::<ValiditySpec>(json!({ "lateness": "1s" })).unwrap_err().contains("lateness_p99"));
     }
 }

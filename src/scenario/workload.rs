@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
-use super::de::Spanned;
+use super::spanned::Spanned;
 use crate::units::{ByteSize, Duration, Rate};
 
 /// A program that runs for the whole time; t = 0 is when all services are ready.

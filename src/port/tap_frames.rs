@@ -1,0 +1,186 @@
+//! Frames between a TAP and the pool: what the virtio-net header says of a frame comes in with it, and what a TAP can not
+//! leave to its host is finished before it goes out.
+//!
+//! A run of a train goes out as one super-frame where the TAP has the offload for it, else cut into wire frames with
+//! complete checksums. A frame with a partial checksum goes out as it is where the TAP knows partial checksums.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::ops::Range;
+
+use super::tap::{Framing, Offload as Granted, TapPort};
+use crate::frame::{Frame, FramePool, FrameView, HEAD_BYTES};
+use crate::wire::gso::{Gso, GsoKind, MAX_HEADER_LEN};
+use crate::wire::segmentation::{Checksum, Cut, Segmenter, complete_checksum};
+use crate::wire::vnet::{ChecksumState, DATA_VALID, Endian, HEADER_LEN, VnetHeader};
+
+/// Longest frame that a TAP hands over: an IP packet of 65,535 bytes, an Ethernet header and two VLAN tags.
+const LONGEST_FRAME: usize = 65_535 + 14 + 8;
+
+/// What came from a TAP.
+#[derive(Debug)]
+pub enum Received {
+    /// A frame, in the pool.
+    Frame(Frame),
+    /// One whose virtio-net header does not fit it; it is gone.
+    Malformed,
+}
+
+/// What a TAP can take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Abilities {
+    header: bool,
+    checksum: bool,
+    tso4: bool,
+    tso6: bool,
+    tso_ecn: bool,
+    uso: bool,
+}
+
+impl Abilities {
+    /// Those of an open TAP.
+    pub fn of(tap: &TapPort) -> Abilities {
+        let info = tap.info();
+        let has = |offload| info.offloads.contains(&offload);
+        Abilities {
+            header: info.framing == Framing::VirtioNet,
+            checksum: has(Granted::Checksum),
+            tso4: has(Granted::Tso4),
+            tso6: has(Granted::Tso6),
+            tso_ecn: has(Granted::TsoEcn),
+            uso: has(Granted::Uso),
+        }
+    }
+
+    fn takes(&self, gso: Gso) -> bool {
+        self.checksum
+            && match gso.kind {
+                GsoKind::Tcp4 => self.tso4 && (self.tso_ecn || !gso.ecn),
+                GsoKind::Tcp6 => self.tso6 && (self.tso_ecn || !gso.ecn),
+                GsoKind::Udp4 | GsoKind::Udp6 => self.uso,
+            }
+    }
+}
+
+/// Reads one frame into the pool.
+///
+/// # Errors
+/// Those of [`TapPort::read`]; `WouldBlock` where none waits.
+pub fn receive(tap: &TapPort, abilities: &Abilities, pool: &mut FramePool) -> io::Result<Received> {
+    let mut header = [0; HEADER_LEN];
+    let prefix = if abilities.header { HEADER_LEN } else { 0 };
+    let mut frame = pool.read_into(LONGEST_FRAME, |[head, small, large]| {
+        let [prefix_part, head, small, large] = [&mut header[..prefix], head, small, large].map(IoSliceMut::new);
+        let n = tap.read_parts(&mut [prefix_part, head, small, large])?;
+        Ok::<_, io::Error>(n.saturating_sub(prefix))
+    })?;
+    if abilities.header {
+        let view = pool.view(&frame);
+        let checked =
+            VnetHeader::decode(&header, Endian::Native).ok().and_then(|h| h.check(view.head, view.total()).ok());
+        match checked {
+            Some(offload) => pool.set_offload(&mut frame, offload),
+            None => {
+                pool.release(frame);
+                return Ok(Received::Malformed);
+            }
+        }
+    }
+    Ok(Received::Frame(frame))
+}
+
+/// What became of a run that was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Wire frames that the host's kernel took.
+    pub taken: u64,
+    /// Wire frames that it refused: its interface is down, or the frame is shorter than an Ethernet header.
+    pub refused: u64,
+}
+
+/// Writes a run of wire frames to a TAP.
+pub fn send(tap: &TapPort, abilities: &Abilities, view: FrameView<'_>) -> Sent {
+    Writer { tap, abilities: *abilities, sent: Sent::default() }.run(view)
+}
+
+struct Writer<'a> {
+    tap: &'a TapPort,
+    abilities: Abilities,
+    sent: Sent,
+}
+
+impl Writer<'_> {
+    fn run(mut self, view: FrameView<'_>) -> Sent {
+        match view.offload.train {
+            None => self.plain(view),
+            Some(layout) => match Segmenter::new(layout, view.head, view.rest) {
+                Ok(segmenter) => self.train(&segmenter, view),
+                // The layout was checked against this very head when it came in.
+                Err(_) => self.sent.refused += u64::from(view.count),
+            },
+        }
+        self.sent
+    }
+
+    fn plain(&mut self, view: FrameView<'_>) {
+        match view.offload.checksum {
+            ChecksumState::Partial(partial) if !self.abilities.checksum => {
+                let mut head = [0; HEAD_BYTES];
+                let head = &mut head[..view.head.len()];
+                head.copy_from_slice(view.head);
+                match complete_checksum(head, view.rest, partial) {
+                    Ok(()) => self.write(VnetHeader::default(), [head, view.rest, &[]], 1),
+                    // its place was checked when it came in
+                    Err(_) => self.sent.refused += 1,
+                }
+            }
+            ChecksumState::Partial(partial) => {
+                self.write(VnetHeader::new(None, Some(partial), 0), [view.head, view.rest, &[]], 1);
+            }
+            ChecksumState::Valid => {
+                let header = VnetHeader { flags: DATA_VALID, ..VnetHeader::default() };
+                self.write(header, [view.head, view.rest, &[]], 1);
+            }
+            ChecksumState::AsIs => self.write(VnetHeader::default(), [view.head, view.rest, &[]], 1),
+        }
+    }
+
+    fn train(&mut self, segmenter: &Segmenter<'_>, view: FrameView<'_>) {
+        let range = u32::from(view.first)..u32::from(view.first) + u32::from(view.count);
+        let mut header = [0; MAX_HEADER_LEN];
+        let gso = view.offload.train.map(|layout| layout.gso());
+        if range.len() == 1 || gso.is_some_and(|gso| self.abilities.takes(gso)) {
+            let checksum = if self.abilities.checksum { Checksum::Partial } else { Checksum::Complete };
+            let cut = segmenter.run(range, checksum, &mut header);
+            return self.cut(&header, &cut, view, u64::from(view.count));
+        }
+        for k in range {
+            let cut = segmenter.segment(k, Checksum::Complete, &mut header);
+            self.cut(&header, &cut, view, 1);
+        }
+    }
+
+    fn cut(&mut self, header: &[u8; MAX_HEADER_LEN], cut: &Cut, view: FrameView<'_>, frames: u64) {
+        let [first, second] = slices(view, &cut.payload);
+        let vnet = VnetHeader::new(cut.gso, cut.partial, cut.header_len);
+        self.write(vnet, [&header[..cut.header_len], first, second], frames);
+    }
+
+    fn write(&mut self, vnet: VnetHeader, [first, second, third]: [&[u8]; 3], frames: u64) {
+        let vnet = vnet.encode(Endian::Native);
+        let prefix = if self.abilities.header { &vnet[..HEADER_LEN] } else { &[] };
+        let parts = [prefix, first, second, third].map(IoSlice::new);
+        // EIO: the host took its interface down; EINVAL: shorter than an Ethernet header. Both are the host's own doing.
+        match self.tap.write(&parts) {
+            Ok(_) => self.sent.taken += frames,
+            Err(_) => self.sent.refused += frames,
+        }
+    }
+}
+
+/// The part of head ++ rest that `range` names, as it stands in the two.
+fn slices<'a>(view: FrameView<'a>, range: &Range<usize>) -> [&'a [u8]; 2] {
+    let middle = view.head.len();
+    let in_head = &view.head[range.start.min(middle)..range.end.min(middle)];
+    let in_rest = &view.rest[range.start.saturating_sub(middle)..range.end.saturating_sub(middle)];
+    [in_head, in_rest]
+}

@@ -1,0 +1,126 @@
+//! Checked nodes and links → the engine's plan, the hosts' side of it, and how the two belong together.
+
+use indexmap::IndexMap;
+
+use super::address::AddressingSpec;
+use super::hosts::{self, Attachment, Host};
+use super::link::{Direction, lookup};
+use super::node::NodeSpec;
+use super::topology::{self, End, NodeEntry};
+use super::{NetworkPlan, PortPlan};
+use crate::diag::{Diagnostics, Span};
+use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
+use crate::units::Duration;
+
+/// A link while it is being checked.
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) ends: Option<[End; 2]>,
+    pub(super) directions: [Direction; 2],
+}
+
+/// Both plans.
+pub(super) struct Built {
+    /// The engine's.
+    pub(super) plan: Plan,
+    /// The engine's ports and the hosts' interfaces.
+    pub(super) ports: Vec<PortPlan>,
+    /// The hosts'.
+    pub(super) network: NetworkPlan,
+    /// The segment of each interface: `segments[host][interface]`.
+    pub(super) segments: Vec<Vec<usize>>,
+}
+
+/// Builds both plans of what could be read; links without ends, and nodes that could not be read, are left out.
+pub(super) fn build(
+    seed: u64,
+    coalesce: Duration,
+    nodes: &IndexMap<String, NodeEntry>,
+    links: &[Draft],
+    pools: &AddressingSpec,
+    told: &mut Diagnostics,
+) -> Built {
+    let drafts: Vec<(&Draft, &[End; 2])> =
+        links.iter().filter_map(|link| link.ends.as_ref().map(|ends| (link, ends))).collect();
+    let is_switch = |node: usize| matches!(nodes[node].spec, Some(NodeSpec::Switch(_)));
+
+    // Nodes of the plan, in file order; where each (link, end) goes.
+    let mut plan = Plan { seed, coalesce, nodes: Vec::new(), links: Vec::new() };
+    let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
+    let mut own_ports: Vec<(usize, usize)> = Vec::new();
+    let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+    for (at, (name, node)) in nodes.iter().enumerate() {
+        let attached: Vec<(usize, usize)> = drafts
+            .iter()
+            .enumerate()
+            .flat_map(|(link, (_, ends))| (0..2).filter(|end| ends[*end].node == at).map(move |end| (link, end)))
+            .collect();
+        match &node.spec {
+            None => {}
+            Some(NodeSpec::Switch(spec)) => {
+                position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
+                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(*spec) });
+            }
+            Some(_) => {
+                for key in &attached {
+                    position.insert(*key, plan.nodes.len());
+                    let name = drafts[key.0].1[key.1].to_string();
+                    plan.nodes.push(NodePlan { name, kind: NodeKind::Port });
+                }
+                own_ports.extend(&attached);
+                hosts.push((at, attached));
+            }
+        }
+    }
+    for (link, (draft, _)) in drafts.iter().enumerate() {
+        if let (Some(a), Some(b)) = (position.get(&(link, 0)), position.get(&(link, 1))) {
+            let directions = [0, 1].map(|way| draft.directions[way].spec.clone());
+            plan.links.push(LinkPlan { name: draft.name.clone(), ends: [*a, *b], directions });
+        }
+    }
+
+    let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
+    let groups = topology::segments(&own_ports, &all_ends, is_switch);
+    let segment_of =
+        |key: &(usize, usize)| groups.iter().position(|group| group.contains(key)).expect("every port is in a segment");
+    let mut ports = Vec::new();
+    let mut inputs = Vec::new();
+    for (host, (at, attached)) in hosts.iter().enumerate() {
+        let (name, node) = nodes.get_index(*at).expect("positions come from this map");
+        let Some(spec) = &node.spec else { continue };
+        let mut attachments = Vec::new();
+        for (interface, key) in attached.iter().enumerate() {
+            ports.push(PortPlan { node: position[key], host, interface });
+            let (draft, ends) = &drafts[key.0];
+            // from end 0 frames leave forward, from end 1 backward
+            let direction = &draft.directions[key.1];
+            let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
+            attachments.push(Attachment {
+                interface: ends[key.1].interface.clone().unwrap_or_default(),
+                link: &draft.name,
+                mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
+                segment: segment_of(key),
+            });
+        }
+        inputs.push(Host { name, spec, attachments });
+    }
+    let network = hosts::plan(seed, &inputs, pools, told);
+    forbid_small_mtus(&drafts, &network, told);
+    let segments = inputs.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
+    Built { plan, ports, network, segments }
+}
+
+/// Also of links between switches, and of directions toward a host, which set no interface's MTU.
+fn forbid_small_mtus(links: &[(&Draft, &[End; 2])], network: &NetworkPlan, told: &mut Diagnostics) {
+    let mut addresses = network.hosts.iter().flat_map(|host| &host.interfaces).flat_map(|i| &i.addresses);
+    if !addresses.any(|net| net.addr().is_ipv6()) {
+        return;
+    }
+    for direction in links.iter().flat_map(|(link, _)| &link.directions) {
+        if let Some(mtu) = direction.spec.mtu.filter(|mtu| *mtu < hosts::IPV6_MTU) {
+            let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
+            told.push(hosts::too_small_for_ipv6(mtu, place));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The command line: mistakes before anything runs, a machine that lacks something, and commands that need no network.
+
+mod support;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use support::{Lab, has, is_root};
+
+const FIVE_MISTAKES: &str = "\
+longwire: 1
+nodes: { alice: host, bob: host }
+links:
+  wifi: { ends: [alice, bbo], dealy: 5ms, loss: 0.5, mtu: 40 }
+workloads:
+  fetch: { in: alcie, shell: \"touch it-ran\" }
+";
+
+#[test]
+fn five_mistakes_are_told_with_their_places_and_nothing_runs() {
+    let lab = Lab::without_hosts();
+    lab.write("wrong.yaml", FIVE_MISTAKES);
+    for command in ["run", "check"] {
+        let ended = lab.run(&[command, "wrong.yaml"]);
+        assert_eq!(ended.code, 2, "{}", ended.told());
+        for place in ["4:25", "4:31", "4:49", "4:59", "6:16"] {
+            assert!(ended.stderr.contains(&format!("wrong.yaml:{place}")), "{place} in:\n{}", ended.stderr);
+        }
+        // each with the line that it stands in
+        assert!(ended.stderr.matches("  wifi: { ends: [alice, bbo], dealy: 5ms, loss: 0.5, mtu: 40 }").count() == 4);
+        for words in ["did you mean `delay`", "did you mean `bob`", "did you mean `alice`", "5 errors"] {
+            assert!(ended.stderr.contains(words), "{words} in:\n{}", ended.stderr);
+        }
+        assert!(ended.stdout.is_empty() && !ended.stderr.contains('\x1b'));
+    }
+    assert!(!lab.path("it-ran").exists());
+}
+
+#[test]
+fn nothing_is_made_of_a_wrong_scenario() {
+    if !has("strace") {
+        return;
+    }
+    let lab = Lab::without_hosts();
+    lab.write("wrong.yaml", FIVE_MISTAKES);
+    let calls = "trace=unshare,setns,clone,clone3,fork,vfork,mount";
+    let traced =
+        lab.other("strace", &["-f", "-o", "calls", "-e", calls, env!("CARGO_BIN_EXE_longwire"), "run", "wrong.yaml"]);
+    assert_eq!(lab.start(traced).wait().code, 2);
+    let calls = lab.read("calls");
+    assert!(calls.contains("exited with 2"), "{calls}");
+    assert!(!calls.contains('('), "{calls}");
+}
+
+#[test]
+fn wrong_arguments_and_files_are_input_errors() {
+    let lab = Lab::without_hosts();
+    let nothing = lab.run(&[]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.stderr.contains("Usage") && nothing.stdout.is_empty(), "{}", nothing.told());
+    let missing = lab.run(&["run", "missing.yaml"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("missing.yaml") && missing.stderr.contains("No such file"), "{}", missing.stderr);
+    for arguments in [
+        &["fly"][..],
+        &["run"],
+        &["run", "--fast", "x"],
+        &["check"],
+        &["set"],
+        &["set", "x"],
+        &["exec"],
+        &["completions", "x"],
+    ] {
+        assert_eq!(lab.run(arguments).code, 2, "{arguments:?}");
+    }
+    assert_eq!(lab.run(&["profiles", "wifi-por"]).code, 2);
+    lab.write("empty.yaml", "");
+    lab.write("tab.yaml", "longwire: 1\nnodes:\n\ta: host\n");
+    std::fs::write(lab.path("bytes.yaml"), b"longwire: 1\n\xff\xfe").expect("written");
+    for file in ["empty.yaml", "tab.yaml", "bytes.yaml", "."] {
+        let ended = lab.run(&["check", file]);
+        assert_eq!(ended.code, 2, "{file}: {}", ended.told());
+        assert!(ended.stderr.contains(file) && ended.stderr.contains("1 error"), "{file}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_needs_no_network_prints_something_of_use() {
+    let lab = Lab::without_hosts();
+    let prints = |arguments: &[&str], parts: &[&str]| {
+        let ended = lab.run(arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.told());
+        assert!(parts.iter().all(|part| ended.stdout.contains(part)), "{arguments:?}: {}", ended.stdout);
+        ended.stdout
+    };
+    prints(&["--help"], &["run", "check", "exec", "set", "doctor", "Exit codes"]);
+    prints(&["--version"], &[env!("CARGO_PKG_VERSION")]);
+    prints(&["completions", "bash"], &["_longwire", "doctor"]);
+    let profiles = prints(&["profiles"], &["wifi-poor", "dsl"]);
+    let first = profiles.split_whitespace().next().expect("a profile");
+    prints(&["profiles", first], &["delay"]);
+    let schema: serde_json::Value = serde_json::from_str(&prints(&["schema"], &["{"])).expect("JSON");
+    assert!(schema["properties"]["links"].is_object() && schema["properties"]["nodes"].is_object());
+
+    lab.write(
+        "good.yaml",
+        "longwire: 1\nparams: { loss: 1% }\nnodes: { a: host, b: host }\n\
+         links: { wire: { ends: [a, b], loss: $loss, rate: 5Mbit } }\nworkloads: { w: { in: a, command: [\"true\"] } }\n",
+    );
+    prints(&["check", "good.yaml", "good.yaml"], &["wire", "1%", "5Mbit", "default"]);
+    prints(&["check", "good.yaml", "--param", "loss=7%"], &["7%"]);
+    assert_eq!(prints(&["check", "--quiet", "good.yaml"], &[]), "");
+    assert_eq!(lab.run(&["check", "good.yaml", "--param", "los=7%"]).code, 2);
+}
+
+#[test]
+fn doctor_says_what_is_there() {
+    let lab = Lab::without_hosts();
+    let ended = lab.run(&["doctor"]);
+    assert!(matches!(ended.code, 0 | 4), "{}", ended.told());
+    assert!(ended.stdout.contains("timer") && ended.stdout.contains("TAP"), "{}", ended.stdout);
+    assert_eq!(ended.code == 4, ended.stdout.contains("FAIL"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let lab = Lab::without_hosts();
+    for arguments in [&["schema"][..], &["profiles"], &["completions", "zsh"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = lab.longwire(arguments);
+        let output = command.stdout(Stdio::from(writer)).output().expect("run");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), told.as_ref()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_report_that_nobody_reads_is_no_error_either() {
+    let Some(lab) = Lab::new(
+        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\n\
+         workloads: { w: { in: a, command: [\"true\"] } }\n",
+    ) else {
+        return;
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = lab.longwire(&["run", "scenario.yaml"]);
+    let output = command.stdout(Stdio::from(writer)).output().expect("run");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 3)) && !told.contains("panicked"), "{told}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_told_before_or_after() {
+    let Some(lab) = Lab::new(
+        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\n\
+         workloads: { w: { in: a, shell: \"touch it-ran\" } }\n",
+    ) else {
+        return;
+    };
+    lab.write("file", "");
+    let ended = lab.run(&["run", "scenario.yaml", "--out", "file/out"]);
+    assert_eq!(ended.code, 2, "{}", ended.told());
+    assert!(ended.stderr.contains("file/out") && !lab.path("it-ran").exists());
+    let ended = lab.run(&["run", "scenario.yaml", "--json", "no/such/folder/report.json"]);
+    assert_ne!(ended.code, 0);
+    assert!(ended.stderr.contains("no/such/folder/report.json"), "{}", ended.told());
+}
+
+#[test]
+fn without_tun_the_cure_is_told() {
+    if !is_root() || !["unshare", "mount"].into_iter().all(has) {
+        return;
+    }
+    let Some(lab) = Lab::new(
+        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\n\
+         workloads: { w: { in: a, shell: \"touch it-ran\" } }\n",
+    ) else {
+        return;
+    };
+    let without = |arguments: &str| {
+        let script = format!("mount -t tmpfs none /dev/net && exec {} {arguments}", env!("CARGO_BIN_EXE_longwire"));
+        lab.start(lab.other("unshare", &["-m", "sh", "-c", &script])).wait()
+    };
+    let ended = without("run scenario.yaml --out out");
+    assert_eq!(ended.code, 4, "{}", ended.told());
+    assert!(ended.stderr.contains("/dev/net/tun") && ended.stderr.contains("modprobe tun"), "{}", ended.stderr);
+    assert!(ended.took < Duration::from_secs(5) && !lab.path("it-ran").exists());
+    assert!(lab.read("out/report.txt").contains("/dev/net/tun"));
+    let doctor = without("doctor");
+    assert_eq!(doctor.code, 4, "{}", doctor.told());
+    assert!(doctor.stdout.contains("FAIL") && doctor.stdout.contains("modprobe tun"), "{}", doctor.stdout);
+}

@@ -1,0 +1,204 @@
+//! Scenarios that users get to see are right: every file in scenarios/, and every example in the documentation.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use longwire::scenario::spec::{Amount, Scenario, Start, Workload, WorkloadKind};
+use longwire::scenario::{Files, MemoryFiles, Overrides, Resolved, load};
+use longwire::units::Duration;
+
+/// A scenario in this repository may take so long at the most, if everything in it takes as long as it may.
+const LONGEST: Duration = Duration::from_secs(30);
+/// The first scenario that anybody runs.
+const LONGEST_QUICKSTART: Duration = Duration::from_secs(20);
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let folder = fs::read_dir(repository().join("scenarios")).expect("scenarios/ is part of the repository");
+    let files = folder.map(|entry| entry.expect("scenarios/ can be read").path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    files.sort();
+    assert!(files.len() >= 8, "only {} scenarios were found", files.len());
+    files
+}
+
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+}
+
+/// Loads a scenario; warnings are mistakes here too.
+fn check(path: &Path, files: &dyn Files) -> Resolved {
+    let told = |list: &longwire::diag::Diagnostics| {
+        list.iter().map(|d| format!("{}: {d}\n", path.display())).collect::<String>()
+    };
+    match load(path, files, &Overrides::default()) {
+        Ok(resolved) => {
+            assert!(resolved.warnings.is_empty(), "{}", told(&resolved.warnings));
+            resolved
+        }
+        Err((wrong, _)) => panic!("{}", told(&wrong)),
+    }
+}
+
+#[test]
+fn every_scenario_is_right() {
+    for path in scenarios() {
+        check(&path, &Disk);
+    }
+}
+
+#[test]
+fn every_scenario_says_what_it_shows_and_what_to_look_at() {
+    for path in scenarios() {
+        let text = fs::read_to_string(&path).expect("it was there a moment ago");
+        let name = path.display();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("# yaml-language-server: $schema=schema.json"), "{name}: first line");
+        let comment: Vec<&str> = lines.take_while(|line| line.starts_with('#')).collect();
+        assert!(comment.len() >= 4, "{name}: the comment says too little");
+        assert!(comment.iter().any(|line| line.contains("In the report")), "{name}: what to look at in the report?");
+    }
+}
+
+#[test]
+fn scenarios_end_soon() {
+    for path in scenarios() {
+        let scenario = check(&path, &Disk).scenario;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let limit = if name == "quickstart.yaml" { LONGEST_QUICKSTART } else { LONGEST };
+        match latest_end(&scenario) {
+            Some(end) => assert!(end <= limit, "{name} may take {end}, more than {limit}"),
+            None => assert!(scenario.workloads.is_empty(), "{name} may never end: a workload has no limit"),
+        }
+    }
+}
+
+/// The time by which a run is over, from t = 0; `None` if nothing bounds it.
+fn latest_end(scenario: &Scenario) -> Option<Duration> {
+    if scenario.workloads.is_empty() {
+        return scenario.duration;
+    }
+    let mut ends: BTreeMap<&str, Duration> = BTreeMap::new();
+    // `after` may name workloads further down; there are no cycles in a checked scenario.
+    while ends.len() < scenario.workloads.len() {
+        for (name, workload) in &scenario.workloads {
+            let start = match &workload.start {
+                Start::At(at) => Some(*at),
+                Start::After(others) => {
+                    others.iter().try_fold(Duration::ZERO, |last, other| Some(last.max(*ends.get(other.as_str())?)))
+                }
+            };
+            if let Some(start) = start {
+                ends.insert(name, start + longest(workload, scenario.duration)?);
+            }
+        }
+    }
+    ends.into_values().max()
+}
+
+/// How long a workload may take from its start, replies that never come included.
+fn longest(workload: &Workload, whole: Option<Duration>) -> Option<Duration> {
+    let tail = match &workload.kind {
+        WorkloadKind::Ping(ping) => ping.timeout,
+        WorkloadKind::Udp(udp) => udp.linger,
+        WorkloadKind::Tcp(_) | WorkloadKind::Program { .. } => Duration::ZERO,
+    };
+    let amount = match &workload.kind {
+        WorkloadKind::Ping(ping) => match ping.amount {
+            Amount::Count(n) => Some(ping.every * n),
+            Amount::For(time) => Some(time),
+            _ => whole,
+        },
+        WorkloadKind::Udp(udp) if let Amount::For(time) = udp.amount => Some(time),
+        WorkloadKind::Tcp(tcp) if let Amount::For(time) = tcp.amount => Some(time),
+        WorkloadKind::Udp(_) | WorkloadKind::Tcp(_) | WorkloadKind::Program { .. } => whole,
+    };
+    let own = amount.map(|amount| amount + tail);
+    // Of `ping` the timeout is that of one reply.
+    match &workload.kind {
+        WorkloadKind::Ping(_) => own,
+        _ => own.into_iter().chain(workload.timeout).min(),
+    }
+}
+
+#[test]
+fn the_schema_beside_the_scenarios_is_this_versions() {
+    let path = repository().join("scenarios/schema.json");
+    let cure = "run `cargo run -- schema > scenarios/schema.json`";
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("scenarios/schema.json: {error}: {cure}"));
+    let there: serde_json::Value = serde_json::from_str(&text).expect("scenarios/schema.json is JSON");
+    assert!(there == longwire::scenario::schema(), "scenarios/schema.json is of another version: {cure}");
+}
+
+/// The ```yaml blocks of a Markdown text, with the line on which each begins.
+fn yaml_blocks(markdown: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = markdown.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        if line.trim() == "```yaml" {
+            let block = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
+            blocks.push((at + 2, block.fold(String::new(), |text, line| text + line + "\n")));
+        }
+    }
+    blocks
+}
+
+/// Blocks that begin with `longwire: 1` are whole scenarios. Those that begin with `# lib/NAME` are files that they use.
+#[test]
+fn examples_in_the_documentation_are_right() {
+    for (document, at_least) in [("README.md", 1), ("docs/scenario.md", 10)] {
+        let markdown = fs::read_to_string(repository().join(document)).expect(document);
+        let blocks = yaml_blocks(&markdown);
+        let mut used = MemoryFiles::default();
+        for (_, text) in &blocks {
+            if let Some(name) = text.lines().next().and_then(|line| line.strip_prefix("# lib/")) {
+                used = used.with(&format!("lib/{name}"), text);
+            }
+        }
+        let whole: Vec<_> = blocks.iter().filter(|(_, text)| text.starts_with("longwire: 1\n")).collect();
+        assert!(whole.len() >= at_least, "{document} has {} examples", whole.len());
+        for (line, text) in whole {
+            let path = format!("{} line {line}", document.replace('/', ":"));
+            check(Path::new(&path), &used.clone().with(&path, text));
+        }
+    }
+}
+
+/// Whatever may be written in a file is in the reference.
+#[test]
+fn the_reference_names_every_key() {
+    let reference = fs::read_to_string(repository().join("docs/scenario.md")).expect("docs/scenario.md");
+    let mut keys = Vec::new();
+    collect_keys(&longwire::scenario::schema(), &mut keys);
+    assert!(keys.len() > 40, "the schema names {} keys", keys.len());
+    let missing: Vec<_> = keys.iter().filter(|key| !reference.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/scenario.md says nothing of {missing:?}");
+    for preset in longwire::profile::names() {
+        assert!(reference.contains(&format!("`{preset}`")), "docs/scenario.md says nothing of the profile {preset}");
+    }
+}
+
+fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
+    match schema {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                if let ("properties", serde_json::Value::Object(properties)) = (key.as_str(), value) {
+                    keys.extend(properties.keys().cloned());
+                    properties.values().for_each(|property| collect_keys(property, keys));
+                } else {
+                    collect_keys(value, keys);
+                }
+            }
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| collect_keys(value, keys)),
+        _ => {}
+    }
+}

@@ -1,0 +1,248 @@
+//! What the end-to-end tests share: a folder with a scenario, `longwire` started on it, and the report read back.
+//!
+//! One run at a time, in all test programs together: a second run beside one would only measure the other. Every run is held
+//! to leave nothing behind and, with `--json`, to a report whose sums add up.
+#![allow(dead_code)] // each test program uses its own part
+
+pub(crate) mod report;
+pub(crate) mod traces;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use traces::Traces;
+
+/// No run of these tests takes nearly as long: what does hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Says why a test is skipped; with `LONGWIRE_TEST_ALL=1`, as in CI, skipping is failing.
+pub(crate) fn skip(reason: &str) {
+    assert!(std::env::var_os("LONGWIRE_TEST_ALL").is_none(), "not to be skipped: {reason}");
+    // Past the harness, which keeps what passing tests print to itself.
+    let _ = writeln!(std::io::stderr(), "  skipped: {reason}");
+}
+
+/// Whether a program is there, or the reason is said why the test is skipped.
+pub(crate) fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !there {
+        skip(&format!("there is no `{program}` here"));
+    }
+    there
+}
+
+/// Whether these tests are root, or the reason is said why the test is skipped.
+pub(crate) fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip("only root can become another user, or mount");
+    }
+    root
+}
+
+/// A folder of its own with a scenario in it, and the turn to run it.
+pub(crate) struct Lab {
+    folder: TempDir,
+    /// In the environment of everything that is started here.
+    mark: String,
+    _turn: File,
+}
+
+const MARK: &str = "LAB_OF_A_TEST";
+
+impl Lab {
+    /// A folder with `scenario.yaml`; `None`, with the reason said, where this machine can make no hosts.
+    pub(crate) fn new(scenario: &str) -> Option<Lab> {
+        let lab = Lab::without_hosts();
+        lab.write("scenario.yaml", scenario);
+        let doctor = lab.run(&["doctor"]);
+        if doctor.code != 0 {
+            skip(&format!("this machine lacks something:\n{}", doctor.stdout));
+            return None;
+        }
+        Some(lab)
+    }
+
+    /// A folder without a scenario.
+    pub(crate) fn without_hosts() -> Lab {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-tests.lock")).expect("a lock file");
+        turn.lock().expect("our turn");
+        let folder = tempfile::Builder::new().prefix("longwire-test-").tempdir().expect("a temporary folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("ours");
+        let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Lab { folder, mark, _turn: turn }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("written");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Another program, as this lab's: in its folder, and marked.
+    pub(crate) fn other(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.folder.path()).env(MARK, &self.mark).stdin(Stdio::null());
+        command.env_remove("NO_COLOR");
+        command
+    }
+
+    /// `longwire` with these arguments, in the folder.
+    pub(crate) fn longwire(&self, arguments: &[&str]) -> Command {
+        self.other(env!("CARGO_BIN_EXE_longwire"), arguments)
+    }
+
+    /// Starts a command of this lab, with pipes for what it writes.
+    pub(crate) fn start(&self, mut command: Command) -> Started {
+        let begin = Instant::now();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let stdout = gather(child.stdout.take().expect("piped"));
+        let stderr = gather(child.stderr.take().expect("piped"));
+        Started { child, stdout, stderr, begin, mark: self.mark.clone() }
+    }
+
+    /// `longwire run scenario.yaml` with more arguments, started.
+    pub(crate) fn start_run(&self, arguments: &[&str]) -> Started {
+        let all: Vec<&str> = ["run", "scenario.yaml"].iter().chain(arguments).copied().collect();
+        self.start(self.longwire(&all))
+    }
+
+    /// `longwire` with these arguments, to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(self.longwire(arguments)).wait()
+    }
+
+    /// Runs the scenario; its exit code and its report, whose sums were checked.
+    pub(crate) fn report(&self) -> (i32, Value) {
+        let ended = self.run(&["run", "scenario.yaml", "--json", "-"]);
+        let report = ended.json();
+        (ended.code, report)
+    }
+
+    /// Runs another scenario text, in the same way.
+    pub(crate) fn report_of(&self, scenario: &str) -> (i32, Value) {
+        self.write("scenario.yaml", scenario);
+        self.report()
+    }
+
+    /// Everything that lives of this lab.
+    pub(crate) fn traces(&self) -> Traces {
+        Traces::of(MARK, &self.mark)
+    }
+
+    /// Waits until a file is there, which a program of the scenario makes.
+    pub(crate) fn until_file(&self, name: &str) {
+        until(&format!("{name} is there"), || self.path(name).exists());
+    }
+}
+
+/// Waits until `done`, at most twenty seconds.
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A command at work. Dropped on the way, as by a failing test, it is killed.
+pub(crate) struct Started {
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+    begin: Instant,
+    mark: String,
+}
+
+fn gather(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Started {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("our child");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("our child").is_none()
+    }
+
+    /// Waits for its end, and that nothing is left of it a second later.
+    pub(crate) fn wait(mut self) -> Ended {
+        while self.runs() {
+            if self.begin.elapsed() > LIMIT {
+                self.child.kill().expect("our child");
+                panic!("it hangs; stderr so far: {}", self.stderr.join().expect("read"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let status = self.child.wait().expect("our child");
+        let took = self.begin.elapsed();
+        Traces::of(MARK, &self.mark).assert_gone(Instant::now());
+        let (stdout, stderr) = (self.stdout.join().expect("read"), self.stderr.join().expect("read"));
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        // As a shell has it.
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().expect("it has ended"));
+        Ended { code, stdout, stderr, took }
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+impl Ended {
+    /// The report on standard output, and nothing beside it; its sums and its verdict checked.
+    pub(crate) fn json(&self) -> Value {
+        let report: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no report on standard output: {error}\n{}\n{}", self.stdout, self.stderr));
+        report::check(&report, self.code);
+        report
+    }
+
+    /// What it exited with and what it said, for messages.
+    pub(crate) fn told(&self) -> String {
+        format!("exit {}\n{}\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// A copy of `longwire` that other users may start; the build's own folder may be closed to them.
+pub(crate) fn open_copy(lab: &Lab) -> PathBuf {
+    let copy = lab.path("longwire");
+    fs::copy(env!("CARGO_BIN_EXE_longwire"), &copy).expect("copied");
+    copy
+}

@@ -1,0 +1,68 @@
+//! What holds of every report.
+
+use serde_json::Value;
+
+/// A number of a report.
+pub(crate) fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// A direction, by its link and where it goes.
+pub(crate) fn direction<'a>(report: &'a Value, link: &str, to: &str) -> &'a Value {
+    let directions = report["directions"].as_array().expect("directions");
+    directions
+        .iter()
+        .find(|d| {
+            d["link"] == link && d["to"].as_str().is_some_and(|end| end == to || end.starts_with(&format!("{to}.")))
+        })
+        .unwrap_or_else(|| panic!("no direction of {link} to {to} in {directions:#?}"))
+}
+
+/// Frames of a direction dropped for a cause.
+pub(crate) fn dropped(direction: &Value, cause: &str) -> u64 {
+    direction["dropped"][cause].as_u64().unwrap_or(0)
+}
+
+fn all_dropped(place: &Value) -> u64 {
+    place["dropped"].as_object().expect("causes").values().map(number).sum()
+}
+
+/// Why a run is not a pass, as one text.
+pub(crate) fn reasons(report: &Value) -> String {
+    report["reasons"].as_array().expect("reasons").iter().map(|r| format!("{}\n", r.as_str().expect("text"))).collect()
+}
+
+/// Both conservation equations; verdict and exit code agree; so do verdict and validity.
+pub(crate) fn check(report: &Value, code: i32) {
+    assert_eq!(report["longwire"], 1);
+    for direction in report["directions"].as_array().expect("directions") {
+        let entered = number(&direction["offered"]["frames"]) + number(&direction["duplicated"]);
+        let left = number(&direction["delivered"]["frames"]) + all_dropped(direction) + number(&direction["inside"]);
+        assert_eq!(entered, left, "{direction:#}");
+        assert!(number(&direction["delivered"]["bytes"]) >= 14 * number(&direction["delivered"]["frames"]));
+    }
+    for node in report["nodes"].as_array().expect("nodes") {
+        let entered = number(&node["received"]) + number(&node["replicated"]);
+        assert_eq!(entered, number(&node["sent"]) + all_dropped(node), "{node:#}");
+    }
+    let expected = match report["verdict"].as_str().expect("a verdict") {
+        "pass" | "none" => 0,
+        "fail" => 1,
+        "invalid" => 3,
+        "interrupted" => 130,
+        other => panic!("verdict {other}"),
+    };
+    assert_eq!(code, expected, "{:#} {}", report["verdict"], reasons(report));
+    let valid = report["validity"]["ok"].as_bool().expect("a truth");
+    match code {
+        0 => assert!(valid && reasons(report).is_empty(), "{report:#}"),
+        1 | 3 => assert!(!reasons(report).is_empty()),
+        _ => {}
+    }
+    assert!(code != 3 || !valid);
+    let works = ["workloads", "services"].map(|key| report[key].as_object().expect("a map").values());
+    let failed: Vec<_> = works.into_iter().flatten().filter(|work| work["ok"] == false).collect();
+    assert!(failed.iter().all(|work| work["reason"].is_string()), "{failed:#?}");
+    assert!(code != 0 || failed.is_empty(), "{failed:#?}");
+    assert!(code != 1 || !failed.is_empty());
+}
