@@ -2,7 +2,7 @@
 //! with a delay, a queue of frames and the times at which they are due.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -103,7 +103,9 @@ fn delay(taps: &[TapPort; 2], epoll: &Epoll, spin: bool, delay: std::time::Durat
             for _ in 0..BURST {
                 let mut head = heads.pop().unwrap_or_else(|| buffer(SMALL));
                 let mut rest = rests.pop().unwrap_or_else(|| buffer(LONGEST - SMALL));
-                let Some(length) = got(taps[from].read_parts(&mut head, &mut rest))? else {
+                let Some(length) =
+                    got(taps[from].read_parts(&mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut rest)]))?
+                else {
                     heads.push(head);
                     rests.push(rest);
                     break;
