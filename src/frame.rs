@@ -8,6 +8,7 @@
 //! A frame leaves by exactly one door, delivered or dropped with a [`DropCause`], and its stretch goes back to the pool
 //! there: [`FramePool::release`]. [`FramePool::live`] counts what has not.
 
+use std::num::{NonZeroU16, NonZeroU64};
 use std::ops::Range;
 
 use serde::Serialize;
@@ -31,10 +32,10 @@ const COPY: u64 = 1 << 63;
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a frame leaves by exactly one door: deliver it, or drop it with a cause, then release it to the pool"]
 pub struct Frame {
-    slot: u32,
-    /// Position of the first of these wire frames within the train.
-    first: u16,
-    count: u16,
+    /// The pool's slot (32 bits), the position of the first of these wire frames within the train (16), and how many they are
+    /// (16, never 0). One word, because a frame is moved at every step of its way: several small fields move in pieces
+    /// that the processor has to put together again, and an `Option` would need room of its own.
+    stretch: NonZeroU64,
     /// Number of the first wire frame at the direction it is in, from 0: random draws depend on it.
     pub(crate) number: u64,
     /// When it was offered to the direction it is in.
@@ -42,9 +43,32 @@ pub struct Frame {
 }
 
 impl Frame {
+    #[inline]
+    fn new(slot: u32, first: u16, count: NonZeroU16) -> Frame {
+        Frame { stretch: stretch(slot, first, count), number: 0, offered: Instant::ZERO }
+    }
+
+    #[inline]
+    fn slot(&self) -> u32 {
+        self.stretch.get() as u32
+    }
+
+    #[inline]
+    fn first(&self) -> u16 {
+        (self.stretch.get() >> 32) as u16
+    }
+
+    /// Other wire frames of the same train.
+    #[inline]
+    fn set(&mut self, first: u16, count: u64) {
+        let count = u16::try_from(count).ok().and_then(NonZeroU16::new).expect("a stretch holds 1 to 65,535 wire frames");
+        self.stretch = stretch(self.slot(), first, count);
+    }
+
     /// How many wire frames these are.
+    #[inline]
     pub fn count(&self) -> u64 {
-        u64::from(self.count)
+        self.stretch.get() >> 48
     }
 
     /// Number of the first of them at the direction it is in.
@@ -64,16 +88,23 @@ impl Frame {
 
     #[cfg(test)]
     pub(crate) fn first_for_tests(&self) -> u16 {
-        self.first
+        self.first()
     }
 
     /// Whether `next` follows directly behind `self` in the same train.
+    #[inline]
     pub(crate) fn is_followed_by(&self, next: &Frame) -> bool {
-        self.slot == next.slot
-            && self.first + self.count == next.first
+        self.slot() == next.slot()
+            && u64::from(self.first()) + self.count() == u64::from(next.first())
             && self.number + self.count() == next.number
             && self.offered == next.offered
     }
+}
+
+#[inline]
+fn stretch(slot: u32, first: u16, count: NonZeroU16) -> NonZeroU64 {
+    let word = u64::from(slot) | u64::from(first) << 32 | u64::from(count.get()) << 48;
+    NonZeroU64::new(word).expect("a stretch has frames")
 }
 
 /// Why a frame was dropped.
@@ -286,31 +317,31 @@ impl FramePool {
         let slot = &mut self.slots[id as usize];
         (slot.references, slot.total, slot.cut, slot.rest) = (1, total as u32, None, keep);
         slot.offload = Offload::default();
-        Ok(Frame { slot: id, first: 0, count: 1, number: 0, offered: Instant::ZERO })
+        Ok(Frame::new(id, 0, NonZeroU16::MIN))
     }
 
     /// Notes what is left to do on a plain frame that nothing else shares: a checksum to complete, a train to cut.
     pub fn set_offload(&mut self, frame: &mut Frame, offload: Offload) {
-        let slot = &mut self.slots[frame.slot as usize];
-        debug_assert!(slot.references == 1 && frame.count == 1);
+        let slot = &mut self.slots[frame.slot() as usize];
+        debug_assert!(slot.references == 1 && frame.count() == 1);
         slot.offload = offload;
         if let Some(layout) = offload.train {
             // A train has 64 KiB at most, and two frames at least.
-            frame.count = layout.frames() as u16;
+            frame.set(0, layout.frames() as u64);
             slot.cut = Some(Cut { header: layout.header_len() as u16, segment: layout.gso().size });
         }
     }
 
     /// Turns a plain frame that nothing else shares into a train. On error the frame is gone.
     pub fn cut(&mut self, mut frame: Frame, cut: Cut) -> Result<Frame, Unfit> {
-        let slot = &mut self.slots[frame.slot as usize];
+        let slot = &mut self.slots[frame.slot() as usize];
         let payload = (slot.total as usize).saturating_sub(usize::from(cut.header));
         let count = payload.div_ceil(usize::from(cut.segment).max(1));
         let fits = cut.segment > 0 && usize::from(cut.header) <= HEAD_BYTES && slot.references == 1;
         match u16::try_from(count) {
             Ok(count) if fits && count > 0 => {
                 slot.cut = (count > 1).then_some(cut);
-                frame.count = count;
+                frame.set(0, u64::from(count));
                 Ok(frame)
             }
             _ => {
@@ -330,19 +361,20 @@ impl FramePool {
     }
 
     /// Takes a stretch out of circulation: the last step of a frame that was delivered or dropped.
+    #[inline]
     pub fn release(&mut self, frame: Frame) {
-        let slot = &mut self.slots[frame.slot as usize];
+        let slot = &mut self.slots[frame.slot() as usize];
         slot.references -= 1;
         if slot.references == 0 {
             let rest = slot.rest.take();
             self.give_back(rest);
-            self.free.push(frame.slot);
+            self.free.push(frame.slot());
         }
     }
 
     /// A single wire frame as a receiver without offloads would get it: a plain frame of its own, with its checksum complete.
     pub fn materialize(&mut self, frame: Frame) -> Frame {
-        debug_assert_eq!(frame.count, 1);
+        debug_assert_eq!(frame.count(), 1);
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
         self.view(&frame).write_wire_frame(&mut bytes);
@@ -355,7 +387,7 @@ impl FramePool {
 
     /// Flips bits of a plain frame that nothing else shares: the byte at `at` by XOR with `mask`.
     pub fn flip(&mut self, frame: &Frame, at: usize, mask: u8) {
-        let slot = &mut self.slots[frame.slot as usize];
+        let slot = &mut self.slots[frame.slot() as usize];
         debug_assert!(slot.references == 1 && slot.cut.is_none() && at < slot.total as usize);
         let byte = match (at.checked_sub(HEAD_BYTES), slot.rest) {
             (None, _) => &mut slot.head[at],
@@ -367,36 +399,40 @@ impl FramePool {
     }
 
     /// Another handle to the same wire frames: for flooding and duplication. No bytes are copied.
+    #[inline]
     pub fn share(&mut self, frame: &Frame) -> Frame {
-        self.slots[frame.slot as usize].references += 1;
+        self.slots[frame.slot() as usize].references += 1;
         Frame { ..*frame }
     }
 
     /// Splits off the first `n` wire frames, 0 < n < count.
+    #[inline]
     pub(crate) fn split_front(&mut self, frame: &mut Frame, n: u64) -> Frame {
         debug_assert!(0 < n && n < frame.count());
-        self.slots[frame.slot as usize].references += 1;
-        let front = Frame { count: n as u16, ..*frame };
-        frame.first += n as u16;
-        frame.count -= n as u16;
+        self.slots[frame.slot() as usize].references += 1;
+        let mut front = Frame { ..*frame };
+        front.set(frame.first(), n);
+        frame.set(frame.first() + n as u16, frame.count() - n);
         frame.number += n;
         front
     }
 
     /// Joins `next`, which [`Frame::is_followed_by`] has approved, to the end of `run`.
+    #[inline]
     pub(crate) fn append(&mut self, run: &mut Frame, next: Frame) {
         debug_assert!(run.is_followed_by(&next));
-        run.count += next.count;
-        self.slots[next.slot as usize].references -= 1; // `run` holds another
+        run.set(run.first(), run.count() + next.count());
+        self.slots[next.slot() as usize].references -= 1; // `run` holds another
     }
 
     /// Bytes of the wire frame at position `i` of the stretch: Ethernet header to payload, without FCS.
+    #[inline]
     pub fn wire_len(&self, frame: &Frame, i: u64) -> u64 {
-        let slot = &self.slots[frame.slot as usize];
+        let slot = &self.slots[frame.slot() as usize];
         match slot.cut {
             None => u64::from(slot.total),
             Some(cut) => {
-                let start = (u64::from(frame.first) + i) * u64::from(cut.segment);
+                let start = (u64::from(frame.first()) + i) * u64::from(cut.segment);
                 let payload = u64::from(slot.total) - u64::from(cut.header);
                 u64::from(cut.header) + (payload - start).min(u64::from(cut.segment))
             }
@@ -404,15 +440,20 @@ impl FramePool {
     }
 
     /// Bytes of all wire frames of the stretch, each with its header.
+    #[inline]
     pub fn bytes(&self, frame: &Frame) -> u64 {
         // all but the last of a train are alike
         let n = frame.count();
+        if n == 1 {
+            return self.wire_len(frame, 0);
+        }
         self.wire_len(frame, 0) * (n - 1) + self.wire_len(frame, n - 1)
     }
 
     /// The stretch's bytes, to read.
+    #[inline]
     pub fn view(&self, frame: &Frame) -> FrameView<'_> {
-        let slot = &self.slots[frame.slot as usize];
+        let slot = &self.slots[frame.slot() as usize];
         let total = slot.total as usize;
         let rest: &[u8] = match slot.rest {
             None => &[],
@@ -424,8 +465,8 @@ impl FramePool {
             rest: &rest[..total.saturating_sub(HEAD_BYTES)],
             cut: slot.cut,
             offload: slot.offload,
-            first: frame.first,
-            count: frame.count,
+            first: frame.first(),
+            count: frame.count() as u16,
         }
     }
 

@@ -91,6 +91,7 @@ const ETHERNET_OVERHEAD: u64 = 24;
 
 impl Framing {
     /// The bytes that a frame of `bytes` occupies on the wire.
+    #[inline]
     pub fn on_wire(self, bytes: u64) -> u64 {
         bytes
             + match self {

@@ -77,8 +77,12 @@ pub struct Wire {
 
 impl Wire {
     /// The bytes that a stretch of frames occupies on the wire, framing included.
+    #[inline]
     pub fn on_wire(&self, frame: &Frame, pool: &FramePool) -> u64 {
         let last = frame.count() - 1;
+        if last == 0 {
+            return self.framing.on_wire(pool.wire_len(frame, 0));
+        }
         self.framing.on_wire(pool.wire_len(frame, 0)) * last + self.framing.on_wire(pool.wire_len(frame, last))
     }
 }
