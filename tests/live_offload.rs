@@ -158,3 +158,46 @@ workloads:
     assert_eq!(noticed, damaged.len() as u64 + twice, "InErrs; InCsumErrors went from {} to {}", before.1, after.1);
     println!("{} corrupted TCP frames, {} found by their checksum", damaged.len(), after.1 - before.1);
 }
+
+#[test]
+fn a_host_without_offloads_gets_single_frames_that_verify() {
+    // Both ways: cut and summed for the one, taken plain from it.
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+nodes: { a: host, plain: { host: { offloads: off } } }
+links:
+  wire: { ends: [a, plain], delay: 1ms, rate: 200Mbit }
+services:
+  errors:
+    in: plain
+    shell: \"trap 'cat /proc/net/snmp; exit' TERM; echo up; while :; do sleep 0.1; done\"
+    ready: { log: up }
+workloads:
+  to:    { tcp: { from: a, to: plain, bytes: 10MB }, timeout: 30s }
+  six:   { tcp: { from: a, to: plain, bytes: 10MB, family: ipv6 }, timeout: 30s, after: to }
+  from:  { tcp: { from: plain, to: a, bytes: 10MB }, timeout: 30s, after: six }
+  call:  { udp: { from: a, to: plain, rate: 10Mbit, size: 1000B, for: 500ms }, after: from }
+",
+    ) else {
+        return;
+    };
+    let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out"]);
+    let report = ended.json();
+    assert!(matches!(ended.code, 0 | 3), "{report:#}");
+    for name in ["to", "six", "from"] {
+        let work = &report["workloads"][name];
+        assert_eq!(number(&work["receiver"]["bytes"]), 10_000_000, "{work:#}");
+        assert_eq!(work["sender"]["hash"], work["receiver"]["hash"]);
+    }
+    let call = &report["workloads"]["call"];
+    assert_eq!(call["receiver"]["lost"], 0, "{call:#}");
+    assert_eq!(report["ports"][1]["offloads"], serde_json::json!([]));
+    // InCsumErrors stands last in the lines of TCP, and third from the end in those of UDP
+    let output = lab.read("out/programs/errors.log");
+    let last = |name: &str, from_end: usize| {
+        let line = output.lines().filter(|line| line.starts_with(name)).nth(1).expect("a line of counters");
+        line.split_whitespace().rev().nth(from_end).map(str::to_owned)
+    };
+    assert_eq!((last("Tcp:", 0).as_deref(), last("Udp:", 2).as_deref()), (Some("0"), Some("0")), "{output}");
+}

@@ -41,6 +41,7 @@ impl Hosts {
         let hosts = (0..2).map(|n| HostPlan {
             name: NAMES[n].into(),
             place: Place::Namespace,
+            offloads: true,
             interfaces: framing.map(|_| interface(n)).into_iter().collect(),
             routes: Vec::new(),
             rules: Vec::new(),

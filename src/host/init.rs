@@ -132,7 +132,8 @@ impl Init {
     /// # Errors
     /// The first thing that could not be made, with its host, and its cure where one is known. The run cannot go on then.
     pub fn build(&mut self, plan: &NetworkPlan, framing: Framing) -> Result<Vec<Vec<TapPort>>, HostError> {
-        plan.hosts.iter().map(|host| self.build_host(host, framing)).collect()
+        let of = |host: &HostPlan| if host.offloads { framing } else { Framing::Plain };
+        plan.hosts.iter().map(|host| self.build_host(host, of(host))).collect()
     }
 
     fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {

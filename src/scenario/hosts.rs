@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::{Address, RouteTo};
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
-use super::node::{Addresses, HostSpec, Neighbours, NodeSpec};
+use super::node::{Addresses, HostSpec, Neighbours, NodeSpec, Offloads};
 use super::spanned::Spanned;
 use super::{hosts_file, mac};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
@@ -84,6 +84,7 @@ pub(super) fn plan(
         plans.push(HostPlan {
             name: host.name.to_owned(),
             place: place(host.spec),
+            offloads: !matches!(host.spec, NodeSpec::Host(spec) if spec.offloads == Offloads::Off),
             interfaces,
             routes,
             rules,

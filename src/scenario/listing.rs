@@ -101,6 +101,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
         Place::ExternalNetns { netns } => format!("external namespace {netns}"),
     };
     out.noted(1, format!("{}:", host.name), &kind);
+    if !host.offloads {
+        out.line(2, "offloads: off".into());
+    }
     for interface in &host.interfaces {
         let [a, b, c, d, e, f] = interface.mac;
         let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");

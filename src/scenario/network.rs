@@ -19,6 +19,8 @@ pub struct HostPlan {
     pub name: String,
     /// Whether longwire makes it, or it exists.
     pub place: Place,
+    /// Whether its TAPs take super-frames and unfinished checksums, where the kernel can give them.
+    pub offloads: bool,
     /// Interfaces in the order of their links in the file.
     pub interfaces: Vec<InterfacePlan>,
     /// Routes beyond those that the addresses imply.

@@ -38,6 +38,20 @@ pub(super) struct HostSpec {
     pub neighbours: Neighbours,
     /// MTU of all its interfaces; otherwise each has that of its link.
     pub mtu: Option<Spanned<Mtu>>,
+    /// Whether its kernel may hand over super-frames and leave checksums to be finished (TSO, USO), as with most hardware.
+    /// `off` makes it cut and sum every frame itself, and receive only such frames.
+    pub offloads: Offloads,
+}
+
+/// Whether a host's interfaces have offloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Offloads {
+    /// As many as the kernel can give.
+    #[default]
+    On,
+    /// None.
+    Off,
 }
 
 /// Whether the neighbours that the plan knows are in the kernel's table from the start.

@@ -122,6 +122,7 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
     let hosts = (1..=count).map(|n| HostPlan {
         name: format!("h{n}"),
         place: Place::Namespace,
+        offloads: true,
         interfaces: vec![InterfacePlan {
             name: "eth0".into(),
             link: "lan".into(),
