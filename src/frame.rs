@@ -55,7 +55,8 @@ impl Frame {
     /// Other wire frames of the same train.
     #[inline]
     fn set(&mut self, first: u16, count: u64) {
-        let count = u16::try_from(count).ok().and_then(NonZeroU16::new).expect("a stretch holds 1 to 65,535 wire frames");
+        let count =
+            u16::try_from(count).ok().and_then(NonZeroU16::new).expect("a stretch holds 1 to 65,535 wire frames");
         self.stretch = stretch(self.slot(), first, count);
     }
 

@@ -100,20 +100,21 @@ fn plan() -> impl Strategy<Value = Plan> {
 #[derive(Clone, Debug)]
 enum Step {
     /// From a port to another, wire frames of a number of hundreds of bytes.
-    Frames { from: u32, to: u8, hundreds: usize, frames: usize },
+    Frames {
+        from: u32,
+        to: u8,
+        hundreds: usize,
+        frames: usize,
+    },
     Command(Command),
     /// Nothing but a look at the counters.
     Look,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let change = (
-        prop::option::of(delay()),
-        prop::option::of(loss()),
-        prop::option::of(rate()),
-        prop::option::of(queue()),
-    )
-        .prop_map(|(delay, loss, rate, queue)| Change { delay, loss, rate, queue, ..Change::default() });
+    let change =
+        (prop::option::of(delay()), prop::option::of(loss()), prop::option::of(rate()), prop::option::of(queue()))
+            .prop_map(|(delay, loss, rate, queue)| Change { delay, loss, rate, queue, ..Change::default() });
     prop_oneof![
         8 => (0u32..3, 0u8..4, 1usize..10, prop_oneof![2 => Just(1), 1 => 2usize..6])
             .prop_map(|(from, to, hundreds, frames)| Step::Frames { from, to, hundreds, frames }),

@@ -137,7 +137,8 @@ impl Engine {
                     "port {} has {ports} links instead of one",
                     node.name,
                 );
-                let site = Site { node: node_for(&node.kind), ports: (first, ports), counters: NodeCounters::default() };
+                let site =
+                    Site { node: node_for(&node.kind), ports: (first, ports), counters: NodeCounters::default() };
                 first += ports;
                 site
             })
@@ -149,14 +150,7 @@ impl Engine {
             for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
                 ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
                 let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
-                directions.push(Direction::new(
-                    ids[end],
-                    far_end,
-                    &link.directions[end],
-                    plan.seed,
-                    &link.name,
-                    way,
-                ));
+                directions.push(Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way));
             }
         }
         let events = EventQueue::new(directions.len());
@@ -259,14 +253,8 @@ impl Engine {
         turn: u32,
         sink: &'a mut S,
     ) -> (&'a mut Direction, Around<'a, S>) {
-        let around = Around {
-            now: self.now,
-            turn,
-            coalesce: self.coalesce,
-            fine: &mut self.fine,
-            pool: &mut self.pool,
-            sink,
-        };
+        let around =
+            Around { now: self.now, turn, coalesce: self.coalesce, fine: &mut self.fine, pool: &mut self.pool, sink };
         (&mut self.directions[id.0 as usize], around)
     }
 
