@@ -402,4 +402,6 @@ fn node_for(kind: &NodeKind) -> Node {
 }
 
 #[cfg(test)]
+mod every_event_tests;
+#[cfg(test)]
 mod tests;

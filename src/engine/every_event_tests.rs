@@ -1,0 +1,174 @@
+//! A wire that becomes free unseen is no event. Here that is held against the plain form, in which it always is one: the
+//! outside must see the same, in the same order, and so must whoever reads the counters in between.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::frame::{Cut, FrameView};
+use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::node::SwitchSpec;
+use crate::queue::{FifoSpec, QueueSpec};
+use crate::units::{ByteSize, Probability};
+
+/// All that can be seen, in order.
+#[derive(Default)]
+struct Log(Vec<String>);
+
+impl FrameSink for Log {
+    fn deliver(&mut self, port: NodeId, frame: FrameView<'_>, at: Instant) {
+        self.0.push(format!("{at:?} {port:?} {} {}", frame.first, frame.count));
+    }
+    fn fate(&mut self, fate: Fate<'_>) {
+        let Fate { at, place, number, frames, kind, .. } = fate;
+        self.0.push(format!("{at:?} {place:?} {number} {frames} {kind:?}"));
+    }
+    fn applied(&mut self, command: &Command, at: Instant) {
+        self.0.push(format!("{at:?} {command:?}"));
+    }
+}
+
+/// Whole multiples of 100 µs everywhere (a byte takes a microsecond), so that many things happen at the same instant.
+fn tenths(max: u64) -> impl Strategy<Value = Duration> {
+    (0..max).prop_map(|n| Duration::from_micros(n * 100))
+}
+
+fn delay() -> impl Strategy<Value = DelaySpec> {
+    (tenths(20), prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)], any::<bool>(), any::<bool>()).prop_map(
+        |(mean, jitter, normal, free)| DelaySpec {
+            mean,
+            jitter,
+            distribution: if normal { Distribution::Normal } else { Distribution::Uniform },
+            order: if free { Order::Free } else { Order::Keep },
+        },
+    )
+}
+
+fn loss() -> impl Strategy<Value = LossSpec> {
+    prop_oneof![
+        Just(LossSpec::None),
+        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap()))
+    ]
+}
+
+fn rate() -> impl Strategy<Value = RateSpec> {
+    prop::sample::select(vec!["none", "8Mbit", "16Mbit", "7Mbit"]).prop_map(|text| match text {
+        "none" => RateSpec::Unlimited,
+        text => RateSpec::Constant(text.parse().unwrap()),
+    })
+}
+
+fn queue() -> impl Strategy<Value = QueueSpec> {
+    (prop::option::of(0u32..5), prop::option::of(0u64..4000), prop::option::of(tenths(30))).prop_map(
+        |(packets, bytes, time)| {
+            QueueSpec::Fifo(FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets: 0 })
+        },
+    )
+}
+
+fn spec() -> impl Strategy<Value = DirectionSpec> {
+    (queue(), rate(), loss(), delay()).prop_map(|(queue, rate, loss, delay)| DirectionSpec {
+        mtu: None,
+        queue: (rate != RateSpec::Unlimited).then_some(queue),
+        rate,
+        framing: Framing::None,
+        loss,
+        delay,
+    })
+}
+
+/// Three ports around a switch, each behind one link, in either order of ranks.
+fn plan() -> impl Strategy<Value = Plan> {
+    let directions = prop::collection::vec([spec(), spec()], 3);
+    (directions, Just(vec![0usize, 1, 2]).prop_shuffle(), any::<u64>(), prop::sample::select(vec![0u64, 500_000]))
+        .prop_map(|(directions, order, seed, coalesce)| Plan {
+            seed,
+            coalesce: Duration::from_nanos(coalesce),
+            nodes: (0..4)
+                .map(|n| NodePlan {
+                    name: format!("n{n}"),
+                    kind: if n < 3 { NodeKind::Port } else { NodeKind::Switch(SwitchSpec::default()) },
+                })
+                .collect(),
+            links: order
+                .into_iter()
+                .zip(directions)
+                .map(|(n, directions)| LinkPlan { name: format!("l{n}"), ends: [n, 3], directions })
+                .collect(),
+        })
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// From a port to another, wire frames of a number of hundreds of bytes.
+    Frames {
+        from: u32,
+        to: u8,
+        hundreds: usize,
+        frames: usize,
+    },
+    Command(Command),
+    /// Nothing but a look at the counters.
+    Look,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let change =
+        (prop::option::of(delay()), prop::option::of(loss()), prop::option::of(rate()), prop::option::of(queue()))
+            .prop_map(|(delay, loss, rate, queue)| Change { delay, loss, rate, queue, ..Change::default() });
+    prop_oneof![
+        8 => (0u32..3, 0u8..4, 1usize..10, prop_oneof![2 => Just(1), 1 => 2usize..6])
+            .prop_map(|(from, to, hundreds, frames)| Step::Frames { from, to, hundreds, frames }),
+        2 => Just(Step::Look),
+        1 => (0u32..6, change).prop_map(|(d, change)| Step::Command(Command::Set(DirectionId(d), change))),
+        1 => (0u32..3, any::<bool>()).prop_map(|(l, up)| {
+            Step::Command(if up { Command::Up(LinkId(l)) } else { Command::Down(LinkId(l)) })
+        }),
+    ]
+}
+
+fn run(plan: &Plan, steps: &[(u64, Step)], every_event: bool) -> Log {
+    let mut engine = Engine::new(plan);
+    for direction in &mut engine.directions {
+        direction.every_event = every_event;
+    }
+    let mut log = Log::default();
+    let look = |engine: &Engine, log: &mut Log| {
+        for id in engine.directions() {
+            let (inside, waiting) = (engine.inside(id), engine.waiting(id));
+            log.0.push(format!("{inside} {waiting} {:?}", engine.counters(id)));
+        }
+    };
+    for (at, step) in steps {
+        let at = Instant::from_nanos(at * 100_000);
+        match step {
+            Step::Frames { from, to, hundreds, frames } => {
+                let mut bytes = vec![0; 50 + frames * (hundreds * 100 - 50)];
+                (bytes[5], bytes[11]) = (*to, *from as u8 + 1);
+                let cut = Cut { header: 50, segment: (hundreds * 100 - 50) as u16 };
+                let frame = engine.pool().store_train(&bytes, cut).unwrap();
+                engine.inject(at, NodeId(*from), frame);
+            }
+            Step::Command(command) => engine.apply(at, command.clone()).unwrap(),
+            Step::Look => {
+                engine.advance(at, &mut log);
+                look(&engine, &mut log);
+            }
+        }
+    }
+    engine.advance(Instant::from_nanos(u64::MAX - 1), &mut log);
+    look(&engine, &mut log);
+    assert_eq!(engine.pool().live(), 0);
+    log
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn the_outside_sees_what_it_sees_with_every_event(
+        plan in plan(),
+        mut steps in prop::collection::vec((0u64..60, step()), 1..60),
+    ) {
+        steps.sort_by_key(|(at, _)| *at);
+        prop_assert_eq!(run(&plan, &steps, false).0, run(&plan, &steps, true).0);
+    }
+}

@@ -1,0 +1,138 @@
+//! What the engine allocates, counted by the global allocator: nothing for a frame once it is warm, and little for a link
+//! that rests. Each thread counts for itself: the test harness allocates too.
+#![expect(unsafe_code, reason = "a global allocator is made of unsafe functions")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use longwire::engine::{DirectionSpec, Engine, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
+use longwire::frame::{Cut, FrameView};
+use longwire::model::{DelaySpec, LossSpec, RateSpec};
+use longwire::node::SwitchSpec;
+use longwire::queue::{FifoSpec, QueueSpec};
+use longwire::units::{Duration, Instant};
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// Bytes; may pass below zero where another thread frees what this one allocated, and wraps.
+    static IN_USE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How often this thread has allocated.
+fn allocations() -> usize {
+    ALLOCATIONS.get()
+}
+
+/// How many bytes this thread has allocated and not freed.
+fn in_use() -> usize {
+    IN_USE.get()
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator as it came; counting changes nothing about it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        IN_USE.set(IN_USE.get().wrapping_add(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        IN_USE.set(IN_USE.get().wrapping_sub(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Counts what is delivered, and keeps nothing.
+#[derive(Default)]
+struct Delivered(u64);
+
+impl FrameSink for Delivered {
+    fn deliver(&mut self, _: NodeId, frame: FrameView<'_>, _: Instant) {
+        self.0 += u64::from(frame.count);
+    }
+}
+
+fn everything() -> DirectionSpec {
+    DirectionSpec {
+        delay: DelaySpec { jitter: Duration::from_micros(100), ..DelaySpec::constant(Duration::from_millis(1)) },
+        loss: LossSpec::Random("1%".parse().unwrap()),
+        rate: RateSpec::Constant("1Gbit".parse().unwrap()),
+        queue: Some(QueueSpec::Fifo(FifoSpec { packets: Some(100), ..FifoSpec::UNLIMITED })),
+        ..DirectionSpec::default()
+    }
+}
+
+fn port(n: usize) -> NodePlan {
+    NodePlan { name: format!("p{n}"), kind: NodeKind::Port }
+}
+
+/// Offers `frames` wire frames, every tenth offer a train of ten, from both ports through the switch to the other.
+fn offer(engine: &mut Engine, now: &mut Instant, frames: u64, sink: &mut Delivered) {
+    let mut bytes = [0u8; 50 + 10 * 950];
+    let mut offered = 0;
+    let mut turn = 0u32;
+    while offered < frames {
+        let from = (turn % 2) as u8;
+        (bytes[5], bytes[11]) = (2 - from, from + 1);
+        let frame = if turn % 20 < 2 {
+            engine.pool().store_train(&bytes, Cut { header: 50, segment: 950 }).unwrap()
+        } else {
+            engine.pool().store(&bytes[..1000]).unwrap()
+        };
+        offered += frame.count();
+        engine.inject(*now, NodeId(u32::from(from)), frame);
+        engine.advance(*now, sink);
+        turn += 1;
+        // a little more than the wires carry, so that the queues fill and overflow too
+        *now += Duration::from_micros(7);
+    }
+}
+
+#[test]
+fn frames_allocate_nothing_and_idle_links_cost_little() {
+    let plan = Plan {
+        seed: 1,
+        coalesce: Duration::from_micros(50),
+        nodes: vec![port(0), port(1), NodePlan { name: "s".into(), kind: NodeKind::Switch(SwitchSpec::default()) }],
+        links: (0..2)
+            .map(|n| LinkPlan { name: format!("l{n}"), ends: [n, 2], directions: [everything(), everything()] })
+            .collect(),
+    };
+    let mut engine = Engine::new(&plan);
+    let (mut now, mut sink) = (Instant::ZERO, Delivered::default());
+    // jitter and loss now and then bring more frames together than ever before: that has happened often enough then
+    offer(&mut engine, &mut now, 400_000, &mut sink);
+    let (before, delivered) = (allocations(), sink.0);
+    offer(&mut engine, &mut now, 100_000, &mut sink);
+    let allocated = allocations() - before;
+    let delivered = sink.0 - delivered;
+    assert!((50_000..100_000).contains(&delivered), "{delivered} of 100,000 arrived: some are lost, most are not");
+    assert_eq!(allocated, 0, "allocations over 100,000 frames");
+
+    const LINKS: usize = 10_000;
+    let plan = Plan {
+        seed: 1,
+        coalesce: Duration::ZERO,
+        nodes: (0..LINKS * 2).map(port).collect(),
+        links: (0..LINKS)
+            .map(|n| LinkPlan {
+                name: format!("l{n}"),
+                ends: [n * 2, n * 2 + 1],
+                directions: [everything(), everything()],
+            })
+            .collect(),
+    };
+    let before = in_use();
+    let engine = Engine::new(&plan);
+    let each = (in_use() - before) / LINKS;
+    println!("an idle link with its two ports takes {each} bytes");
+    assert!(each < 1024, "an idle link with its two ports takes {each} bytes");
+    assert_eq!(engine.next_deadline(), None, "and no time");
+}
