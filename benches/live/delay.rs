@@ -18,7 +18,7 @@ const EVERY_NS: u64 = 50_000;
 /// Measures, and makes the table.
 pub(crate) fn run(options: &Options) -> (Table, Vec<Series>) {
     let span_ns = if options.quick { 500_000_000 } else { 3_000_000_000 };
-    let flow = UdpFlow { pace: Pace::EveryNs(EVERY_NS), size: 200, span_ns, linger_ns: 300_000_000 };
+    let flow = UdpFlow { wait_ns: 0, pace: Pace::EveryNs(EVERY_NS), size: 200, span_ns, linger_ns: 300_000_000 };
     let variant = |name: &str, carrier| {
         let traffic = Traffic::Udp(flow.clone());
         Variant { name: name.into(), job: Job { carrier, traffic } }

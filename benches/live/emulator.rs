@@ -108,7 +108,7 @@ fn scenario(link: &Value, traffic: &Traffic) -> Result<Value, Stop> {
                 Pace::EveryNs(ns) => udp["every"] = format!("{ns}ns").into(),
                 Pace::RateBps(bps) => udp["rate"] = format!("{bps}bit").into(),
             }
-            json!({ "flow": { "udp": udp } })
+            json!({ "flow": { "at": format!("{}ns", flow.wait_ns), "udp": udp } })
         }
     };
     let host = |n: usize| json!({ "host": { "addresses": [format!("{}/24", ADDRESSES[n])] } });

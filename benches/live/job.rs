@@ -56,6 +56,8 @@ pub(crate) struct TcpFlow {
 /// A stream of datagrams.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct UdpFlow {
+    /// How long to wait before the first.
+    pub(crate) wait_ns: u64,
     /// How far apart they are.
     pub(crate) pace: Pace,
     /// UDP payload of each, in bytes.

@@ -16,7 +16,7 @@ const EVERY_NS: u64 = 10_000;
 /// Measures, and makes the table.
 pub(crate) fn run(options: &Options) -> (Table, Vec<Series>) {
     let span_ns = if options.quick { 500_000_000 } else { 3_000_000_000 };
-    let flow = UdpFlow { pace: Pace::EveryNs(EVERY_NS), size: 64, span_ns, linger_ns: 300_000_000 };
+    let flow = UdpFlow { wait_ns: 0, pace: Pace::EveryNs(EVERY_NS), size: 64, span_ns, linger_ns: 300_000_000 };
     let variant = |name: &str, carrier| {
         let traffic = Traffic::Udp(flow.clone());
         Variant { name: name.into(), job: Job { carrier, traffic } }

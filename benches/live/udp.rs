@@ -30,6 +30,7 @@ pub(crate) fn run(hosts: &mut Hosts, flow: &UdpFlow) -> Result<Measured, Stop> {
         seed: 1,
         stream: 1,
     };
+    std::thread::sleep(std::time::Duration::from_nanos(flow.wait_ns));
     let mut sender = hosts.start(NAMES[0], builtin("udp-send", &job)?)?;
     let sent: UdpSendReport = result(&mut sender)?;
     receiver.tell(&format!("sent {}", sent.sent))?;
