@@ -1,172 +1,15 @@
-//! Frames inside the engine: trains of wire frames whose bytes live in a pool.
-//!
-//! A TAP with the virtio-net header hands over super-frames: one header, up to 64 KiB of payload, to be cut into wire
-//! frames of one size. Such a **train** travels whole wherever that changes nothing, but is counted, queued, shaped and
-//! lost wire frame by wire frame. A [`Frame`] names a stretch of consecutive wire frames of one train; a plain frame is a
-//! train of one. Splitting and flooding copy no bytes: stretches share the pool's slot.
-//!
-//! A frame leaves by exactly one door, delivered or dropped with a [`DropCause`], and its stretch goes back to the pool
-//! there: [`FramePool::release`]. [`FramePool::live`] counts what has not.
+//! Where the bytes of all frames inside an engine are. Nothing is allocated once it has grown to what is inside at a time.
 
-use std::num::{NonZeroU16, NonZeroU64};
-use std::ops::Range;
+use std::num::NonZeroU16;
 
-use serde::Serialize;
-
+use super::{Cut, Frame, FrameView, HEAD_BYTES};
 use crate::units::Instant;
-use crate::wire::gso::MAX_HEADER_LEN;
-use crate::wire::segmentation::{Checksum, Segmenter, complete_checksum};
 use crate::wire::vnet::Offload;
 
-/// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
-pub const HEAD_BYTES: usize = 192;
 /// Buffer for the rest of a frame of ordinary size.
 const SMALL: usize = 2 * 1024;
 /// Buffer for the rest of a super-frame or a jumbo frame.
 const LARGE: usize = 64 * 1024;
-
-/// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
-const COPY: u64 = 1 << 63;
-
-/// Consecutive wire frames of one train, on their way. 24 bytes; moved by value, never cloned: see [`FramePool::share`].
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a frame leaves by exactly one door: deliver it, or drop it with a cause, then release it to the pool"]
-pub struct Frame {
-    /// The pool's slot (32 bits), the position of the first of these wire frames within the train (16), and how many they are
-    /// (16, never 0). One word, because a frame is moved at every step of its way: several small fields move in pieces
-    /// that the processor has to put together again, and an `Option` would need room of its own.
-    stretch: NonZeroU64,
-    /// Number of the first wire frame at the direction it is in, from 0: random draws depend on it.
-    pub(crate) number: u64,
-    /// When it was offered to the direction it is in.
-    pub(crate) offered: Instant,
-}
-
-impl Frame {
-    #[inline]
-    fn new(slot: u32, first: u16, count: NonZeroU16) -> Frame {
-        Frame { stretch: stretch(slot, first, count), number: 0, offered: Instant::ZERO }
-    }
-
-    #[inline]
-    fn slot(&self) -> u32 {
-        self.stretch.get() as u32
-    }
-
-    #[inline]
-    fn first(&self) -> u16 {
-        (self.stretch.get() >> 32) as u16
-    }
-
-    /// Other wire frames of the same train.
-    #[inline]
-    fn set(&mut self, first: u16, count: u64) {
-        let count =
-            u16::try_from(count).ok().and_then(NonZeroU16::new).expect("a stretch holds 1 to 65,535 wire frames");
-        self.stretch = stretch(self.slot(), first, count);
-    }
-
-    /// How many wire frames these are.
-    #[inline]
-    pub fn count(&self) -> u64 {
-        self.stretch.get() >> 48
-    }
-
-    /// Number of the first of them at the direction it is in.
-    pub(crate) fn number(&self) -> u64 {
-        self.number & !COPY
-    }
-
-    /// Marks a duplicate, until it is offered to another direction.
-    pub(crate) fn mark_copy(&mut self) {
-        self.number |= COPY;
-    }
-
-    /// Whether it is a duplicate that its direction made.
-    pub(crate) fn is_copy(&self) -> bool {
-        self.number & COPY != 0
-    }
-
-    #[cfg(test)]
-    pub(crate) fn first_for_tests(&self) -> u16 {
-        self.first()
-    }
-
-    /// Whether `next` follows directly behind `self` in the same train.
-    #[inline]
-    pub(crate) fn is_followed_by(&self, next: &Frame) -> bool {
-        self.slot() == next.slot()
-            && u64::from(self.first()) + self.count() == u64::from(next.first())
-            && self.number + self.count() == next.number
-            && self.offered == next.offered
-    }
-}
-
-#[inline]
-fn stretch(slot: u32, first: u16, count: NonZeroU16) -> NonZeroU64 {
-    let word = u64::from(slot) | u64::from(first) << 32 | u64::from(count.get()) << 48;
-    NonZeroU64::new(word).expect("a stretch has frames")
-}
-
-/// Why a frame was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DropCause {
-    /// Lost on the wire by a loss model.
-    Loss,
-    /// The queue's limit.
-    QueueFull,
-    /// The queue shrank by a live change, and this frame stood at its tail.
-    QueueResized,
-    /// The link was down, or went down while the frame waited or was being sent.
-    LinkDown,
-    /// Larger than the link's MTU.
-    Mtu,
-    /// A switch with no other port to send it to.
-    NoPort,
-    /// A switch that knows the destination behind the port that the frame came from.
-    SamePort,
-    /// Too short to be an Ethernet frame.
-    Malformed,
-}
-
-impl DropCause {
-    /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 8] = [
-        DropCause::Loss,
-        DropCause::QueueFull,
-        DropCause::QueueResized,
-        DropCause::LinkDown,
-        DropCause::Mtu,
-        DropCause::NoPort,
-        DropCause::SamePort,
-        DropCause::Malformed,
-    ];
-
-    /// The cause's name in reports and expectations.
-    pub const fn name(self) -> &'static str {
-        match self {
-            DropCause::Loss => "loss",
-            DropCause::QueueFull => "queue_full",
-            DropCause::QueueResized => "queue_resized",
-            DropCause::LinkDown => "link_down",
-            DropCause::Mtu => "mtu",
-            DropCause::NoPort => "no_port",
-            DropCause::SamePort => "same_port",
-            DropCause::Malformed => "malformed",
-        }
-    }
-}
-
-/// How a train is cut: a header that each wire frame repeats, and a payload of which each takes its share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Bytes from the Ethernet header to the end of the TCP or UDP header.
-    pub header: u16,
-    /// Payload bytes of each wire frame but the last.
-    pub segment: u16,
-}
-
 /// Why bytes do not make a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
@@ -182,7 +25,6 @@ pub enum Unfit {
         cut: Cut,
     },
 }
-
 struct Slot {
     references: u32,
     total: u32,
@@ -474,82 +316,6 @@ impl FramePool {
     /// Stretches of trains that have not been released.
     pub fn live(&self) -> u64 {
         self.slots.iter().map(|s| u64::from(s.references)).sum()
-    }
-}
-
-/// The bytes of a stretch of a train.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameView<'a> {
-    /// The first [`HEAD_BYTES`] of the train: its headers, and the beginning of its payload.
-    pub head: &'a [u8],
-    /// What follows the head.
-    pub rest: &'a [u8],
-    /// How the train is cut; `None` for a plain frame.
-    pub cut: Option<Cut>,
-    /// What is left to do on it: a checksum to complete, a train to cut.
-    pub offload: Offload,
-    /// Position of the first wire frame of this stretch within the train.
-    pub first: u16,
-    /// Wire frames in this stretch.
-    pub count: u16,
-}
-
-impl FrameView<'_> {
-    /// Bytes of head and rest together.
-    pub fn total(&self) -> usize {
-        self.head.len() + self.rest.len()
-    }
-
-    /// Bytes of the first wire frame of this stretch.
-    pub fn wire_len(&self) -> usize {
-        match self.cut {
-            None => self.total(),
-            Some(cut) => {
-                let start = usize::from(self.first) * usize::from(cut.segment);
-                usize::from(cut.header) + (self.total() - usize::from(cut.header) - start).min(usize::from(cut.segment))
-            }
-        }
-    }
-
-    /// Appends the first wire frame of this stretch, with its own header and its checksum complete.
-    pub fn write_wire_frame(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        if let Some(layout) = self.offload.train
-            && let Ok(segmenter) = Segmenter::new(layout, self.head, self.rest)
-        {
-            let mut header = [0; MAX_HEADER_LEN];
-            let cut = segmenter.segment(u32::from(self.first), Checksum::Complete, &mut header);
-            out.extend_from_slice(&header[..cut.header_len]);
-            self.append(cut.payload, out);
-            return;
-        }
-        match self.cut {
-            Some(cut) => {
-                let (header, segment) = (usize::from(cut.header), usize::from(cut.segment));
-                let from = header + usize::from(self.first) * segment;
-                self.append(0..header, out);
-                self.append(from..(from + segment).min(self.total()), out);
-            }
-            None => {
-                self.append(0..self.total(), out);
-                if let Some(partial) = self.offload.partial() {
-                    // its place was checked when it came in
-                    let _ = complete_checksum(&mut out[start..], &[], partial);
-                }
-            }
-        }
-    }
-
-    /// Appends a part of head ++ rest.
-    fn append(&self, range: Range<usize>, out: &mut Vec<u8>) {
-        let middle = self.head.len();
-        out.extend_from_slice(&self.head[range.start.min(middle)..range.end.min(middle)]);
-        out.extend_from_slice(&self.rest[range.start.saturating_sub(middle)..range.end.saturating_sub(middle)]);
-    }
-
-    /// A plain frame's bytes, copied together: for logs and tests.
-    pub fn to_vec(&self) -> Vec<u8> {
-        [self.head, self.rest].concat()
     }
 }
 

@@ -1,0 +1,155 @@
+//! Frames inside the engine: trains of wire frames whose bytes live in a pool.
+//!
+//! A TAP with the virtio-net header hands over super-frames: one header, up to 64 KiB of payload, to be cut into wire
+//! frames of one size. Such a **train** travels whole wherever that changes nothing, but is counted, queued, shaped and
+//! lost wire frame by wire frame. A [`Frame`] names a stretch of consecutive wire frames of one train; a plain frame is a
+//! train of one. Splitting and flooding copy no bytes: stretches share the pool's slot.
+//!
+//! A frame leaves by exactly one door, delivered or dropped with a [`DropCause`], and its stretch goes back to the pool
+//! there: [`FramePool::release`]. [`FramePool::live`] counts what has not.
+
+mod pool;
+mod view;
+
+use std::num::{NonZeroU16, NonZeroU64};
+
+use serde::Serialize;
+
+use crate::units::Instant;
+pub use pool::{FramePool, Unfit};
+pub use view::{Cut, FrameView};
+
+/// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
+pub const HEAD_BYTES: usize = 192;
+/// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
+const COPY: u64 = 1 << 63;
+
+/// Consecutive wire frames of one train, on their way. 24 bytes; moved by value, never cloned: see [`FramePool::share`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a frame leaves by exactly one door: deliver it, or drop it with a cause, then release it to the pool"]
+pub struct Frame {
+    /// The pool's slot (32 bits), the position of the first of these wire frames within the train (16), and how many they are
+    /// (16, never 0). One word, because a frame is moved at every step of its way: several small fields move in pieces
+    /// that the processor has to put together again, and an `Option` would need room of its own.
+    stretch: NonZeroU64,
+    /// Number of the first wire frame at the direction it is in, from 0: random draws depend on it.
+    pub(crate) number: u64,
+    /// When it was offered to the direction it is in.
+    pub(crate) offered: Instant,
+}
+
+impl Frame {
+    #[inline]
+    fn new(slot: u32, first: u16, count: NonZeroU16) -> Frame {
+        Frame { stretch: stretch(slot, first, count), number: 0, offered: Instant::ZERO }
+    }
+
+    #[inline]
+    fn slot(&self) -> u32 {
+        self.stretch.get() as u32
+    }
+
+    #[inline]
+    fn first(&self) -> u16 {
+        (self.stretch.get() >> 32) as u16
+    }
+
+    /// Other wire frames of the same train.
+    #[inline]
+    fn set(&mut self, first: u16, count: u64) {
+        let count =
+            u16::try_from(count).ok().and_then(NonZeroU16::new).expect("a stretch holds 1 to 65,535 wire frames");
+        self.stretch = stretch(self.slot(), first, count);
+    }
+
+    /// How many wire frames these are.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.stretch.get() >> 48
+    }
+
+    /// Number of the first of them at the direction it is in.
+    pub(crate) fn number(&self) -> u64 {
+        self.number & !COPY
+    }
+
+    /// Marks a duplicate, until it is offered to another direction.
+    pub(crate) fn mark_copy(&mut self) {
+        self.number |= COPY;
+    }
+
+    /// Whether it is a duplicate that its direction made.
+    pub(crate) fn is_copy(&self) -> bool {
+        self.number & COPY != 0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn first_for_tests(&self) -> u16 {
+        self.first()
+    }
+
+    /// Whether `next` follows directly behind `self` in the same train.
+    #[inline]
+    pub(crate) fn is_followed_by(&self, next: &Frame) -> bool {
+        self.slot() == next.slot()
+            && u64::from(self.first()) + self.count() == u64::from(next.first())
+            && self.number + self.count() == next.number
+            && self.offered == next.offered
+    }
+}
+
+#[inline]
+fn stretch(slot: u32, first: u16, count: NonZeroU16) -> NonZeroU64 {
+    let word = u64::from(slot) | u64::from(first) << 32 | u64::from(count.get()) << 48;
+    NonZeroU64::new(word).expect("a stretch has frames")
+}
+
+/// Why a frame was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropCause {
+    /// Lost on the wire by a loss model.
+    Loss,
+    /// The queue's limit.
+    QueueFull,
+    /// The queue shrank by a live change, and this frame stood at its tail.
+    QueueResized,
+    /// The link was down, or went down while the frame waited or was being sent.
+    LinkDown,
+    /// Larger than the link's MTU.
+    Mtu,
+    /// A switch with no other port to send it to.
+    NoPort,
+    /// A switch that knows the destination behind the port that the frame came from.
+    SamePort,
+    /// Too short to be an Ethernet frame.
+    Malformed,
+}
+
+impl DropCause {
+    /// All causes, in the order of reports.
+    pub const ALL: [DropCause; 8] = [
+        DropCause::Loss,
+        DropCause::QueueFull,
+        DropCause::QueueResized,
+        DropCause::LinkDown,
+        DropCause::Mtu,
+        DropCause::NoPort,
+        DropCause::SamePort,
+        DropCause::Malformed,
+    ];
+
+    /// The cause's name in reports and expectations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropCause::Loss => "loss",
+            DropCause::QueueFull => "queue_full",
+            DropCause::QueueResized => "queue_resized",
+            DropCause::LinkDown => "link_down",
+            DropCause::Mtu => "mtu",
+            DropCause::NoPort => "no_port",
+            DropCause::SamePort => "same_port",
+            DropCause::Malformed => "malformed",
+        }
+    }
+}
