@@ -73,6 +73,7 @@ fn spec() -> impl Strategy<Value = DirectionSpec> {
         framing: Framing::None,
         loss,
         delay,
+        ..DirectionSpec::default()
     })
 }
 

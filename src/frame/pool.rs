@@ -3,7 +3,6 @@
 use std::num::NonZeroU16;
 
 use super::{Cut, Frame, FrameView, HEAD_BYTES};
-use crate::units::Instant;
 use crate::wire::vnet::Offload;
 
 /// Buffer for the rest of a frame of ordinary size.
