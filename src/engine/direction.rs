@@ -4,7 +4,7 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 use super::counters::DirectionCounters;
-use super::extras::{ExtraKeys, Extras};
+use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
@@ -48,7 +48,6 @@ pub(crate) struct Direction {
     delay_key: StreamKey,
     /// Corruption, duplication, reordering: most directions have none.
     extras: Option<Box<Extras>>,
-    extra_keys: ExtraKeys,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -112,8 +111,7 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec),
-            extra_keys: ExtraKeys::new(seed, link, way),
+            extras: Extras::new(spec, Streams { seed, link, way }),
             #[cfg(test)]
             every_event: false,
         }
@@ -262,7 +260,7 @@ impl Direction {
 
     fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
         let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
-        let fate = extras.send(frame, &self.extra_keys, around.pool);
+        let fate = extras.send(frame, around.pool);
         let alone = fate.is_alone();
         if fate.corrupted {
             self.counters.corrupted += 1;
@@ -427,13 +425,13 @@ impl Direction {
     }
 
     /// Changes parameters in place.
-    pub(crate) fn set<S: FrameSink>(&mut self, change: &Change, around: &mut Around<'_, S>) {
+    pub(crate) fn set<S: FrameSink>(&mut self, change: &Change, streams: Streams<'_>, around: &mut Around<'_, S>) {
         self.catch_up(around);
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
         (self.mtu, self.loss, self.delay) = (spec.mtu, Loss::new(spec.loss), Delay::new(spec.delay));
-        Extras::set(&mut self.extras, &spec);
+        Extras::set(&mut self.extras, &spec, streams);
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
         let mut doors =

@@ -7,18 +7,17 @@ use crate::model::{CorruptSpec, DuplicateSpec, Reorder};
 use crate::rng::{StreamKey, Way};
 use crate::wire::summary::FrameSummary;
 
-/// Where the models of one direction draw from.
+/// What the random streams of a direction are named after. Not kept in the direction: most never have any of these models.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ExtraKeys {
-    corrupt: StreamKey,
-    duplicate: StreamKey,
-    reorder: StreamKey,
+pub(crate) struct Streams<'a> {
+    pub(crate) seed: u64,
+    pub(crate) link: &'a str,
+    pub(crate) way: Way,
 }
 
-impl ExtraKeys {
-    pub(crate) fn new(seed: u64, link: &str, way: Way) -> ExtraKeys {
-        let key = |model| StreamKey::new(seed, link, way, model);
-        ExtraKeys { corrupt: key("corrupt"), duplicate: key("duplicate"), reorder: key("reorder") }
+impl Streams<'_> {
+    fn key(&self, model: &str) -> StreamKey {
+        StreamKey::new(self.seed, self.link, self.way, model)
     }
 }
 
@@ -26,8 +25,11 @@ impl ExtraKeys {
 #[derive(Debug)]
 pub(crate) struct Extras {
     corrupt: CorruptSpec,
+    corrupt_key: StreamKey,
     duplicate: DuplicateSpec,
+    duplicate_key: StreamKey,
     reorder: Reorder,
+    reorder_key: StreamKey,
 }
 
 /// What became of a frame.
@@ -50,17 +52,23 @@ impl Sent {
 
 impl Extras {
     /// `None` where a spec asks for none of them.
-    pub(crate) fn new(spec: &DirectionSpec) -> Option<Box<Extras>> {
+    pub(crate) fn new(spec: &DirectionSpec, streams: Streams<'_>) -> Option<Box<Extras>> {
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
         some.then(|| {
-            let (corrupt, duplicate) = (spec.corrupt, spec.duplicate);
-            Box::new(Extras { corrupt, duplicate, reorder: Reorder::new(spec.reorder) })
+            Box::new(Extras {
+                corrupt: spec.corrupt,
+                corrupt_key: streams.key("corrupt"),
+                duplicate: spec.duplicate,
+                duplicate_key: streams.key("duplicate"),
+                reorder: Reorder::new(spec.reorder),
+                reorder_key: streams.key("reorder"),
+            })
         })
     }
 
     /// Changes the parameters in place; what frames have left behind goes on.
-    pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec) {
-        match (extras.as_mut(), Extras::new(spec)) {
+    pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, streams: Streams<'_>) {
+        match (extras.as_mut(), Extras::new(spec, streams)) {
             (Some(old), Some(_)) => {
                 (old.corrupt, old.duplicate) = (spec.corrupt, spec.duplicate);
                 old.reorder.set(spec.reorder);
@@ -82,17 +90,17 @@ impl Extras {
     }
 
     /// Draws the fate of a single wire frame.
-    pub(crate) fn send(&mut self, mut frame: Frame, keys: &ExtraKeys, pool: &mut FramePool) -> Sent {
+    pub(crate) fn send(&mut self, mut frame: Frame, pool: &mut FramePool) -> Sent {
         let number = frame.number;
-        let bits = self.corrupt.draw(|| keys.corrupt.frame(number, 0));
+        let bits = self.corrupt.draw(|| self.corrupt_key.frame(number, 0));
         let corrupted = bits.is_some();
         if let Some(mut rng) = bits {
             frame = pool.materialize(frame);
             let (from, total) = exposed(pool, &frame);
             self.corrupt.flip(&mut rng, total - from, |at, mask| pool.flip(&frame, from + at, mask));
         }
-        let copy = self.duplicate.0.picks(|| keys.duplicate.frame(number, 0)).then(|| pool.share(&frame));
-        let ahead = self.reorder.draw(|| keys.reorder.frame(number, 0));
+        let copy = self.duplicate.0.picks(|| self.duplicate_key.frame(number, 0)).then(|| pool.share(&frame));
+        let ahead = self.reorder.draw(|| self.reorder_key.frame(number, 0));
         Sent { frame, corrupted, copy, ahead }
     }
 }
@@ -111,6 +119,8 @@ mod tests {
     use crate::model::{Chance, ReorderSpec};
     use crate::units::Probability;
 
+    const STREAMS: Streams<'static> = Streams { seed: 1, link: "link", way: Way::Forward };
+
     /// IPv4 and UDP with 20 bytes of payload.
     fn udp() -> Vec<u8> {
         let mut bytes = vec![0u8; 62];
@@ -126,14 +136,13 @@ mod tests {
     fn corruption_flips_one_bit_behind_the_network_header_and_leaves_the_original_alone() {
         let always = Chance(Probability::ALWAYS);
         let spec = DirectionSpec { corrupt: CorruptSpec { probability: always, bits: 1 }, ..DirectionSpec::default() };
-        let mut extras = Extras::new(&spec).unwrap();
-        let keys = ExtraKeys::new(1, "link", Way::Forward);
+        let mut extras = Extras::new(&spec, STREAMS).unwrap();
         let mut pool = FramePool::default();
         for number in 0..500 {
             let mut frame = pool.store(&udp()).unwrap();
             frame.number = number;
             let shared = pool.share(&frame);
-            let sent = extras.send(frame, &keys, &mut pool);
+            let sent = extras.send(frame, &mut pool);
             assert!(sent.corrupted && sent.is_alone());
             let (now, before) = (pool.view(&sent.frame).to_vec(), pool.view(&shared).to_vec());
             assert_eq!(before, udp());
@@ -149,13 +158,13 @@ mod tests {
     #[test]
     fn a_direction_without_any_has_none_and_may_get_them_later() {
         let mut spec = DirectionSpec::default();
-        let mut extras = Extras::new(&spec);
+        let mut extras = Extras::new(&spec, STREAMS);
         assert!(extras.is_none());
         spec.reorder = ReorderSpec { probability: Chance(Probability::ALWAYS), gap: 3 };
-        Extras::set(&mut extras, &spec);
+        Extras::set(&mut extras, &spec, STREAMS);
         assert!(extras.is_some());
         spec.reorder = ReorderSpec::default();
-        Extras::set(&mut extras, &spec);
+        Extras::set(&mut extras, &spec, STREAMS);
         assert!(extras.is_none());
     }
 }

@@ -30,6 +30,7 @@ use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use direction::{Around, Direction};
 use events::EventQueue;
+use extras::Streams;
 use times::FineLeft;
 
 /// A node, by its position in [`Plan::nodes`].
@@ -84,6 +85,9 @@ pub struct Engine {
     events: EventQueue,
     inputs: VecDeque<(Instant, Input)>,
     fine: FineLeft,
+    seed: u64,
+    /// Names of links, which random streams are named after.
+    names: Vec<Box<str>>,
 }
 
 /// A node and what surrounds it.
@@ -165,6 +169,8 @@ impl Engine {
             events,
             inputs: VecDeque::new(),
             fine: FineLeft::LIMIT,
+            seed: plan.seed,
+            names: plan.links.iter().map(|link| link.name.as_str().into()).collect(),
         }
     }
 
@@ -284,14 +290,18 @@ impl Engine {
             Command::Down(link) | Command::Up(link) => (link.directions()[0], Some(link.directions()[1])),
         };
         for id in [Some(first), second].into_iter().flatten() {
+            let (seed, position) = (self.seed, id.link().0 as usize);
+            let name = std::mem::take(&mut self.names[position]);
+            let streams = Streams { seed, link: &name, way: id.way() };
             let (direction, mut around) = self.direction(id, INPUT_TURN, out);
             match command {
-                Command::Set(_, change) => direction.set(change, &mut around),
+                Command::Set(_, change) => direction.set(change, streams, &mut around),
                 Command::Down(_) => direction.down(&mut around),
                 Command::Up(_) => direction.up(),
             }
             let next = direction.next_event(around.coalesce);
             self.events.set(id.0, next);
+            self.names[position] = name;
         }
     }
 
