@@ -3,12 +3,14 @@
 //! Frames are numbered at admission; a number names the same random draws whatever happens to other frames. Loss is
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
+mod change;
+
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
-use super::{Change, DirectionId, DirectionSpec, NodeId};
+use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::{Delay, Loss, Order, RateSpec};
 use crate::queue::{Doors, Queue, QueueSpec, Wire};
@@ -422,69 +424,6 @@ impl Direction {
             cause,
             around.pool,
         );
-    }
-
-    /// Changes parameters in place.
-    pub(crate) fn set<S: FrameSink>(&mut self, change: &Change, streams: Streams<'_>, around: &mut Around<'_, S>) {
-        self.catch_up(around);
-        let old = self.wire;
-        let mut spec = self.spec();
-        change.apply_to(&mut spec);
-        (self.mtu, self.loss, self.delay) = (spec.mtu, Loss::new(spec.loss), Delay::new(spec.delay));
-        Extras::set(&mut self.extras, &spec, streams);
-        self.wire = Wire { rate: spec.rate, framing: spec.framing };
-        self.reserve_wire(old, around);
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
-        let Queueing::Made(queue) = &mut self.queue else {
-            self.queue = queueing(&spec);
-            return;
-        };
-        if self.wire != old {
-            queue.rewire(&old, &self.wire, around.pool, &mut doors);
-        }
-        if let Some(new) = change.queue {
-            queue.set(new, &self.wire, around.pool, &mut doors);
-        }
-    }
-
-    /// A new rate applies to the bits not yet sent of the frame on the wire. Its framing was paid for when it started.
-    fn reserve_wire<S: FrameSink>(&mut self, old: Wire, around: &mut Around<'_, S>) {
-        let Some(served) = &mut self.in_service else { return };
-        if old.rate == self.wire.rate {
-            return;
-        }
-        let RateSpec::Constant(old) = old.rate else { return };
-        let left = (served.done - around.now).as_nanos();
-        // what is left to send, in bits · 10⁻⁹: exact, because the carry is part of it
-        let work = u128::from(left) * u128::from(old.as_bps()) + u128::from(self.carry);
-        (served.done, self.carry) = match self.wire.rate {
-            RateSpec::Unlimited => (around.now, 0),
-            RateSpec::Constant(new) => {
-                let new = u128::from(new.as_bps());
-                let time = u64::try_from(work / new).unwrap_or(u64::MAX);
-                (around.now + Duration::from_nanos(time), (work % new) as u64)
-            }
-        };
-    }
-
-    /// Takes the direction down: what waits or is on the wire drops, what is on its way arrives.
-    pub(crate) fn down<S: FrameSink>(&mut self, around: &mut Around<'_, S>) {
-        self.catch_up(around);
-        self.up = false;
-        self.carry = 0;
-        if let Some(served) = self.in_service.take() {
-            self.drop(served.frame, DropCause::LinkDown, around);
-        }
-        if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors =
-                DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
-            queue.clear(DropCause::LinkDown, around.pool, &mut doors);
-        }
-    }
-
-    pub(crate) fn up(&mut self) {
-        self.up = true;
     }
 }
 
