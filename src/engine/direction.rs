@@ -80,6 +80,8 @@ pub(crate) struct Around<'a, S> {
     pub(crate) now: Instant,
     /// The rank of the event that runs now: those of the same instant and a lower rank have happened. Inputs come last.
     pub(crate) turn: u32,
+    /// An input of this instant has taken effect: what was due at it before has happened, whatever its rank.
+    pub(crate) after_input: bool,
     /// How long a run of frames may span.
     pub(crate) coalesce: Duration,
     pub(crate) fine: &'a mut FineLeft,
@@ -363,7 +365,9 @@ impl Direction {
         if self.every_event && around.turn != self.id.0 {
             return; // nothing to catch up with: each time was an event
         }
-        while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, around.turn)) {
+        // what takes time began before this instant, so it was done before an input of this instant
+        let turn = if around.after_input && self.wire.rate != RateSpec::Unlimited { u32::MAX } else { around.turn };
+        while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, turn)) {
             if served.lost {
                 debug_assert_eq!(served.done, around.now);
                 self.drop(served.frame, DropCause::Loss, around);

@@ -85,6 +85,8 @@ pub struct Engine {
     events: EventQueue,
     inputs: VecDeque<(Instant, Input)>,
     fine: FineLeft,
+    /// When the latest input took effect: what was due by then has happened, whatever its rank.
+    last_input: Option<Instant>,
     seed: u64,
     /// Names of links, which random streams are named after.
     names: Vec<Box<str>>,
@@ -169,6 +171,7 @@ impl Engine {
             events,
             inputs: VecDeque::new(),
             fine: FineLeft::LIMIT,
+            last_input: None,
             seed: plan.seed,
             names: plan.links.iter().map(|link| link.name.as_str().into()).collect(),
         }
@@ -232,6 +235,7 @@ impl Engine {
                 (_, Some(_)) => {
                     let (at, input) = self.inputs.pop_front().expect("an input is due");
                     self.now = at;
+                    self.last_input = Some(at);
                     self.take_in(input, out);
                 }
                 _ => break,
@@ -260,8 +264,15 @@ impl Engine {
         turn: u32,
         sink: &'a mut S,
     ) -> (&'a mut Direction, Around<'a, S>) {
-        let around =
-            Around { now: self.now, turn, coalesce: self.coalesce, fine: &mut self.fine, pool: &mut self.pool, sink };
+        let around = Around {
+            now: self.now,
+            turn,
+            after_input: self.last_input == Some(self.now),
+            coalesce: self.coalesce,
+            fine: &mut self.fine,
+            pool: &mut self.pool,
+            sink,
+        };
         (&mut self.directions[id.0 as usize], around)
     }
 
