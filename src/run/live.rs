@@ -257,7 +257,7 @@ impl Loop {
             }
             let now = self.clock.now();
             if asked && let Some(reply) = self.answer(now)? {
-                self.taps.finish();
+                self.taps.tick();
                 let outcome = self.outcome(started, delay_before, &mut schedstat);
                 // whoever asked may be gone; the run ends all the same
                 let _ = reply.send(outcome);

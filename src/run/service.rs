@@ -22,7 +22,7 @@ pub(super) struct Service {
     ended: Option<Instant>,
     exit: Option<i32>,
     output: Vec<String>,
-    /// The program of `ready: { exec: … }` that runs now, and when the last one ended.
+    /// The program of `ready: { exec: … }` that runs now.
     probe: Option<ProgramId>,
 }
 

@@ -107,11 +107,6 @@ impl Taps {
         }
     }
 
-    /// The run is over: the log ends.
-    pub(super) fn finish(&mut self) {
-        self.tick();
-    }
-
     pub(super) fn log_lost(&self) -> u64 {
         self.log.as_ref().map_or(0, LogSender::lost)
     }
