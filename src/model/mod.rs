@@ -3,6 +3,7 @@
 
 pub mod chance;
 pub mod corrupt;
+pub mod data;
 pub mod delay;
 pub mod duplicate;
 pub mod form;
