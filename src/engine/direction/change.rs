@@ -23,14 +23,14 @@ impl Direction {
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         let Queueing::Made(queue) = &mut self.queue else {
-            self.queue = queueing(&spec);
+            self.queue = queueing(&spec, &self.wire, streams, around.now);
             return;
         };
         if self.wire != old {
-            queue.rewire(&old, &self.wire, around.pool, &mut doors);
+            queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
         }
         if let Some(new) = change.queue {
-            queue.set(new, &self.wire, around.pool, &mut doors);
+            queue.set(new, around.now, &self.wire, streams.key("queue"), around.pool, &mut doors);
         }
     }
 
@@ -65,7 +65,7 @@ impl Direction {
         if let Queueing::Made(queue) = &mut self.queue {
             let mut doors =
                 DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
-            queue.clear(DropCause::LinkDown, around.pool, &mut doors);
+            queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }
 
