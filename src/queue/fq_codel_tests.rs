@@ -65,7 +65,7 @@ fn busy_flows_share_bytes_whatever_the_size_of_their_frames() {
         for _ in 0..20_000 {
             for (flow, len) in flows.iter().zip(sizes) {
                 // always busy
-                while bench.queue.flows.len() < 3 || bytes_of(&bench, *flow) < 20_000 {
+                while bytes_of(&bench, *flow) < 20_000 {
                     bench.offer(*flow, len, Instant::ZERO);
                 }
             }
@@ -119,20 +119,20 @@ fn each_flow_has_its_own_law() {
     let mut bench = Bench::new(FqCodelSpec::default());
     let flows = ports(2);
     // one flow stands for long, the other comes as it leaves
-    let mut waits = 0;
+    let mut most = 0;
     for t in 0..1000 {
         while bytes_of(&bench, flows[0]) < 50_000 {
             bench.offer(flows[0], 1000, ms(t));
         }
         let number = bench.offer(flows[1], 1000, ms(t));
-        for _ in 0..2 {
+        for _ in 0..3 {
             bench.take(ms(t)).unwrap();
         }
-        waits += bytes_of(&bench, flows[1]);
+        most = most.max(bytes_of(&bench, flows[1]));
         assert!(bench.out.dropped.iter().all(|(n, _)| *n != number), "the flow that does not stand is never told");
     }
     assert!(bench.out.count(DropCause::Aqm) > 5, "the one that stands is");
-    assert!(waits < 100 * 1000, "the sparse flow hardly waits: {waits}");
+    assert!(most <= 2000, "the sparse flow hardly waits: {most}");
 }
 
 #[test]
