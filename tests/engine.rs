@@ -191,8 +191,8 @@ fn command(links: usize) -> impl Strategy<Value = Command> {
         .prop_map(|(delay, loss, rate, framing, queue, mtu, extras)| Change {
             delay,
             loss,
-            corrupt: extras.map(|(corrupt, ..)| corrupt),
-            duplicate: extras.map(|(_, duplicate, _)| duplicate),
+            corrupt: extras.clone().map(|(corrupt, ..)| corrupt),
+            duplicate: extras.clone().map(|(_, duplicate, _)| duplicate),
             reorder: extras.map(|(.., reorder)| reorder),
             rate,
             framing,

@@ -107,9 +107,9 @@ impl Direction {
             carry: 0,
             wire: Wire { rate: spec.rate, framing: spec.framing },
             queue: queueing(spec),
-            loss: Loss::new(spec.loss),
+            loss: Loss::new(spec.loss.clone()),
             loss_key: StreamKey::new(seed, link, way, "loss"),
-            delay: Delay::new(spec.delay),
+            delay: Delay::new(spec.delay.clone()),
             latest: Instant::ZERO,
             line: Line::default(),
             far_end,
@@ -131,11 +131,11 @@ impl Direction {
             },
             rate: self.wire.rate,
             framing: self.wire.framing,
-            loss: self.loss.spec(),
-            corrupt: self.extras.as_ref().map(|e| e.corrupt()).unwrap_or_default(),
+            loss: self.loss.spec().clone(),
+            corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
             duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
-            delay: *self.delay.spec(),
-            reorder: self.extras.as_ref().map(|e| e.reorder().spec()).unwrap_or_default(),
+            delay: self.delay.spec().clone(),
+            reorder: self.extras.as_ref().map(|e| e.reorder().spec().clone()).unwrap_or_default(),
         }
     }
 
