@@ -108,10 +108,10 @@ impl Direction {
             in_service: None,
             carry: 0,
             wire,
-            queue: queueing(spec, &wire, streams, Instant::ZERO),
-            loss: Loss::new(spec.loss),
+            queue: queueing(spec.queue, &wire, streams, Instant::ZERO),
+            loss: Loss::new(spec.loss.clone()),
             loss_key: StreamKey::new(seed, link, way, "loss"),
-            delay: Delay::new(spec.delay),
+            delay: Delay::new(spec.delay.clone()),
             latest: Instant::ZERO,
             line: Line::default(),
             far_end,
@@ -133,11 +133,11 @@ impl Direction {
             },
             rate: self.wire.rate,
             framing: self.wire.framing,
-            loss: self.loss.spec(),
-            corrupt: self.extras.as_ref().map(|e| e.corrupt()).unwrap_or_default(),
+            loss: self.loss.spec().clone(),
+            corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
             duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
-            delay: *self.delay.spec(),
-            reorder: self.extras.as_ref().map(|e| e.reorder().spec()).unwrap_or_default(),
+            delay: self.delay.spec().clone(),
+            reorder: self.extras.as_ref().map(|e| e.reorder().spec().clone()).unwrap_or_default(),
         }
     }
 
@@ -449,8 +449,8 @@ impl Direction {
     }
 }
 
-fn queueing(spec: &DirectionSpec, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
-    match (spec.queue, spec.rate) {
+fn queueing(queue: Option<QueueSpec>, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
+    match (queue, wire.rate) {
         (None, RateSpec::Unlimited) => Queueing::None,
         (queue, _) => match queue.unwrap_or(QueueSpec::DEFAULT) {
             QueueSpec::Fifo(spec) => Queueing::Planned(spec),

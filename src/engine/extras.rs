@@ -56,11 +56,11 @@ impl Extras {
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
         some.then(|| {
             Box::new(Extras {
-                corrupt: spec.corrupt,
+                corrupt: spec.corrupt.clone(),
                 corrupt_key: streams.key("corrupt"),
                 duplicate: spec.duplicate,
                 duplicate_key: streams.key("duplicate"),
-                reorder: Reorder::new(spec.reorder),
+                reorder: Reorder::new(spec.reorder.clone()),
                 reorder_key: streams.key("reorder"),
             })
         })
@@ -70,15 +70,15 @@ impl Extras {
     pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, streams: Streams<'_>) {
         match (extras.as_mut(), Extras::new(spec, streams)) {
             (Some(old), Some(_)) => {
-                (old.corrupt, old.duplicate) = (spec.corrupt, spec.duplicate);
-                old.reorder.set(spec.reorder);
+                (old.corrupt, old.duplicate) = (spec.corrupt.clone(), spec.duplicate);
+                old.reorder.set(spec.reorder.clone());
             }
             (_, new) => *extras = new,
         }
     }
 
-    pub(crate) fn corrupt(&self) -> CorruptSpec {
-        self.corrupt
+    pub(crate) fn corrupt(&self) -> &CorruptSpec {
+        &self.corrupt
     }
 
     pub(crate) fn duplicate(&self) -> DuplicateSpec {

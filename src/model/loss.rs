@@ -4,12 +4,13 @@ use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::data::NamedFile;
 use super::form::{Short, short_or_long};
 use crate::rng::FrameRng;
 use crate::units::Probability;
 
 /// Which frames are lost on the wire. Short forms: a probability, as in `loss: 1%`, or `none`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossSpec {
     /// No frame.
@@ -65,8 +66,13 @@ impl JsonSchema for LossSpec {
     }
 }
 
+impl LossSpec {
+    /// Visits every file that it takes a table from.
+    pub fn files(&mut self, _visit: &mut dyn FnMut(&mut dyn NamedFile)) {}
+}
+
 /// Decides which frames are lost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Loss {
     spec: LossSpec,
 }
@@ -78,8 +84,8 @@ impl Loss {
     }
 
     /// What it was made from.
-    pub fn spec(&self) -> LossSpec {
-        self.spec
+    pub fn spec(&self) -> &LossSpec {
+        &self.spec
     }
 
     /// Whether no frame is ever lost, so that a train may pass whole.
@@ -141,11 +147,11 @@ mod tests {
     #[test]
     fn scenario_forms() {
         let one = LossSpec::Random("1%".parse().unwrap());
-        assert_eq!(from_json(json!("1%")), Ok(one));
-        assert_eq!(from_json(json!({"random": "1%"})), Ok(one));
+        assert_eq!(from_json(json!("1%")), Ok(one.clone()));
+        assert_eq!(from_json(json!({"random": "1%"})), Ok(one.clone()));
         assert_eq!(from_json(json!("none")), Ok(LossSpec::None));
         assert!(from_json::<LossSpec>(json!(0.5)).unwrap_err().contains("could mean"));
         assert!(from_json::<LossSpec>(json!({"randm": "1%"})).unwrap_err().contains("unknown variant `randm`"));
-        assert_eq!(from_json(serde_json::to_value(one).unwrap()), Ok(one));
+        assert_eq!(from_json(serde_json::to_value(&one).unwrap()), Ok(one.clone()));
     }
 }

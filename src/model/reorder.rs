@@ -11,7 +11,7 @@ use crate::rng::FrameRng;
 
 /// Which frames are sent without delay, ahead of those before them. Short forms: a probability, as in `reorder: 25%`, or
 /// `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReorderSpec {
     /// The probability for each candidate.
     pub probability: Chance,
@@ -90,7 +90,7 @@ impl ReorderSpec {
 }
 
 /// Decides which frames run ahead.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reorder {
     spec: ReorderSpec,
     /// Frames since the last one that ran ahead.
@@ -104,8 +104,8 @@ impl Reorder {
     }
 
     /// What it was asked to do.
-    pub fn spec(&self) -> ReorderSpec {
-        self.spec
+    pub fn spec(&self) -> &ReorderSpec {
+        &self.spec
     }
 
     /// Changes the parameters in place.
@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn scenario_forms() {
         let spec = ReorderSpec { probability: Chance("25%".parse().unwrap()), gap: 1 };
-        assert_eq!(from_json(json!("25%")), Ok(spec));
-        assert_eq!(from_json(json!({"probability": "25%", "gap": 5})), Ok(ReorderSpec { gap: 5, ..spec }));
+        assert_eq!(from_json(json!("25%")), Ok(spec.clone()));
+        assert_eq!(from_json(json!({"probability": "25%", "gap": 5})), Ok(ReorderSpec { gap: 5, ..spec.clone() }));
         assert!(from_json::<ReorderSpec>(json!({"probability": "1%", "gap": 0})).unwrap_err().contains("1 or more"));
-        assert_eq!(from_json(serde_json::to_value(spec).unwrap()), Ok(spec));
+        assert_eq!(from_json(serde_json::to_value(&spec).unwrap()), Ok(spec.clone()));
     }
 }

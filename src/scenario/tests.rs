@@ -169,7 +169,7 @@ fn round_trips_are_halved_and_displace_only_the_mean() {
         bad(&with_link("toward: { a: { rtt: 5ms } }")),
         ["4:37: unknown field `rtt` (`rtt` is of both directions: write `delay`, one way)"]
     );
-    let jitter = good(&with_link("rtt: 10ms, delay: { jitter: 1ms }")).plan.links[0].directions[0].delay;
+    let jitter = good(&with_link("rtt: 10ms, delay: { jitter: 1ms }")).plan.links[0].directions[0].delay.clone();
     let expected = DelaySpec { jitter: Duration::from_millis(1), ..DelaySpec::constant(Duration::from_millis(5)) };
     assert_eq!(jitter, expected);
 }

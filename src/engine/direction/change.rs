@@ -16,14 +16,16 @@ impl Direction {
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
-        (self.mtu, self.loss, self.delay) = (spec.mtu, Loss::new(spec.loss), Delay::new(spec.delay));
         Extras::set(&mut self.extras, &spec, streams);
+        self.mtu = spec.mtu;
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
+        let planned = spec.queue;
+        (self.loss, self.delay) = (Loss::new(spec.loss), Delay::new(spec.delay));
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         let Queueing::Made(queue) = &mut self.queue else {
-            self.queue = queueing(&spec, &self.wire, streams, around.now);
+            self.queue = queueing(planned, &self.wire, streams, around.now);
             return;
         };
         if self.wire != old {
