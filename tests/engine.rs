@@ -7,6 +7,8 @@ use longwire::engine::{
     NodePlan, Place, Plan,
 };
 use longwire::frame::{Cut, FrameView};
+use longwire::model::data::{FileOf, NamedFile as _};
+use longwire::model::delay::{Interpolate, TraceSpec};
 use longwire::model::{
     Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
 };
@@ -74,12 +76,24 @@ fn duration(max_us: u64) -> impl Strategy<Value = Duration> {
 }
 
 fn delay() -> impl Strategy<Value = DelaySpec> {
-    (duration(5000), duration(2000), any::<bool>(), any::<bool>()).prop_map(|(mean, jitter, normal, free)| DelaySpec {
-        mean,
-        jitter,
-        distribution: if normal { Distribution::Normal } else { Distribution::Uniform },
-        order: if free { Order::Free } else { Order::Keep },
-    })
+    let distribution = prop::sample::select(vec!["uniform", "normal", "exponential", "gamma", "netem-pareto"]);
+    (duration(5000), duration(2000), distribution, prop::bool::weighted(0.2), any::<bool>()).prop_map(
+        |(mean, jitter, distribution, traced, free)| DelaySpec {
+            mean,
+            jitter,
+            distribution: serde_json::from_value(distribution.into()).unwrap(),
+            trace: traced.then(trace),
+            order: if free { Order::Free } else { Order::Keep },
+            ..DelaySpec::default()
+        },
+    )
+}
+
+/// A delay that goes up and down within a few frames.
+fn trace() -> TraceSpec {
+    let mut file = FileOf::new("trace.csv");
+    file.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
+    TraceSpec { file, repeat: Some(Duration::from_micros(3000)), interpolate: Interpolate::Linear }
 }
 
 fn loss() -> impl Strategy<Value = LossSpec> {
@@ -239,7 +253,7 @@ fn command(links: usize) -> impl Strategy<Value = Command> {
             mtu,
         });
     prop_oneof![
-        3 => (0..links as u32 * 2, change).prop_map(|(d, change)| Command::Set(DirectionId(d), change)),
+        3 => (0..links as u32 * 2, change).prop_map(|(d, change)| Command::Set(DirectionId(d), change.into())),
         1 => (0..links as u32).prop_map(|l| Command::Down(LinkId(l))),
         1 => (0..links as u32).prop_map(|l| Command::Up(LinkId(l))),
     ]
@@ -444,6 +458,7 @@ fn arrivals(loss: &str) -> Vec<Option<u64>> {
             jitter: Duration::from_millis(5),
             distribution: Distribution::Normal,
             order: Order::Free,
+            ..DelaySpec::default()
         },
         loss: LossSpec::Random(loss.parse().unwrap()),
         ..DirectionSpec::default()

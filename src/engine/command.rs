@@ -11,7 +11,7 @@ use crate::queue::QueueSpec;
 pub enum Command {
     /// Parameters of one direction change in place: frame numbers go on, a frame already propagating keeps its departure,
     /// a new rate applies to the bits not yet sent.
-    Set(DirectionId, Change),
+    Set(DirectionId, Box<Change>),
     /// The link goes down: waiting and in-service frames drop, propagating ones arrive.
     Down(LinkId),
     /// The link comes up again.

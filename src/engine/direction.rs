@@ -136,7 +136,7 @@ impl Direction {
             loss: self.loss.spec().clone(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
             duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
-            delay: self.delay.spec().clone(),
+            delay: self.delay.spec(),
             reorder: self.extras.as_ref().map(|e| e.reorder().spec().clone()).unwrap_or_default(),
         }
     }
@@ -233,7 +233,7 @@ impl Direction {
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
     fn onto_free_wire<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
-        if self.loss.is_none() && self.delay.spec().is_constant() && self.extras.is_none() {
+        if self.loss.is_none() && self.delay.is_constant() && self.extras.is_none() {
             return self.propagate(frame, around.now, around);
         }
         while frame.count() > 1 {
@@ -308,10 +308,10 @@ impl Direction {
         alone: bool,
         around: &mut Around<'_, S>,
     ) {
-        let drawn = self.delay.draw(|| self.delay_key.frame(frame.number(), copy));
+        let drawn = self.delay.draw(sent, || self.delay_key.frame(frame.number(), copy));
         self.counters.clamped += u64::from(drawn.clamped);
         let own = sent + drawn.delay;
-        let departure = match self.delay.spec().order {
+        let departure = match self.delay.order() {
             Order::Keep => own.max(self.latest),
             Order::Free => own,
         };
@@ -339,8 +339,8 @@ impl Direction {
         if self.is_seen_at_once(served) {
             return Some(departure.map_or(served.done, |at| at.min(served.done)));
         }
-        departure.or(Some(match self.delay.spec().is_constant() {
-            true => (served.done + self.delay.spec().mean).max(self.latest),
+        departure.or(Some(match self.delay.is_constant() {
+            true => (served.done + self.delay.mean_at(served.done)).max(self.latest),
             false => served.done,
         }))
     }
@@ -364,7 +364,7 @@ impl Direction {
         served.lost
             || self.extras.is_some()
             || self.waiting() > 0
-            || self.delay.spec().order == Order::Free
+            || self.delay.order() == Order::Free
             || self.delay.may_clamp()
     }
 

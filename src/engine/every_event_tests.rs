@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::model::data::{FileOf, NamedFile as _};
+use crate::model::delay::{Interpolate, TraceSpec};
+use crate::model::{DelaySpec, Framing, LossSpec, Order, RateSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Probability};
@@ -33,14 +35,25 @@ fn tenths(max: u64) -> impl Strategy<Value = Duration> {
 }
 
 fn delay() -> impl Strategy<Value = DelaySpec> {
-    (tenths(20), prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)], any::<bool>(), any::<bool>()).prop_map(
-        |(mean, jitter, normal, free)| DelaySpec {
+    let jitter = prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)];
+    let distribution = prop::sample::select(vec!["uniform", "normal", "exponential", "gamma", "netem-pareto"]);
+    (tenths(20), jitter, distribution, prop::bool::weighted(0.2), any::<bool>()).prop_map(
+        |(mean, jitter, distribution, traced, free)| DelaySpec {
             mean,
             jitter,
-            distribution: if normal { Distribution::Normal } else { Distribution::Uniform },
+            distribution: serde_json::from_value(distribution.into()).unwrap(),
+            trace: traced.then(trace),
             order: if free { Order::Free } else { Order::Keep },
+            ..DelaySpec::default()
         },
     )
+}
+
+/// A delay that goes up and down within a few frames.
+fn trace() -> TraceSpec {
+    let mut file = FileOf::new("trace.csv");
+    file.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
+    TraceSpec { file, repeat: Some(Duration::from_micros(3000)), interpolate: Interpolate::Step }
 }
 
 fn loss() -> impl Strategy<Value = LossSpec> {
@@ -151,7 +164,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0u32..3, 0u8..4, 1usize..10, prop_oneof![2 => Just(1), 1 => 2usize..6])
             .prop_map(|(from, to, hundreds, frames)| Step::Frames { from, to, hundreds, frames }),
         2 => Just(Step::Look),
-        1 => (0u32..6, change).prop_map(|(d, change)| Step::Command(Command::Set(DirectionId(d), change))),
+        1 => (0u32..6, change).prop_map(|(d, change)| Step::Command(Command::Set(DirectionId(d), change.into()))),
         1 => (0u32..3, any::<bool>()).prop_map(|(l, up)| {
             Step::Command(if up { Command::Up(LinkId(l)) } else { Command::Down(LinkId(l)) })
         }),

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::{
-    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
-};
+use crate::model::{Chance, CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{FifoSpec, QueueSpec};
 use crate::units::{Duration, Probability};
@@ -167,7 +165,7 @@ fn lost_frames_have_used_the_wire() {
         inject(&mut engine, us(0), 1000);
     }
     let cure = Change { loss: Some(LossSpec::None), ..Default::default() };
-    engine.apply(us(2500), Command::Set(THERE, cure)).unwrap();
+    engine.apply(us(2500), Command::Set(THERE, cure.into())).unwrap();
     inject(&mut engine, us(2500), 1000);
     let out = run(&mut engine);
     assert_eq!(out.dropped.len(), 3, "the third was on the wire already when the loss ended");
@@ -179,8 +177,8 @@ fn jitter_keeps_the_order_unless_it_is_free() {
     let jitter = |order| DelaySpec {
         mean: Duration::from_millis(10),
         jitter: Duration::from_millis(8),
-        distribution: Distribution::Uniform,
         order,
+        ..DelaySpec::default()
     };
     let arrivals = |order| {
         let mut engine = Engine::new(&pair(DirectionSpec { delay: jitter(order), ..Default::default() }));
@@ -294,7 +292,8 @@ fn a_new_rate_applies_to_the_bits_not_yet_sent() {
     let set = |text: &str| {
         Command::Set(
             THERE,
-            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() },
+            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() }
+                .into(),
         )
     };
     let mut engine = Engine::new(&pair(spec));
@@ -330,7 +329,7 @@ fn a_rate_set_live_brings_the_default_queue() {
     let mut engine = Engine::new(&pair(DirectionSpec::default()));
     assert_eq!(engine.apply(us(0), Command::Down(LinkId(1))), Err(Rejected::NoSuchLink));
     let set = Change { rate: Some(rate("64kbit")), ..Default::default() };
-    engine.apply(us(0), Command::Set(THERE, set)).unwrap();
+    engine.apply(us(0), Command::Set(THERE, set.into())).unwrap();
     for _ in 0..20 {
         inject(&mut engine, us(1), 1000);
     }
@@ -448,7 +447,7 @@ fn extras_may_come_and_go_while_frames_are_in_flight() {
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(100), ..Default::default() }));
     let duplicate = |text: &str| {
         let duplicate = Some(DuplicateSpec(chance(text)));
-        Command::Set(THERE, Change { duplicate, ..Default::default() })
+        Command::Set(THERE, Change { duplicate, ..Default::default() }.into())
     };
     inject(&mut engine, us(0), 60);
     engine.apply(us(10), duplicate("100%")).unwrap();

@@ -14,7 +14,7 @@ pub mod reorder;
 
 pub use chance::Chance;
 pub use corrupt::CorruptSpec;
-pub use delay::{Delay, DelaySpec, Distribution, Order};
+pub use delay::{Correlation, Delay, DelaySpec, Distribution, Order};
 pub use duplicate::DuplicateSpec;
 pub use loss::{Loss, LossSpec};
 pub use only::Only;

@@ -5,7 +5,7 @@ use crate::engine::Change;
 use crate::engine::extras::{Extras, Streams};
 use crate::engine::sink::FrameSink;
 use crate::frame::DropCause;
-use crate::model::{Delay, Loss, RateSpec};
+use crate::model::{Loss, RateSpec};
 use crate::queue::Wire;
 use crate::units::Duration;
 
@@ -21,7 +21,8 @@ impl Direction {
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
         let planned = spec.queue;
-        (self.loss, self.delay) = (Loss::new(spec.loss), Delay::new(spec.delay));
+        self.loss = Loss::new(spec.loss);
+        self.delay.set(spec.delay);
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         let Queueing::Made(queue) = &mut self.queue else {
