@@ -4,14 +4,17 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 mod change;
+mod wire;
 
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
+use super::medium::Medium;
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
+use crate::model::rate::Server;
 use crate::model::{Delay, Loss, Order, RateSpec};
 use crate::queue::{Doors, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
@@ -31,12 +34,16 @@ pub(crate) struct Direction {
     /// In L3 bytes.
     mtu: Option<u32>,
     up: bool,
+    /// Whose wire it is.
+    pub(super) medium: Medium,
     /// Number of the next frame to be admitted.
     number: u64,
     in_service: Option<InService>,
     /// What whole nanoseconds could not express of the backlog so far, in units of 1/rate ns.
     carry: u64,
     wire: Wire,
+    /// What serves the wire if its rate is not constant.
+    server: Option<Box<Server>>,
     queue: Queueing,
     loss: Loss,
     loss_key: StreamKey,
@@ -102,10 +109,12 @@ impl Direction {
             id,
             mtu: spec.mtu,
             up: true,
+            medium: Medium::OWN,
             number: 0,
             in_service: None,
             carry: 0,
-            wire: Wire { rate: spec.rate, framing: spec.framing },
+            wire: Wire { rate: spec.rate.nominal(), framing: spec.framing },
+            server: Server::new(&spec.rate, Instant::ZERO, || Streams { seed, link, way }.key("slots")),
             queue: queueing(spec),
             loss: Loss::new(spec.loss.clone()),
             loss_key: StreamKey::new(seed, link, way, "loss"),
@@ -129,7 +138,8 @@ impl Direction {
                 Queueing::Planned(spec) => Some(*spec),
                 Queueing::Made(queue) => Some(queue.spec()),
             },
-            rate: self.wire.rate,
+            half_duplex: self.medium.is_shared(),
+            rate: self.rate_spec(),
             framing: self.wire.framing,
             loss: self.loss.spec().clone(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
@@ -174,19 +184,12 @@ impl Direction {
                 None => return,
             }
         }
-        if self.wire.rate == RateSpec::Unlimited && self.in_service.is_none() {
-            return self.onto_free_wire(frame, around);
-        }
-        if self.in_service.is_none() {
-            // the wire is free, so nothing waits: the first frame passes the queue by
-            let first = if frame.count() > 1 {
-                let first = around.pool.split_front(&mut frame, 1);
-                self.serve(first, around.now, around.pool);
-                frame
-            } else {
-                return self.serve(frame, around.now, around.pool);
-            };
-            return self.enqueue(first, around);
+        if self.in_service.is_none() && (self.medium.is_own() || self.may_start()) {
+            // the wire is free, so nothing waits: what comes passes the queue by
+            if self.is_unlimited() {
+                return self.onto_free_wire(frame, around);
+            }
+            return self.onto_wire(frame, around);
         }
         self.enqueue(frame, around);
     }
@@ -216,17 +219,6 @@ impl Direction {
         let front = around.pool.split_front(&mut frame, last);
         self.drop(front, DropCause::Mtu, around);
         Some(frame)
-    }
-
-    /// Puts one wire frame onto the wire, which takes its time.
-    #[inline]
-    fn serve(&mut self, frame: Frame, start: Instant, pool: &FramePool) {
-        let lost = self.is_lost(frame.number);
-        let time = match self.wire.rate {
-            RateSpec::Unlimited => Duration::ZERO,
-            RateSpec::Constant(rate) => rate.serialize(self.wire.on_wire(&frame, pool) * 8, &mut self.carry),
-        };
-        self.in_service = Some(InService { frame, done: start + time, lost });
     }
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
@@ -352,30 +344,11 @@ impl Direction {
             return true;
         }
         served.lost
+            || self.medium.is_shared()
             || self.extras.is_some()
             || self.waiting() > 0
             || self.delay.spec().order == Order::Free
             || self.delay.may_clamp()
-    }
-
-    /// Lets the wire become free as often as it has by now, each time at its own instant.
-    #[inline]
-    fn catch_up<S: FrameSink>(&mut self, around: &mut Around<'_, S>) {
-        #[cfg(test)]
-        if self.every_event && around.turn != self.id.0 {
-            return; // nothing to catch up with: each time was an event
-        }
-        // what takes time began before this instant, so it was done before an input of this instant
-        let turn = if around.after_input && self.wire.rate != RateSpec::Unlimited { u32::MAX } else { around.turn };
-        while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, turn)) {
-            if served.lost {
-                debug_assert_eq!(served.done, around.now);
-                self.drop(served.frame, DropCause::Loss, around);
-            } else {
-                self.survive(served.frame, served.done, around);
-            }
-            self.serve_next(served.done, around.pool);
-        }
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes
@@ -391,18 +364,6 @@ impl Direction {
         debug_assert!(at <= around.now);
         self.deliver(&frame, around);
         Some(frame)
-    }
-
-    #[inline]
-    fn serve_next(&mut self, start: Instant, pool: &mut FramePool) {
-        let next = match &mut self.queue {
-            Queueing::Made(queue) => queue.take(&self.wire, pool),
-            Queueing::None | Queueing::Planned(_) => None,
-        };
-        match next {
-            Some(frame) => self.serve(frame, start, pool),
-            None => self.carry = 0, // the next frame starts on a whole nanosecond
-        }
     }
 
     fn deliver<S: FrameSink>(&mut self, frame: &Frame, around: &mut Around<'_, S>) {
@@ -436,10 +397,10 @@ impl Direction {
 }
 
 fn queueing(spec: &DirectionSpec) -> Queueing {
-    match (spec.queue, spec.rate) {
+    match (spec.queue, &spec.rate) {
         (Some(queue), _) => Queueing::Planned(queue),
-        (None, RateSpec::Constant(_)) => Queueing::Planned(QueueSpec::DEFAULT),
         (None, RateSpec::Unlimited) => Queueing::None,
+        (None, _) => Queueing::Planned(QueueSpec::DEFAULT),
     }
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::form::{Short, short_or_long};
-use crate::model::{Framing, RateSpec};
+use crate::model::Framing;
+use crate::units::Rate;
 pub use fifo::{Fifo, FifoSpec};
 
 /// The queue in front of a wire. Externally tagged: `queue: { fifo: { packets: 100 } }`.
@@ -69,8 +70,8 @@ impl QueueSpec {
 /// The wire behind a queue, as far as a discipline needs to know it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wire {
-    /// How fast it serializes.
-    pub rate: RateSpec,
+    /// Its nominal rate: what time a byte takes on it where one number must do. `None` if it takes none.
+    pub rate: Option<Rate>,
     /// What a frame costs on it beyond its own bytes.
     pub framing: Framing,
 }
