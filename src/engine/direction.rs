@@ -4,14 +4,17 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 mod change;
+mod wire;
 
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
+use super::medium::Medium;
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
+use crate::model::rate::Server;
 use crate::model::{Delay, Loss, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
@@ -31,12 +34,16 @@ pub(crate) struct Direction {
     /// In L3 bytes.
     mtu: Option<u32>,
     up: bool,
+    /// Whose wire it is.
+    pub(super) medium: Medium,
     /// Number of the next frame to be admitted.
     number: u64,
     in_service: Option<InService>,
     /// What whole nanoseconds could not express of the backlog so far, in units of 1/rate ns.
     carry: u64,
     wire: Wire,
+    /// What serves the wire if its rate is not constant.
+    server: Option<Box<Server>>,
     queue: Queueing,
     loss: Loss,
     loss_key: StreamKey,
@@ -99,16 +106,18 @@ impl Direction {
         way: Way,
     ) -> Self {
         let streams = Streams { seed, link, way };
-        let wire = Wire { rate: spec.rate, framing: spec.framing };
+        let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
         Direction {
             id,
             mtu: spec.mtu,
             up: true,
+            medium: Medium::OWN,
             number: 0,
             in_service: None,
             carry: 0,
             wire,
-            queue: queueing(spec.queue, &wire, streams, Instant::ZERO),
+            server: Server::new(&spec.rate, Instant::ZERO, || streams.key("slots")),
+            queue: queueing(spec, &wire, streams, Instant::ZERO),
             loss: Loss::new(spec.loss.clone()),
             loss_key: StreamKey::new(seed, link, way, "loss"),
             delay: Delay::new(spec.delay.clone()),
@@ -131,7 +140,8 @@ impl Direction {
                 Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
                 Queueing::Made(queue) => Some(queue.spec()),
             },
-            rate: self.wire.rate,
+            half_duplex: self.medium.is_shared(),
+            rate: self.rate_spec(),
             framing: self.wire.framing,
             loss: self.loss.spec().clone(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
@@ -176,19 +186,12 @@ impl Direction {
                 None => return,
             }
         }
-        if self.wire.rate == RateSpec::Unlimited && self.in_service.is_none() {
-            return self.onto_free_wire(frame, around);
-        }
-        if self.in_service.is_none() {
-            // the wire is free, so nothing waits: the first frame passes the queue by
-            let first = if frame.count() > 1 {
-                let first = around.pool.split_front(&mut frame, 1);
-                self.serve(first, around.now, around.pool);
-                frame
-            } else {
-                return self.serve(frame, around.now, around.pool);
-            };
-            return self.enqueue(first, around);
+        if self.in_service.is_none() && (self.medium.is_own() || self.may_start()) {
+            // the wire is free, so nothing waits: what comes passes the queue by
+            if self.is_unlimited() {
+                return self.onto_free_wire(frame, around);
+            }
+            return self.onto_wire(frame, around);
         }
         self.enqueue(frame, around);
     }
@@ -218,17 +221,6 @@ impl Direction {
         let front = around.pool.split_front(&mut frame, last);
         self.drop(front, DropCause::Mtu, around);
         Some(frame)
-    }
-
-    /// Puts one wire frame onto the wire, which takes its time.
-    #[inline]
-    fn serve(&mut self, frame: Frame, start: Instant, pool: &FramePool) {
-        let lost = self.is_lost(frame.number);
-        let time = match self.wire.rate {
-            RateSpec::Unlimited => Duration::ZERO,
-            RateSpec::Constant(rate) => rate.serialize(self.wire.on_wire(&frame, pool) * 8, &mut self.carry),
-        };
-        self.in_service = Some(InService { frame, done: start + time, lost });
     }
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
@@ -362,30 +354,11 @@ impl Direction {
             return true;
         }
         served.lost
+            || self.medium.is_shared()
             || self.extras.is_some()
             || self.waiting() > 0
             || self.delay.spec().order == Order::Free
             || self.delay.may_clamp()
-    }
-
-    /// Lets the wire become free as often as it has by now, each time at its own instant.
-    #[inline]
-    fn catch_up<S: FrameSink>(&mut self, around: &mut Around<'_, S>) {
-        #[cfg(test)]
-        if self.every_event && around.turn != self.id.0 {
-            return; // nothing to catch up with: each time was an event
-        }
-        // what takes time began before this instant, so it was done before an input of this instant
-        let turn = if around.after_input && self.wire.rate != RateSpec::Unlimited { u32::MAX } else { around.turn };
-        while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, turn)) {
-            if served.lost {
-                debug_assert_eq!(served.done, around.now);
-                self.drop(served.frame, DropCause::Loss, around);
-            } else {
-                self.survive(served.frame, served.done, around);
-            }
-            self.serve_next(served.done, around);
-        }
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes
@@ -401,22 +374,6 @@ impl Direction {
         debug_assert!(at <= around.now);
         self.deliver(&frame, place, around);
         Some(frame)
-    }
-
-    #[inline]
-    fn serve_next<S: FrameSink>(&mut self, start: Instant, around: &mut Around<'_, S>) {
-        let next = match &mut self.queue {
-            Queueing::Made(queue) => {
-                let mut doors =
-                    DirectionDoors { id: self.id, counters: &mut self.counters, now: start, sink: around.sink };
-                queue.take(start, &self.wire, around.pool, &mut doors)
-            }
-            Queueing::None | Queueing::Planned(_) => None,
-        };
-        match next {
-            Some(frame) => self.serve(frame, start, around.pool),
-            None => self.carry = 0, // the next frame starts on a whole nanosecond
-        }
     }
 
     fn deliver<S: FrameSink>(&mut self, frame: &Frame, place: u64, around: &mut Around<'_, S>) {
@@ -449,8 +406,8 @@ impl Direction {
     }
 }
 
-fn queueing(queue: Option<QueueSpec>, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
-    match (queue, wire.rate) {
+fn queueing(spec: &DirectionSpec, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
+    match (spec.queue, &spec.rate) {
         (None, RateSpec::Unlimited) => Queueing::None,
         (queue, _) => match queue.unwrap_or(QueueSpec::DEFAULT) {
             QueueSpec::Fifo(spec) => Queueing::Planned(spec),

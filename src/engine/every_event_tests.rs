@@ -2,6 +2,7 @@
 //! outside must see the same, in the same order, and so must whoever reads the counters in between.
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::frame::{Cut, FrameView};
@@ -51,9 +52,22 @@ fn loss() -> impl Strategy<Value = LossSpec> {
 }
 
 fn rate() -> impl Strategy<Value = RateSpec> {
-    prop::sample::select(vec!["none", "8Mbit", "16Mbit", "7Mbit"]).prop_map(|text| match text {
-        "none" => RateSpec::Unlimited,
-        text => RateSpec::Constant(text.parse().unwrap()),
+    let kinds = [
+        json!("none"),
+        json!("8Mbit"),
+        json!("16Mbit"),
+        json!("7Mbit"),
+        json!({ "token_bucket": { "rate": "8Mbit", "burst": "1000B" } }),
+        json!({ "token_bucket": { "rate": "8Mbit", "burst": "1500B", "peak": "16Mbit" } }),
+        json!({ "trace": "trace" }),
+        json!({ "schedule": [{ "for": "2ms", "rate": "8Mbit" }, { "for": "500us", "rate": 0 }, { "rate": "16Mbit" }] }),
+        json!({ "slots": { "min": "300us", "packets": 2 } }),
+        json!({ "slots": { "min": "100us", "max": "400us", "rate": "8Mbit", "bytes": "1000B" } }),
+    ];
+    prop::sample::select(kinds.to_vec()).prop_map(|form| {
+        let mut rate: RateSpec = serde_json::from_value(form).unwrap();
+        rate.files(&mut |file| file.load("0\n1\n1\n3\n4\n").unwrap());
+        rate
     })
 }
 
@@ -97,15 +111,18 @@ fn queue() -> impl Strategy<Value = QueueSpec> {
 }
 
 fn spec() -> impl Strategy<Value = DirectionSpec> {
-    (queue(), rate(), loss(), delay()).prop_map(|(queue, rate, loss, delay)| DirectionSpec {
-        mtu: None,
-        queue: (rate != RateSpec::Unlimited).then_some(queue),
-        rate,
-        framing: Framing::None,
-        loss,
-        delay,
-        ..DirectionSpec::default()
-    })
+    (queue(), rate(), loss(), delay(), prop::bool::weighted(0.15)).prop_map(
+        |(queue, rate, loss, delay, half_duplex)| DirectionSpec {
+            mtu: None,
+            queue: (rate != RateSpec::Unlimited).then_some(queue),
+            half_duplex,
+            rate,
+            framing: Framing::None,
+            loss,
+            delay,
+            ..DirectionSpec::default()
+        },
+    )
 }
 
 /// Three ports around a switch, each behind one link, in either order of ranks.

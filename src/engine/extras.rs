@@ -16,6 +16,7 @@ pub(crate) struct Streams<'a> {
 }
 
 impl Streams<'_> {
+    /// The random stream of a model.
     pub(crate) fn key(&self, model: &str) -> StreamKey {
         StreamKey::new(self.seed, self.link, self.way, model)
     }

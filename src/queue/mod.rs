@@ -27,7 +27,7 @@ mod spec;
 pub(crate) mod testing;
 
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::{Framing, RateSpec};
+use crate::model::Framing;
 use crate::rng::StreamKey;
 use crate::units::{Instant, Rate};
 pub use codel::{Codel, CodelSpec};
@@ -41,8 +41,8 @@ pub use spec::QueueSpec;
 /// The wire behind a queue, as far as a discipline needs to know it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wire {
-    /// How fast it serializes.
-    pub rate: RateSpec,
+    /// Its nominal rate: what time a byte takes on it where one number must do. `None` if it takes none.
+    pub rate: Option<Rate>,
     /// What a frame costs on it beyond its own bytes.
     pub framing: Framing,
 }
@@ -56,14 +56,6 @@ impl Wire {
             return self.framing.on_wire(pool.wire_len(frame, 0));
         }
         self.framing.on_wire(pool.wire_len(frame, 0)) * last + self.framing.on_wire(pool.wire_len(frame, last))
-    }
-
-    /// Its rate, for estimates; `None` where it takes no time.
-    fn nominal_rate(&self) -> Option<Rate> {
-        match self.rate {
-            RateSpec::Unlimited => None,
-            RateSpec::Constant(rate) => Some(rate),
-        }
     }
 }
 
@@ -150,13 +142,7 @@ impl Queue {
     }
 
     /// Gives the next wire frame to the wire, which is free at `now`.
-    pub fn take(
-        &mut self,
-        now: Instant,
-        wire: &Wire,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) -> Option<Frame> {
+    pub fn take(&mut self, now: Instant, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) -> Option<Frame> {
         match self {
             Queue::Fifo(queue) => queue.take(wire, pool),
             Queue::DropHead(queue) => queue.take(wire, pool),
@@ -221,14 +207,7 @@ impl Queue {
     }
 
     /// Puts another wire behind the queue.
-    pub fn rewire(
-        &mut self,
-        old: &Wire,
-        new: &Wire,
-        now: Instant,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) {
+    pub fn rewire(&mut self, old: &Wire, new: &Wire, now: Instant, pool: &mut FramePool, doors: &mut impl Doors) {
         match self {
             Queue::Fifo(queue) => queue.rewire(old, new, pool, doors),
             Queue::DropHead(queue) => queue.rewire(old, new, pool, doors),

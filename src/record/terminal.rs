@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
-use crate::model::{Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::model::{Distribution, LossSpec, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -82,12 +82,11 @@ pub fn requested(spec: &DirectionSpec) -> String {
         }
         words.push(delay);
     }
-    if let RateSpec::Constant(rate) = spec.rate {
-        words.push(match spec.framing {
-            Framing::None => rate.to_string(),
-            Framing::Ethernet => format!("{rate} ethernet"),
-            Framing::Overhead(more) => format!("{rate} +{more}"),
-        });
+    if spec.rate != RateSpec::Unlimited {
+        words.push(format!("{} {}", spec.rate.words(), spec.framing.words()).trim_end().to_owned());
+        if spec.half_duplex {
+            words.push("half-duplex".into());
+        }
     }
     if let LossSpec::Random(p) = spec.loss {
         words.push(format!("loss {p}"));
