@@ -84,8 +84,8 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 
 fn loss() -> impl Strategy<Value = LossSpec> {
     prop_oneof![
-        Just(LossSpec::None),
-        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap())),
+        Just(LossSpec::default()),
+        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::random(Probability::from_parts(p).unwrap())),
     ]
 }
 
@@ -122,8 +122,8 @@ fn chance() -> impl Strategy<Value = Chance> {
 
 fn extras() -> impl Strategy<Value = (CorruptSpec, DuplicateSpec, ReorderSpec)> {
     (chance(), 1u8..4, chance(), chance(), 1u32..4).prop_map(|(corrupt, bits, duplicate, reorder, gap)| {
-        let reorder = ReorderSpec { probability: reorder, gap };
-        (CorruptSpec { probability: corrupt, bits }, DuplicateSpec(duplicate), reorder)
+        let reorder = ReorderSpec::independent(reorder, gap);
+        (CorruptSpec::independent(corrupt, bits), DuplicateSpec::independent(duplicate), reorder)
     })
 }
 
@@ -191,8 +191,8 @@ fn command(links: usize) -> impl Strategy<Value = Command> {
         .prop_map(|(delay, loss, rate, framing, queue, mtu, extras)| Change {
             delay,
             loss,
-            corrupt: extras.map(|(corrupt, ..)| corrupt),
-            duplicate: extras.map(|(_, duplicate, _)| duplicate),
+            corrupt: extras.clone().map(|(corrupt, ..)| corrupt),
+            duplicate: extras.clone().map(|(_, duplicate, _)| duplicate),
             reorder: extras.map(|(.., reorder)| reorder),
             rate,
             framing,
@@ -400,7 +400,7 @@ fn arrivals(loss: &str) -> Vec<Option<u64>> {
             distribution: Distribution::Normal,
             order: Order::Free,
         },
-        loss: LossSpec::Random(loss.parse().unwrap()),
+        loss: LossSpec::random(loss.parse().unwrap()),
         ..DirectionSpec::default()
     };
     let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{Exit, paint};
-use crate::scenario::{Files, Overrides, Resolved, load};
+use crate::run::Disk;
+use crate::scenario::{Overrides, Resolved, load};
 
 /// What may be said beside a scenario file.
 #[derive(Debug, clap::Args)]
@@ -34,24 +35,6 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("write NAME=VALUE, as in loss=5%".into()),
     }
-}
-
-/// Files on the disk.
-struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &Path) -> Result<String, String> {
-        std::fs::read(path).map_err(|error| plain(&error)).and_then(|bytes| {
-            String::from_utf8(bytes)
-                .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
-        })
-    }
-}
-
-/// An error without "(os error 2)".
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// Reads and checks a scenario; what is wrong with it goes to standard error.

@@ -54,13 +54,13 @@ impl Change {
     /// Puts the change on top of what a direction does now.
     pub fn apply_to(&self, spec: &mut DirectionSpec) {
         let Change { delay, loss, corrupt, duplicate, reorder, rate, framing, queue, mtu } = self.clone();
-        spec.delay = delay.unwrap_or(spec.delay);
-        spec.loss = loss.unwrap_or(spec.loss);
-        spec.corrupt = corrupt.unwrap_or(spec.corrupt);
-        spec.duplicate = duplicate.unwrap_or(spec.duplicate);
-        spec.reorder = reorder.unwrap_or(spec.reorder);
-        spec.rate = rate.unwrap_or(spec.rate);
-        spec.framing = framing.unwrap_or(spec.framing);
+        replace(&mut spec.delay, delay);
+        replace(&mut spec.loss, loss);
+        replace(&mut spec.corrupt, corrupt);
+        replace(&mut spec.duplicate, duplicate);
+        replace(&mut spec.reorder, reorder);
+        replace(&mut spec.rate, rate);
+        replace(&mut spec.framing, framing);
         spec.queue = queue.or(spec.queue);
         if spec.rate != RateSpec::Unlimited {
             spec.queue = spec.queue.or(Some(QueueSpec::DEFAULT));
@@ -70,6 +70,12 @@ impl Change {
             Some(0) => None,
             Some(mtu) => Some(mtu),
         };
+    }
+}
+
+fn replace<T>(old: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *old = new;
     }
 }
 

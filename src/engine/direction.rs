@@ -5,17 +5,21 @@
 
 mod change;
 
+use super::book::{Book, Entry};
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
+use super::losses::{Losses, OnWire};
+use super::scope::{Need, OwnNumbers};
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::{Delay, Loss, Order, RateSpec};
+use crate::model::{Delay, Order, RateSpec};
 use crate::queue::{Doors, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
+use crate::wire::summary::FrameSummary;
 
 /// Ethernet header; MTU counts what is behind it.
 const ETHERNET_HEADER: u64 = 14;
@@ -38,7 +42,7 @@ pub(crate) struct Direction {
     carry: u64,
     wire: Wire,
     queue: Queueing,
-    loss: Loss,
+    loss: Losses,
     loss_key: StreamKey,
     delay: Delay,
     /// The latest departure so far, for `order: keep`.
@@ -50,6 +54,8 @@ pub(crate) struct Direction {
     delay_key: StreamKey,
     /// Corruption, duplication, reordering: most directions have none.
     extras: Option<Box<Extras>>,
+    /// What models with a memory, or with a choice of frames, decided at admission: most directions have none.
+    book: Option<Box<Book>>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -98,7 +104,8 @@ impl Direction {
         link: &str,
         way: Way,
     ) -> Self {
-        Direction {
+        let streams = Streams { seed, link, way };
+        let mut direction = Direction {
             id,
             mtu: spec.mtu,
             up: true,
@@ -107,17 +114,56 @@ impl Direction {
             carry: 0,
             wire: Wire { rate: spec.rate, framing: spec.framing },
             queue: queueing(spec),
-            loss: Loss::new(spec.loss),
+            loss: Losses::new(&spec.loss, streams),
             loss_key: StreamKey::new(seed, link, way, "loss"),
-            delay: Delay::new(spec.delay),
+            delay: Delay::new(spec.delay.clone()),
             latest: Instant::ZERO,
             line: Line::default(),
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec, Streams { seed, link, way }),
+            extras: Extras::new(spec, streams),
+            book: None,
             #[cfg(test)]
             every_event: false,
+        };
+        direction.book = direction.need().make();
+        direction
+    }
+
+    /// What the models need of a book.
+    fn need(&self) -> Need {
+        let mut need = Need::default();
+        self.loss.need(&mut need);
+        if let Some(extras) = &self.extras {
+            extras.need(&mut need);
+        }
+        need
+    }
+
+    /// Enters the wire frames of a stretch that has its numbers.
+    fn enter(&mut self, frame: &Frame, pool: &FramePool) {
+        let need = self.need();
+        let Some(book) = &mut self.book else { return };
+        let view = pool.view(frame);
+        let summary = FrameSummary::new(view.head, view.total());
+        let applies = self.loss.applies(&summary) | self.extras.as_ref().map_or(0, |extras| extras.applies(&summary));
+        for number in frame.number..frame.number + frame.count() {
+            let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
+            entry.applies = applies;
+            self.loss.admit(number, &mut entry, &mut own);
+            if let Some(extras) = &mut self.extras {
+                extras.admit(number, &mut entry, &mut own);
+            }
+            book.admit(number, entry, need.columns(&mut own));
+        }
+    }
+
+    /// Frames that draw no more.
+    #[inline]
+    fn settle(&mut self, number: u64, count: u64) {
+        if let Some(book) = &mut self.book {
+            book.settle(number, count);
         }
     }
 
@@ -132,10 +178,10 @@ impl Direction {
             rate: self.wire.rate,
             framing: self.wire.framing,
             loss: self.loss.spec(),
-            corrupt: self.extras.as_ref().map(|e| e.corrupt()).unwrap_or_default(),
-            duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
-            delay: *self.delay.spec(),
-            reorder: self.extras.as_ref().map(|e| e.reorder().spec()).unwrap_or_default(),
+            corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
+            duplicate: self.extras.as_ref().map(|e| e.duplicate().clone()).unwrap_or_default(),
+            delay: self.delay.spec().clone(),
+            reorder: self.extras.as_ref().map(|e| e.reorder().clone()).unwrap_or_default(),
         }
     }
 
@@ -165,6 +211,9 @@ impl Direction {
         frame.number = self.number;
         frame.offered = around.now;
         self.number += count;
+        if self.book.is_some() {
+            self.enter(&frame, around.pool);
+        }
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
         }
@@ -192,8 +241,7 @@ impl Direction {
     }
 
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
         if let Queueing::Planned(spec) = self.queue {
             self.queue = Queueing::Made(Box::new(Queue::new(spec, &self.wire)));
         }
@@ -221,7 +269,7 @@ impl Direction {
     /// Puts one wire frame onto the wire, which takes its time.
     #[inline]
     fn serve(&mut self, frame: Frame, start: Instant, pool: &FramePool) {
-        let lost = self.is_lost(frame.number);
+        let lost = self.is_lost(&frame, start, pool);
         let time = match self.wire.rate {
             RateSpec::Unlimited => Duration::ZERO,
             RateSpec::Constant(rate) => rate.serialize(self.wire.on_wire(&frame, pool) * 8, &mut self.carry),
@@ -242,15 +290,23 @@ impl Direction {
     }
 
     fn leave_wire<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        if self.is_lost(frame.number) {
+        if self.is_lost(&frame, around.now, around.pool) {
             self.drop(frame, DropCause::Loss, around);
         } else {
             self.survive(frame, around.now, around);
         }
     }
 
-    fn is_lost(&self, number: u64) -> bool {
-        self.loss.draw(|| self.loss_key.frame(number, 0))
+    #[inline]
+    fn is_lost(&mut self, frame: &Frame, at: Instant, pool: &FramePool) -> bool {
+        match &self.loss {
+            Losses::None => false,
+            _ => {
+                let need = if self.book.is_some() { self.need() } else { Need::default() };
+                let frame = OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
+                self.loss.is_lost(frame, self.loss_key, self.book.as_deref(), need)
+            }
+        }
     }
 
     /// A wire frame that was not lost: it may be corrupted, duplicated, picked to run ahead, and goes on its way.
@@ -263,8 +319,10 @@ impl Direction {
     }
 
     fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
+        let need = if self.book.is_some() { self.need() } else { Need::default() };
         let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
-        let fate = extras.send(frame, around.pool);
+        let number = frame.number;
+        let fate = extras.send(frame, around.pool, self.book.as_deref(), need);
         let alone = fate.is_alone();
         if fate.corrupted {
             self.counters.corrupted += 1;
@@ -283,6 +341,7 @@ impl Direction {
             copy.mark_copy();
             self.depart(copy, 1, sent, true, around);
         }
+        self.settle(number, 1);
     }
 
     fn tell<S: FrameSink>(&self, frame: &Frame, kind: FateKind, at: Instant, around: &mut Around<'_, S>) {
@@ -293,7 +352,9 @@ impl Direction {
     /// Sends frames that meet the same delay, and whose last bit was sent at `sent`, on their way.
     #[inline]
     fn propagate<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
+        let (number, count) = (frame.number, frame.count());
         self.depart(frame, 0, sent, false, around);
+        self.settle(number, count);
     }
 
     /// `copy` is 0 for a frame itself, and counts its duplicates, each with a delay of its own.
@@ -427,7 +488,7 @@ impl Direction {
     }
 
     fn drop<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
-        DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink }.dropped(
+        DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink).dropped(
             frame,
             cause,
             around.pool,
@@ -457,13 +518,29 @@ fn l2_header(head: &[u8]) -> u64 {
 struct DirectionDoors<'a, S> {
     id: DirectionId,
     counters: &'a mut DirectionCounters,
+    book: Option<&'a mut Book>,
     now: Instant,
     sink: &'a mut S,
+}
+
+impl<'a, S> DirectionDoors<'a, S> {
+    fn new(
+        id: DirectionId,
+        counters: &'a mut DirectionCounters,
+        book: &'a mut Option<Box<Book>>,
+        now: Instant,
+        sink: &'a mut S,
+    ) -> Self {
+        DirectionDoors { id, counters, book: book.as_deref_mut(), now, sink }
+    }
 }
 
 impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
     fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool) {
         self.counters.dropped.add(cause, frame.count(), pool.bytes(&frame));
+        if let Some(book) = &mut self.book {
+            book.settle(frame.number, frame.count());
+        }
         self.sink.fate(Fate {
             at: self.now,
             place: Place::Direction(self.id),

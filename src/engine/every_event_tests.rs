@@ -45,8 +45,8 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 
 fn loss() -> impl Strategy<Value = LossSpec> {
     prop_oneof![
-        Just(LossSpec::None),
-        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap()))
+        Just(LossSpec::default()),
+        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::random(Probability::from_parts(p).unwrap()))
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::data::NamedFile;
 use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::node::SwitchSpec;
 use crate::queue::QueueSpec;
@@ -76,4 +77,13 @@ pub struct DirectionSpec {
     /// Frames that run ahead of the delay.
     #[serde(skip_serializing_if = "ReorderSpec::is_none")]
     pub reorder: ReorderSpec,
+}
+
+impl DirectionSpec {
+    /// Visits every file that a model takes a table from.
+    pub fn files(&mut self, visit: &mut dyn FnMut(&mut dyn NamedFile)) {
+        self.rate.files(visit);
+        self.loss.files(visit);
+        self.delay.files(visit);
+    }
 }

@@ -160,13 +160,13 @@ fn the_limit_counts_waiting_frames_only() {
 
 #[test]
 fn lost_frames_have_used_the_wire() {
-    let lossy = LossSpec::Random(Probability::ALWAYS);
+    let lossy = LossSpec::random(Probability::ALWAYS);
     let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(10), loss: lossy, ..Default::default() };
     let mut engine = Engine::new(&pair(spec));
     for _ in 0..3 {
         inject(&mut engine, us(0), 1000);
     }
-    let cure = Change { loss: Some(LossSpec::None), ..Default::default() };
+    let cure = Change { loss: Some(LossSpec::default()), ..Default::default() };
     engine.apply(us(2500), Command::Set(THERE, cure)).unwrap();
     inject(&mut engine, us(2500), 1000);
     let out = run(&mut engine);
@@ -237,7 +237,7 @@ fn an_unimpaired_train_leaves_whole() {
 #[test]
 fn a_train_that_loses_a_frame_leaves_as_two_runs() {
     let p: Probability = "3%".parse().unwrap();
-    let mut engine = Engine::new(&pair(DirectionSpec { loss: LossSpec::Random(p), ..Default::default() }));
+    let mut engine = Engine::new(&pair(DirectionSpec { loss: LossSpec::random(p), ..Default::default() }));
     inject_train(&mut engine, us(0), 44);
     let out = run(&mut engine);
     let lost: Vec<u16> = out.dropped.iter().map(|(_, n)| *n as u16).collect();
@@ -276,7 +276,7 @@ fn a_run_ends_at_its_last_departure_when_the_next_frame_is_lost() {
     // departures at 10, 20, … µs; a run that a lost frame ends does not wait for it
     let p: Probability = "10%".parse().unwrap();
     let spec =
-        DirectionSpec { rate: rate("800Mbit"), queue: fifo(100), loss: LossSpec::Random(p), ..Default::default() };
+        DirectionSpec { rate: rate("800Mbit"), queue: fifo(100), loss: LossSpec::random(p), ..Default::default() };
     let mut plan = pair(spec);
     plan.coalesce = Duration::from_millis(1);
     let mut engine = Engine::new(&plan);
@@ -389,7 +389,7 @@ fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
     let spec = DirectionSpec {
         rate: rate("8Mbit"),
         queue: fifo(10),
-        duplicate: DuplicateSpec(chance("100%")),
+        duplicate: DuplicateSpec::independent(chance("100%")),
         delay: DelaySpec { order: Order::Free, ..jittered },
         ..Default::default()
     };
@@ -412,11 +412,8 @@ fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
 
 #[test]
 fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
-    let spec = DirectionSpec {
-        corrupt: CorruptSpec { probability: chance("20%"), bits: 1 },
-        delay: delay(3),
-        ..Default::default()
-    };
+    let spec =
+        DirectionSpec { corrupt: CorruptSpec::independent(chance("20%"), 1), delay: delay(3), ..Default::default() };
     let mut engine = Engine::new(&pair(spec));
     inject_train(&mut engine, us(0), 44);
     let out = run(&mut engine);
@@ -431,7 +428,7 @@ fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
 
 #[test]
 fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
-    let reorder = ReorderSpec { probability: chance("100%"), gap: 5 };
+    let reorder = ReorderSpec::independent(chance("100%"), 5);
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), reorder, ..Default::default() }));
     for n in 0..10 {
         inject(&mut engine, us(n), 60);
@@ -447,7 +444,7 @@ fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
 fn extras_may_come_and_go_while_frames_are_in_flight() {
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(100), ..Default::default() }));
     let duplicate = |text: &str| {
-        let duplicate = Some(DuplicateSpec(chance(text)));
+        let duplicate = Some(DuplicateSpec::independent(chance(text)));
         Command::Set(THERE, Change { duplicate, ..Default::default() })
     };
     inject(&mut engine, us(0), 60);

@@ -83,11 +83,7 @@ impl Law {
     /// A share of the frames, with a correlation between neighbours.
     pub fn correlated(share: Probability, correlation: Correlation) -> Law {
         let fresh = not(correlation.0);
-        Law {
-            enter: Odds::of(share).and(fresh),
-            stay: Odds::of(not(share)).and(fresh).not(),
-            start: Odds::of(share),
-        }
+        Law { enter: Odds::of(share).and(fresh), stay: Odds::of(not(share)).and(fresh).not(), start: Odds::of(share) }
     }
 
     /// Enters with `p` and leaves with `r`. Where both are 0 it stays outside.

@@ -8,12 +8,13 @@ use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::data::NamedFile;
 use super::form::{Short, short_or_long};
 use crate::rng::FrameRng;
 use crate::units::Duration;
 
 /// Propagation delay of one direction, **one way**. Short form: the mean alone, as in `delay: 5ms`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DelaySpec {
     /// Mean delay, one way.
     pub mean: Duration,
@@ -104,6 +105,9 @@ impl JsonSchema for DelaySpec {
 }
 
 impl DelaySpec {
+    /// Visits every file that it takes a table from.
+    pub fn files(&mut self, _visit: &mut dyn FnMut(&mut dyn NamedFile)) {}
+
     /// A constant delay.
     pub fn constant(mean: Duration) -> DelaySpec {
         DelaySpec { mean, ..DelaySpec::default() }
@@ -116,7 +120,7 @@ impl DelaySpec {
 }
 
 /// Draws delays.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Delay {
     spec: DelaySpec,
 }
@@ -192,7 +196,7 @@ mod tests {
 
     fn draws(spec: DelaySpec, n: u64) -> Vec<Drawn> {
         let key = StreamKey::new(1, "link", Way::Forward, "delay");
-        (0..n).map(|i| Delay::new(spec).draw(|| key.frame(i, 0))).collect()
+        (0..n).map(|i| Delay::new(spec.clone()).draw(|| key.frame(i, 0))).collect()
     }
 
     #[test]
@@ -252,7 +256,7 @@ mod tests {
         assert_eq!((full.distribution, full.order), (Distribution::Normal, Order::Free));
         assert!(from_json::<DelaySpec>(json!(5)).unwrap_err().contains("write `5ms`"));
         assert!(from_json::<DelaySpec>(json!({"jiter": "2ms"})).unwrap_err().contains("unknown field `jiter`"));
-        assert_eq!(from_json::<DelaySpec>(serde_json::to_value(full).unwrap()), Ok(full));
+        assert_eq!(from_json::<DelaySpec>(serde_json::to_value(&full).unwrap()), Ok(full));
     }
 
     /// √n · sup |F_n − F|: 1.95 is the critical value at α = 0.001.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::data::NamedFile;
 use super::form::{Short, short_or_long};
 use crate::units::{ByteSize, Rate};
 
@@ -72,6 +73,11 @@ impl JsonSchema for RateSpec {
             "anyOf": [generator.subschema_for::<Rate>(), { "const": "none" }, long],
         })
     }
+}
+
+impl RateSpec {
+    /// Visits every file that it takes a table from.
+    pub fn files(&mut self, _visit: &mut dyn FnMut(&mut dyn NamedFile)) {}
 }
 
 /// What a frame costs on the wire beyond its own bytes. Words: `none`, `ethernet`; or a number of bytes.

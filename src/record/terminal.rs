@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
-use crate::model::{Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::model::{Distribution, Framing, Order, RateSpec};
 use crate::queue::QueueSpec;
 use crate::units::{Duration, Rate};
 
@@ -89,14 +89,14 @@ pub fn requested(spec: &DirectionSpec) -> String {
             Framing::Overhead(more) => format!("{rate} +{more}"),
         });
     }
-    if let LossSpec::Random(p) = spec.loss {
-        words.push(format!("loss {p}"));
+    if !spec.loss.is_none() {
+        words.push(format!("loss {}", spec.loss));
     }
     if !spec.corrupt.is_none() {
         words.push(format!("corrupt {}", spec.corrupt.probability.0));
     }
     if !spec.duplicate.is_none() {
-        words.push(format!("duplicate {}", spec.duplicate.0.0));
+        words.push(format!("duplicate {}", spec.duplicate.probability.0));
     }
     if !spec.reorder.is_none() {
         words.push(format!("reorder {}", spec.reorder.probability.0));

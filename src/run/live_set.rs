@@ -1,5 +1,6 @@
 //! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=up`.
 
+use super::disk::Disk;
 use super::live::Live;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::{Command, LinkId};
@@ -13,7 +14,7 @@ pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> R
         match up_or_down(&changed, text)? {
             Some(command) => commands.push(command),
             None => {
-                let set = changed.set(text).map_err(|(wrong, _)| told(text, &wrong))?;
+                let set = changed.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
                 commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
             }
         }

@@ -7,11 +7,13 @@
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
 //! | `control` `live_set` | how `exec` and `set` reach a run |
+//! | `disk` | scenario files and the tables that they name |
 //! | `out_dir` | what `--out` leaves |
 
 pub mod clock;
 mod conclusion;
 pub mod control;
+mod disk;
 pub mod lateness;
 pub mod live;
 mod live_set;
@@ -28,4 +30,5 @@ pub mod validity;
 mod work;
 pub mod workload;
 
+pub use disk::Disk;
 pub use supervisor::{Options, RunError, Watcher, run};

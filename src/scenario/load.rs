@@ -18,6 +18,7 @@ use super::reach::Hosts;
 use super::read::read;
 use super::spanned::Spanned;
 use super::spec::Scenario;
+use super::tables::Tables;
 use super::tasks::{self, Named};
 use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
@@ -84,6 +85,7 @@ impl Load {
             })
             .collect();
         let mut links = self.links(&root, &nodes);
+        self.tables(&mut links, path, files);
         {
             let mut ends: Vec<&mut [End; 2]> = links.iter_mut().filter_map(|link| link.ends.as_mut()).collect();
             topology::name_interfaces(&mut ends, &nodes, &mut self.told);
@@ -338,6 +340,14 @@ impl Load {
             self.told.push(Diagnostic::warning(user.span, message));
         }
         Some((preset, user))
+    }
+
+    /// Reads the files that models of links name.
+    fn tables(&mut self, links: &mut [Draft], scenario: &Path, files: &dyn Files) {
+        let tables = Tables { files, scenario, sources: &self.sources, change: false };
+        for direction in links.iter_mut().flat_map(|link| &mut link.directions) {
+            tables.load(&mut direction.spec, &direction.tree, &mut self.told);
+        }
     }
 
     fn forbid_loops(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {

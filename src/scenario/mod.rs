@@ -25,6 +25,7 @@ mod schema;
 pub mod set;
 mod spanned;
 pub mod spec;
+mod tables;
 mod tasks;
 #[cfg(test)]
 mod tests;

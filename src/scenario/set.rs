@@ -1,10 +1,14 @@
 //! Changes to links while they run: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, in the grammar of the file, with the
 //! same errors.
 
+use std::path::PathBuf;
+
+use super::files::Files;
 use super::link::{FIELDS, finish};
 use super::merge;
 use super::parse::parse;
 use super::read::read;
+use super::tables::Tables;
 use super::tree::{Entry, Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
@@ -16,13 +20,22 @@ use crate::units::Duration;
 #[derive(Clone, Debug)]
 pub struct LiveLinks {
     links: Vec<(ResolvedLink, [DirectionSpec; 2])>,
+    /// The scenario's file: tables are looked up beside it.
+    scenario: PathBuf,
+    /// The texts that the links were read from.
+    sources: Sources,
 }
 
 impl LiveLinks {
     /// The links as a scenario has them.
     pub fn new(resolved: &Resolved) -> LiveLinks {
         let specs = resolved.plan.links.iter().map(|link| link.directions.clone());
-        LiveLinks { links: resolved.links.iter().cloned().zip(specs).collect() }
+        LiveLinks {
+            links: resolved.links.iter().cloned().zip(specs).collect(),
+            // any name in its folder: only the folder counts
+            scenario: resolved.scenario.folder.join("scenario"),
+            sources: resolved.sources.clone(),
+        }
     }
 
     /// Names of all links, in the order of `Plan::links`.
@@ -58,9 +71,9 @@ impl LiveLinks {
     ///
     /// # Errors
     /// What is wrong with the text, with places in it. Then nothing has changed.
-    pub fn set(&mut self, text: &str) -> Result<Vec<(DirectionId, Change)>, (Diagnostics, Sources)> {
+    pub fn set(&mut self, text: &str, files: &dyn Files) -> Result<Vec<(DirectionId, Change)>, (Diagnostics, Sources)> {
         let mut argument = Argument::new(text);
-        match self.try_set(text, &mut argument) {
+        match self.try_set(text, files, &mut argument) {
             Some(changes) if !argument.told.has_errors() => {
                 let mut result = Vec::new();
                 for (id, tree, spec) in changes {
@@ -76,7 +89,12 @@ impl LiveLinks {
         }
     }
 
-    fn try_set(&self, text: &str, argument: &mut Argument) -> Option<Vec<(DirectionId, Node, DirectionSpec)>> {
+    fn try_set(
+        &self,
+        text: &str,
+        files: &dyn Files,
+        argument: &mut Argument,
+    ) -> Option<Vec<(DirectionId, Node, DirectionSpec)>> {
         let Some((path, value)) = text.split_once('=') else {
             let error = Diagnostic::error(argument.span(0, text.len()), "a change is `LINK.FIELD=VALUE`");
             argument.told.push(error.help("as in `wifi.loss=10%` or `wifi.toward.ap.rate=5Mbit`"));
@@ -115,7 +133,9 @@ impl LiveLinks {
                 below.remove("queue");
             }
             let tree = merge::link(below, top);
-            let direction = finish(tree, &mut argument.told);
+            let mut direction = finish(tree, &mut argument.told);
+            let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: true };
+            tables.load(&mut direction.spec, &direction.tree, &mut argument.told);
             changes.push((way_along(link, way), direction.tree, direction.spec));
         }
         Some(changes)
@@ -173,8 +193,8 @@ fn index(way: Way) -> usize {
 }
 
 fn difference(old: &DirectionSpec, new: &DirectionSpec) -> Change {
-    fn changed<T: PartialEq + Copy>(old: &T, new: &T) -> Option<T> {
-        (old != new).then_some(*new)
+    fn changed<T: PartialEq + Clone>(old: &T, new: &T) -> Option<T> {
+        (old != new).then(|| new.clone())
     }
     Change {
         // 0 lifts a limit
@@ -288,7 +308,7 @@ mod tests {
     }
 
     fn refused(text: &str) -> Vec<String> {
-        let (told, sources) = live().set(text).unwrap_err();
+        let (told, sources) = live().set(text, &MemoryFiles::default()).unwrap_err();
         for diagnostic in told.iter() {
             let span = diagnostic.span.expect("a place in the argument");
             assert!(sources.text(span.source).get(span.start..span.start + span.len).is_some());
@@ -302,44 +322,56 @@ mod tests {
     #[test]
     fn a_change_hits_both_directions_unless_it_names_one() {
         let mut live = live();
-        let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
+        let loss = |text: &str| Some(LossSpec::random(text.parse().unwrap()));
         let change = |loss| Change { loss, ..Change::default() };
         assert_eq!(
-            live.set("wifi.loss=10%").unwrap(),
+            live.set("wifi.loss=10%", &MemoryFiles::default()).unwrap(),
             [(FORWARD, change(loss("10%"))), (BACKWARD, change(loss("10%")))]
         );
-        assert_eq!(live.set("wifi.toward.ap.loss=2%").unwrap(), [(FORWARD, change(loss("2%")))]);
-        assert_eq!(live.set("wifi.toward.a.loss=none").unwrap(), [(BACKWARD, change(Some(LossSpec::None)))]);
-        assert_eq!(live.set("wifi.toward.a.wlan0.loss={ random: 3% }").unwrap(), [(BACKWARD, change(loss("3%")))]);
+        assert_eq!(
+            live.set("wifi.toward.ap.loss=2%", &MemoryFiles::default()).unwrap(),
+            [(FORWARD, change(loss("2%")))]
+        );
+        assert_eq!(
+            live.set("wifi.toward.a.loss=none", &MemoryFiles::default()).unwrap(),
+            [(BACKWARD, change(Some(LossSpec::default())))]
+        );
+        assert_eq!(
+            live.set("wifi.toward.a.wlan0.loss={ random: 3% }", &MemoryFiles::default()).unwrap(),
+            [(BACKWARD, change(loss("3%")))]
+        );
         assert_eq!(live.direction(FORWARD).unwrap().loss, loss("2%").unwrap());
         // the same again changes nothing
-        assert_eq!(live.set("wifi.toward.a.loss=3%").unwrap(), [(BACKWARD, Change::default())]);
+        assert_eq!(
+            live.set("wifi.toward.a.loss=3%", &MemoryFiles::default()).unwrap(),
+            [(BACKWARD, Change::default())]
+        );
     }
 
     #[test]
     fn what_a_change_does_not_mention_stays() {
         let mut live = live();
-        let changes = live.set("wifi.delay=7ms").unwrap();
-        let delay = changes[0].1.delay.unwrap();
+        let changes = live.set("wifi.delay=7ms", &MemoryFiles::default()).unwrap();
+        let delay = changes[0].1.delay.clone().unwrap();
         assert_eq!((delay.mean, delay.jitter), (Duration::from_millis(7), Duration::from_millis(1)));
-        let delay = live.set("wifi.delay.jitter=3ms").unwrap()[1].1.delay.unwrap();
+        let delay = live.set("wifi.delay.jitter=3ms", &MemoryFiles::default()).unwrap()[1].1.delay.clone().unwrap();
         assert_eq!((delay.mean, delay.jitter), (Duration::from_millis(7), Duration::from_millis(3)));
-        let changes = live.set("wifi.rtt=5ns").unwrap();
-        let mean = |at: usize| changes[at].1.delay.unwrap().mean.as_nanos();
+        let changes = live.set("wifi.rtt=5ns", &MemoryFiles::default()).unwrap();
+        let mean = |at: usize| changes[at].1.delay.as_ref().unwrap().mean.as_nanos();
         assert_eq!((mean(0), mean(1)), (3, 2));
     }
 
     #[test]
     fn a_rate_brings_a_queue_and_its_end_takes_it_away() {
         let mut live = live();
-        let change = &live.set("wifi.rate=5Mbit").unwrap()[0].1;
+        let change = &live.set("wifi.rate=5Mbit", &MemoryFiles::default()).unwrap()[0].1;
         assert_eq!(change.queue, Some(QueueSpec::DEFAULT));
-        assert_eq!(live.set("wifi.rate=none").unwrap()[0].1.rate, Some(RateSpec::Unlimited));
+        assert_eq!(live.set("wifi.rate=none", &MemoryFiles::default()).unwrap()[0].1.rate, Some(RateSpec::Unlimited));
         assert_eq!(live.direction(FORWARD).unwrap().queue, None);
-        assert!(live.set("lan.queue.fifo.packets=20").is_ok());
+        assert!(live.set("lan.queue.fifo.packets=20", &MemoryFiles::default()).is_ok());
         assert_eq!(refused("wifi.queue={ fifo: { packets: 5 } }").len(), 1);
         // what the file asked for goes with the wire that it stood at
-        assert!(live.set("lan.rate=none").is_ok());
+        assert!(live.set("lan.rate=none", &MemoryFiles::default()).is_ok());
         assert_eq!(live.direction(DirectionId(2)).unwrap().queue, None);
     }
 
@@ -361,7 +393,7 @@ mod tests {
     #[test]
     fn a_refused_change_changes_nothing() {
         let mut live = live();
-        assert!(live.set("wifi.loss={ random: 200% }").is_err());
+        assert!(live.set("wifi.loss={ random: 200% }", &MemoryFiles::default()).is_err());
         assert_eq!(live.direction(FORWARD), self::live().direction(FORWARD));
     }
 

@@ -134,8 +134,8 @@ fn the_users_fields_win_over_a_presets_side() {
     assert_eq!((forward.rate, backward.rate), (backward.rate, forward.rate));
     assert_eq!(forward.rate.to_owned(), crate::model::RateSpec::Constant("1Mbit".parse().unwrap()));
     assert_ne!(forward.queue, backward.queue); // the sides' own queues stay: dsl up 200 ms, down 100 ms
-    assert_eq!(forward.loss, LossSpec::Random("5%".parse().unwrap()));
-    assert_eq!(backward.loss, LossSpec::None);
+    assert_eq!(forward.loss, LossSpec::random("5%".parse().unwrap()));
+    assert_eq!(backward.loss, LossSpec::default());
     let down = good(&with_link("profile: dsl, user: b"));
     assert_eq!(down.plan.links[0].directions[0].rate, crate::model::RateSpec::Constant("50Mbit".parse().unwrap()));
     assert_eq!(down.plan.links[0].directions[1].rate, crate::model::RateSpec::Constant("10Mbit".parse().unwrap()));
@@ -169,7 +169,7 @@ fn round_trips_are_halved_and_displace_only_the_mean() {
         bad(&with_link("toward: { a: { rtt: 5ms } }")),
         ["4:37: unknown field `rtt` (`rtt` is of both directions: write `delay`, one way)"]
     );
-    let jitter = good(&with_link("rtt: 10ms, delay: { jitter: 1ms }")).plan.links[0].directions[0].delay;
+    let jitter = good(&with_link("rtt: 10ms, delay: { jitter: 1ms }")).plan.links[0].directions[0].delay.clone();
     let expected = DelaySpec { jitter: Duration::from_millis(1), ..DelaySpec::constant(Duration::from_millis(5)) };
     assert_eq!(jitter, expected);
 }
@@ -436,7 +436,7 @@ fn overrides_replace_what_the_file_says() {
     let resolved = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap();
     assert_eq!((resolved.plan.seed, resolved.scenario.name.as_str()), (99, "test"));
     assert_eq!(resolved.scenario.folder, Path::new("dir"));
-    assert_eq!(resolved.plan.links[0].directions[0].loss, LossSpec::Random("5%".parse().unwrap()));
+    assert_eq!(resolved.plan.links[0].directions[0].loss, LossSpec::random("5%".parse().unwrap()));
     let overrides = Overrides { params: vec![("x".into(), "5".into())], seed: None };
     let (told, sources) = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap_err();
     let first = told.iter().next().unwrap();

@@ -25,7 +25,7 @@ pub mod segmentation;
 pub mod summary;
 pub mod tcp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod udp;
 pub mod vlan;
 pub mod vnet;

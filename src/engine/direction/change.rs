@@ -5,7 +5,7 @@ use crate::engine::Change;
 use crate::engine::extras::{Extras, Streams};
 use crate::engine::sink::FrameSink;
 use crate::frame::DropCause;
-use crate::model::{Delay, Loss, RateSpec};
+use crate::model::{Delay, RateSpec};
 use crate::queue::Wire;
 use crate::units::Duration;
 
@@ -16,14 +16,21 @@ impl Direction {
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
-        (self.mtu, self.loss, self.delay) = (spec.mtu, Loss::new(spec.loss), Delay::new(spec.delay));
+        let need = self.need();
+        self.loss.set(&spec.loss, streams);
         Extras::set(&mut self.extras, &spec, streams);
+        if self.need() != need {
+            // frames that are inside by now meet no model that would have had to know of them at admission
+            self.book = self.need().make();
+        }
+        self.mtu = spec.mtu;
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+        let queueing = queueing(&spec);
+        self.delay = Delay::new(spec.delay);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
         let Queueing::Made(queue) = &mut self.queue else {
-            self.queue = queueing(&spec);
+            self.queue = queueing;
             return;
         };
         if self.wire != old {
@@ -63,8 +70,7 @@ impl Direction {
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors =
-                DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
             queue.clear(DropCause::LinkDown, around.pool, &mut doors);
         }
     }

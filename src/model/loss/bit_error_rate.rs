@@ -61,7 +61,8 @@ impl BitErrorRate {
 
     fn parse(text: &str) -> Result<BitErrorRate, String> {
         let text = text.trim();
-        let number = |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned());
+        let number =
+            |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned());
         let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
             if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
                 return Err(format!("`{text}` has no unit: write a bit error rate as `1e-6` or `1ppm`"));
@@ -187,7 +188,9 @@ mod tests {
                 assert!((ours - closed).abs() <= 1e-13 * closed, "{text}, {bits} bits: {ours} is not {closed}");
             }
         }
-        assert_eq!(rate("1e-18").unwrap().frame_loss(u64::MAX), 1.0);
+        let longest = rate("1e-18").unwrap().frame_loss(u64::MAX);
+        assert!((longest - (1.0 - (-18.446_744_073_709_552_f64).exp())).abs() < 1e-13);
+        assert_eq!(rate("1e-15").unwrap().frame_loss(u64::MAX), 1.0);
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl BurstSpec {
                         .unwrap_or_default();
                     let longer = u64::try_from(enough).ok().and_then(MeanLength::from_millionths);
                     match longer {
-                        Some(longer) => format!("write a `rate` of {most} or less, or a `mean_length` of {longer} or more"),
+                        Some(longer) => {
+                            format!("write a `rate` of {most} or less, or a `mean_length` of {longer} or more")
+                        }
                         None => format!("write a `rate` of {most} or less"),
                     }
                 }
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn rate_and_mean_length_are_as_asked() {
-        let all = lost(json!({"burst": {"rate": "5%", "mean_length": 4}}), 2_000_000);
+        let all = lost(json!({"burst": {"rate": "5%", "mean_length": 4}}), 2_200_000);
         // p = 0.05 / (0.95 · 4), r = 0.25: neighbours have the correlation 1 − p − r
         let rho = 1.0 - 0.05 / 3.8 - 0.25;
         assert_share(&all, 0.05, (1.0 + rho) / (1.0 - rho));

@@ -52,12 +52,16 @@ mod tests {
     #[test]
     fn exactly_every_nth_frame_is_lost() {
         let places = |n: u64| -> Vec<usize> {
-            lost(json!({ "every": n }), 20).iter().enumerate().filter(|(_, lost)| **lost).map(|(at, _)| at + 1).collect()
+            lost(json!({ "every": n }), 20)
+                .iter()
+                .enumerate()
+                .filter(|(_, lost)| **lost)
+                .map(|(at, _)| at + 1)
+                .collect()
         };
         assert_eq!(places(7), [7, 14]);
         assert_eq!(places(1), (1..=20).collect::<Vec<_>>());
-        assert_eq!(places(21), []);
-        assert_eq!(places(u64::MAX), []);
+        assert!(places(21).is_empty() && places(u64::MAX).is_empty());
         let last: EverySpec = from_json(json!(u64::MAX)).unwrap();
         assert!(last.is_lost(u64::MAX - 1) && !last.is_lost(u64::MAX) && !last.is_lost(0));
     }

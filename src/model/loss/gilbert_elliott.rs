@@ -57,8 +57,7 @@ impl GilbertElliottSpec {
 
     /// Whether no frame is ever lost.
     pub fn is_none(&self) -> bool {
-        self.good_loss == Probability::NEVER
-            && (self.bad_loss == Probability::NEVER || self.p == Probability::NEVER)
+        self.good_loss == Probability::NEVER && (self.bad_loss == Probability::NEVER || self.p == Probability::NEVER)
     }
 
     /// The mean burst is P(lost) / P(lost, and the next is not).

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::*;
 use crate::model::data::NamedFile;
+use crate::model::only::Only;
 use crate::units::Probability;
 
 /// Which frames are lost on the wire: those that any of these rules loses. Short forms: a probability, as in `loss: 1%`,
@@ -15,12 +16,15 @@ use crate::units::Probability;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LossSpec(pub Vec<LossRule>);
 
-/// One rule: a model.
+/// One rule: a model, and the frames that it applies to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LossRule {
     /// Which of its frames are lost.
     #[serde(flatten)]
     pub model: LossModel,
+    /// Which frames are its own; all where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
 }
 
 /// A model of loss.
@@ -48,6 +52,9 @@ pub enum LossModel {
 }
 
 impl LossSpec {
+    /// The most rules of one direction.
+    pub const MOST: usize = 16;
+
     /// Each frame by itself with this probability; no rule at all where it is 0.
     pub fn random(rate: Probability) -> LossSpec {
         match rate {
@@ -61,7 +68,7 @@ impl LossSpec {
         self.0.iter().all(|rule| rule.model.is_none())
     }
 
-    /// Shows every file that it names.
+    /// Visits every file that it takes a table from.
     pub fn files(&mut self, visit: &mut dyn FnMut(&mut dyn NamedFile)) {
         for rule in &mut self.0 {
             if let LossModel::Trace(trace) = &mut rule.model {
@@ -73,7 +80,7 @@ impl LossSpec {
 
 impl From<LossModel> for LossRule {
     fn from(model: LossModel) -> LossRule {
-        LossRule { model }
+        LossRule { model, only: None }
     }
 }
 
@@ -131,6 +138,9 @@ impl fmt::Display for LossSpec {
         for (nth, rule) in self.0.iter().enumerate() {
             f.write_str(if nth == 0 { "" } else { " + " })?;
             rule.model.fmt(f)?;
+            if let Some(only) = &rule.only {
+                write!(f, " of {only}")?;
+            }
         }
         Ok(())
     }
@@ -159,6 +169,7 @@ enum Tag {
     Frames,
     Outage,
     Trace,
+    Only,
 }
 
 impl Tag {
@@ -173,11 +184,13 @@ impl Tag {
             Tag::Frames => "frames",
             Tag::Outage => "outage",
             Tag::Trace => "trace",
+            Tag::Only => "only",
         }
     }
 
-    fn model<'de, A: MapAccess<'de>>(self, map: &mut A) -> Result<LossModel, A::Error> {
-        Ok(match self {
+    /// What stands under the key; `only` is not a model, and goes where it belongs.
+    fn read<'de, A: MapAccess<'de>>(self, map: &mut A, only: &mut Option<Only>) -> Result<Option<LossModel>, A::Error> {
+        Ok(Some(match self {
             Tag::Random => LossModel::Random(map.next_value()?),
             Tag::Burst => LossModel::Burst(map.next_value()?),
             Tag::GilbertElliott => LossModel::GilbertElliott(map.next_value()?),
@@ -187,7 +200,11 @@ impl Tag {
             Tag::Frames => LossModel::Frames(map.next_value()?),
             Tag::Outage => LossModel::Outage(map.next_value()?),
             Tag::Trace => LossModel::Trace(map.next_value()?),
-        })
+            Tag::Only => {
+                *only = Some(map.next_value()?);
+                return Ok(None);
+            }
+        }))
     }
 }
 
@@ -199,12 +216,12 @@ impl<'de> DeserializeSeed<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tag, D::Error> {
         let tag = Tag::deserialize(deserializer)?;
         match self.0 {
-            None => Ok(tag),
-            Some(first) => Err(de::Error::custom(format!(
+            Some(first) if !matches!(tag, Tag::Only) => Err(de::Error::custom(format!(
                 "`{}` cannot stand beside `{}` (choose one of them, or write a list of both)",
                 tag.name(),
                 first.name()
             ))),
+            _ => Ok(tag),
         }
     }
 }
@@ -234,14 +251,16 @@ impl<'de> Visitor<'de> for OneRule {
         self.visit_str(&number.to_string())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LossRule, A::Error> {
-        let mut chosen: Option<(Tag, LossModel)> = None;
+        let (mut chosen, mut only): (Option<(Tag, LossModel)>, _) = (None, None);
         while let Some(tag) = map.next_key_seed(Key(chosen.as_ref().map(|(tag, _)| *tag)))? {
-            chosen = Some((tag, tag.model(&mut map)?));
+            if let Some(model) = tag.read(&mut map, &mut only)? {
+                chosen = Some((tag, model));
+            }
         }
         let (_, model) = chosen.ok_or_else(|| {
             de::Error::custom("the map names no model: name one, as in `random: 1%`, or write `none` for no loss")
         })?;
-        Ok(model.into())
+        Ok(LossRule { model, only })
     }
 }
 
@@ -282,6 +301,10 @@ impl<'de> Deserialize<'de> for LossSpec {
                 while let Some(rule) = seq.next_element()? {
                     rules.push(rule);
                 }
+                if rules.len() > LossSpec::MOST {
+                    let message = format!("{} rules are more than {}", rules.len(), LossSpec::MOST);
+                    return Err(de::Error::custom(message));
+                }
                 Ok(LossSpec(rules))
             }
         }
@@ -315,6 +338,8 @@ struct RuleMap {
     outage: Option<OutageSpec>,
     /// A course over time, from a file.
     trace: Option<TraceSpec>,
+    /// Which frames the rule applies to, and counts. By default all.
+    only: Option<Only>,
 }
 
 impl JsonSchema for LossRule {
@@ -351,7 +376,7 @@ impl JsonSchema for LossSpec {
         let rule = generator.subschema_for::<LossRule>();
         schemars::json_schema!({
             "description": "Loss on the wire: `1%`, a map, a list of such, or `none`.",
-            "anyOf": [rule, { "const": "none" }, { "type": "array", "items": rule }],
+            "anyOf": [rule, { "const": "none" }, { "type": "array", "items": rule, "maxItems": LossSpec::MOST }],
         })
     }
 }
@@ -374,13 +399,15 @@ mod spec_tests {
             {"frames": [3, 7, "10-12"]},
             {"outage": {"up": "10s", "down": "500ms", "distribution": "exponential"}},
             {"trace": "loss.csv"},
+            {"random": "30%", "only": {"udp": 53}},
         ])
     }
 
     #[test]
     fn every_form_reads_and_writes_back() {
         let all: LossSpec = from_json(all_models()).unwrap();
-        assert_eq!(all.0.len(), 10);
+        assert_eq!(all.0.len(), 11);
+        assert!(all.0[10].only.is_some() && all.0[9].only.is_none());
         assert_eq!(serde_json::to_value(&all).unwrap(), all_models());
         for (rule, value) in all.0.iter().zip(all_models().as_array().unwrap()) {
             assert_eq!(from_json(value.clone()), Ok(LossSpec(vec![rule.clone()])), "alone it needs no list");
@@ -401,8 +428,11 @@ mod spec_tests {
         assert!(told(json!(0.5)).contains("could mean"));
         assert!(told(json!(5)).contains("write `5%`"));
         assert!(told(json!({"randm": "1%"})).contains("unknown variant `randm`"));
-        assert!(told(json!({"random": "1%", "every": 5})).contains("`every` cannot stand beside `random`"));
+        assert!(told(json!({"random": "1%", "every": 5})).contains("`random` cannot stand beside `every`"));
         assert!(told(json!({})).contains("names no model"));
+        assert!(told(json!({"only": "arp"})).contains("names no model"));
+        assert!(told(json!({"only": "arpp", "random": "1%"})).contains("arpp"));
+        assert!(told(json!(vec!["1%"; 17])).contains("17 rules are more than 16"));
         assert!(told(json!(["1%", "none"])).contains("stands alone"));
         assert!(told(json!(true)).contains("a loss probability"));
     }

@@ -162,12 +162,14 @@ impl Table for Course {
                 let message = format!("{count} columns where a time and a loss are expected, as in `12.5s, 1%`");
                 return Err(BadLine::at(line, message));
             };
-            let from: Duration = from.parse().map_err(|e: crate::units::ParseError| BadLine::at(line, e.to_string()))?;
+            let from: Duration =
+                from.parse().map_err(|e: crate::units::ParseError| BadLine::at(line, e.to_string()))?;
             let loss = loss.parse().map_err(|e: crate::units::ParseError| BadLine::at(line, e.to_string()))?;
             if let Some(last) = rows.last()
                 && from <= last.from
             {
-                let message = format!("{from} does not come after {} on line {}: time goes forward", last.from, last.line);
+                let message =
+                    format!("{from} does not come after {} on line {}: time goes forward", last.from, last.line);
                 return Err(BadLine::at(line, message));
             }
             rows.push(Row { from, loss, line });
