@@ -16,7 +16,7 @@ use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::{Delay, Order, RateSpec};
-use crate::queue::{Doors, Queue, QueueSpec, Wire};
+use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
 use crate::wire::summary::FrameSummary;
@@ -66,8 +66,8 @@ pub(crate) struct Direction {
 enum Queueing {
     /// No rate and no queue.
     None,
-    /// What the queue will be when the first frame waits.
-    Planned(QueueSpec),
+    /// The fifo that it will be when the first frame waits. Other disciplines are rare, and made at once.
+    Planned(FifoSpec),
     /// At work.
     Made(Box<Queue>),
 }
@@ -105,6 +105,7 @@ impl Direction {
         way: Way,
     ) -> Self {
         let streams = Streams { seed, link, way };
+        let wire = Wire { rate: spec.rate, framing: spec.framing };
         let mut direction = Direction {
             id,
             mtu: spec.mtu,
@@ -112,8 +113,8 @@ impl Direction {
             number: 0,
             in_service: None,
             carry: 0,
-            wire: Wire { rate: spec.rate, framing: spec.framing },
-            queue: queueing(spec),
+            wire,
+            queue: queueing(spec.queue, &wire, streams, Instant::ZERO),
             loss: Losses::new(&spec.loss, streams),
             loss_key: StreamKey::new(seed, link, way, "loss"),
             delay: Delay::new(spec.delay.clone()),
@@ -159,6 +160,11 @@ impl Direction {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn assert_nothing_is_left_in_the_book(&self) {
+        assert_eq!(self.book.as_ref().map_or(0, |book| book.len()), 0);
+    }
+
     /// Frames that draw no more.
     #[inline]
     fn settle(&mut self, number: u64, count: u64) {
@@ -172,7 +178,7 @@ impl Direction {
             mtu: self.mtu,
             queue: match &self.queue {
                 Queueing::None => None,
-                Queueing::Planned(spec) => Some(*spec),
+                Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
                 Queueing::Made(queue) => Some(queue.spec()),
             },
             rate: self.wire.rate,
@@ -243,7 +249,7 @@ impl Direction {
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
         let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
         if let Queueing::Planned(spec) = self.queue {
-            self.queue = Queueing::Made(Box::new(Queue::new(spec, &self.wire)));
+            self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
         let Queueing::Made(queue) = &mut self.queue else { panic!("a direction whose wire can be busy has a queue") };
         queue.offer(frame, &self.wire, around.pool, &mut doors);
@@ -333,7 +339,7 @@ impl Direction {
             self.tell(&fate.frame, FateKind::Duplicated, sent, around);
         }
         if fate.ahead {
-            self.line.push_alone(sent, fate.frame);
+            self.line.push_alone(sent, fate.frame, self.place_on_wire());
         } else {
             self.depart(fate.frame, 0, sent, alone, around);
         }
@@ -375,10 +381,18 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
+        let place = self.place_on_wire();
         if alone {
-            return self.line.push_alone(departure, frame);
+            return self.line.push_alone(departure, frame, place);
         }
-        self.line.push(departure, frame, around.coalesce, around.pool);
+        self.line.push(departure, frame, place, around.coalesce, around.pool);
+    }
+
+    /// The place of the next frame among all that went onto the line, from 0. A queue may serve frames in another order
+    /// than that of their numbers; only a frame that another overtakes behind the queue is reordered.
+    #[inline]
+    fn place_on_wire(&self) -> u64 {
+        self.counters.delivered.frames + self.line.frames()
     }
 
     /// The next event: the wire becomes free, or a run leaves. It may come early, when nothing is due yet, but never late.
@@ -435,7 +449,7 @@ impl Direction {
             } else {
                 self.survive(served.frame, served.done, around);
             }
-            self.serve_next(served.done, around.pool);
+            self.serve_next(served.done, around);
         }
     }
 
@@ -448,34 +462,37 @@ impl Direction {
         if self.line.next(coming, around.coalesce)? > around.now {
             return None;
         }
-        let Departing { frame, at } = self.line.pop()?;
+        let Departing { frame, at, place } = self.line.pop()?;
         debug_assert!(at <= around.now);
-        self.deliver(&frame, around);
+        self.deliver(&frame, place, around);
         Some(frame)
     }
 
     #[inline]
-    fn serve_next(&mut self, start: Instant, pool: &mut FramePool) {
+    fn serve_next<S: FrameSink>(&mut self, start: Instant, around: &mut Around<'_, S>) {
         let next = match &mut self.queue {
-            Queueing::Made(queue) => queue.take(&self.wire, pool),
+            Queueing::Made(queue) => {
+                let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, start, around.sink);
+                queue.take(start, &self.wire, around.pool, &mut doors)
+            }
             Queueing::None | Queueing::Planned(_) => None,
         };
         match next {
-            Some(frame) => self.serve(frame, start, pool),
+            Some(frame) => self.serve(frame, start, around.pool),
             None => self.carry = 0, // the next frame starts on a whole nanosecond
         }
     }
 
-    fn deliver<S: FrameSink>(&mut self, frame: &Frame, around: &mut Around<'_, S>) {
+    fn deliver<S: FrameSink>(&mut self, frame: &Frame, place: u64, around: &mut Around<'_, S>) {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
         self.counters.delay.record_among(around.now - frame.offered, count, around.fine);
-        let end = frame.number() + count;
-        if end <= self.counters.next_number {
+        let end = place + count;
+        if end <= self.counters.next_place {
             // a copy comes behind its original by nature
             self.counters.reordered += if frame.is_copy() { 0 } else { count };
         } else {
-            self.counters.next_number = end;
+            self.counters.next_place = end;
         }
         around.sink.fate(Fate {
             at: around.now,
@@ -496,11 +513,13 @@ impl Direction {
     }
 }
 
-fn queueing(spec: &DirectionSpec) -> Queueing {
-    match (spec.queue, spec.rate) {
-        (Some(queue), _) => Queueing::Planned(queue),
-        (None, RateSpec::Constant(_)) => Queueing::Planned(QueueSpec::DEFAULT),
+fn queueing(queue: Option<QueueSpec>, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
+    match (queue, wire.rate) {
         (None, RateSpec::Unlimited) => Queueing::None,
+        (queue, _) => match queue.unwrap_or(QueueSpec::DEFAULT) {
+            QueueSpec::Fifo(spec) => Queueing::Planned(spec),
+            other => Queueing::Made(Box::new(Queue::new(other, wire, streams.key("queue"), now))),
+        },
     }
 }
 
@@ -550,5 +569,17 @@ impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
             view: pool.view(&frame),
         });
         pool.release(frame);
+    }
+
+    fn marked(&mut self, frame: &Frame, pool: &FramePool) {
+        self.counters.marked += frame.count();
+        self.sink.fate(Fate {
+            at: self.now,
+            place: Place::Direction(self.id),
+            number: frame.number,
+            frames: frame.count(),
+            kind: FateKind::Marked,
+            view: pool.view(frame),
+        });
     }
 }
