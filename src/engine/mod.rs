@@ -6,14 +6,17 @@
 //! input. So results depend only on the timed inputs, never on how calls of [`Engine::advance`] slice time, and an engine
 //! that is called late is late only towards the outside.
 
+mod book;
 mod command;
 mod counters;
 mod direction;
 mod events;
 mod extras;
 mod line;
+mod losses;
 mod medium;
 mod plan;
+mod scope;
 mod sink;
 mod times;
 

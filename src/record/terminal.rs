@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
-use crate::model::{Distribution, LossSpec, Order, RateSpec};
+use crate::model::{Distribution, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -88,14 +88,14 @@ pub fn requested(spec: &DirectionSpec) -> String {
             words.push("half-duplex".into());
         }
     }
-    if let LossSpec::Random(p) = spec.loss {
-        words.push(format!("loss {p}"));
+    if !spec.loss.is_none() {
+        words.push(format!("loss {}", spec.loss));
     }
     if !spec.corrupt.is_none() {
         words.push(format!("corrupt {}", spec.corrupt.probability.0));
     }
     if !spec.duplicate.is_none() {
-        words.push(format!("duplicate {}", spec.duplicate.0.0));
+        words.push(format!("duplicate {}", spec.duplicate.probability.0));
     }
     if !spec.reorder.is_none() {
         words.push(format!("reorder {}", spec.reorder.probability.0));
