@@ -22,7 +22,7 @@ links:
     delay: { mean: 20ms, jitter: 5ms }
     rate: 8Mbit
     loss: $loss
-    toward: { alice: { delay: 20ms, duplicate: 1%, corrupt: 1% } }
+    toward: { alice: { delay: { jitter: 0ms }, duplicate: 1%, corrupt: 1% } }
   wire: { ends: [alice, bob], delay: 1ms }
 ";
 
@@ -211,9 +211,11 @@ fn what_cannot_be_written_is_told() {
 
 #[test]
 fn a_thousand_links_are_shown_in_short() {
-    let links: String = (0..1000).map(|n| format!("  l{n}: {{ ends: [a, b], delay: {}ms }}\n", n % 30 + 1)).collect();
+    let nodes: String = (0..=1000).map(|n| format!("  s{n}: switch\n")).collect();
+    let link = |n: u32| format!("  l{n}: {{ ends: [s{n}, s{}], delay: {}ms }}\n", n + 1, n % 30 + 1);
+    let links: String = (0..1000).map(link).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let scenario = format!("longwire: 1\nnodes: {{ a: switch, b: switch }}\nlinks:\n{links}");
+    let scenario = format!("longwire: 1\nnodes:\n{nodes}links:\n{links}");
     fs::write(folder.path().join("many.yaml"), scenario).expect("written");
     let told = shown(folder.path(), &["many.yaml", "--frames", "100"]);
     assert_eq!(told.matches("both ways alike").count(), 20, "{told}");

@@ -52,7 +52,7 @@ pub struct Shown {
     pub traffic: Traffic,
     /// The delay model's own draws, before order is kept, without queue and wire. What was delivered is `met.delay_ns`.
     pub drawn_ns: Option<Percentiles>,
-    /// Both delays in bins; `None` where no two frames differ, or none arrives.
+    /// Both delays in bins; `None` where neither differs from frame to frame.
     pub delay_histogram: Option<Histogram>,
     /// Frames that do not arrive.
     pub lost: Lost,

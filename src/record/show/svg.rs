@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use plotters::chart::{ChartBuilder, SeriesLabelPosition};
+use plotters::chart::ChartBuilder;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{PathElement, Rectangle};
@@ -18,6 +18,11 @@ use crate::record::terminal::{rate, requested, time};
 const WIDTH: u32 = 960;
 const HEAD: u32 = 64;
 const PANEL: u32 = 280;
+/// What the second axis of the first panel takes, so that all end alike.
+const RIGHT: u32 = 68;
+/// Where the title of a panel stands, and the room for it.
+const AT: (i32, i32) = (16, 10);
+const TOP: u32 = 40;
 
 // blue and orange of the Okabe–Ito palette, which colour-blind people tell apart too
 const DRAWN: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
@@ -67,7 +72,7 @@ fn printable(text: &str) -> String {
 }
 
 fn say(area: &Area<'_>, title: &str, words: &str) -> Drawn {
-    area.draw_text(title, &font(18), (16, 8))?;
+    area.draw_text(title, &font(18), AT)?;
     area.draw_text(words, &font(16), (72, 60))?;
     Ok(())
 }
@@ -89,9 +94,10 @@ fn delays(area: &Area<'_>, shown: &Shown) -> Drawn {
     let most =
         [drawn, delivered].iter().flat_map(|b| b.bins.iter().map(|n| share_of(*n, b.total()))).fold(0.0, f64::max);
     let x = edge(0)..edge(drawn.bins.len());
+    area.draw_text(TITLE, &font(18), AT)?;
     let mut chart = ChartBuilder::on(area)
-        .caption(TITLE, font(18))
         .margin(12)
+        .margin_top(TOP)
         .x_label_area_size(40)
         .y_label_area_size(64)
         .right_y_label_area_size(56)
@@ -123,21 +129,13 @@ fn delays(area: &Area<'_>, shown: &Shown) -> Drawn {
         chart.draw_series(binned.bins.iter().enumerate().filter(|(_, n)| **n > 0).map(|(n, frames)| {
             Rectangle::new([(edge(n), 0.0), (edge(n + 1), share_of(*frames, all))], color.mix(0.45).filled())
         }))?;
-        chart
-            .draw_secondary_series(LineSeries::new(
-                cumulative(binned).enumerate().map(|(n, y)| (edge(n), y)),
-                color.stroke_width(2),
-            ))?
-            .label(label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color.stroke_width(3)));
+        let line = cumulative(binned).enumerate().map(|(n, share)| (edge(n), share));
+        chart.draw_secondary_series(LineSeries::new(line, color.stroke_width(2)))?;
+        // beside the title, where no line is in its way
+        let x = if color == DRAWN { 640 } else { 780 };
+        area.draw(&PathElement::new([(x, 22), (x + 24, 22)], color.stroke_width(4)))?;
+        area.draw_text(label, &font(14), (x + 32, 14))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::MiddleRight)
-        .background_style(GROUND.mix(0.8))
-        .border_style(MESH)
-        .label_font(font(14))
-        .draw()?;
     Ok(())
 }
 
@@ -165,13 +163,15 @@ fn runs(area: &Area<'_>, shown: &Shown) -> Drawn {
             [from, to] => format!("{from}–{to}"),
         })
         .collect();
-    let count = groups.len();
+    // few bars stay bars
+    let count = groups.len().max(8);
+    area.draw_text(TITLE, &font(18), AT)?;
     let mut chart = ChartBuilder::on(area)
-        .caption(TITLE, font(18))
         .margin(12)
+        .margin_top(TOP)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .right_y_label_area_size(56)
+        .margin_right(RIGHT)
         .build_cartesian_2d(0.0..count as f64, 0.0..most * 1.15)?;
     chart
         .configure_mesh()
@@ -222,12 +222,13 @@ fn rates(area: &Area<'_>, shown: &Shown) -> Drawn {
         _ => (1e9, "Gbit/s"),
     };
     let x = |n: usize| n as f64 * over_time.slice_ns as f64 / scale as f64;
+    area.draw_text(&title, &font(18), AT)?;
     let mut chart = ChartBuilder::on(area)
-        .caption(title, font(18))
         .margin(12)
+        .margin_top(TOP)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .right_y_label_area_size(56)
+        .margin_right(RIGHT)
         .build_cartesian_2d(0.0..x(count), 0.0..most as f64 / per * 1.08)?;
     chart
         .configure_mesh()

@@ -139,9 +139,9 @@ fn arrived(shown: &Shown) -> String {
 
 fn write_delay(out: &mut String, shown: &Shown) -> std::fmt::Result {
     let (drawn, met) = (shown.drawn_ns.as_ref(), shown.met.delay_ns.as_ref());
-    if let (Some(histogram), true) = (&shown.delay_histogram, drawn.is_some() || met.is_some()) {
+    if let Some(histogram) = &shown.delay_histogram {
         let columns = ["min", "p50", "p90", "p99", "p99.9", "max", "mean"];
-        writeln!(out, "{}", label("delay") + &columns.map(|name| format!("{name:>12}")).concat())?;
+        writeln!(out, "{}", label("delay") + &columns.map(|name| format!("{name:>11}")).concat())?;
         // they are the same, frame by frame, where nothing waits and order is free or no frame would overtake
         let same = drawn == met && histogram.drawn == histogram.delivered;
         if same {
@@ -152,15 +152,20 @@ fn write_delay(out: &mut String, shown: &Shown) -> std::fmt::Result {
         writeln!(out, "{}", percentiles("as delivered", met))?;
         return write_histogram(out, histogram, false);
     }
-    match met.or(drawn) {
-        Some(all) => writeln!(out, "{}", label("delay") + &format!("{} for each frame", time(all.min))),
-        None => writeln!(out, "{}none arrives", label("delay")),
-    }
+    let words = match (drawn, met) {
+        (Some(drawn), Some(met)) if drawn.min != met.min => {
+            format!("{} as drawn, {} as delivered, for each frame", time(drawn.min), time(met.min))
+        }
+        (_, Some(met)) => format!("{} for each frame", time(met.min)),
+        (Some(drawn), None) => format!("{} as drawn for each frame, but none arrives", time(drawn.min)),
+        (None, None) => "none arrives".to_owned(),
+    };
+    writeln!(out, "{}{words}", label("delay"))
 }
 
 fn percentiles(name: &str, of: Option<&Percentiles>) -> String {
     let Some(p) = of else { return label(name) + "none arrives" };
-    label(name) + &[p.min, p.p50, p.p90, p.p99, p.p999, p.max, p.mean].map(|ns| format!("{:>12}", time(ns))).concat()
+    label(name) + &[p.min, p.p50, p.p90, p.p99, p.p999, p.max, p.mean].map(|ns| format!("{:>11}", time(ns))).concat()
 }
 
 /// One or two bars a line, each as long as its share of the frames.
@@ -174,25 +179,42 @@ fn write_histogram(out: &mut String, histogram: &Histogram, same: bool) -> std::
     let most = drawn.iter().chain(&met).copied().max().unwrap_or(0);
     let (all_drawn, all_met) = (histogram.drawn.total(), histogram.delivered.total());
     let one = |style: Style, n: u64, all: u64| {
-        format!("{style}{}{style:#} {:>8}", bars::horizontal(n, most, bar), share(n, all))
+        format!("{style}{}{style:#} {:>8}", bars::horizontal(n, most, bar), percent(n, all))
     };
     let line = |name: &str, a: u64, b: u64| {
         let second = if same { String::new() } else { format!("   {}", one(MET, b, all_met)) };
         format!("{name:>26}  {}{second}", one(DRAWN, a, all_drawn)).trim_end().to_owned()
     };
     if !same {
-        writeln!(out, "{:>26}  {:bar$} {:>8}   {}", "", "as drawn", "", "as delivered")?;
+        writeln!(out, "{:>26}  {:bar$} {:>8}   as delivered", "", "as drawn", "")?;
     }
     if histogram.drawn.below + histogram.delivered.below > 0 {
         writeln!(out, "{}", line("shorter", histogram.drawn.below, histogram.delivered.below))?;
     }
-    for (n, (a, b)) in drawn.iter().zip(&met).enumerate() {
-        writeln!(out, "{}", line(&format!("{} … {}", edges[n], edges[n + 1]), *a, *b))?;
+    let mut n = 0;
+    while n < drawn.len() {
+        let empty = (n..drawn.len()).take_while(|n| drawn[*n] + met[*n] == 0).count();
+        if empty >= 3 {
+            writeln!(out, "{:>26}", "…")?;
+            n += empty;
+        } else {
+            writeln!(out, "{}", line(&format!("{} … {}", edges[n], edges[n + 1]), drawn[n], met[n]))?;
+            n += 1;
+        }
     }
     if histogram.drawn.above + histogram.delivered.above > 0 {
         writeln!(out, "{}", line("longer", histogram.drawn.above, histogram.delivered.above))?;
     }
     Ok(())
+}
+
+/// A share in a column of shares; nothing for none.
+fn percent(part: u64, whole: u64) -> String {
+    match part as f64 / whole.max(1) as f64 * 100.0 {
+        _ if part == 0 => String::new(),
+        share if share < 0.005 => "<0.01 %".into(),
+        share => format!("{share:.2} %"),
+    }
 }
 
 /// The edges of bins, in one unit and with as many digits as their width needs.
@@ -217,11 +239,10 @@ pub(super) fn unit(ns: u64) -> (u64, &'static str) {
 
 fn write_lost(out: &mut String, lost: &Lost) -> std::fmt::Result {
     let Lost { asked, share, bounds: [low, high], .. } = lost;
-    let percent = |share: f64| four_digits(share * 100.0);
+    let digits = |share: f64| four_digits(share * 100.0);
     if asked.is_none_or(|asked| asked > 0.0) || *share > 0.0 {
-        let asked = asked.map(|asked| format!(", {} % in the long run", percent(asked))).unwrap_or_default();
-        let met =
-            format!("{} % of the frames (95 %: {} … {} %){asked}", percent(*share), percent(*low), percent(*high));
+        let asked = asked.map(|asked| format!(", {} % in the long run", digits(asked))).unwrap_or_default();
+        let met = format!("{} % of the frames (95 %: {} … {} %){asked}", digits(*share), digits(*low), digits(*high));
         wrapped(out, "loss", &met, ", ")?;
     }
     let groups = lost.grouped_runs();

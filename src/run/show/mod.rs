@@ -183,10 +183,8 @@ fn over_time(outcome: &Outcome, traffic: &Traffic, greedy: bool) -> RateOverTime
     let slice_ns = span.div_ceil(slices);
     let shortest = arrived.iter().map(|(_, delay)| *delay).min().unwrap_or(0);
     let mut counts = vec![0u64; span.div_ceil(slice_ns) as usize];
-    for (at, _) in arrived {
-        if let Some(count) = counts.get_mut(((at - shortest) / slice_ns) as usize) {
-            *count += 1;
-        }
+    for at in arrived.iter().map(|(at, _)| at - shortest).filter(|at| *at < span) {
+        counts[(at / slice_ns) as usize] += 1;
     }
     let bps = |frames: u64, ns: u64| {
         let bits = u128::from(frames) * u128::from(traffic.frame_bytes) * 8 * u128::from(NANOS_PER_SEC);

@@ -125,7 +125,8 @@ impl Lone {
                     break; // what the queue refuses now it would refuse again
                 }
             }
-            let passed = offered - refused - self.engine.inside(self.direction);
+            let copies = self.engine.counters(self.direction).duplicated;
+            let passed = offered + copies - refused - self.engine.inside(self.direction);
             if offered >= most || (passed >= frames && self.now >= Instant::ZERO + span) {
                 break;
             }

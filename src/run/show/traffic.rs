@@ -61,12 +61,11 @@ struct Carried {
 
 /// What the wire of a direction carries, measured: whatever its rate depends on. `None` where nothing passes.
 fn carried(seed: u64, link: &LinkPlan, way: Way, frames: u64, packet: u64) -> Option<Carried> {
-    let asked = &link.directions[way as usize];
-    let mut alone = DirectionSpec::default();
-    (alone.rate, alone.queue, alone.framing) = (asked.rate.clone(), asked.queue.clone(), asked.framing);
-    let span = span(&alone);
     let mut link = link.clone();
-    link.directions[way as usize] = alone;
+    let asked = std::mem::take(&mut link.directions[way as usize]);
+    let alone = &mut link.directions[way as usize];
+    (alone.rate, alone.queue, alone.framing) = (asked.rate, asked.queue, asked.framing);
+    let span = span(alone);
     let outcome = Lone::new(seed, link, way, datagram(packet)).greedily(frames, span, most(frames));
     let passed = outcome.arrived_by_end();
     (passed > 0 && outcome.end.as_nanos() > 0)
