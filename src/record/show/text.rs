@@ -109,7 +109,7 @@ fn offered(traffic: &Traffic) -> String {
     let load =
         wire_bps.map_or_else(String::new, |wire| format!(", {} of what the wire carries", share(offered_bps, wire)));
     format!(
-        "{} frames of {} bytes, one each {}, {}{load}, for {}",
+        "{} frames of {} bytes, one every {}, {}{load}, for {}",
         grouped(frames),
         grouped(frame_bytes),
         time(every_ns),
