@@ -16,7 +16,7 @@ pub(crate) struct Streams<'a> {
 }
 
 impl Streams<'_> {
-    fn key(&self, model: &str) -> StreamKey {
+    pub(crate) fn key(&self, model: &str) -> StreamKey {
         StreamKey::new(self.seed, self.link, self.way, model)
     }
 }

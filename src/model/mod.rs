@@ -8,6 +8,7 @@ pub mod delay;
 pub mod duplicate;
 pub mod form;
 pub mod loss;
+pub mod only;
 pub mod rate;
 pub mod reorder;
 
@@ -16,5 +17,6 @@ pub use corrupt::CorruptSpec;
 pub use delay::{Delay, DelaySpec, Distribution, Order};
 pub use duplicate::DuplicateSpec;
 pub use loss::{Loss, LossSpec};
+pub use only::Only;
 pub use rate::{Framing, RateSpec};
 pub use reorder::{Reorder, ReorderSpec};

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::gso::{Gso, GsoKind, PartialChecksum};
 
 /// The ones' complement sum, word by word as RFC 1071 defines it.
-pub(super) fn naive_sum(bytes: &[u8]) -> u16 {
+pub(crate) fn naive_sum(bytes: &[u8]) -> u16 {
     let mut sum = 0u32;
     for pair in bytes.chunks(2) {
         sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
@@ -19,37 +19,37 @@ pub(super) fn naive_sum(bytes: &[u8]) -> u16 {
 
 /// A super-frame, and what was put into it.
 #[derive(Clone, Debug)]
-pub(super) struct Train {
-    pub(super) frame: Vec<u8>,
-    pub(super) l3: usize,
-    pub(super) l4: usize,
-    pub(super) header: usize,
-    pub(super) gso: Gso,
-    pub(super) partial: Option<PartialChecksum>,
+pub(crate) struct Train {
+    pub(crate) frame: Vec<u8>,
+    pub(crate) l3: usize,
+    pub(crate) l4: usize,
+    pub(crate) header: usize,
+    pub(crate) gso: Gso,
+    pub(crate) partial: Option<PartialChecksum>,
 }
 
 /// What varies between trains.
 #[derive(Clone, Debug)]
-pub(super) struct Spec {
-    pub(super) kind: GsoKind,
-    pub(super) tags: usize,
+pub(crate) struct Spec {
+    pub(crate) kind: GsoKind,
+    pub(crate) tags: usize,
     /// Words of IPv4 options; or one extension header for each: hop-by-hop, routing, destination.
-    pub(super) network_options: usize,
+    pub(crate) network_options: usize,
     /// Words of TCP options.
-    pub(super) tcp_options: usize,
-    pub(super) flags: u8,
-    pub(super) seq: u32,
-    pub(super) id: u16,
-    pub(super) dont_fragment: bool,
-    pub(super) tos: u8,
-    pub(super) size: u16,
-    pub(super) payload: Vec<u8>,
-    pub(super) partial: bool,
+    pub(crate) tcp_options: usize,
+    pub(crate) flags: u8,
+    pub(crate) seq: u32,
+    pub(crate) id: u16,
+    pub(crate) dont_fragment: bool,
+    pub(crate) tos: u8,
+    pub(crate) size: u16,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) partial: bool,
 }
 
 impl Train {
     /// A train without tags and options.
-    pub(super) fn plain(kind: GsoKind, size: u16, payload_len: usize) -> Train {
+    pub(crate) fn plain(kind: GsoKind, size: u16, payload_len: usize) -> Train {
         Spec {
             kind,
             tags: 0,
@@ -68,7 +68,7 @@ impl Train {
     }
 
     /// The sum of the pseudo header for `len` bytes of transport, of the addresses in `frame`.
-    pub(super) fn pseudo(kind: GsoKind, frame: &[u8], l3: usize, len: usize) -> Vec<u8> {
+    pub(crate) fn pseudo(kind: GsoKind, frame: &[u8], l3: usize, len: usize) -> Vec<u8> {
         let protocol = if kind.is_tcp() { 6 } else { 17 };
         let addresses = if kind.is_v4() { &frame[l3 + 12..l3 + 20] } else { &frame[l3 + 8..l3 + 40] };
         [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, protocol]].concat()
@@ -76,7 +76,7 @@ impl Train {
 }
 
 impl Spec {
-    pub(super) fn build(self) -> Train {
+    pub(crate) fn build(self) -> Train {
         let (v4, is_tcp) = (self.kind.is_v4(), self.kind.is_tcp());
         let protocol = if is_tcp { 6 } else { 17 };
         let mut f = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
@@ -142,7 +142,7 @@ impl Spec {
 }
 
 /// Any train of up to 6,000 bytes of payload and about 60 frames.
-pub(super) fn train() -> impl Strategy<Value = Train> {
+pub(crate) fn train() -> impl Strategy<Value = Train> {
     let kind = prop_oneof![Just(GsoKind::Tcp4), Just(GsoKind::Tcp6), Just(GsoKind::Udp4), Just(GsoKind::Udp6)];
     let shape = (kind, 0usize..3, 0usize..11, 0usize..11);
     let fields = (any::<u8>(), any::<u32>(), any::<u16>(), any::<bool>(), any::<u8>(), any::<bool>());
@@ -158,7 +158,7 @@ pub(super) fn train() -> impl Strategy<Value = Train> {
 }
 
 /// Frames of the kinds that hosts send, one of each.
-pub(super) fn real_frames() -> Vec<Vec<u8>> {
+pub(crate) fn real_frames() -> Vec<Vec<u8>> {
     let hex = |text: &str| -> Vec<u8> {
         let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
         digits.chunks(2).map(|d| u8::from_str_radix(core::str::from_utf8(d).unwrap(), 16).unwrap()).collect()

@@ -20,19 +20,19 @@ impl Direction {
         self.mtu = spec.mtu;
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
-        let queueing = queueing(&spec);
+        let planned = spec.queue;
         (self.loss, self.delay) = (Loss::new(spec.loss), Delay::new(spec.delay));
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         let Queueing::Made(queue) = &mut self.queue else {
-            self.queue = queueing;
+            self.queue = queueing(planned, &self.wire, streams, around.now);
             return;
         };
         if self.wire != old {
-            queue.rewire(&old, &self.wire, around.pool, &mut doors);
+            queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
         }
         if let Some(new) = change.queue {
-            queue.set(new, &self.wire, around.pool, &mut doors);
+            queue.set(new, around.now, &self.wire, streams.key("queue"), around.pool, &mut doors);
         }
     }
 
@@ -67,7 +67,7 @@ impl Direction {
         if let Queueing::Made(queue) = &mut self.queue {
             let mut doors =
                 DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
-            queue.clear(DropCause::LinkDown, around.pool, &mut doors);
+            queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }
 
