@@ -2,8 +2,10 @@
 //! reordering. In the order of physics: behind loss, before and at propagation.
 
 use super::DirectionSpec;
+use super::book::{Book, Entry};
+use super::scope::{Need, OwnNumbers, Scope, bit};
 use crate::frame::{Frame, FramePool};
-use crate::model::{CorruptSpec, DuplicateSpec, Reorder};
+use crate::model::{Corrupt, CorruptSpec, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
 use crate::rng::{StreamKey, Way};
 use crate::wire::summary::FrameSummary;
 
@@ -16,6 +18,7 @@ pub(crate) struct Streams<'a> {
 }
 
 impl Streams<'_> {
+    /// The random stream of a model.
     pub(crate) fn key(&self, model: &str) -> StreamKey {
         StreamKey::new(self.seed, self.link, self.way, model)
     }
@@ -24,12 +27,15 @@ impl Streams<'_> {
 /// The models of one direction that has any of them.
 #[derive(Debug)]
 pub(crate) struct Extras {
-    corrupt: CorruptSpec,
+    corrupt: Corrupt,
     corrupt_key: StreamKey,
-    duplicate: DuplicateSpec,
+    corrupt_scope: Scope,
+    duplicate: Duplicate,
     duplicate_key: StreamKey,
+    duplicate_scope: Scope,
     reorder: Reorder,
     reorder_key: StreamKey,
+    reorder_scope: Scope,
 }
 
 /// What became of a frame.
@@ -55,13 +61,19 @@ impl Extras {
     pub(crate) fn new(spec: &DirectionSpec, streams: Streams<'_>) -> Option<Box<Extras>> {
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
         some.then(|| {
+            let corrupt = Corrupt::new(spec.corrupt.clone());
+            let duplicate = Duplicate::new(spec.duplicate.clone());
+            let reorder = Reorder::new(spec.reorder.clone());
             Box::new(Extras {
-                corrupt: spec.corrupt.clone(),
                 corrupt_key: streams.key("corrupt"),
-                duplicate: spec.duplicate,
+                corrupt_scope: Scope::new(bit::CORRUPT, spec.corrupt.only.as_ref(), corrupt.is_stateful()),
+                corrupt,
                 duplicate_key: streams.key("duplicate"),
-                reorder: Reorder::new(spec.reorder.clone()),
+                duplicate_scope: Scope::new(bit::DUPLICATE, spec.duplicate.only.as_ref(), duplicate.is_stateful()),
+                duplicate,
                 reorder_key: streams.key("reorder"),
+                reorder_scope: Scope::new(bit::REORDER, spec.reorder.only.as_ref(), reorder.is_stateful()),
+                reorder,
             })
         })
     }
@@ -70,37 +82,71 @@ impl Extras {
     pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, streams: Streams<'_>) {
         match (extras.as_mut(), Extras::new(spec, streams)) {
             (Some(old), Some(_)) => {
-                (old.corrupt, old.duplicate) = (spec.corrupt.clone(), spec.duplicate);
+                old.corrupt.set(spec.corrupt.clone());
+                old.corrupt_scope.set(spec.corrupt.only.as_ref(), old.corrupt.is_stateful());
+                old.duplicate.set(spec.duplicate.clone());
+                old.duplicate_scope.set(spec.duplicate.only.as_ref(), old.duplicate.is_stateful());
                 old.reorder.set(spec.reorder.clone());
+                old.reorder_scope.set(spec.reorder.only.as_ref(), old.reorder.is_stateful());
             }
             (_, new) => *extras = new,
         }
     }
 
     pub(crate) fn corrupt(&self) -> &CorruptSpec {
-        &self.corrupt
+        self.corrupt.spec()
     }
 
-    pub(crate) fn duplicate(&self) -> DuplicateSpec {
-        self.duplicate
+    pub(crate) fn duplicate(&self) -> &DuplicateSpec {
+        self.duplicate.spec()
     }
 
-    pub(crate) fn reorder(&self) -> &Reorder {
-        &self.reorder
+    pub(crate) fn reorder(&self) -> &ReorderSpec {
+        self.reorder.spec()
+    }
+
+    pub(crate) fn need(&self, need: &mut Need) {
+        for scope in [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope] {
+            scope.need(need);
+        }
+    }
+
+    /// Which models apply to a frame, one bit each.
+    pub(crate) fn applies(&self, frame: &FrameSummary) -> u32 {
+        [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope].map(|scope| scope.applies(frame)).iter().sum()
+    }
+
+    /// Takes the next wire frame in.
+    pub(crate) fn admit(&mut self, number: u64, entry: &mut Entry, own: &mut OwnNumbers) {
+        let (corrupt, duplicate, reorder) = (&mut self.corrupt, &mut self.duplicate, &mut self.reorder);
+        let keys = (self.corrupt_key, self.duplicate_key, self.reorder_key);
+        self.corrupt_scope.admit(number, entry, own, |n| corrupt.admit(|| keys.0.frame(n, 0)));
+        self.duplicate_scope.admit(number, entry, own, |n| duplicate.admit(|| keys.1.frame(n, 0)));
+        self.reorder_scope.admit(number, entry, own, |n| reorder.admit(|| keys.2.frame(n, 0)));
     }
 
     /// Draws the fate of a single wire frame.
-    pub(crate) fn send(&mut self, mut frame: Frame, pool: &mut FramePool) -> Sent {
+    pub(crate) fn send(&mut self, mut frame: Frame, pool: &mut FramePool, book: Option<&Book>, need: Need) -> Sent {
         let number = frame.number;
-        let bits = self.corrupt.draw(|| self.corrupt_key.frame(number, 0));
+        let bits = self
+            .corrupt_scope
+            .find(number, book, need)
+            .and_then(|(n, mark)| self.corrupt.draw(mark, || self.corrupt_key.frame(n, 0)));
         let corrupted = bits.is_some();
         if let Some(mut rng) = bits {
             frame = pool.materialize(frame);
             let (from, total) = exposed(pool, &frame);
-            self.corrupt.flip(&mut rng, total - from, |at, mask| pool.flip(&frame, from + at, mask));
+            self.corrupt.spec().flip(&mut rng, total - from, |at, mask| pool.flip(&frame, from + at, mask));
         }
-        let copy = self.duplicate.0.picks(|| self.duplicate_key.frame(number, 0)).then(|| pool.share(&frame));
-        let ahead = self.reorder.draw(|| self.reorder_key.frame(number, 0));
+        let twice = self
+            .duplicate_scope
+            .find(number, book, need)
+            .is_some_and(|(n, mark)| self.duplicate.picks(mark, || self.duplicate_key.frame(n, 0)));
+        let copy = twice.then(|| pool.share(&frame));
+        let ahead = self
+            .reorder_scope
+            .find(number, book, need)
+            .is_some_and(|(n, mark)| self.reorder.is_ahead(mark, || self.reorder_key.frame(n, 0)));
         Sent { frame, corrupted, copy, ahead }
     }
 }
@@ -116,7 +162,7 @@ fn exposed(pool: &FramePool, frame: &Frame) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Chance, ReorderSpec};
+    use crate::model::Chance;
     use crate::units::Probability;
 
     const STREAMS: Streams<'static> = Streams { seed: 1, link: "link", way: Way::Forward };
@@ -135,14 +181,14 @@ mod tests {
     #[test]
     fn corruption_flips_one_bit_behind_the_network_header_and_leaves_the_original_alone() {
         let always = Chance(Probability::ALWAYS);
-        let spec = DirectionSpec { corrupt: CorruptSpec { probability: always, bits: 1 }, ..DirectionSpec::default() };
+        let spec = DirectionSpec { corrupt: CorruptSpec::independent(always, 1), ..DirectionSpec::default() };
         let mut extras = Extras::new(&spec, STREAMS).unwrap();
         let mut pool = FramePool::default();
         for number in 0..500 {
             let mut frame = pool.store(&udp()).unwrap();
             frame.number = number;
             let shared = pool.share(&frame);
-            let sent = extras.send(frame, &mut pool);
+            let sent = extras.send(frame, &mut pool, None, Need::default());
             assert!(sent.corrupted && sent.is_alone());
             let (now, before) = (pool.view(&sent.frame).to_vec(), pool.view(&shared).to_vec());
             assert_eq!(before, udp());
@@ -160,7 +206,7 @@ mod tests {
         let mut spec = DirectionSpec::default();
         let mut extras = Extras::new(&spec, STREAMS);
         assert!(extras.is_none());
-        spec.reorder = ReorderSpec { probability: Chance(Probability::ALWAYS), gap: 3 };
+        spec.reorder = ReorderSpec::independent(Chance(Probability::ALWAYS), 3);
         Extras::set(&mut extras, &spec, STREAMS);
         assert!(extras.is_some());
         spec.reorder = ReorderSpec::default();

@@ -73,7 +73,10 @@ mod tests {
             for direction in directions {
                 assert_ne!(direction.spec.rate, RateSpec::Unlimited, "{name}");
                 assert_ne!(direction.spec.delay, DelaySpec::constant(Duration::ZERO), "{name}");
-                assert_eq!(direction.spec.loss == LossSpec::None, !profile::get(name).unwrap().text.contains("loss:"));
+                assert_eq!(
+                    direction.spec.loss == LossSpec::default(),
+                    !profile::get(name).unwrap().text.contains("loss:")
+                );
             }
         }
     }

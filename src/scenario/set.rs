@@ -111,8 +111,13 @@ impl LiveLinks {
         if !FIELDS.contains(field) && *field != "rtt" {
             let known = FIELDS.into_iter().chain(["rtt"]);
             let known: Vec<_> = known.collect();
-            let error = Diagnostic::error(*span, format!("unknown field `{field}`"));
-            argument.told.push(error.help(suggestion(field, known.iter().copied())));
+            let error = match *field {
+                "half_duplex" => Diagnostic::error(*span, "`half_duplex` does not change while a run is up")
+                    .help("change it in the scenario"),
+                _ => Diagnostic::error(*span, format!("unknown field `{field}`"))
+                    .help(suggestion(field, known.iter().copied())),
+            };
+            argument.told.push(error);
             return None;
         }
         let mut changes = Vec::new();
@@ -322,7 +327,7 @@ mod tests {
     #[test]
     fn a_change_hits_both_directions_unless_it_names_one() {
         let mut live = live();
-        let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
+        let loss = |text: &str| Some(LossSpec::random(text.parse().unwrap()));
         let change = |loss| Change { loss, ..Change::default() };
         assert_eq!(
             live.set("wifi.loss=10%", &MemoryFiles::default()).unwrap(),
@@ -334,7 +339,7 @@ mod tests {
         );
         assert_eq!(
             live.set("wifi.toward.a.loss=none", &MemoryFiles::default()).unwrap(),
-            [(BACKWARD, change(Some(LossSpec::None)))]
+            [(BACKWARD, change(Some(LossSpec::default())))]
         );
         assert_eq!(
             live.set("wifi.toward.a.wlan0.loss={ random: 3% }", &MemoryFiles::default()).unwrap(),

@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Correlation {
 
 impl JsonSchema for Correlation {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Correlation".into()
+        "RankCorrelation".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
