@@ -557,5 +557,5 @@ fn models_that_remember_may_be_changed_while_frames_are_inside() {
     inject_train(&mut engine, us(50_000), 20);
     run(&mut engine);
     engine.directions[0].assert_nothing_is_left_in_the_book();
-    assert_eq!(engine.spec(THERE).unwrap().loss, loss(changes[3]));
+    assert_eq!(engine.spec(THERE).loss, loss(changes[3]));
 }
