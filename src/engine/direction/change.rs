@@ -16,19 +16,14 @@ impl Direction {
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
-        let need = self.need();
         self.loss.set(&spec.loss, streams);
-        Extras::set(&mut self.extras, &spec, streams);
-        if self.need() != need {
-            // frames that are inside by now meet no model that would have had to know of them at admission
-            self.book = self.need().make();
-        }
+        Extras::set(&mut self.extras, &spec, &self.loss, streams);
         self.mtu = spec.mtu;
         self.wire = Wire { rate: spec.rate, framing: spec.framing };
         self.reserve_wire(old, around);
         let planned = spec.queue;
         self.delay = Delay::new(spec.delay);
-        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         let Queueing::Made(queue) = &mut self.queue else {
             self.queue = queueing(planned, &self.wire, streams, around.now);
             return;
@@ -70,7 +65,7 @@ impl Direction {
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
+            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
             queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }

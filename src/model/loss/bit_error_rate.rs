@@ -241,7 +241,8 @@ mod tests {
             ("1.2.3e-6", "a power of ten"),
             ("-1e-6", "a power of ten"),
             ("0.000001", "write a bit error rate as `1e-6`"),
-            ("often", "a number and a unit"),
+            ("often", "a power of ten"),
+            ("much %", "a number and a unit"),
             ("101%", "at most `100%`"),
         ] {
             let told = rate(text).unwrap_err();
