@@ -7,11 +7,16 @@ use longwire::engine::{
     NodePlan, Place, Plan,
 };
 use longwire::frame::{Cut, FrameView};
+use longwire::model::data::{FileOf, NamedFile};
+use longwire::model::rate::framing::{Encapsulation, Own};
+use longwire::model::rate::slots::{Distance, SlotDistribution};
+use longwire::model::rate::steps::{Repeat, Step};
+use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
 use longwire::model::{
     Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
 };
 use longwire::node::SwitchSpec;
-use longwire::queue::{FifoSpec, QueueSpec};
+use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
 use longwire::units::{ByteSize, Duration, Instant, Probability, Rate};
 use proptest::prelude::*;
 
@@ -91,26 +96,122 @@ fn loss() -> impl Strategy<Value = LossSpec> {
 
 fn rate() -> impl Strategy<Value = RateSpec> {
     prop_oneof![
-        Just(RateSpec::Unlimited),
-        (10_000u64..2_000_000_000).prop_map(|bps| RateSpec::Constant(Rate::from_bps(bps).unwrap())),
+        2 => Just(RateSpec::Unlimited),
+        3 => constant().prop_map(RateSpec::Constant),
+        1 => token_bucket().prop_map(RateSpec::TokenBucket),
+        1 => trace(),
+        1 => schedule().prop_map(RateSpec::Schedule),
+        1 => slots().prop_map(RateSpec::Slots),
     ]
+}
+
+fn constant() -> impl Strategy<Value = Rate> {
+    (10_000u64..2_000_000_000).prop_map(|bps| Rate::from_bps(bps).unwrap())
+}
+
+fn token_bucket() -> impl Strategy<Value = TokenBucketSpec> {
+    (constant(), 0u64..20_000, prop::option::of(2u64..20)).prop_map(|(rate, burst, times)| TokenBucketSpec {
+        rate,
+        burst: ByteSize::from_bytes(burst),
+        peak: times.and_then(|times| Rate::from_bps(rate.as_bps() * times)),
+    })
+}
+
+fn trace() -> impl Strategy<Value = RateSpec> {
+    prop::collection::vec(0u64..30, 1..20).prop_map(|mut milliseconds| {
+        milliseconds.sort_unstable();
+        *milliseconds.last_mut().unwrap() += 1;
+        let mut file = FileOf::new("trace");
+        file.load(&milliseconds.iter().map(|ms| format!("{ms}\n")).collect::<String>()).unwrap();
+        RateSpec::Trace(file)
+    })
+}
+
+fn schedule() -> impl Strategy<Value = ScheduleSpec> {
+    let step = (1u64..5_000_000, prop_oneof![1 => Just(0), 3 => 10_000u64..2_000_000_000]);
+    (prop::collection::vec(step, 0..5), constant(), any::<bool>()).prop_map(|(steps, last, repeat)| {
+        let steps = steps.into_iter().chain([(1_000_000, last.as_bps())]);
+        let steps = steps.map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(ns)), bps)).collect();
+        ScheduleSpec::new(steps, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap()
+    })
+}
+
+fn slots() -> impl Strategy<Value = SlotsSpec> {
+    let distance = (duration(2000), 1u64..2_000_000, 0u8..3).prop_map(|(least, more, kind)| {
+        let more = Duration::from_nanos(more);
+        match kind {
+            0 => Distance::Between(least, least + more),
+            1 => Distance::Around { mean: more, jitter: least, distribution: SlotDistribution::Uniform },
+            _ => Distance::Around { mean: more, jitter: least, distribution: SlotDistribution::Normal },
+        }
+    });
+    let limits = (prop::option::of(1u32..10), prop::option::of(1u64..5000), prop::option::of(constant()));
+    (distance, limits).prop_map(|(distance, (packets, bytes, rate))| SlotsSpec {
+        distance,
+        packets,
+        bytes: bytes.map(ByteSize::from_bytes),
+        rate,
+    })
 }
 
 fn framing() -> impl Strategy<Value = Framing> {
     prop_oneof![
         Just(Framing::None),
         Just(Framing::Ethernet),
-        (0u64..50).prop_map(|n| Framing::Overhead(ByteSize::from_bytes(n)))
+        (-100i32..50).prop_map(Framing::Overhead),
+        Just(Framing::Atm(Encapsulation::PppoeLlc)),
+        (-100i32..50, 0u16..100, 0u16..60, 0u16..10).prop_map(|(overhead, minimum, cell_size, cell_overhead)| {
+            Framing::Own(Own { overhead, minimum, cell_size, cell_overhead })
+        }),
     ]
 }
 
-fn queue() -> impl Strategy<Value = QueueSpec> {
+fn limits() -> impl Strategy<Value = FifoSpec> {
     let limits =
         (prop::option::of(0u32..20), prop::option::of(0u64..20_000), prop::option::of(duration(20_000)), 0u32..4);
     limits.prop_map(|(packets, bytes, time, min)| {
         let min_packets = if time.is_some() { min } else { 0 };
-        QueueSpec::Fifo(FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets })
+        FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets }
     })
+}
+
+/// Every discipline, with times and limits so small that its law is felt.
+fn queue() -> impl Strategy<Value = QueueSpec> {
+    let times = (1u64..2_000_000, 1u64..5_000_000, 0u32..60, any::<bool>());
+    let codel = times.prop_map(|(target, more, limit, ecn)| {
+        let (target, interval) = (Duration::from_nanos(target), Duration::from_nanos(target + more));
+        CodelSpec { target, interval, limit, ecn }
+    });
+    let fq_codel = (codel.clone(), prop::sample::select(vec![1u32, 3, 1024]), 256u64..3000, 1000u64..200_000);
+    let red = (4u64..60_000, 1u64..=1_000_000_000_000, 1u64..=1_000_000_000_000, any::<bool>(), any::<bool>());
+    let pie = (1u64..5_000_000, 1u64..20, duration(5_000), (1u32..32_000_000, 0u32..32_000_000), 0u32..60);
+    prop_oneof![
+        6 => limits().prop_map(QueueSpec::Fifo),
+        2 => limits().prop_map(QueueSpec::DropHead),
+        2 => codel.prop_map(QueueSpec::Codel),
+        2 => fq_codel.prop_map(|(CodelSpec { target, interval, limit, ecn }, flows, quantum, memory)| {
+            let (quantum, memory) = (ByteSize::from_bytes(quantum), ByteSize::from_bytes(memory));
+            QueueSpec::FqCodel(FqCodelSpec { flows, quantum, target, interval, limit, memory, ecn })
+        }),
+        2 => red.prop_map(|(limit, probability, weight, adaptive, ecn)| {
+            let [probability, weight] = [probability, weight].map(|p| Probability::from_parts(p).unwrap());
+            let defaults = RedSpec::within(ByteSize::from_bytes(limit));
+            QueueSpec::Red(RedSpec { probability, weight, adaptive, ecn, ..defaults })
+        }),
+        2 => (pie, any::<bool>(), any::<bool>()).prop_map(|((target, tupdate, burst, gains, limit), derandomize, ecn)| {
+            QueueSpec::Pie(PieSpec {
+                target: Duration::from_nanos(target),
+                tupdate: Duration::from_millis(tupdate),
+                burst,
+                alpha: Gain::from_millionths(gains.0).unwrap(),
+                beta: Gain::from_millionths(gains.1).unwrap(),
+                limit,
+                derandomize,
+                ecn,
+                ecn_threshold: Probability::from_parts(500_000_000_000).unwrap(),
+            })
+        }),
+    ]
 }
 
 fn chance() -> impl Strategy<Value = Chance> {
@@ -128,10 +229,12 @@ fn extras() -> impl Strategy<Value = (CorruptSpec, DuplicateSpec, ReorderSpec)> 
 }
 
 fn direction() -> impl Strategy<Value = DirectionSpec> {
-    (prop::option::of(68u32..2000), queue(), rate(), framing(), loss(), delay(), extras()).prop_map(
-        |(mtu, queue, rate, framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
+    let half_duplex = prop::bool::weighted(0.15);
+    (prop::option::of(68u32..2000), queue(), (rate(), half_duplex), framing(), loss(), delay(), extras()).prop_map(
+        |(mtu, queue, (rate, half_duplex), framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
             mtu,
             queue: (rate != RateSpec::Unlimited).then_some(queue),
+            half_duplex,
             rate,
             framing,
             loss,
@@ -227,6 +330,12 @@ fn bytes(len: usize, from: usize, to: u8) -> Vec<u8> {
         // 7 is broadcast
         bytes[..6].copy_from_slice(&if to == 7 { [0xff; 6] } else { [2, 0, 0, 0, 0, to] });
         bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, from as u8]);
+    }
+    if len >= 42 {
+        // IPv4 and UDP; to some ports ECN-capable
+        bytes[12..16].copy_from_slice(&[0x08, 0x00, 0x45, to % 3]);
+        bytes[17..24].copy_from_slice(&[28, 0, 0, 0, 0, 64, 17]);
+        bytes[35] = to;
     }
     bytes
 }

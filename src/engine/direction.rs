@@ -4,16 +4,19 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 mod change;
+mod wire;
 
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
+use super::medium::Medium;
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
+use crate::model::rate::Server;
 use crate::model::{Delay, Loss, Order, RateSpec};
-use crate::queue::{Doors, Queue, QueueSpec, Wire};
+use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
 
@@ -31,12 +34,16 @@ pub(crate) struct Direction {
     /// In L3 bytes.
     mtu: Option<u32>,
     up: bool,
+    /// Whose wire it is.
+    pub(super) medium: Medium,
     /// Number of the next frame to be admitted.
     number: u64,
     in_service: Option<InService>,
     /// What whole nanoseconds could not express of the backlog so far, in units of 1/rate ns.
     carry: u64,
     wire: Wire,
+    /// What serves the wire if its rate is not constant.
+    server: Option<Box<Server>>,
     queue: Queueing,
     loss: Loss,
     loss_key: StreamKey,
@@ -60,8 +67,8 @@ pub(crate) struct Direction {
 enum Queueing {
     /// No rate and no queue.
     None,
-    /// What the queue will be when the first frame waits.
-    Planned(QueueSpec),
+    /// The fifo that it will be when the first frame waits. Other disciplines are rare, and made at once.
+    Planned(FifoSpec),
     /// At work.
     Made(Box<Queue>),
 }
@@ -98,15 +105,19 @@ impl Direction {
         link: &str,
         way: Way,
     ) -> Self {
+        let streams = Streams { seed, link, way };
+        let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
         Direction {
             id,
             mtu: spec.mtu,
             up: true,
+            medium: Medium::OWN,
             number: 0,
             in_service: None,
             carry: 0,
-            wire: Wire { rate: spec.rate, framing: spec.framing },
-            queue: queueing(spec),
+            wire,
+            server: Server::new(&spec.rate, Instant::ZERO, || streams.key("slots")),
+            queue: queueing(spec, &wire, streams, Instant::ZERO),
             loss: Loss::new(spec.loss.clone()),
             loss_key: StreamKey::new(seed, link, way, "loss"),
             delay: Delay::new(spec.delay.clone()),
@@ -115,7 +126,7 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec, Streams { seed, link, way }),
+            extras: Extras::new(spec, streams),
             #[cfg(test)]
             every_event: false,
         }
@@ -126,10 +137,11 @@ impl Direction {
             mtu: self.mtu,
             queue: match &self.queue {
                 Queueing::None => None,
-                Queueing::Planned(spec) => Some(*spec),
+                Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
                 Queueing::Made(queue) => Some(queue.spec()),
             },
-            rate: self.wire.rate,
+            half_duplex: self.medium.is_shared(),
+            rate: self.rate_spec(),
             framing: self.wire.framing,
             loss: self.loss.spec().clone(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
@@ -174,19 +186,12 @@ impl Direction {
                 None => return,
             }
         }
-        if self.wire.rate == RateSpec::Unlimited && self.in_service.is_none() {
-            return self.onto_free_wire(frame, around);
-        }
-        if self.in_service.is_none() {
-            // the wire is free, so nothing waits: the first frame passes the queue by
-            let first = if frame.count() > 1 {
-                let first = around.pool.split_front(&mut frame, 1);
-                self.serve(first, around.now, around.pool);
-                frame
-            } else {
-                return self.serve(frame, around.now, around.pool);
-            };
-            return self.enqueue(first, around);
+        if self.in_service.is_none() && (self.medium.is_own() || self.may_start()) {
+            // the wire is free, so nothing waits: what comes passes the queue by
+            if self.is_unlimited() {
+                return self.onto_free_wire(frame, around);
+            }
+            return self.onto_wire(frame, around);
         }
         self.enqueue(frame, around);
     }
@@ -195,7 +200,7 @@ impl Direction {
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         if let Queueing::Planned(spec) = self.queue {
-            self.queue = Queueing::Made(Box::new(Queue::new(spec, &self.wire)));
+            self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
         let Queueing::Made(queue) = &mut self.queue else { panic!("a direction whose wire can be busy has a queue") };
         queue.offer(frame, &self.wire, around.pool, &mut doors);
@@ -216,17 +221,6 @@ impl Direction {
         let front = around.pool.split_front(&mut frame, last);
         self.drop(front, DropCause::Mtu, around);
         Some(frame)
-    }
-
-    /// Puts one wire frame onto the wire, which takes its time.
-    #[inline]
-    fn serve(&mut self, frame: Frame, start: Instant, pool: &FramePool) {
-        let lost = self.is_lost(frame.number);
-        let time = match self.wire.rate {
-            RateSpec::Unlimited => Duration::ZERO,
-            RateSpec::Constant(rate) => rate.serialize(self.wire.on_wire(&frame, pool) * 8, &mut self.carry),
-        };
-        self.in_service = Some(InService { frame, done: start + time, lost });
     }
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
@@ -275,7 +269,7 @@ impl Direction {
             self.tell(&fate.frame, FateKind::Duplicated, sent, around);
         }
         if fate.ahead {
-            self.line.push_alone(sent, fate.frame);
+            self.line.push_alone(sent, fate.frame, self.place_on_wire());
         } else {
             self.depart(fate.frame, 0, sent, alone, around);
         }
@@ -314,10 +308,18 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
+        let place = self.place_on_wire();
         if alone {
-            return self.line.push_alone(departure, frame);
+            return self.line.push_alone(departure, frame, place);
         }
-        self.line.push(departure, frame, around.coalesce, around.pool);
+        self.line.push(departure, frame, place, around.coalesce, around.pool);
+    }
+
+    /// The place of the next frame among all that went onto the line, from 0. A queue may serve frames in another order
+    /// than that of their numbers; only a frame that another overtakes behind the queue is reordered.
+    #[inline]
+    fn place_on_wire(&self) -> u64 {
+        self.counters.delivered.frames + self.line.frames()
     }
 
     /// The next event: the wire becomes free, or a run leaves. It may come early, when nothing is due yet, but never late.
@@ -352,30 +354,11 @@ impl Direction {
             return true;
         }
         served.lost
+            || self.medium.is_shared()
             || self.extras.is_some()
             || self.waiting() > 0
             || self.delay.spec().order == Order::Free
             || self.delay.may_clamp()
-    }
-
-    /// Lets the wire become free as often as it has by now, each time at its own instant.
-    #[inline]
-    fn catch_up<S: FrameSink>(&mut self, around: &mut Around<'_, S>) {
-        #[cfg(test)]
-        if self.every_event && around.turn != self.id.0 {
-            return; // nothing to catch up with: each time was an event
-        }
-        // what takes time began before this instant, so it was done before an input of this instant
-        let turn = if around.after_input && self.wire.rate != RateSpec::Unlimited { u32::MAX } else { around.turn };
-        while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, turn)) {
-            if served.lost {
-                debug_assert_eq!(served.done, around.now);
-                self.drop(served.frame, DropCause::Loss, around);
-            } else {
-                self.survive(served.frame, served.done, around);
-            }
-            self.serve_next(served.done, around.pool);
-        }
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes
@@ -387,34 +370,22 @@ impl Direction {
         if self.line.next(coming, around.coalesce)? > around.now {
             return None;
         }
-        let Departing { frame, at } = self.line.pop()?;
+        let Departing { frame, at, place } = self.line.pop()?;
         debug_assert!(at <= around.now);
-        self.deliver(&frame, around);
+        self.deliver(&frame, place, around);
         Some(frame)
     }
 
-    #[inline]
-    fn serve_next(&mut self, start: Instant, pool: &mut FramePool) {
-        let next = match &mut self.queue {
-            Queueing::Made(queue) => queue.take(&self.wire, pool),
-            Queueing::None | Queueing::Planned(_) => None,
-        };
-        match next {
-            Some(frame) => self.serve(frame, start, pool),
-            None => self.carry = 0, // the next frame starts on a whole nanosecond
-        }
-    }
-
-    fn deliver<S: FrameSink>(&mut self, frame: &Frame, around: &mut Around<'_, S>) {
+    fn deliver<S: FrameSink>(&mut self, frame: &Frame, place: u64, around: &mut Around<'_, S>) {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
         self.counters.delay.record_among(around.now - frame.offered, count, around.fine);
-        let end = frame.number() + count;
-        if end <= self.counters.next_number {
+        let end = place + count;
+        if end <= self.counters.next_place {
             // a copy comes behind its original by nature
             self.counters.reordered += if frame.is_copy() { 0 } else { count };
         } else {
-            self.counters.next_number = end;
+            self.counters.next_place = end;
         }
         around.sink.fate(Fate {
             at: around.now,
@@ -435,11 +406,13 @@ impl Direction {
     }
 }
 
-fn queueing(spec: &DirectionSpec) -> Queueing {
-    match (spec.queue, spec.rate) {
-        (Some(queue), _) => Queueing::Planned(queue),
-        (None, RateSpec::Constant(_)) => Queueing::Planned(QueueSpec::DEFAULT),
+fn queueing(spec: &DirectionSpec, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
+    match (spec.queue, &spec.rate) {
         (None, RateSpec::Unlimited) => Queueing::None,
+        (queue, _) => match queue.unwrap_or(QueueSpec::DEFAULT) {
+            QueueSpec::Fifo(spec) => Queueing::Planned(spec),
+            other => Queueing::Made(Box::new(Queue::new(other, wire, streams.key("queue"), now))),
+        },
     }
 }
 
@@ -473,5 +446,17 @@ impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
             view: pool.view(&frame),
         });
         pool.release(frame);
+    }
+
+    fn marked(&mut self, frame: &Frame, pool: &FramePool) {
+        self.counters.marked += frame.count();
+        self.sink.fate(Fate {
+            at: self.now,
+            place: Place::Direction(self.id),
+            number: frame.number,
+            frames: frame.count(),
+            kind: FateKind::Marked,
+            view: pool.view(frame),
+        });
     }
 }

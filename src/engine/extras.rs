@@ -16,7 +16,8 @@ pub(crate) struct Streams<'a> {
 }
 
 impl Streams<'_> {
-    fn key(&self, model: &str) -> StreamKey {
+    /// The random stream of a model.
+    pub(crate) fn key(&self, model: &str) -> StreamKey {
         StreamKey::new(self.seed, self.link, self.way, model)
     }
 }

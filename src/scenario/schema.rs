@@ -70,6 +70,8 @@ struct LinkSpec {
     profile: (),
     /// The end that downloads, for a profile that is faster one way.
     user: Option<String>,
+    /// Both directions share the medium: one frame at a time is on it, and the directions take turns.
+    half_duplex: Option<bool>,
     /// Propagation delay there and back; half goes to each direction.
     rtt: Option<Duration>,
     /// Propagation delay, one way.

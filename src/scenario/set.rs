@@ -111,8 +111,13 @@ impl LiveLinks {
         if !FIELDS.contains(field) && *field != "rtt" {
             let known = FIELDS.into_iter().chain(["rtt"]);
             let known: Vec<_> = known.collect();
-            let error = Diagnostic::error(*span, format!("unknown field `{field}`"));
-            argument.told.push(error.help(suggestion(field, known.iter().copied())));
+            let error = match *field {
+                "half_duplex" => Diagnostic::error(*span, "`half_duplex` does not change while a run is up")
+                    .help("change it in the scenario"),
+                _ => Diagnostic::error(*span, format!("unknown field `{field}`"))
+                    .help(suggestion(field, known.iter().copied())),
+            };
+            argument.told.push(error);
             return None;
         }
         let mut changes = Vec::new();

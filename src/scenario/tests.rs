@@ -131,7 +131,7 @@ fn a_rate_alone_has_the_default_queue_and_a_queue_alone_is_an_error() {
 fn the_users_fields_win_over_a_presets_side() {
     let resolved = good(&with_link("profile: dsl, user: a, rate: 1Mbit, toward: { b: { loss: 5% } }"));
     let [forward, backward] = &resolved.plan.links[0].directions;
-    assert_eq!((forward.rate, backward.rate), (backward.rate, forward.rate));
+    assert_eq!(forward.rate, backward.rate);
     assert_eq!(forward.rate.to_owned(), crate::model::RateSpec::Constant("1Mbit".parse().unwrap()));
     assert_ne!(forward.queue, backward.queue); // the sides' own queues stay: dsl up 200 ms, down 100 ms
     assert_eq!(forward.loss, LossSpec::Random("5%".parse().unwrap()));

@@ -13,8 +13,8 @@ use crate::units::Duration;
 #[serde(deny_unknown_fields, default)]
 pub struct TimingSpec {
     /// The longest that the engine's thread may spin before a deadline, instead of sleeping up to it: `50us`, or `off`. By
-    /// default 50us. How much of it is used follows how late the machine wakes sleepers; a machine that is short of
-    /// processor time is not spun on.
+    /// default 50us. All of it is used where nobody else wants the processor, less the longer the thread has to wait for
+    /// one, and none on a machine that is short of processor time.
     pub spin: SpinSpec,
     /// Real-time priority (SCHED_FIFO, 1 to 99) of the engine's thread; needs CAP_SYS_NICE. By default none. The report
     /// says so if it is refused.
