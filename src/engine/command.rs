@@ -8,11 +8,11 @@ use crate::queue::QueueSpec;
 
 /// A change of the running network, an event at a model time.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "commands are few, and a box would be one more thing to write at each")]
+#[expect(clippy::large_enum_variant, reason = "commands are few, and nearly all of them are changes")]
 pub enum Command {
     /// Parameters of one direction change in place: frame numbers go on, a frame already propagating keeps its departure,
     /// a new rate applies to the bits not yet sent.
-    Set(DirectionId, Box<Change>),
+    Set(DirectionId, Change),
     /// The link goes down: waiting and in-service frames drop, propagating ones arrive.
     Down(LinkId),
     /// The link comes up again.

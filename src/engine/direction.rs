@@ -6,13 +6,11 @@
 mod change;
 mod wire;
 
-use super::book::{Book, Entry};
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
 use super::losses::{Losses, OnWire};
 use super::medium::Medium;
-use super::scope::{Need, OwnNumbers};
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
@@ -22,7 +20,6 @@ use crate::model::{Delay, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
-use crate::wire::summary::FrameSummary;
 
 /// Ethernet header; MTU counts what is behind it.
 const ETHERNET_HEADER: u64 = 14;
@@ -59,10 +56,8 @@ pub(crate) struct Direction {
     pub(crate) far_end: (NodeId, u32),
     pub(crate) counters: DirectionCounters,
     delay_key: StreamKey,
-    /// Corruption, duplication, reordering: most directions have none.
+    /// Corruption, duplication, reordering, and what models decided at admission: most directions have none.
     extras: Option<Box<Extras>>,
-    /// What models with a memory, or with a choice of frames, decided at admission: most directions have none.
-    book: Option<Box<Book>>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -113,7 +108,10 @@ impl Direction {
     ) -> Self {
         let streams = Streams { seed, link, way };
         let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
-        let mut direction = Direction {
+        let loss = Losses::new(&spec.loss, streams);
+        let delay = Delay::new(spec.delay.clone());
+        let extras = Extras::new(spec, &loss, &delay, streams);
+        Direction {
             id,
             mtu: spec.mtu,
             up: true,
@@ -124,64 +122,23 @@ impl Direction {
             wire,
             server: Server::new(&spec.rate, Instant::ZERO, || streams.key("slots")),
             queue: queueing(spec, &wire, streams, Instant::ZERO),
-            loss: Losses::new(&spec.loss, streams),
+            loss,
             loss_key: StreamKey::new(seed, link, way, "loss"),
-            delay: Delay::new(spec.delay.clone()),
+            delay,
             latest: Instant::ZERO,
             line: Line::default(),
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec, streams),
-            book: None,
+            extras,
             #[cfg(test)]
             every_event: false,
-        };
-        direction.book = direction.need().make();
-        direction
-    }
-
-    /// What the models need of a book.
-    fn need(&self) -> Need {
-        let mut need = Need::default();
-        self.loss.need(&mut need);
-        if let Some(extras) = &self.extras {
-            extras.need(&mut need);
-        }
-        need.book |= self.delay.is_correlated();
-        need
-    }
-
-    /// Enters the wire frames of a stretch that has its numbers.
-    fn enter(&mut self, frame: &Frame, pool: &FramePool) {
-        let need = self.need();
-        let Some(book) = &mut self.book else { return };
-        let view = pool.view(frame);
-        let summary = FrameSummary::new(view.head, view.total());
-        let applies = self.loss.applies(&summary) | self.extras.as_ref().map_or(0, |extras| extras.applies(&summary));
-        for number in frame.number..frame.number + frame.count() {
-            let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
-            entry.applies = applies;
-            self.loss.admit(number, &mut entry, &mut own);
-            if let Some(extras) = &mut self.extras {
-                extras.admit(number, &mut entry, &mut own);
-            }
-            entry.stray = self.delay.admit(|| self.delay_key.frame(number, 0));
-            book.admit(number, entry, need.columns(&mut own));
         }
     }
 
     #[cfg(test)]
     pub(crate) fn assert_nothing_is_left_in_the_book(&self) {
-        assert_eq!(self.book.as_ref().map_or(0, |book| book.len()), 0);
-    }
-
-    /// Frames that draw no more.
-    #[inline]
-    fn settle(&mut self, number: u64, count: u64) {
-        if let Some(book) = &mut self.book {
-            book.settle(number, count);
-        }
+        assert_eq!(self.extras.as_ref().map_or(0, |extras| extras.entered()), 0);
     }
 
     pub(crate) fn spec(&self) -> DirectionSpec {
@@ -229,8 +186,8 @@ impl Direction {
         frame.number = self.number;
         frame.offered = around.now;
         self.number += count;
-        if self.book.is_some() {
-            self.enter(&frame, around.pool);
+        if let Some(extras) = &mut self.extras {
+            extras.enter(&frame, &mut self.loss, (&mut self.delay, self.delay_key), around.pool);
         }
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
@@ -252,7 +209,7 @@ impl Direction {
     }
 
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         if let Queueing::Planned(spec) = self.queue {
             self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
@@ -302,9 +259,9 @@ impl Direction {
         match &self.loss {
             Losses::None => false,
             _ => {
-                let need = if self.book.is_some() { self.need() } else { Need::default() };
+                let decided = self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
                 let frame = OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
-                self.loss.is_lost(frame, self.loss_key, self.book.as_deref(), need)
+                self.loss.is_lost(frame, self.loss_key, decided)
             }
         }
     }
@@ -319,10 +276,9 @@ impl Direction {
     }
 
     fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        let need = if self.book.is_some() { self.need() } else { Need::default() };
         let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
         let number = frame.number;
-        let fate = extras.send(frame, around.pool, self.book.as_deref(), need);
+        let fate = extras.send(frame, around.pool);
         let alone = fate.is_alone();
         if fate.corrupted {
             self.counters.corrupted += 1;
@@ -341,7 +297,9 @@ impl Direction {
             copy.mark_copy();
             self.depart(copy, 1, sent, true, around);
         }
-        self.settle(number, 1);
+        if let Some(extras) = &mut self.extras {
+            extras.settle(number, 1);
+        }
     }
 
     fn tell<S: FrameSink>(&self, frame: &Frame, kind: FateKind, at: Instant, around: &mut Around<'_, S>) {
@@ -352,9 +310,7 @@ impl Direction {
     /// Sends frames that meet the same delay, and whose last bit was sent at `sent`, on their way.
     #[inline]
     fn propagate<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        let (number, count) = (frame.number, frame.count());
         self.depart(frame, 0, sent, false, around);
-        self.settle(number, count);
     }
 
     /// `copy` is 0 for a frame itself, and counts its duplicates, each with a delay of its own.
@@ -368,8 +324,7 @@ impl Direction {
         around: &mut Around<'_, S>,
     ) {
         let rng = || self.delay_key.frame(frame.number(), copy);
-        let entry = self.book.as_ref().and_then(|book| book.entry(frame.number()));
-        let drawn = match entry.and_then(|entry| entry.stray) {
+        let drawn = match self.extras.as_ref().and_then(|extras| extras.stray(frame.number())) {
             None => self.delay.draw(sent, rng),
             Some(z) => self.delay.draw_correlated(sent, z, copy, rng),
         };
@@ -470,7 +425,7 @@ impl Direction {
     }
 
     fn drop<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
-        DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink).dropped(
+        DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink).dropped(
             frame,
             cause,
             around.pool,
@@ -502,7 +457,7 @@ fn l2_header(head: &[u8]) -> u64 {
 struct DirectionDoors<'a, S> {
     id: DirectionId,
     counters: &'a mut DirectionCounters,
-    book: Option<&'a mut Book>,
+    extras: Option<&'a mut Extras>,
     now: Instant,
     sink: &'a mut S,
 }
@@ -511,19 +466,19 @@ impl<'a, S> DirectionDoors<'a, S> {
     fn new(
         id: DirectionId,
         counters: &'a mut DirectionCounters,
-        book: &'a mut Option<Box<Book>>,
+        extras: &'a mut Option<Box<Extras>>,
         now: Instant,
         sink: &'a mut S,
     ) -> Self {
-        DirectionDoors { id, counters, book: book.as_deref_mut(), now, sink }
+        DirectionDoors { id, counters, extras: extras.as_deref_mut(), now, sink }
     }
 }
 
 impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
     fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool) {
         self.counters.dropped.add(cause, frame.count(), pool.bytes(&frame));
-        if let Some(book) = &mut self.book {
-            book.settle(frame.number, frame.count());
+        if let Some(extras) = &mut self.extras {
+            extras.settle(frame.number, frame.count());
         }
         self.sink.fate(Fate {
             at: self.now,

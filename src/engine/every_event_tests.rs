@@ -38,12 +38,13 @@ fn tenths(max: u64) -> impl Strategy<Value = Duration> {
 fn delay() -> impl Strategy<Value = DelaySpec> {
     let jitter = prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)];
     let distribution = prop::sample::select(vec!["uniform", "normal", "exponential", "gamma", "netem-pareto"]);
-    (tenths(20), jitter, distribution, prop::bool::weighted(0.2), any::<bool>()).prop_map(
-        |(mean, jitter, distribution, traced, free)| DelaySpec {
+    (tenths(20), jitter, distribution, prop::bool::weighted(0.2), any::<bool>(), any::<bool>()).prop_map(
+        |(mean, jitter, distribution, traced, correlated, free)| DelaySpec {
             mean,
             jitter,
             distribution: serde_json::from_value(distribution.into()).unwrap(),
             trace: traced.then(trace),
+            correlation: if correlated { "-60%".parse().unwrap() } else { Default::default() },
             order: if free { Order::Free } else { Order::Keep },
             ..DelaySpec::default()
         },
@@ -167,6 +168,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a test's script")]
 enum Step {
     /// From a port to another, wire frames of a number of hundreds of bytes.
     Frames {
@@ -188,7 +190,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0u32..3, 0u8..4, 1usize..10, prop_oneof![2 => Just(1), 1 => 2usize..6])
             .prop_map(|(from, to, hundreds, frames)| Step::Frames { from, to, hundreds, frames }),
         2 => Just(Step::Look),
-        1 => (0u32..6, change).prop_map(|(d, change)| Step::Command(Command::Set(DirectionId(d), change.into()))),
+        1 => (0u32..6, change).prop_map(|(d, change)| Step::Command(Command::Set(DirectionId(d), change))),
         1 => (0u32..3, any::<bool>()).prop_map(|(l, up)| {
             Step::Command(if up { Command::Up(LinkId(l)) } else { Command::Down(LinkId(l)) })
         }),

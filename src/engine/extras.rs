@@ -1,11 +1,13 @@
 //! What few directions do to frames on their way, and what keeps a train from leaving whole: corruption, duplication,
-//! reordering. In the order of physics: behind loss, before and at propagation.
+//! reordering. In the order of physics: behind loss, before and at propagation. And what models with a memory, or with a
+//! choice of frames, decide about frames at admission, the rules of loss and correlated delays among them.
 
 use super::DirectionSpec;
 use super::book::{Book, Entry};
-use super::scope::{Need, OwnNumbers, Scope, bit};
+use super::losses::Losses;
+use super::scope::{Decided, Need, OwnNumbers, Scope, bit};
 use crate::frame::{Frame, FramePool};
-use crate::model::{Corrupt, CorruptSpec, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
+use crate::model::{Corrupt, CorruptSpec, Delay, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
 use crate::rng::{StreamKey, Way};
 use crate::wire::summary::FrameSummary;
 
@@ -36,6 +38,8 @@ pub(crate) struct Extras {
     reorder: Reorder,
     reorder_key: StreamKey,
     reorder_scope: Scope,
+    need: Need,
+    book: Option<Book>,
 }
 
 /// What became of a frame.
@@ -58,13 +62,16 @@ impl Sent {
 
 impl Extras {
     /// `None` where a spec asks for none of them.
-    pub(crate) fn new(spec: &DirectionSpec, streams: Streams<'_>) -> Option<Box<Extras>> {
+    pub(crate) fn new(spec: &DirectionSpec, loss: &Losses, delay: &Delay, streams: Streams<'_>) -> Option<Box<Extras>> {
+        let mut needed = Need::default();
+        loss.need(&mut needed);
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
+        let some = some || needed.book || delay.is_correlated();
         some.then(|| {
             let corrupt = Corrupt::new(spec.corrupt.clone());
             let duplicate = Duplicate::new(spec.duplicate.clone());
             let reorder = Reorder::new(spec.reorder.clone());
-            Box::new(Extras {
+            let mut extras = Box::new(Extras {
                 corrupt_key: streams.key("corrupt"),
                 corrupt_scope: Scope::new(bit::CORRUPT, spec.corrupt.only.as_ref(), corrupt.is_stateful()),
                 corrupt,
@@ -74,13 +81,37 @@ impl Extras {
                 reorder_key: streams.key("reorder"),
                 reorder_scope: Scope::new(bit::REORDER, spec.reorder.only.as_ref(), reorder.is_stateful()),
                 reorder,
-            })
+                need: Need::default(),
+                book: None,
+            });
+            extras.make_book(loss, delay);
+            extras
         })
     }
 
+    /// A book as the models need it. Where they need another than before, frames that are inside by now meet no model
+    /// that would have had to know of them at admission.
+    fn make_book(&mut self, loss: &Losses, delay: &Delay) {
+        let mut need = Need::default();
+        loss.need(&mut need);
+        for scope in [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope] {
+            scope.need(&mut need);
+        }
+        need.book |= delay.is_correlated();
+        if self.need != need {
+            (self.need, self.book) = (need, need.make());
+        }
+    }
+
     /// Changes the parameters in place; what frames have left behind goes on.
-    pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, streams: Streams<'_>) {
-        match (extras.as_mut(), Extras::new(spec, streams)) {
+    pub(crate) fn set(
+        extras: &mut Option<Box<Extras>>,
+        spec: &DirectionSpec,
+        loss: &Losses,
+        delay: &Delay,
+        streams: Streams<'_>,
+    ) {
+        match (extras.as_mut(), Extras::new(spec, loss, delay, streams)) {
             (Some(old), Some(_)) => {
                 old.corrupt.set(spec.corrupt.clone());
                 old.corrupt_scope.set(spec.corrupt.only.as_ref(), old.corrupt.is_stateful());
@@ -88,6 +119,7 @@ impl Extras {
                 old.duplicate_scope.set(spec.duplicate.only.as_ref(), old.duplicate.is_stateful());
                 old.reorder.set(spec.reorder.clone());
                 old.reorder_scope.set(spec.reorder.only.as_ref(), old.reorder.is_stateful());
+                old.make_book(loss, delay);
             }
             (_, new) => *extras = new,
         }
@@ -105,19 +137,38 @@ impl Extras {
         self.reorder.spec()
     }
 
-    pub(crate) fn need(&self, need: &mut Need) {
-        for scope in [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope] {
-            scope.need(need);
+    /// Enters the wire frames of a stretch that has its numbers, if there is a book. The delay comes with its key.
+    #[inline]
+    pub(crate) fn enter(&mut self, frame: &Frame, loss: &mut Losses, delay: (&mut Delay, StreamKey), pool: &FramePool) {
+        if self.need.book {
+            self.enter_each(frame, loss, delay, pool);
         }
     }
 
-    /// Which models apply to a frame, one bit each.
-    pub(crate) fn applies(&self, frame: &FrameSummary) -> u32 {
-        [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope].map(|scope| scope.applies(frame)).iter().sum()
+    fn enter_each(
+        &mut self,
+        frame: &Frame,
+        loss: &mut Losses,
+        (delay, key): (&mut Delay, StreamKey),
+        pool: &FramePool,
+    ) {
+        let view = pool.view(frame);
+        let summary = FrameSummary::new(view.head, view.total());
+        let scopes = [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope];
+        let applies = loss.applies(&summary) | scopes.map(|scope| scope.applies(&summary)).iter().sum::<u32>();
+        for number in frame.number..frame.number + frame.count() {
+            let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
+            entry.applies = applies;
+            loss.admit(number, &mut entry, &mut own);
+            self.admit(number, &mut entry, &mut own);
+            entry.stray = delay.admit(|| key.frame(number, 0));
+            if let Some(book) = &mut self.book {
+                book.admit(number, entry, self.need.columns(&mut own));
+            }
+        }
     }
 
-    /// Takes the next wire frame in.
-    pub(crate) fn admit(&mut self, number: u64, entry: &mut Entry, own: &mut OwnNumbers) {
+    fn admit(&mut self, number: u64, entry: &mut Entry, own: &mut OwnNumbers) {
         let (corrupt, duplicate, reorder) = (&mut self.corrupt, &mut self.duplicate, &mut self.reorder);
         let keys = (self.corrupt_key, self.duplicate_key, self.reorder_key);
         self.corrupt_scope.admit(number, entry, own, |n| corrupt.admit(|| keys.0.frame(n, 0)));
@@ -125,12 +176,38 @@ impl Extras {
         self.reorder_scope.admit(number, entry, own, |n| reorder.admit(|| keys.2.frame(n, 0)));
     }
 
+    /// What was decided at admission.
+    #[inline]
+    pub(crate) fn decided(&self) -> Decided<'_> {
+        Decided { book: self.book.as_ref(), need: self.need }
+    }
+
+    /// The place of a frame in the chain of correlated delays, if it has one.
+    #[inline]
+    pub(crate) fn stray(&self, number: u64) -> Option<f64> {
+        self.book.as_ref()?.entry(number)?.stray
+    }
+
+    /// These frames draw no more: they are on their way, or dropped.
+    #[inline]
+    pub(crate) fn settle(&mut self, number: u64, count: u64) {
+        if let Some(book) = &mut self.book {
+            book.settle(number, count);
+        }
+    }
+
+    /// Frames that are entered.
+    #[cfg(test)]
+    pub(crate) fn entered(&self) -> usize {
+        self.book.as_ref().map_or(0, Book::len)
+    }
+
     /// Draws the fate of a single wire frame.
-    pub(crate) fn send(&mut self, mut frame: Frame, pool: &mut FramePool, book: Option<&Book>, need: Need) -> Sent {
-        let number = frame.number;
+    pub(crate) fn send(&self, mut frame: Frame, pool: &mut FramePool) -> Sent {
+        let (number, decided) = (frame.number, self.decided());
         let bits = self
             .corrupt_scope
-            .find(number, book, need)
+            .find(number, decided)
             .and_then(|(n, mark)| self.corrupt.draw(mark, || self.corrupt_key.frame(n, 0)));
         let corrupted = bits.is_some();
         if let Some(mut rng) = bits {
@@ -140,12 +217,12 @@ impl Extras {
         }
         let twice = self
             .duplicate_scope
-            .find(number, book, need)
+            .find(number, decided)
             .is_some_and(|(n, mark)| self.duplicate.picks(mark, || self.duplicate_key.frame(n, 0)));
         let copy = twice.then(|| pool.share(&frame));
         let ahead = self
             .reorder_scope
-            .find(number, book, need)
+            .find(number, decided)
             .is_some_and(|(n, mark)| self.reorder.is_ahead(mark, || self.reorder_key.frame(n, 0)));
         Sent { frame, corrupted, copy, ahead }
     }
@@ -162,7 +239,7 @@ fn exposed(pool: &FramePool, frame: &Frame) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Chance;
+    use crate::model::{Chance, DelaySpec};
     use crate::units::Probability;
 
     const STREAMS: Streams<'static> = Streams { seed: 1, link: "link", way: Way::Forward };
@@ -182,13 +259,13 @@ mod tests {
     fn corruption_flips_one_bit_behind_the_network_header_and_leaves_the_original_alone() {
         let always = Chance(Probability::ALWAYS);
         let spec = DirectionSpec { corrupt: CorruptSpec::independent(always, 1), ..DirectionSpec::default() };
-        let mut extras = Extras::new(&spec, STREAMS).unwrap();
+        let extras = Extras::new(&spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS).unwrap();
         let mut pool = FramePool::default();
         for number in 0..500 {
             let mut frame = pool.store(&udp()).unwrap();
             frame.number = number;
             let shared = pool.share(&frame);
-            let sent = extras.send(frame, &mut pool, None, Need::default());
+            let sent = extras.send(frame, &mut pool);
             assert!(sent.corrupted && sent.is_alone());
             let (now, before) = (pool.view(&sent.frame).to_vec(), pool.view(&shared).to_vec());
             assert_eq!(before, udp());
@@ -204,13 +281,13 @@ mod tests {
     #[test]
     fn a_direction_without_any_has_none_and_may_get_them_later() {
         let mut spec = DirectionSpec::default();
-        let mut extras = Extras::new(&spec, STREAMS);
+        let mut extras = Extras::new(&spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS);
         assert!(extras.is_none());
         spec.reorder = ReorderSpec::independent(Chance(Probability::ALWAYS), 3);
-        Extras::set(&mut extras, &spec, STREAMS);
+        Extras::set(&mut extras, &spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS);
         assert!(extras.is_some());
         spec.reorder = ReorderSpec::default();
-        Extras::set(&mut extras, &spec, STREAMS);
+        Extras::set(&mut extras, &spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS);
         assert!(extras.is_none());
     }
 }

@@ -1,8 +1,8 @@
 //! The loss of a direction: its rules at work, each with its stream and its frames.
 
-use super::book::{Book, Entry};
+use super::book::Entry;
 use super::extras::Streams;
-use super::scope::{Need, OwnNumbers, Scope};
+use super::scope::{Decided, Need, OwnNumbers, Scope};
 use crate::model::loss::{self, LossModel, LossRule, LossSpec, RandomSpec, Rule};
 use crate::rng::StreamKey;
 use crate::units::{Instant, Probability};
@@ -110,21 +110,21 @@ impl Losses {
         }
     }
 
-    /// Whether a frame is lost. `key` is the stream of a direction's only rule, `need` what the book was made for.
+    /// Whether a frame is lost. `key` is the stream of a direction's only rule.
     #[inline]
-    pub(crate) fn is_lost(&mut self, frame: OnWire, key: StreamKey, book: Option<&Book>, need: Need) -> bool {
+    pub(crate) fn is_lost(&mut self, frame: OnWire, key: StreamKey, decided: Decided<'_>) -> bool {
         match self {
             Losses::None | Losses::Random(Probability::NEVER) => false,
             Losses::Random(rate) => rate.happens(key.frame(frame.number, 0).next_u64()),
-            Losses::Rules(rules) => any_loses(&mut rules.0, frame, book, need),
+            Losses::Rules(rules) => any_loses(&mut rules.0, frame, decided),
         }
     }
 }
 
-fn any_loses(rules: &mut [AtWork], frame: OnWire, book: Option<&Book>, need: Need) -> bool {
+fn any_loses(rules: &mut [AtWork], frame: OnWire, decided: Decided<'_>) -> bool {
     rules.iter_mut().any(|AtWork { rule, key, scope }| {
         scope
-            .find(frame.number, book, need)
+            .find(frame.number, decided)
             .is_some_and(|(number, mark)| rule.is_lost(number, mark, frame.bits, frame.at, || key.frame(number, 0)))
     })
 }
@@ -167,7 +167,7 @@ mod tests {
                     book.admit(*number, entry, need.columns(&mut own));
                 }
                 let on_wire = OnWire { number: *number, bits: 12_000, at: Instant::ZERO };
-                losses.is_lost(on_wire, STREAMS.key("loss"), book.as_deref(), need)
+                losses.is_lost(on_wire, STREAMS.key("loss"), Decided { book: book.as_ref(), need })
             })
             .collect()
     }

@@ -78,17 +78,27 @@ impl Scope {
     /// The number that a frame has in this model, and its mark; `None` if the model does not apply to it. A model that
     /// needs admission does not apply to a frame that was admitted before it was there.
     #[inline]
-    pub(crate) fn find(&self, number: u64, book: Option<&Book>, need: Need) -> Option<(u64, bool)> {
+    pub(crate) fn find(&self, number: u64, decided: Decided<'_>) -> Option<(u64, bool)> {
         if self.only.is_none() && !self.stateful {
             return Some((number, false));
         }
-        let entry = book?.entry(number).filter(|entry| entry.applies(self.bit))?;
+        let book = decided.book?;
+        let entry = book.entry(number).filter(|entry| entry.applies(self.bit))?;
         let own = match self.only {
             None => number,
-            Some(_) => book?.own_number(number, need.column(self.bit))?,
+            Some(_) => book.own_number(number, decided.need.column(self.bit))?,
         };
         Some((own, entry.mark(self.bit)))
     }
+}
+
+/// What was decided about a direction's frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Decided<'a> {
+    /// None where no model needs one.
+    pub(crate) book: Option<&'a Book>,
+    /// What it was made for.
+    pub(crate) need: Need,
 }
 
 /// What the models of a direction need of a book.
@@ -102,8 +112,8 @@ pub(crate) struct Need {
 
 impl Need {
     /// A book with room for it, if one is needed.
-    pub(crate) fn make(self) -> Option<Box<Book>> {
-        self.book.then(|| Box::new(Book::new(self.columns.count_ones() as usize)))
+    pub(crate) fn make(self) -> Option<Book> {
+        self.book.then(|| Book::new(self.columns.count_ones() as usize))
     }
 
     /// The numbers of a frame, one a column: in order, those of the models that number for themselves come first.
@@ -158,12 +168,13 @@ mod tests {
             }
             book.admit(number, entry, need.columns(&mut own));
         }
-        let found = |scope: &Scope| [100, 101, 102, 103].map(|number| scope.find(number, Some(&book), need));
+        let decided = Decided { book: Some(&book), need };
+        let found = |scope: &Scope| [100, 101, 102, 103].map(|number| scope.find(number, decided));
         assert_eq!(found(&scopes[0]), [Some((0, false)), None, Some((1, true)), Some((2, false))]);
         assert_eq!(found(&scopes[1]), [Some((100, false)), Some((101, true)), Some((102, false)), Some((103, true))]);
         assert_eq!(found(&scopes[2]), [None, Some((0, false)), None, None]);
         assert_eq!(found(&scopes[3])[0], Some((100, false)), "it needs no book");
-        assert_eq!(scopes[0].find(104, Some(&book), need), None, "not admitted while the model was there");
-        assert_eq!(scopes[0].find(100, None, need), None);
+        assert_eq!(scopes[0].find(104, decided), None, "not admitted while the model was there");
+        assert_eq!(scopes[0].find(100, Decided::default()), None);
     }
 }

@@ -165,7 +165,7 @@ fn lost_frames_have_used_the_wire() {
         inject(&mut engine, us(0), 1000);
     }
     let cure = Change { loss: Some(LossSpec::default()), ..Default::default() };
-    engine.apply(us(2500), Command::Set(THERE, cure.into())).unwrap();
+    engine.apply(us(2500), Command::Set(THERE, cure)).unwrap();
     inject(&mut engine, us(2500), 1000);
     let out = run(&mut engine);
     assert_eq!(out.dropped.len(), 3, "the third was on the wire already when the loss ended");
@@ -329,7 +329,7 @@ fn a_rate_set_live_brings_the_default_queue() {
     let mut engine = Engine::new(&pair(DirectionSpec::default()));
     assert_eq!(engine.apply(us(0), Command::Down(LinkId(1))), Err(Rejected::NoSuchLink));
     let set = Change { rate: Some(rate("64kbit")), ..Default::default() };
-    engine.apply(us(0), Command::Set(THERE, set.into())).unwrap();
+    engine.apply(us(0), Command::Set(THERE, set)).unwrap();
     for _ in 0..20 {
         inject(&mut engine, us(1), 1000);
     }
@@ -444,7 +444,7 @@ fn extras_may_come_and_go_while_frames_are_in_flight() {
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(100), ..Default::default() }));
     let duplicate = |text: &str| {
         let duplicate = Some(DuplicateSpec::independent(chance(text)));
-        Command::Set(THERE, Change { duplicate, ..Default::default() }.into())
+        Command::Set(THERE, Change { duplicate, ..Default::default() })
     };
     inject(&mut engine, us(0), 60);
     engine.apply(us(10), duplicate("100%")).unwrap();
@@ -551,7 +551,7 @@ fn models_that_remember_may_be_changed_while_frames_are_inside() {
     for (n, text) in (0..).zip(changes) {
         inject_train(&mut engine, us(n * 10_000), 20);
         let change = Change { loss: Some(loss(text)), ..Default::default() };
-        engine.apply(us(n * 10_000 + 5_500), Command::Set(THERE, change.into())).unwrap();
+        engine.apply(us(n * 10_000 + 5_500), Command::Set(THERE, change)).unwrap();
     }
     inject_train(&mut engine, us(50_000), 20);
     run(&mut engine);

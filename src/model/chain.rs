@@ -51,7 +51,7 @@ impl Odds {
 
     /// That it does not happen.
     #[must_use]
-    pub fn not(self) -> Odds {
+    pub fn complement(self) -> Odds {
         Odds(ONE - self.0)
     }
 
@@ -83,18 +83,22 @@ impl Law {
     /// A share of the frames, with a correlation between neighbours.
     pub fn correlated(share: Probability, correlation: Correlation) -> Law {
         let fresh = not(correlation.0);
-        Law { enter: Odds::of(share).and(fresh), stay: Odds::of(not(share)).and(fresh).not(), start: Odds::of(share) }
+        Law {
+            enter: Odds::of(share).and(fresh),
+            stay: Odds::of(not(share)).and(fresh).complement(),
+            start: Odds::of(share),
+        }
     }
 
     /// Enters with `p` and leaves with `r`. Where both are 0 it stays outside.
     pub fn transitions(p: Probability, r: Probability) -> Law {
         let start = Odds::ratio(p.as_parts(), u128::from(p.as_parts()) + u128::from(r.as_parts()));
-        Law { enter: Odds::of(p), stay: Odds::of(r).not(), start }
+        Law { enter: Odds::of(p), stay: Odds::of(r).complement(), start }
     }
 
     /// The mean number of frames that it stays inside: 1 / r; infinite where it never leaves.
     pub fn mean_run(&self) -> f64 {
-        self.stay.not().as_f64().recip()
+        self.stay.complement().as_f64().recip()
     }
 }
 
@@ -287,7 +291,7 @@ mod tests {
                 prop_assert_eq!(odds.happens(draw), p.happens(draw));
             }
             prop_assert_eq!(odds.and(Probability::ALWAYS), odds);
-            prop_assert_eq!(odds.not().not(), odds);
+            prop_assert_eq!(odds.complement().complement(), odds);
         }
 
         #[test]
@@ -296,7 +300,7 @@ mod tests {
             let rho = Probability::from_parts(rho).unwrap();
             let law = Law::correlated(share, Correlation::new(rho).unwrap());
             // stationary: what flows in flows out, q · r = (1 − q) · p, up to the rounding of both to 2⁻⁶⁴
-            let (p, r, q) = (law.enter.as_f64(), law.stay.not().as_f64(), share.as_f64());
+            let (p, r, q) = (law.enter.as_f64(), law.stay.complement().as_f64(), share.as_f64());
             prop_assert!((q * r - (1.0 - q) * p).abs() < 1e-15);
             prop_assert!((1.0 - p - r - rho.as_f64()).abs() < 1e-15);
         }

@@ -15,7 +15,7 @@ pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> R
             Some(command) => commands.push(command),
             None => {
                 let set = changed.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
-                commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change.into())));
+                commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
             }
         }
     }

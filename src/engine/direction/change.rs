@@ -17,14 +17,9 @@ impl Direction {
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
-        let need = self.need();
         self.loss.set(&spec.loss, streams);
-        Extras::set(&mut self.extras, &spec, streams);
         self.delay.set(std::mem::take(&mut spec.delay));
-        if self.need() != need {
-            // frames that are inside by now meet no model that would have had to know of them at admission
-            self.book = self.need().make();
-        }
+        Extras::set(&mut self.extras, &spec, &self.loss, &self.delay, streams);
         self.mtu = spec.mtu;
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);
@@ -34,7 +29,7 @@ impl Direction {
             Queueing::Made(_) => None,
             Queueing::None | Queueing::Planned(_) => Some(queueing(&spec, &self.wire, streams, around.now)),
         };
-        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         if let Queueing::Made(queue) = &mut self.queue {
             if self.wire != old {
                 queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
@@ -94,7 +89,7 @@ impl Direction {
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.book, around.now, around.sink);
+            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
             queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }

@@ -61,8 +61,7 @@ impl BitErrorRate {
 
     fn parse(text: &str) -> Result<BitErrorRate, String> {
         let text = text.trim();
-        let number =
-            |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned());
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.to_owned());
         let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
             if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
                 return Err(format!("`{text}` has no unit: write a bit error rate as `1e-6` or `1ppm`"));
@@ -71,7 +70,7 @@ impl BitErrorRate {
             return Ok(BitErrorRate(probability.as_parts() * PROBABILITY_PART));
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-        let digits = number(whole).zip(number(fraction.trim_end_matches('0')).or(Some(String::new())));
+        let digits = number(whole).filter(|digits| !digits.is_empty()).zip(number(fraction.trim_end_matches('0')));
         let exponent: Option<i64> = exponent.parse().ok();
         let (Some((whole, fraction)), Some(exponent)) = (digits, exponent) else {
             return Err(format!("`{text}` is not a bit error rate: write a power of ten, as in `1e-6` or `2.5e-9`"));
@@ -198,8 +197,7 @@ mod tests {
         let sizes = [(60, 900_000), (590, 100_000), (1514, 40_000), (9014, 20_000), (65_000, 20_000)];
         for (bytes, n) in sizes {
             let bits = bytes * 8;
-            let p = 5e-5;
-            let expected = 1.0 - (1.0 - p as f64).powi(bits as i32);
+            let expected = 1.0 - (1.0 - 5e-5_f64).powi(bits as i32);
             let all = lost_of_size(json!({"bit_error_rate": "5e-5"}), n, bits);
             if expected < 0.999 {
                 assert_share(&all, expected, 1.0);
@@ -243,7 +241,8 @@ mod tests {
             ("1.2.3e-6", "a power of ten"),
             ("-1e-6", "a power of ten"),
             ("0.000001", "write a bit error rate as `1e-6`"),
-            ("often", "a number and a unit"),
+            ("often", "a power of ten"),
+            ("much %", "a number and a unit"),
             ("101%", "at most `100%`"),
         ] {
             let told = rate(text).unwrap_err();

@@ -86,7 +86,7 @@ impl BurstSpec {
         let (lost, kept, length) = parts(self.rate, self.mean_length);
         // lost · 10⁶ is below 2⁶⁰, kept · length below 2⁸⁰
         let enter = Odds::ratio((lost * u128::from(MILLION)) as u64, kept * length);
-        Law { enter, stay: Odds::ratio(MILLION, length).not(), start: Odds::of(self.rate) }
+        Law { enter, stay: Odds::ratio(MILLION, length).complement(), start: Odds::of(self.rate) }
     }
 
     pub(super) fn long_run(&self) -> LongRun {

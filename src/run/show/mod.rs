@@ -133,7 +133,7 @@ fn shown(seed: u64, group: Group<'_>, options: &Options) -> Shown {
         traffic,
         drawn_ns: Percentiles::of(&drawn.counters.delay),
         delay_histogram: statistics::histogram(&mut delays(&drawn), &mut delays(&met)),
-        lost: lost(&mut met, &spec.loss, options.frames),
+        lost: lost(&mut met, closed_form(&spec.loss, u64::from(traffic.frame_bytes) * 8), options.frames),
         met: Direction::new([link, from, to], &met.counters, met.inside, spec.clone()),
         rate,
     }
@@ -146,7 +146,7 @@ fn as_drawn(spec: &DirectionSpec) -> DirectionSpec {
     alone
 }
 
-fn lost(met: &mut Outcome, asked: &LossSpec, frames: u64) -> Lost {
+fn lost(met: &mut Outcome, asked: Option<f64>, frames: u64) -> Lost {
     /// What became of a frame, as far as the loss model is concerned.
     #[derive(Clone, Copy, PartialEq)]
     enum Met {
@@ -164,15 +164,16 @@ fn lost(met: &mut Outcome, asked: &LossSpec, frames: u64) -> Lost {
     let hits: Vec<bool> = all.iter().filter(|met| **met != Met::NeverCame).map(|met| *met == Met::Taken).collect();
     let statistics::Share { share, bounds } = statistics::share(&hits);
     let mut numbers = met.seen.dropped.iter().map(|(number, _)| *number).filter(|number| *number < frames).collect();
-    Lost { asked: closed_form(asked), share, bounds, runs: statistics::runs(&mut numbers) }
+    Lost { asked, share, bounds, runs: statistics::runs(&mut numbers) }
 }
 
-/// The share of frames that a loss model takes in the long run.
-fn closed_form(loss: &LossSpec) -> Option<f64> {
-    match loss {
-        LossSpec::None => Some(0.0),
-        LossSpec::Random(probability) => Some(probability.as_f64()),
-    }
+/// The share of frames of so many bits that a direction loses in the long run: that any of its rules does, which are
+/// independent of each other. `None` where a rule has no such share, or chooses its frames.
+fn closed_form(loss: &LossSpec, bits: u64) -> Option<f64> {
+    loss.0.iter().try_fold(0.0, |others, rule| {
+        let own = rule.model.long_run(bits).loss.filter(|_| rule.only.is_none())?;
+        Some(others + own - others * own)
+    })
 }
 
 /// Slices of the time in which frames were offered.

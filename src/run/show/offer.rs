@@ -225,7 +225,7 @@ mod tests {
         let for_ever = DirectionSpec { delay: DelaySpec::constant(Duration::MAX), ..slow() };
         lone(for_ever.clone(), Way::Forward).steadily(10, Duration::from_millis(1));
         lone(for_ever, Way::Forward).greedily(10, Duration::from_secs(1), 50);
-        let lost = DirectionSpec { loss: LossSpec::Random("100%".parse().unwrap()), ..slow() };
+        let lost = DirectionSpec { loss: LossSpec::random("100%".parse().unwrap()), ..slow() };
         let outcome = lone(lost, Way::Forward).greedily(100, Duration::ZERO, 500);
         assert_eq!(outcome.counters.delivered.frames, 0);
     }

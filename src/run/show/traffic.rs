@@ -143,7 +143,7 @@ mod tests {
             rate: RateSpec::Constant(rate.parse().unwrap()),
             queue: Some(QueueSpec::DEFAULT),
             delay: DelaySpec::constant(Duration::from_millis(300)),
-            loss: LossSpec::Random("10%".parse().unwrap()),
+            loss: LossSpec::random("10%".parse().unwrap()),
             ..DirectionSpec::default()
         }
     }
