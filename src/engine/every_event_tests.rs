@@ -80,16 +80,18 @@ fn queue() -> impl Strategy<Value = QueueSpec> {
 }
 
 fn spec() -> impl Strategy<Value = DirectionSpec> {
-    (queue(), rate(), loss(), delay(), prop::bool::weighted(0.15)).prop_map(|(queue, rate, loss, delay, half_duplex)| DirectionSpec {
-        mtu: None,
-        queue: (rate != RateSpec::Unlimited).then_some(queue),
-        half_duplex,
-        rate,
-        framing: Framing::None,
-        loss,
-        delay,
-        ..DirectionSpec::default()
-    })
+    (queue(), rate(), loss(), delay(), prop::bool::weighted(0.15)).prop_map(
+        |(queue, rate, loss, delay, half_duplex)| DirectionSpec {
+            mtu: None,
+            queue: (rate != RateSpec::Unlimited).then_some(queue),
+            half_duplex,
+            rate,
+            framing: Framing::None,
+            loss,
+            delay,
+            ..DirectionSpec::default()
+        },
+    )
 }
 
 /// Three ports around a switch, each behind one link, in either order of ranks.

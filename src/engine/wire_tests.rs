@@ -114,7 +114,10 @@ fn a_queue_in_time_follows_the_nominal_rate() {
     for (form, waiting) in [
         (json!({"token_bucket": {"rate": "8Mbit", "burst": "1kB", "peak": "80Mbit"}}), 10),
         (json!({"trace": "1"}), 15),
-        (json!({"schedule": {"steps": [{"for": "1s", "rate": "16Mbit"}, {"for": "1s", "rate": 0}], "repeat": true}}), 10),
+        (
+            json!({"schedule": {"steps": [{"for": "1s", "rate": "16Mbit"}, {"for": "1s", "rate": 0}], "repeat": true}}),
+            10,
+        ),
         (json!({"slots": {"min": "2ms", "bytes": "2000B"}}), 10),
     ] {
         let mut engine = engine(rate(form.clone()), 0);
@@ -153,7 +156,7 @@ fn the_bits_left_meet_the_new_rate_whatever_kinds_both_are() {
             let both = [before, after].map(|form| form.as_object().and_then(|map| map.keys().next().cloned()));
             let expected = match (both[0].as_deref(), both[1].as_deref()) {
                 (Some("token_bucket"), Some("token_bucket")) => 1001 + 2 * left, // the tokens are spent
-                (Some("slots"), Some("slots")) => 10_001,                       // and the slot opens when it was to
+                (Some("slots"), Some("slots")) => 10_001,                        // and the slot opens when it was to
                 _ => expected(*left),
             };
             let mut engine = engine(rate(before.clone()), 100);

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::form::{Short, short_or_long};
 use crate::model::Framing;
+use crate::model::form::{Short, short_or_long};
 use crate::units::Rate;
 pub use fifo::{Fifo, FifoSpec};
 

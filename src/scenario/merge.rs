@@ -183,7 +183,10 @@ mod tests {
             merged("rate: { schedule: { file: a.csv, repeat: 5s } }", "rate: { schedule: { steps: [] } }"),
             "{rate: {schedule: {repeat: 5s, steps: []}}}"
         );
-        assert_eq!(merged("rate: { schedule: a.csv }", "rate: { schedule: { file: b.csv } }"), "{rate: {schedule: {file: b.csv}}}");
+        assert_eq!(
+            merged("rate: { schedule: a.csv }", "rate: { schedule: { file: b.csv } }"),
+            "{rate: {schedule: {file: b.csv}}}"
+        );
     }
 
     #[test]

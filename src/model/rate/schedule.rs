@@ -408,7 +408,10 @@ mod tests {
             assert!(file.load("0s,8Mbit\n2s,1Mbit\n").unwrap_err().message.contains("not after the last step"));
             file.load("0s,8Mbit\n1s,0\n").unwrap();
         });
-        assert_eq!((names.as_slice(), spec.plan().unwrap().mean().as_bps()), (&["rates.csv".to_owned()][..], 4_000_000));
+        assert_eq!(
+            (names.as_slice(), spec.plan().unwrap().mean().as_bps()),
+            (&["rates.csv".to_owned()][..], 4_000_000)
+        );
         let mut short = from_json::<ScheduleSpec>(json!("rates.csv")).unwrap();
         assert!(short.load("0s,8Mbit\n1s,0\n").unwrap_err().message.contains("would hold for ever"));
     }

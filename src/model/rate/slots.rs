@@ -90,7 +90,9 @@ impl TryFrom<Long> for SlotsSpec {
         let Long { min, max, mean, jitter, distribution, packets, bytes, rate } = long;
         let distance = match (min, max, mean) {
             (None, None, None) => {
-                return Err("slots need a distance: `min` and `max`, as in `{ min: 800us, max: 1ms }`, or `mean`".into());
+                return Err(
+                    "slots need a distance: `min` and `max`, as in `{ min: 800us, max: 1ms }`, or `mean`".into()
+                );
             }
             (_, _, Some(_)) if min.is_some() || max.is_some() => {
                 return Err("`mean` and `min`, `max` both say how far slots are apart: keep one".into());
@@ -161,8 +163,12 @@ impl SlotsSpec {
             Distance::Between(min, max) if min == max => format!("slots {min}"),
             Distance::Between(min, max) => format!("slots {min} to {max}"),
             Distance::Around { mean, jitter: Duration::ZERO, .. } => format!("slots {mean}"),
-            Distance::Around { mean, jitter, distribution: SlotDistribution::Uniform } => format!("slots {mean} ±{jitter}"),
-            Distance::Around { mean, jitter, distribution: SlotDistribution::Normal } => format!("slots {mean} ±{jitter} σ"),
+            Distance::Around { mean, jitter, distribution: SlotDistribution::Uniform } => {
+                format!("slots {mean} ±{jitter}")
+            }
+            Distance::Around { mean, jitter, distribution: SlotDistribution::Normal } => {
+                format!("slots {mean} ±{jitter} σ")
+            }
         };
         let limits = [
             self.packets.map(|packets| format!(" of {packets} frames")),
@@ -429,7 +435,11 @@ mod tests {
     #[test]
     fn the_widest_distances_stay_in_range() {
         let spec = SlotsSpec {
-            distance: Distance::Around { mean: Duration::MAX, jitter: Duration::MAX, distribution: SlotDistribution::Uniform },
+            distance: Distance::Around {
+                mean: Duration::MAX,
+                jitter: Duration::MAX,
+                distribution: SlotDistribution::Uniform,
+            },
             packets: Some(1),
             bytes: None,
             rate: None,

@@ -179,7 +179,9 @@ impl Steps {
             let nth = n + 1;
             if at {
                 let Some(start) = step.at else {
-                    return Err(format!("step {nth} does not say `at`, as others do: give all of them `at`, or all `for`"));
+                    return Err(format!(
+                        "step {nth} does not say `at`, as others do: give all of them `at`, or all `for`"
+                    ));
                 };
                 if step.length.is_some() {
                     return Err(format!("step {nth} says `at` and `for`: it lasts until the next, so keep one"));
@@ -308,7 +310,9 @@ mod tests {
     #[test]
     fn both_ways_to_write_them_say_the_same() {
         let lasting = steps(json!([{ "for": "1s", "rate": "8Mbit" }, { "for": "2s", "rate": 0 }, { "rate": "1bit" }]));
-        let from = steps(json!([{ "at": "0s", "rate": "8Mbit" }, { "at": "1s", "rate": "0Mbit" }, { "at": "3s", "rate": "1bit" }]));
+        let from = steps(
+            json!([{ "at": "0s", "rate": "8Mbit" }, { "at": "1s", "rate": "0Mbit" }, { "at": "3s", "rate": "1bit" }]),
+        );
         let parts = [(0, 8_000_000), (1_000_000_000, 0), (3_000_000_000, 1)];
         assert_eq!((lasting.unwrap().parts(), from.unwrap().parts()), (&parts[..], &parts[..]));
     }
@@ -316,7 +320,11 @@ mod tests {
     #[test]
     fn a_table_is_the_same_with_and_without_units() {
         let parts = [(0, 8_000_000), (1_500_000_000, 0), (3_000_000_000, 500_000)];
-        for text in ["0s,8Mbit\n1.5s,0\n3000ms,500kbit\n", "# a drive\ns,Mbit\n\n0,8\r\n1.5, 0\n 3,0.5", "ms,kbit\n0,8000\n1500,0\n3s,500"] {
+        for text in [
+            "0s,8Mbit\n1.5s,0\n3000ms,500kbit\n",
+            "# a drive\ns,Mbit\n\n0,8\r\n1.5, 0\n 3,0.5",
+            "ms,kbit\n0,8000\n1500,0\n3s,500",
+        ] {
             assert_eq!(Steps::parse(text).unwrap().parts(), parts, "{text}");
         }
     }
@@ -368,7 +376,8 @@ mod tests {
         assert!(open.end(Repeat::AtEnd).unwrap_err().contains("`repeat: 20s`"));
         assert!(open.end(every("2s")).unwrap_err().contains("not after the last step"));
         assert_eq!(open.end(every("2.000000001s")), Ok(Some(2_000_000_001)));
-        for (form, repeat) in [(json!(true), Repeat::AtEnd), (json!(false), Repeat::Never), (json!("5s"), every("5s"))] {
+        for (form, repeat) in [(json!(true), Repeat::AtEnd), (json!(false), Repeat::Never), (json!("5s"), every("5s"))]
+        {
             assert_eq!(from_json(form), Ok(repeat));
             assert_eq!(from_json(serde_json::to_value(repeat).unwrap()), Ok(repeat));
         }

@@ -100,7 +100,8 @@ impl TraceServer {
             return start;
         }
         let work = work - rest;
-        let not_before = start.as_nanos().checked_sub(1).map_or(0, |ns| self.trace.first_after(Instant::from_nanos(ns)));
+        let not_before =
+            start.as_nanos().checked_sub(1).map_or(0, |ns| self.trace.first_after(Instant::from_nanos(ns)));
         self.first = self.next.max(self.trace.first_after(offered)).max(not_before);
         let needed = work.div_ceil(OPPORTUNITY_WORK);
         self.next = self.first + needed as u64;
@@ -198,7 +199,10 @@ mod tests {
         // what comes when an opportunity has passed finds nothing of it left
         assert_eq!(at(&[(0, 100), (5_000_000, 100)]), [5, 10]);
         // at the same instant one after the other
-        assert_eq!(departures(trace("0\n2\n2\n2\n"), &[(0, 1504), (0, 3008), (0, 1504)]), [2_000_000, 2_000_000, 2_000_000]);
+        assert_eq!(
+            departures(trace("0\n2\n2\n2\n"), &[(0, 1504), (0, 3008), (0, 1504)]),
+            [2_000_000, 2_000_000, 2_000_000]
+        );
     }
 
     proptest! {
