@@ -16,7 +16,7 @@ use longwire::model::{
     Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
 };
 use longwire::node::SwitchSpec;
-use longwire::queue::{FifoSpec, QueueSpec};
+use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
 use longwire::units::{ByteSize, Duration, Instant, Probability, Rate};
 use proptest::prelude::*;
 
@@ -166,13 +166,52 @@ fn framing() -> impl Strategy<Value = Framing> {
     ]
 }
 
-fn queue() -> impl Strategy<Value = QueueSpec> {
+fn limits() -> impl Strategy<Value = FifoSpec> {
     let limits =
         (prop::option::of(0u32..20), prop::option::of(0u64..20_000), prop::option::of(duration(20_000)), 0u32..4);
     limits.prop_map(|(packets, bytes, time, min)| {
         let min_packets = if time.is_some() { min } else { 0 };
-        QueueSpec::Fifo(FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets })
+        FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets }
     })
+}
+
+/// Every discipline, with times and limits so small that its law is felt.
+fn queue() -> impl Strategy<Value = QueueSpec> {
+    let times = (1u64..2_000_000, 1u64..5_000_000, 0u32..60, any::<bool>());
+    let codel = times.prop_map(|(target, more, limit, ecn)| {
+        let (target, interval) = (Duration::from_nanos(target), Duration::from_nanos(target + more));
+        CodelSpec { target, interval, limit, ecn }
+    });
+    let fq_codel = (codel.clone(), prop::sample::select(vec![1u32, 3, 1024]), 256u64..3000, 1000u64..200_000);
+    let red = (4u64..60_000, 1u64..=1_000_000_000_000, 1u64..=1_000_000_000_000, any::<bool>(), any::<bool>());
+    let pie = (1u64..5_000_000, 1u64..20, duration(5_000), (1u32..32_000_000, 0u32..32_000_000), 0u32..60);
+    prop_oneof![
+        6 => limits().prop_map(QueueSpec::Fifo),
+        2 => limits().prop_map(QueueSpec::DropHead),
+        2 => codel.prop_map(QueueSpec::Codel),
+        2 => fq_codel.prop_map(|(CodelSpec { target, interval, limit, ecn }, flows, quantum, memory)| {
+            let (quantum, memory) = (ByteSize::from_bytes(quantum), ByteSize::from_bytes(memory));
+            QueueSpec::FqCodel(FqCodelSpec { flows, quantum, target, interval, limit, memory, ecn })
+        }),
+        2 => red.prop_map(|(limit, probability, weight, adaptive, ecn)| {
+            let [probability, weight] = [probability, weight].map(|p| Probability::from_parts(p).unwrap());
+            let defaults = RedSpec::within(ByteSize::from_bytes(limit));
+            QueueSpec::Red(RedSpec { probability, weight, adaptive, ecn, ..defaults })
+        }),
+        2 => (pie, any::<bool>(), any::<bool>()).prop_map(|((target, tupdate, burst, gains, limit), derandomize, ecn)| {
+            QueueSpec::Pie(PieSpec {
+                target: Duration::from_nanos(target),
+                tupdate: Duration::from_millis(tupdate),
+                burst,
+                alpha: Gain::from_millionths(gains.0).unwrap(),
+                beta: Gain::from_millionths(gains.1).unwrap(),
+                limit,
+                derandomize,
+                ecn,
+                ecn_threshold: Probability::from_parts(500_000_000_000).unwrap(),
+            })
+        }),
+    ]
 }
 
 fn chance() -> impl Strategy<Value = Chance> {
@@ -291,6 +330,12 @@ fn bytes(len: usize, from: usize, to: u8) -> Vec<u8> {
         // 7 is broadcast
         bytes[..6].copy_from_slice(&if to == 7 { [0xff; 6] } else { [2, 0, 0, 0, 0, to] });
         bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, from as u8]);
+    }
+    if len >= 42 {
+        // IPv4 and UDP; to some ports ECN-capable
+        bytes[12..16].copy_from_slice(&[0x08, 0x00, 0x45, to % 3]);
+        bytes[17..24].copy_from_slice(&[28, 0, 0, 0, 0, 64, 17]);
+        bytes[35] = to;
     }
     bytes
 }

@@ -51,7 +51,9 @@ pub struct DirectionCounters {
     pub duplicated: u64,
     /// Frames whose bits a corruption model changed.
     pub corrupted: u64,
-    /// Delivered frames that a later-numbered one had overtaken.
+    /// Frames that a queue marked: congestion experienced.
+    pub marked: u64,
+    /// Delivered frames that one had overtaken which went onto the wire later.
     pub reordered: u64,
     /// Delays that were drawn negative and became zero.
     pub clamped: u64,
@@ -59,8 +61,8 @@ pub struct DirectionCounters {
     pub dropped: Dropped,
     /// From offered to delivered, in model time.
     pub delay: TimeStatistics,
-    /// One more than the highest number delivered so far.
-    pub(crate) next_number: u64,
+    /// One more than the latest place on the wire delivered so far.
+    pub(crate) next_place: u64,
 }
 
 /// What happened in one node. At every moment

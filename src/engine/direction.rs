@@ -16,7 +16,7 @@ use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::rate::Server;
 use crate::model::{Delay, Loss, Order, RateSpec};
-use crate::queue::{Doors, Queue, QueueSpec, Wire};
+use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
 
@@ -67,8 +67,8 @@ pub(crate) struct Direction {
 enum Queueing {
     /// No rate and no queue.
     None,
-    /// What the queue will be when the first frame waits.
-    Planned(QueueSpec),
+    /// The fifo that it will be when the first frame waits. Other disciplines are rare, and made at once.
+    Planned(FifoSpec),
     /// At work.
     Made(Box<Queue>),
 }
@@ -105,6 +105,8 @@ impl Direction {
         link: &str,
         way: Way,
     ) -> Self {
+        let streams = Streams { seed, link, way };
+        let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
         Direction {
             id,
             mtu: spec.mtu,
@@ -113,9 +115,9 @@ impl Direction {
             number: 0,
             in_service: None,
             carry: 0,
-            wire: Wire { rate: spec.rate.nominal(), framing: spec.framing },
-            server: Server::new(&spec.rate, Instant::ZERO, || Streams { seed, link, way }.key("slots")),
-            queue: queueing(spec),
+            wire,
+            server: Server::new(&spec.rate, Instant::ZERO, || streams.key("slots")),
+            queue: queueing(spec, &wire, streams, Instant::ZERO),
             loss: Loss::new(spec.loss.clone()),
             loss_key: StreamKey::new(seed, link, way, "loss"),
             delay: Delay::new(spec.delay.clone()),
@@ -124,7 +126,7 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec, Streams { seed, link, way }),
+            extras: Extras::new(spec, streams),
             #[cfg(test)]
             every_event: false,
         }
@@ -135,7 +137,7 @@ impl Direction {
             mtu: self.mtu,
             queue: match &self.queue {
                 Queueing::None => None,
-                Queueing::Planned(spec) => Some(*spec),
+                Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
                 Queueing::Made(queue) => Some(queue.spec()),
             },
             half_duplex: self.medium.is_shared(),
@@ -198,7 +200,7 @@ impl Direction {
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         if let Queueing::Planned(spec) = self.queue {
-            self.queue = Queueing::Made(Box::new(Queue::new(spec, &self.wire)));
+            self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
         let Queueing::Made(queue) = &mut self.queue else { panic!("a direction whose wire can be busy has a queue") };
         queue.offer(frame, &self.wire, around.pool, &mut doors);
@@ -267,7 +269,7 @@ impl Direction {
             self.tell(&fate.frame, FateKind::Duplicated, sent, around);
         }
         if fate.ahead {
-            self.line.push_alone(sent, fate.frame);
+            self.line.push_alone(sent, fate.frame, self.place_on_wire());
         } else {
             self.depart(fate.frame, 0, sent, alone, around);
         }
@@ -306,10 +308,18 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
+        let place = self.place_on_wire();
         if alone {
-            return self.line.push_alone(departure, frame);
+            return self.line.push_alone(departure, frame, place);
         }
-        self.line.push(departure, frame, around.coalesce, around.pool);
+        self.line.push(departure, frame, place, around.coalesce, around.pool);
+    }
+
+    /// The place of the next frame among all that went onto the line, from 0. A queue may serve frames in another order
+    /// than that of their numbers; only a frame that another overtakes behind the queue is reordered.
+    #[inline]
+    fn place_on_wire(&self) -> u64 {
+        self.counters.delivered.frames + self.line.frames()
     }
 
     /// The next event: the wire becomes free, or a run leaves. It may come early, when nothing is due yet, but never late.
@@ -360,22 +370,22 @@ impl Direction {
         if self.line.next(coming, around.coalesce)? > around.now {
             return None;
         }
-        let Departing { frame, at } = self.line.pop()?;
+        let Departing { frame, at, place } = self.line.pop()?;
         debug_assert!(at <= around.now);
-        self.deliver(&frame, around);
+        self.deliver(&frame, place, around);
         Some(frame)
     }
 
-    fn deliver<S: FrameSink>(&mut self, frame: &Frame, around: &mut Around<'_, S>) {
+    fn deliver<S: FrameSink>(&mut self, frame: &Frame, place: u64, around: &mut Around<'_, S>) {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
         self.counters.delay.record_among(around.now - frame.offered, count, around.fine);
-        let end = frame.number() + count;
-        if end <= self.counters.next_number {
+        let end = place + count;
+        if end <= self.counters.next_place {
             // a copy comes behind its original by nature
             self.counters.reordered += if frame.is_copy() { 0 } else { count };
         } else {
-            self.counters.next_number = end;
+            self.counters.next_place = end;
         }
         around.sink.fate(Fate {
             at: around.now,
@@ -396,11 +406,13 @@ impl Direction {
     }
 }
 
-fn queueing(spec: &DirectionSpec) -> Queueing {
+fn queueing(spec: &DirectionSpec, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
     match (spec.queue, &spec.rate) {
-        (Some(queue), _) => Queueing::Planned(queue),
         (None, RateSpec::Unlimited) => Queueing::None,
-        (None, _) => Queueing::Planned(QueueSpec::DEFAULT),
+        (queue, _) => match queue.unwrap_or(QueueSpec::DEFAULT) {
+            QueueSpec::Fifo(spec) => Queueing::Planned(spec),
+            other => Queueing::Made(Box::new(Queue::new(other, wire, streams.key("queue"), now))),
+        },
     }
 }
 
@@ -434,5 +446,17 @@ impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
             view: pool.view(&frame),
         });
         pool.release(frame);
+    }
+
+    fn marked(&mut self, frame: &Frame, pool: &FramePool) {
+        self.counters.marked += frame.count();
+        self.sink.fate(Fate {
+            at: self.now,
+            place: Place::Direction(self.id),
+            number: frame.number,
+            frames: frame.count(),
+            kind: FateKind::Marked,
+            view: pool.view(frame),
+        });
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::frame::{Cut, FrameView};
 use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
 use crate::node::SwitchSpec;
-use crate::queue::{FifoSpec, QueueSpec};
+use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Probability};
 
 /// All that can be seen, in order.
@@ -71,12 +71,43 @@ fn rate() -> impl Strategy<Value = RateSpec> {
     })
 }
 
-fn queue() -> impl Strategy<Value = QueueSpec> {
+fn limits() -> impl Strategy<Value = FifoSpec> {
     (prop::option::of(0u32..5), prop::option::of(0u64..4000), prop::option::of(tenths(30))).prop_map(
-        |(packets, bytes, time)| {
-            QueueSpec::Fifo(FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets: 0 })
-        },
+        |(packets, bytes, time)| FifoSpec { packets, bytes: bytes.map(ByteSize::from_bytes), time, min_packets: 0 },
     )
+}
+
+/// Every discipline, with times and limits so small that its law is felt.
+fn queue() -> impl Strategy<Value = QueueSpec> {
+    let times = (1u64..10, 2u64..20, 1u32..20, any::<bool>());
+    prop_oneof![
+        4 => limits().prop_map(QueueSpec::Fifo),
+        2 => limits().prop_map(QueueSpec::DropHead),
+        1 => (4u64..8000, any::<bool>(), any::<bool>()).prop_map(|(limit, adaptive, ecn)| {
+            let weight = Probability::from_parts(500_000_000_000).unwrap();
+            QueueSpec::Red(RedSpec { adaptive, ecn, weight, ..RedSpec::within(ByteSize::from_bytes(limit)) })
+        }),
+        1 => times.clone().prop_map(|(target, more, limit, ecn)| {
+            let (target, interval) = (Duration::from_micros(target * 100), Duration::from_micros((target + more) * 100));
+            QueueSpec::Codel(CodelSpec { target, interval, limit, ecn })
+        }),
+        1 => times.prop_map(|(target, more, limit, ecn)| {
+            let (target, interval) = (Duration::from_micros(target * 100), Duration::from_micros((target + more) * 100));
+            let quantum = ByteSize::from_bytes(300);
+            QueueSpec::FqCodel(FqCodelSpec { target, interval, limit, ecn, quantum, ..FqCodelSpec::default() })
+        }),
+        1 => (1u64..10, 0u64..20, 1u32..20, any::<bool>()).prop_map(|(target, burst, limit, ecn)| {
+            QueueSpec::Pie(PieSpec {
+                target: Duration::from_micros(target * 100),
+                tupdate: Duration::from_millis(1),
+                burst: Duration::from_micros(burst * 100),
+                alpha: Gain::from_millionths(32_000_000).unwrap(),
+                limit,
+                ecn,
+                ..PieSpec::default()
+            })
+        }),
+    ]
 }
 
 fn spec() -> impl Strategy<Value = DirectionSpec> {
@@ -162,6 +193,10 @@ fn run(plan: &Plan, steps: &[(u64, Step)], every_event: bool) -> Log {
             Step::Frames { from, to, hundreds, frames } => {
                 let mut bytes = vec![0; 50 + frames * (hundreds * 100 - 50)];
                 (bytes[5], bytes[11]) = (*to, *from as u8 + 1);
+                // IPv4 and UDP, ECN-capable where there are several
+                bytes[12..16].copy_from_slice(&[0x08, 0x00, 0x45, if *frames > 1 { 2 } else { 0 }]);
+                bytes[17..24].copy_from_slice(&[28, 0, 0, 0, 0, 64, 17]);
+                bytes[35] = *hundreds as u8;
                 let cut = Cut { header: 50, segment: (hundreds * 100 - 50) as u16 };
                 let frame = engine.pool().store_train(&bytes, cut).unwrap();
                 engine.inject(at, NodeId(*from), frame);

@@ -12,6 +12,8 @@ pub(crate) struct Departing {
     /// When it leaves: the departure of its last frame.
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
+    /// The place of its first frame among all that were sent on their way.
+    pub(crate) place: u64,
 }
 
 /// Frames on their way, in the order of their departures. Frames that keep their order cost a push and a pop; those that
@@ -51,12 +53,12 @@ impl Line {
     /// Sends a frame on its way. Consecutive frames of one train join as long as their departures do not go back and
     /// span at most `coalesce`.
     #[inline]
-    pub(crate) fn push(&mut self, at: Instant, frame: Frame, coalesce: Duration, pool: &mut FramePool) {
+    pub(crate) fn push(&mut self, at: Instant, frame: Frame, place: u64, coalesce: Duration, pool: &mut FramePool) {
         self.frames += frame.count();
         match self.ordered.back_mut() {
             Some(back) if back.at > at => {
                 self.last_is_back = false;
-                return self.overtaking.get_or_insert_default().push(Departing { at, frame });
+                return self.overtaking.get_or_insert_default().push(Departing { at, frame, place });
             }
             Some(back)
                 if self.last_is_back && at - self.back_first <= coalesce && back.frame.is_followed_by(&frame) =>
@@ -68,16 +70,16 @@ impl Line {
         }
         self.last_is_back = true;
         self.back_first = at;
-        self.ordered.push_back(Departing { at, frame });
+        self.ordered.push_back(Departing { at, frame, place });
     }
 
     /// Sends a frame on its way that joins no run, and that none joins.
-    pub(crate) fn push_alone(&mut self, at: Instant, frame: Frame) {
+    pub(crate) fn push_alone(&mut self, at: Instant, frame: Frame, place: u64) {
         self.frames += frame.count();
         self.last_is_back = false;
         match self.ordered.back() {
-            Some(back) if back.at > at => self.overtaking.get_or_insert_default().push(Departing { at, frame }),
-            _ => self.ordered.push_back(Departing { at, frame }),
+            Some(back) if back.at > at => self.overtaking.get_or_insert_default().push(Departing { at, frame, place }),
+            _ => self.ordered.push_back(Departing { at, frame, place }),
         }
     }
 
@@ -166,7 +168,7 @@ mod tests {
             let mut line = Line::default();
             for (n, at) in departures.iter().enumerate() {
                 let frame = pool.store(&[n as u8; 20]).unwrap();
-                line.push(Instant::from_nanos(*at), frame, Duration::ZERO, &mut pool);
+                line.push(Instant::from_nanos(*at), frame, n as u64, Duration::ZERO, &mut pool);
             }
             prop_assert_eq!(line.frames(), departures.len() as u64);
             let mut expected: Vec<_> = departures.iter().copied().enumerate().map(|(n, at)| (at, n as u8)).collect();
@@ -174,6 +176,7 @@ mod tests {
             for (at, n) in expected {
                 prop_assert_eq!(line.next(None, Duration::ZERO), Some(Instant::from_nanos(at)));
                 let departing = line.pop().unwrap();
+                prop_assert_eq!(departing.place, u64::from(n));
                 prop_assert_eq!((departing.at.as_nanos(), pool.view(&departing.frame).head[0]), (at, n));
                 pool.release(departing.frame);
             }

@@ -52,6 +52,8 @@ pub enum FateKind {
     },
     /// They were dropped.
     Dropped(DropCause),
+    /// A queue marked it: congestion experienced. It goes on, as the view shows it.
+    Marked,
     /// Bits of it flipped; it goes on, as the view shows it.
     Corrupted,
     /// It arrives once more.

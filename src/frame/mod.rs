@@ -112,6 +112,8 @@ pub enum DropCause {
     Loss,
     /// The queue's limit.
     QueueFull,
+    /// The control law of a queue: RED, CoDel, FQ-CoDel or PIE told the sender to slow down.
+    Aqm,
     /// The queue shrank by a live change, and this frame stood at its tail.
     QueueResized,
     /// The link was down, or went down while the frame waited or was being sent.
@@ -128,9 +130,10 @@ pub enum DropCause {
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 8] = [
+    pub const ALL: [DropCause; 9] = [
         DropCause::Loss,
         DropCause::QueueFull,
+        DropCause::Aqm,
         DropCause::QueueResized,
         DropCause::LinkDown,
         DropCause::Mtu,
@@ -144,6 +147,7 @@ impl DropCause {
         match self {
             DropCause::Loss => "loss",
             DropCause::QueueFull => "queue_full",
+            DropCause::Aqm => "aqm",
             DropCause::QueueResized => "queue_resized",
             DropCause::LinkDown => "link_down",
             DropCause::Mtu => "mtu",

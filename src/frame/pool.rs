@@ -240,6 +240,13 @@ impl FramePool {
         *byte ^= mask;
     }
 
+    /// The first bytes of a plain frame that nothing else shares, to change.
+    pub(crate) fn head_mut(&mut self, frame: &Frame) -> &mut [u8] {
+        let slot = &mut self.slots[frame.slot() as usize];
+        debug_assert!(slot.references == 1 && slot.cut.is_none());
+        &mut slot.head[..(slot.total as usize).min(HEAD_BYTES)]
+    }
+
     /// Another handle to the same wire frames: for flooding and duplication. No bytes are copied.
     #[inline]
     pub fn share(&mut self, frame: &Frame) -> Frame {

@@ -1,4 +1,6 @@
 //! First in, first out, limited by packets, bytes or time; what does not fit is dropped from the tail.
+//!
+//! In tc's words `pfifo` and `bfifo`, in Mahimahi's `droptail`.
 
 use std::collections::VecDeque;
 
@@ -10,7 +12,7 @@ use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::form::{Short, short_or_long};
 use crate::units::{ByteSize, Duration};
 
-/// The limits of a fifo, at least one of them; all that are given hold. They count waiting frames, not the one on the wire.
+/// The limits of a fifo or a drop_head, at least one of them; all that are given hold. They count waiting frames, not the one on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FifoSpec {
     /// At most so many wire frames wait.
@@ -63,7 +65,7 @@ impl FifoSpec {
 impl Short for FifoSpec {
     type Long = Limits;
     const EXPECTED: &'static str =
-        "the limits of a fifo, as in `{ packets: 100 }`, `{ bytes: 64kB }` or `{ time: 50ms }`, or `unlimited`";
+        "the limits of a queue, as in `{ packets: 100 }`, `{ bytes: 64kB }` or `{ time: 50ms }`, or `unlimited`";
     fn from_text(text: &str) -> Result<FifoSpec, String> {
         match text {
             "unlimited" => Ok(FifoSpec::UNLIMITED),
@@ -84,7 +86,7 @@ impl TryFrom<Long> for Limits {
     fn try_from(long: Long) -> Result<Limits, String> {
         let spec = FifoSpec::from(long);
         if spec == FifoSpec::UNLIMITED {
-            return Err("a fifo needs a limit: `packets`, `bytes` or `time`, or write `fifo: unlimited`".into());
+            return Err("the queue needs a limit: `packets`, `bytes` or `time`, or write `unlimited`".into());
         }
         spec.check()?;
         Ok(Limits(spec))
@@ -167,27 +169,43 @@ impl Fifo {
 
     /// Takes what fits of a stretch of frames; what does not is dropped as [`DropCause::QueueFull`]. Each wire frame is
     /// tried on its own, so a short one may still fit where a long one did not.
-    pub fn offer(&mut self, mut frame: Frame, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+    pub fn offer(&mut self, frame: Frame, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+        self.admit(frame, DropCause::QueueFull, wire, pool, doors);
+    }
+
+    /// Takes over what another queue held; what does not fit is dropped as [`DropCause::QueueResized`].
+    pub(super) fn move_in(&mut self, frame: Frame, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+        self.admit(frame, DropCause::QueueResized, wire, pool, doors);
+    }
+
+    fn admit(&mut self, mut frame: Frame, cause: DropCause, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
         if self.fits(&frame, wire, pool) {
             return self.push(frame, wire, pool);
         }
         while frame.count() > 1 {
             let front = pool.split_front(&mut frame, 1);
-            self.offer_one(front, wire, pool, doors);
+            self.admit_one(front, cause, wire, pool, doors);
         }
-        self.offer_one(frame, wire, pool, doors);
+        self.admit_one(frame, cause, wire, pool, doors);
     }
 
-    fn offer_one(&mut self, frame: Frame, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
+    fn admit_one(&mut self, frame: Frame, cause: DropCause, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
         if self.fits(&frame, wire, pool) {
             self.push(frame, wire, pool);
         } else {
-            doors.dropped(frame, DropCause::QueueFull, pool);
+            doors.dropped(frame, cause, pool);
         }
     }
 
+    /// Whether a wire frame could wait if nothing else did.
+    pub(super) fn could_fit(&self, frame: &Frame, wire: &Wire, pool: &FramePool) -> bool {
+        self.spec.packets.is_none_or(|limit| limit > 0)
+            && self.spec.bytes.is_none_or(|limit| pool.bytes(frame) <= limit.as_bytes())
+            && self.time_bytes.is_none_or(|limit| self.spec.min_packets > 0 || wire.on_wire(frame, pool) <= limit)
+    }
+
     /// Whether all of `frame` may wait besides what waits already.
-    fn fits(&self, frame: &Frame, wire: &Wire, pool: &FramePool) -> bool {
+    pub(super) fn fits(&self, frame: &Frame, wire: &Wire, pool: &FramePool) -> bool {
         let frames = self.frames + frame.count();
         self.spec.packets.is_none_or(|limit| frames <= u64::from(limit))
             && self.spec.bytes.is_none_or(|limit| self.bytes + pool.bytes(frame) <= limit.as_bytes())
@@ -196,7 +214,7 @@ impl Fifo {
             })
     }
 
-    fn push(&mut self, frame: Frame, wire: &Wire, pool: &mut FramePool) {
+    pub(super) fn push(&mut self, frame: Frame, wire: &Wire, pool: &mut FramePool) {
         self.frames += frame.count();
         self.bytes += pool.bytes(&frame);
         self.on_wire += wire.on_wire(&frame, pool);
@@ -210,6 +228,13 @@ impl Fifo {
     pub fn take(&mut self, wire: &Wire, pool: &mut FramePool) -> Option<Frame> {
         let first = self.waiting.front_mut()?;
         let frame = if first.count() > 1 { pool.split_front(first, 1) } else { self.waiting.pop_front()? };
+        self.forget(&frame, wire, pool);
+        Some(frame)
+    }
+
+    /// Takes a whole stretch from the front: for moving to another queue.
+    pub(super) fn pop_stretch(&mut self, wire: &Wire, pool: &FramePool) -> Option<Frame> {
+        let frame = self.waiting.pop_front()?;
         self.forget(&frame, wire, pool);
         Some(frame)
     }
@@ -283,6 +308,9 @@ mod tests {
         fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool) {
             self.0.push((pool.bytes(&frame), cause));
             pool.release(frame);
+        }
+        fn marked(&mut self, _: &Frame, _: &FramePool) {
+            unreachable!("a fifo marks nothing");
         }
     }
 

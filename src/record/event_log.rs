@@ -24,7 +24,7 @@ pub enum Entry {
         number: u64,
         /// How many.
         frames: u64,
-        /// What: `dropped`, `corrupted` or `duplicated`.
+        /// What: `dropped`, `marked`, `corrupted` or `duplicated`.
         event: &'static str,
         /// Why they were dropped.
         cause: Option<DropCause>,
@@ -46,6 +46,7 @@ impl Entry {
         let (event, cause) = match fate.kind {
             FateKind::Delivered { .. } => return None,
             FateKind::Dropped(cause) => ("dropped", Some(cause)),
+            FateKind::Marked => ("marked", None),
             FateKind::Corrupted => ("corrupted", None),
             FateKind::Duplicated => ("duplicated", None),
         };

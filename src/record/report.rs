@@ -161,6 +161,8 @@ pub struct Direction {
     pub duplicated: u64,
     /// Frames whose bits were changed.
     pub corrupted: u64,
+    /// Frames that the queue marked: congestion experienced.
+    pub marked: u64,
     /// Delivered frames that a later one had overtaken.
     pub reordered: u64,
     /// Delays that were drawn negative and became zero.
@@ -187,6 +189,7 @@ impl Direction {
             delivered: counters.delivered.into(),
             duplicated: counters.duplicated,
             corrupted: counters.corrupted,
+            marked: counters.marked,
             reordered: counters.reordered,
             clamped: counters.clamped,
             inside,

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
 use crate::model::{Distribution, LossSpec, Order, RateSpec};
-use crate::queue::QueueSpec;
-use crate::units::{Duration, Rate};
+use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
+use crate::units::{ByteSize, Duration, Rate};
 
 const TITLE: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -100,23 +100,55 @@ pub fn requested(spec: &DirectionSpec) -> String {
     if !spec.reorder.is_none() {
         words.push(format!("reorder {}", spec.reorder.probability.0));
     }
-    if let Some(QueueSpec::Fifo(fifo)) = spec.queue
-        && let Ok(Value::Object(limits)) = serde_json::to_value(fifo)
-    {
-        let limits: Vec<String> = limits
-            .iter()
-            .filter(|(name, _)| *name != "min_packets")
-            .map(|(name, value)| match value {
-                Value::String(text) => text.clone(),
-                other => format!("{other} {name}"),
-            })
-            .collect();
-        words.push(format!("fifo {}", limits.join(" ")));
-    }
+    words.extend(spec.queue.map(|queue| queue_words(&queue)));
     if let Some(mtu) = spec.mtu {
         words.push(format!("mtu {mtu}"));
     }
     if words.is_empty() { "nothing".into() } else { words.join(", ") }
+}
+
+/// A queue by its name, with its limits or with what differs from its defaults.
+fn queue_words(queue: &QueueSpec) -> String {
+    let limits = |name: &str, limits: &FifoSpec| {
+        if *limits == FifoSpec::UNLIMITED {
+            return format!("{name} unlimited");
+        }
+        let FifoSpec { packets, bytes, time, .. } = limits;
+        let packets = packets.map(|n| format!(" {n} packets")).unwrap_or_default();
+        let bytes = bytes.map(|n| format!(" {n}")).unwrap_or_default();
+        let time = time.map(|t| format!(" {t}")).unwrap_or_default();
+        format!("{name}{packets}{bytes}{time}")
+    };
+    match queue {
+        QueueSpec::Fifo(spec) => limits("fifo", spec),
+        QueueSpec::DropHead(spec) => limits("drop_head", spec),
+        QueueSpec::Red(spec) => {
+            let defaults = RedSpec { limit: ByteSize::default(), ..RedSpec::within(spec.limit) };
+            format!("red{}", differences(spec, &defaults))
+        }
+        QueueSpec::Codel(spec) => format!("codel{}", differences(spec, &CodelSpec::default())),
+        QueueSpec::FqCodel(spec) => format!("fq_codel{}", differences(spec, &FqCodelSpec::default())),
+        QueueSpec::Pie(spec) => format!("pie{}", differences(spec, &PieSpec::default())),
+    }
+}
+
+/// The fields of `spec` that are others than in `defaults`: ` target 10ms ecn`.
+fn differences<T: serde::Serialize>(spec: &T, defaults: &T) -> String {
+    let fields = |spec: &T| match serde_json::to_value(spec) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let defaults = fields(defaults);
+    let mut words = String::new();
+    for (name, value) in fields(spec).iter().filter(|(name, value)| defaults.get(*name) != Some(value)) {
+        let _ = match value {
+            Value::Bool(true) => write!(words, " {name}"),
+            Value::Bool(false) => write!(words, " no {name}"),
+            Value::String(text) => write!(words, " {name} {text}"),
+            other => write!(words, " {name} {other}"),
+        };
+    }
+    words
 }
 
 fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
@@ -135,6 +167,7 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
     for (n, what) in [
         (direction.duplicated, "duplicated"),
         (direction.corrupted, "corrupted"),
+        (direction.marked, "marked"),
         (direction.reordered, "reordered"),
         (direction.inside, "still inside"),
     ] {

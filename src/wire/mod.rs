@@ -9,6 +9,7 @@
 //! | [`ethernet`] [`vlan`] [`arp`] | layer 2, and the tags between |
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
 //! | [`tcp`] [`udp`] | layer 4 |
+//! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
 //! | [`summary`] | one pass over a head: what rules match and what event logs print |
 //! | [`gso`] [`segmentation`] | a super-frame as a train of wire frames, and how it is cut |
@@ -16,6 +17,7 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod ecn;
 pub mod ethernet;
 pub mod gso;
 pub mod icmp;
@@ -99,6 +101,7 @@ mod tests {
         let head = &bytes[..bytes.len().min(MAX_HEADER_LEN)];
         for len in [bytes.len(), 0, noise as usize % 70_000] {
             let _ = summary::FrameSummary::new(head, len).to_string();
+            let _ = (ecn::codepoint(head), ecn::mark(&mut head.to_vec()));
             let header = VnetHeader::decode(&noise.to_le_bytes().repeat(2), Endian::Native).unwrap();
             let _ = header.check(head, len).map_err(|e| e.to_string());
             for gso_type in [1, 4, 5] {

@@ -23,19 +23,22 @@ impl Direction {
             self.set_rate(&spec.rate, streams, around.now);
         }
         self.wire.framing = spec.framing;
-        let queueing = queueing(&spec);
+        let planned = match &self.queue {
+            Queueing::Made(_) => None,
+            Queueing::None | Queueing::Planned(_) => Some(queueing(&spec, &self.wire, streams, around.now)),
+        };
         (self.loss, self.delay) = (Loss::new(spec.loss), Delay::new(spec.delay));
         let mut doors =
             DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
         if let Queueing::Made(queue) = &mut self.queue {
             if self.wire != old {
-                queue.rewire(&old, &self.wire, around.pool, &mut doors);
+                queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
             }
             if let Some(new) = change.queue {
-                queue.set(new, &self.wire, around.pool, &mut doors);
+                queue.set(new, around.now, &self.wire, streams.key("queue"), around.pool, &mut doors);
             }
-        } else {
-            self.queue = queueing;
+        } else if let Some(planned) = planned {
+            self.queue = planned;
         }
         // the new wire may need no time for what is left
         self.free_wire(around.turn, around);
@@ -88,7 +91,7 @@ impl Direction {
         if let Queueing::Made(queue) = &mut self.queue {
             let mut doors =
                 DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
-            queue.clear(DropCause::LinkDown, around.pool, &mut doors);
+            queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }
 

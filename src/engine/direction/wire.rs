@@ -1,6 +1,6 @@
 //! The serializer: how frames take the wire, one after the other.
 
-use super::{Around, Direction, InService, Queueing};
+use super::{Around, Direction, DirectionDoors, InService, Queueing};
 use crate::engine::sink::FrameSink;
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::RateSpec;
@@ -110,20 +110,24 @@ impl Direction {
                 }
                 return;
             }
-            self.serve_next(served.done, around.pool);
+            self.serve_next(served.done, around);
         }
     }
 
     /// Gives the wire to the next frame that waits, from `start` on.
     #[inline]
-    pub(super) fn serve_next(&mut self, start: Instant, pool: &mut FramePool) {
+    pub(super) fn serve_next<S: FrameSink>(&mut self, start: Instant, around: &mut Around<'_, S>) {
         let next = match &mut self.queue {
-            Queueing::Made(queue) => queue.take(&self.wire, pool),
+            Queueing::Made(queue) => {
+                let mut doors =
+                    DirectionDoors { id: self.id, counters: &mut self.counters, now: start, sink: around.sink };
+                queue.take(start, &self.wire, around.pool, &mut doors)
+            }
             Queueing::None | Queueing::Planned(_) => None,
         };
         match next {
             Some(frame) => {
-                let done = self.done(&frame, start, pool);
+                let done = self.done(&frame, start, around.pool);
                 self.serve(frame, done);
             }
             None => self.rest(),
@@ -132,7 +136,7 @@ impl Direction {
 
     /// Gives a shared medium to the next frame that waits. Whether one did.
     pub(in crate::engine) fn take_medium<S: FrameSink>(&mut self, around: &mut Around<'_, S>) -> bool {
-        self.serve_next(around.now, around.pool);
+        self.serve_next(around.now, around);
         self.is_sending()
     }
 
