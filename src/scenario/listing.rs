@@ -173,7 +173,20 @@ fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>,
         }
         _ => {
             let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
-            out.noted(depth, format!("{key}: {}", value.as_text().unwrap_or("none")), &note);
+            out.noted(depth, format!("{key}: {}", inline(value)), &note);
+        }
+    }
+}
+
+/// A value in one line, as YAML writes it.
+fn inline(value: &Node) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match &value.value {
+        Value::Null => "none".to_owned(),
+        Value::Scalar(scalar) => scalar.text.clone(),
+        Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(inline).collect())),
+        Value::Map(entries) => {
+            format!("{{ {} }}", list(entries.iter().map(|e| format!("{}: {}", e.key, inline(&e.value))).collect()))
         }
     }
 }
