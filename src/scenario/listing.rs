@@ -294,7 +294,7 @@ mod tests {
         let loss = r#"[{"random": "0.5%"}, {"frames": [3, "7-9"], "only": {"udp": 53}}]"#;
         let spec = DirectionSpec { loss: serde_json::from_str(loss).unwrap(), ..DirectionSpec::default() };
         let tree = spec_tree(&spec);
-        let shown = flow(tree.get("loss").unwrap());
+        let shown = inline(tree.get("loss").unwrap());
         assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
     }
 }
