@@ -125,7 +125,9 @@ services:
         // nothing was lost, so nothing was sent again; and the receiver's checksums found nothing
         assert_eq!(number(&work["sender"]["tcp"]["retransmits"]), 0, "{work:#}");
         assert!(work["receiver"]["first_difference"].is_null());
-        let told = log.lines().filter(|line| line.contains("\"event\":\"marked\"") && line.contains(&format!("\"link\":\"{link}\"")));
+        let told = log
+            .lines()
+            .filter(|line| line.contains("\"event\":\"marked\"") && line.contains(&format!("\"link\":\"{link}\"")));
         assert_eq!(told.count() as u64, marked, "each mark has a line in the event log");
         if ended.code == 0 {
             let goodput = goodput_percent(&work["receiver"], 3_000 * MS, 7_500 * MS);

@@ -425,4 +425,6 @@ fn node_for(kind: &NodeKind) -> Node {
 #[cfg(test)]
 mod every_event_tests;
 #[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
 mod tests;

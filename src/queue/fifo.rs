@@ -179,14 +179,7 @@ impl Fifo {
         self.admit(frame, DropCause::QueueResized, wire, pool, doors);
     }
 
-    fn admit(
-        &mut self,
-        mut frame: Frame,
-        cause: DropCause,
-        wire: &Wire,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) {
+    fn admit(&mut self, mut frame: Frame, cause: DropCause, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
         if self.fits(&frame, wire, pool) {
             return self.push(frame, wire, pool);
         }
@@ -197,14 +190,7 @@ impl Fifo {
         self.admit_one(frame, cause, wire, pool, doors);
     }
 
-    fn admit_one(
-        &mut self,
-        frame: Frame,
-        cause: DropCause,
-        wire: &Wire,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) {
+    fn admit_one(&mut self, frame: Frame, cause: DropCause, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
         if self.fits(&frame, wire, pool) {
             self.push(frame, wire, pool);
         } else {

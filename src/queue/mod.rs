@@ -150,13 +150,7 @@ impl Queue {
     }
 
     /// Gives the next wire frame to the wire, which is free at `now`.
-    pub fn take(
-        &mut self,
-        now: Instant,
-        wire: &Wire,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) -> Option<Frame> {
+    pub fn take(&mut self, now: Instant, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) -> Option<Frame> {
         match self {
             Queue::Fifo(queue) => queue.take(wire, pool),
             Queue::DropHead(queue) => queue.take(wire, pool),
@@ -221,14 +215,7 @@ impl Queue {
     }
 
     /// Puts another wire behind the queue.
-    pub fn rewire(
-        &mut self,
-        old: &Wire,
-        new: &Wire,
-        now: Instant,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) {
+    pub fn rewire(&mut self, old: &Wire, new: &Wire, now: Instant, pool: &mut FramePool, doors: &mut impl Doors) {
         match self {
             Queue::Fifo(queue) => queue.rewire(old, new, pool, doors),
             Queue::DropHead(queue) => queue.rewire(old, new, pool, doors),

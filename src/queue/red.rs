@@ -172,14 +172,7 @@ impl Red {
         self.offer_one(frame, now, wire, pool, doors);
     }
 
-    fn offer_one(
-        &mut self,
-        mut frame: Frame,
-        now: Instant,
-        wire: &Wire,
-        pool: &mut FramePool,
-        doors: &mut impl Doors,
-    ) {
+    fn offer_one(&mut self, mut frame: Frame, now: Instant, wire: &Wire, pool: &mut FramePool, doors: &mut impl Doors) {
         self.average_at(now, wire);
         if self.tells(frame.number()) {
             match if self.spec.ecn { mark(frame, pool, doors) } else { Err(frame) } {
