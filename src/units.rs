@@ -5,6 +5,7 @@
 //! what is printed parses back to the same value. A number without a unit is an error that says which to write.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 use std::str::FromStr;
 
@@ -24,7 +25,7 @@ pub struct Duration(u64);
 
 /// A bit rate in bits per second, 1 bit/s or more. Text: `bit kbit Mbit Gbit`, decimal, as in `20Mbit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rate(u64);
+pub struct Rate(NonZeroU64);
 
 /// A number of bytes. Text: `B kB MB GB KiB MiB GiB`, as in `1500B` or `64KiB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,12 +168,15 @@ impl From<core::time::Duration> for Duration {
 impl Rate {
     /// `bps` bits per second; `None` for 0, which no wire has.
     pub const fn from_bps(bps: u64) -> Option<Rate> {
-        if bps == 0 { None } else { Some(Rate(bps)) }
+        match NonZeroU64::new(bps) {
+            Some(bps) => Some(Rate(bps)),
+            None => None,
+        }
     }
 
     /// Bits per second.
     pub const fn as_bps(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// The time that `size` occupies a wire of this rate, rounded down to a nanosecond. A serializer that must not
@@ -190,13 +194,14 @@ impl Rate {
             *carry = work % self.0;
             return Duration(work / self.0);
         }
-        *carry = (work % u128::from(self.0)) as u64;
-        Duration(u64::try_from(work / u128::from(self.0)).unwrap_or(u64::MAX))
+        let bps = u128::from(self.as_bps());
+        *carry = (work % bps) as u64;
+        Duration(u64::try_from(work / bps).unwrap_or(u64::MAX))
     }
 
     /// The bytes that pass in `time`, rounded down.
     pub fn bytes_in(self, time: Duration) -> ByteSize {
-        let bits = u128::from(self.0) * u128::from(time.0) / u128::from(NANOS_PER_SEC);
+        let bits = u128::from(self.as_bps()) * u128::from(time.0) / u128::from(NANOS_PER_SEC);
         ByteSize(u64::try_from(bits / 8).unwrap_or(u64::MAX))
     }
 }
@@ -380,7 +385,7 @@ impl fmt::Display for Duration {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.as_bps() {
             bps if bps >= 1_000_000_000 => write_decimal(f, bps, 1_000_000_000, "Gbit"),
             bps if bps >= 1_000_000 => write_decimal(f, bps, 1_000_000, "Mbit"),
             bps if bps >= 1_000 => write_decimal(f, bps, 1_000, "kbit"),
@@ -552,6 +557,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn rate(bps: u64) -> Rate {
+        Rate::from_bps(bps).unwrap()
+    }
+
     proptest! {
         #[test]
         fn every_quantity_round_trips_through_its_text(n in any::<u64>(), small in 0u64..100_000, shift in 0u32..40) {
@@ -560,7 +569,7 @@ mod tests {
                 prop_assert_eq!(d.to_string().parse::<Duration>(), Ok(d));
                 let b = ByteSize::from_bytes(n);
                 prop_assert_eq!(b.to_string().parse::<ByteSize>(), Ok(b));
-                let r = Rate::from_bps(n % 1_000_000_000_000_000).unwrap_or(Rate(1));
+                let r = Rate::from_bps(n % 1_000_000_000_000_000).unwrap_or(rate(1));
                 prop_assert_eq!(r.to_string().parse::<Rate>(), Ok(r));
                 let p = Probability::from_parts(n % (PARTS + 1)).unwrap();
                 prop_assert_eq!(p.to_string().parse::<Probability>(), Ok(p));
@@ -569,7 +578,7 @@ mod tests {
 
         #[test]
         fn a_backlog_serializes_without_drift(bits in prop::collection::vec(1u64..600_000, 1..200), bps in 1u64..100_000_000_000) {
-            let rate = Rate(bps);
+            let rate = rate(bps);
             let mut carry = 0;
             let sum: u128 = bits.iter().map(|b| u128::from(rate.serialize(*b, &mut carry).as_nanos())).sum();
             let total: u128 = bits.iter().map(|b| u128::from(*b)).sum();
@@ -625,12 +634,12 @@ mod tests {
 
     #[test]
     fn serialization_times_are_those_of_the_wire() {
-        let gigabit = Rate(1_000_000_000);
+        let gigabit = rate(1_000_000_000);
         assert_eq!(gigabit.time_for(ByteSize(1500)), Duration(12_000));
-        assert_eq!(Rate(8).time_for(ByteSize(1)), Duration::from_secs(1));
+        assert_eq!(rate(8).time_for(ByteSize(1)), Duration::from_secs(1));
         assert_eq!(gigabit.bytes_in(Duration::from_millis(1)), ByteSize(125_000));
         let mut carry = 0;
-        let ten_gigabit = Rate(10_000_000_000);
+        let ten_gigabit = rate(10_000_000_000);
         let burst: u64 = (0..10).map(|_| ten_gigabit.serialize(64 * 8, &mut carry).as_nanos()).sum();
         assert_eq!(burst, 512);
     }

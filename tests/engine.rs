@@ -7,8 +7,14 @@ use longwire::engine::{
     NodePlan, Place, Plan,
 };
 use longwire::frame::{Cut, FrameView};
+use longwire::model::data::{FileOf, NamedFile};
+use longwire::model::rate::framing::{Encapsulation, Own};
+use longwire::model::rate::slots::{Distance, SlotDistribution};
+use longwire::model::rate::steps::{Repeat, Step};
+use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
 use longwire::model::{
-    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
+    Chance, Correlation, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec,
+    ReorderSpec,
 };
 use longwire::node::SwitchSpec;
 use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
@@ -84,23 +90,89 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 
 fn loss() -> impl Strategy<Value = LossSpec> {
     prop_oneof![
-        Just(LossSpec::None),
-        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap())),
+        Just(LossSpec::default()),
+        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::random(Probability::from_parts(p).unwrap())),
+        prop::sample::select(vec![
+            r#"{"random": {"rate": "20%", "correlation": "60%"}}"#,
+            r#"{"burst": {"rate": "30%", "mean_length": 3}, "only": "ip"}"#,
+            r#"[{"markov4": {"p13": "10%", "p31": "30%", "p32": "10%", "p23": "50%", "p14": "1%"}}, {"every": 7}]"#,
+            r#"[{"outage": {"up": "2ms", "down": "1ms"}}, {"frames": [2, "7-9"], "only": "arp"}]"#,
+            r#"{"outage": {"up": "1ms", "down": "1ms", "distribution": "exponential"}}"#,
+            r#"[{"gilbert_elliott": {"p": "20%", "r": "30%", "bad_loss": "70%"}}, {"bit_error_rate": "1e-5"}]"#,
+        ])
+        .prop_map(|text| serde_json::from_str(text).unwrap()),
     ]
 }
 
 fn rate() -> impl Strategy<Value = RateSpec> {
     prop_oneof![
-        Just(RateSpec::Unlimited),
-        (10_000u64..2_000_000_000).prop_map(|bps| RateSpec::Constant(Rate::from_bps(bps).unwrap())),
+        2 => Just(RateSpec::Unlimited),
+        3 => constant().prop_map(RateSpec::Constant),
+        1 => token_bucket().prop_map(RateSpec::TokenBucket),
+        1 => trace(),
+        1 => schedule().prop_map(RateSpec::Schedule),
+        1 => slots().prop_map(RateSpec::Slots),
     ]
+}
+
+fn constant() -> impl Strategy<Value = Rate> {
+    (10_000u64..2_000_000_000).prop_map(|bps| Rate::from_bps(bps).unwrap())
+}
+
+fn token_bucket() -> impl Strategy<Value = TokenBucketSpec> {
+    (constant(), 0u64..20_000, prop::option::of(2u64..20)).prop_map(|(rate, burst, times)| TokenBucketSpec {
+        rate,
+        burst: ByteSize::from_bytes(burst),
+        peak: times.and_then(|times| Rate::from_bps(rate.as_bps() * times)),
+    })
+}
+
+fn trace() -> impl Strategy<Value = RateSpec> {
+    prop::collection::vec(0u64..30, 1..20).prop_map(|mut milliseconds| {
+        milliseconds.sort_unstable();
+        *milliseconds.last_mut().unwrap() += 1;
+        let mut file = FileOf::new("trace");
+        file.load(&milliseconds.iter().map(|ms| format!("{ms}\n")).collect::<String>()).unwrap();
+        RateSpec::Trace(file)
+    })
+}
+
+fn schedule() -> impl Strategy<Value = ScheduleSpec> {
+    let step = (1u64..5_000_000, prop_oneof![1 => Just(0), 3 => 10_000u64..2_000_000_000]);
+    (prop::collection::vec(step, 0..5), constant(), any::<bool>()).prop_map(|(steps, last, repeat)| {
+        let steps = steps.into_iter().chain([(1_000_000, last.as_bps())]);
+        let steps = steps.map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(ns)), bps)).collect();
+        ScheduleSpec::new(steps, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap()
+    })
+}
+
+fn slots() -> impl Strategy<Value = SlotsSpec> {
+    let distance = (duration(2000), 1u64..2_000_000, 0u8..3).prop_map(|(least, more, kind)| {
+        let more = Duration::from_nanos(more);
+        match kind {
+            0 => Distance::Between(least, least + more),
+            1 => Distance::Around { mean: more, jitter: least, distribution: SlotDistribution::Uniform },
+            _ => Distance::Around { mean: more, jitter: least, distribution: SlotDistribution::Normal },
+        }
+    });
+    let limits = (prop::option::of(1u32..10), prop::option::of(1u64..5000), prop::option::of(constant()));
+    (distance, limits).prop_map(|(distance, (packets, bytes, rate))| SlotsSpec {
+        distance,
+        packets,
+        bytes: bytes.map(ByteSize::from_bytes),
+        rate,
+    })
 }
 
 fn framing() -> impl Strategy<Value = Framing> {
     prop_oneof![
         Just(Framing::None),
         Just(Framing::Ethernet),
-        (0u64..50).prop_map(|n| Framing::Overhead(ByteSize::from_bytes(n)))
+        (-100i32..50).prop_map(Framing::Overhead),
+        Just(Framing::Atm(Encapsulation::PppoeLlc)),
+        (-100i32..50, 0u16..100, 0u16..60, 0u16..10).prop_map(|(overhead, minimum, cell_size, cell_overhead)| {
+            Framing::Own(Own { overhead, minimum, cell_size, cell_overhead })
+        }),
     ]
 }
 
@@ -160,17 +232,26 @@ fn chance() -> impl Strategy<Value = Chance> {
 }
 
 fn extras() -> impl Strategy<Value = (CorruptSpec, DuplicateSpec, ReorderSpec)> {
-    (chance(), 1u8..4, chance(), chance(), 1u32..4).prop_map(|(corrupt, bits, duplicate, reorder, gap)| {
-        let reorder = ReorderSpec { probability: reorder, gap };
-        (CorruptSpec { probability: corrupt, bits }, DuplicateSpec(duplicate), reorder)
-    })
+    let remembered = prop::sample::select(vec![0u64, 0, 500_000_000_000]);
+    (chance(), 1u8..4, chance(), chance(), 1u32..4, remembered).prop_map(
+        |(corrupt, bits, duplicate, reorder, gap, rho)| {
+            let correlation = Correlation::new(Probability::from_parts(rho).unwrap()).unwrap();
+            (
+                CorruptSpec { correlation, ..CorruptSpec::independent(corrupt, bits) },
+                DuplicateSpec { correlation, ..DuplicateSpec::independent(duplicate) },
+                ReorderSpec { correlation, ..ReorderSpec::independent(reorder, gap) },
+            )
+        },
+    )
 }
 
 fn direction() -> impl Strategy<Value = DirectionSpec> {
-    (prop::option::of(68u32..2000), queue(), rate(), framing(), loss(), delay(), extras()).prop_map(
-        |(mtu, queue, rate, framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
+    let half_duplex = prop::bool::weighted(0.15);
+    (prop::option::of(68u32..2000), queue(), (rate(), half_duplex), framing(), loss(), delay(), extras()).prop_map(
+        |(mtu, queue, (rate, half_duplex), framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
             mtu,
             queue: (rate != RateSpec::Unlimited).then_some(queue),
+            half_duplex,
             rate,
             framing,
             loss,
@@ -445,7 +526,7 @@ fn arrivals(loss: &str) -> Vec<Option<u64>> {
             distribution: Distribution::Normal,
             order: Order::Free,
         },
-        loss: LossSpec::Random(loss.parse().unwrap()),
+        loss: LossSpec::random(loss.parse().unwrap()),
         ..DirectionSpec::default()
     };
     let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();

@@ -4,15 +4,19 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 mod change;
+mod wire;
 
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Leaving, Line};
+use super::losses::{Losses, OnWire};
+use super::medium::Medium;
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::{Delay, Loss, Order, RateSpec};
+use crate::model::rate::Server;
+use crate::model::{Delay, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
@@ -31,14 +35,18 @@ pub(crate) struct Direction {
     /// In L3 bytes.
     mtu: Option<u32>,
     up: bool,
+    /// Whose wire it is.
+    pub(super) medium: Medium,
     /// Number of the next frame to be admitted.
     number: u64,
     in_service: Option<InService>,
     /// What whole nanoseconds could not express of the backlog so far, in units of 1/rate ns.
     carry: u64,
     wire: Wire,
+    /// What serves the wire if its rate is not constant.
+    server: Option<Box<Server>>,
     queue: Queueing,
-    loss: Loss,
+    loss: Losses,
     loss_key: StreamKey,
     delay: Delay,
     /// The latest departure so far, for `order: keep`.
@@ -48,7 +56,7 @@ pub(crate) struct Direction {
     pub(crate) far_end: (NodeId, u32),
     pub(crate) counters: DirectionCounters,
     delay_key: StreamKey,
-    /// Corruption, duplication, reordering: most directions have none.
+    /// Corruption, duplication, reordering, and what models decided at admission: most directions have none.
     extras: Option<Box<Extras>>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
@@ -99,17 +107,21 @@ impl Direction {
         way: Way,
     ) -> Self {
         let streams = Streams { seed, link, way };
-        let wire = Wire { rate: spec.rate, framing: spec.framing };
+        let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
+        let loss = Losses::new(&spec.loss, streams);
+        let extras = Extras::new(spec, &loss, streams);
         Direction {
             id,
             mtu: spec.mtu,
             up: true,
+            medium: Medium::OWN,
             number: 0,
             in_service: None,
             carry: 0,
             wire,
-            queue: queueing(spec.queue, &wire, streams, Instant::ZERO),
-            loss: Loss::new(spec.loss.clone()),
+            server: Server::new(&spec.rate, Instant::ZERO, || streams.key("slots")),
+            queue: queueing(spec, &wire, streams, Instant::ZERO),
+            loss,
             loss_key: StreamKey::new(seed, link, way, "loss"),
             delay: Delay::new(spec.delay.clone()),
             latest: Instant::ZERO,
@@ -117,10 +129,15 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec, streams),
+            extras,
             #[cfg(test)]
             every_event: false,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_nothing_is_left_in_the_book(&self) {
+        assert_eq!(self.extras.as_ref().map_or(0, |extras| extras.entered()), 0);
     }
 
     pub(crate) fn spec(&self) -> DirectionSpec {
@@ -131,13 +148,14 @@ impl Direction {
                 Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
                 Queueing::Made(queue) => Some(queue.spec()),
             },
-            rate: self.wire.rate,
+            half_duplex: self.medium.is_shared(),
+            rate: self.rate_spec(),
             framing: self.wire.framing,
-            loss: self.loss.spec().clone(),
+            loss: self.loss.spec(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
-            duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
+            duplicate: self.extras.as_ref().map(|e| e.duplicate().clone()).unwrap_or_default(),
             delay: self.delay.spec().clone(),
-            reorder: self.extras.as_ref().map(|e| e.reorder().spec().clone()).unwrap_or_default(),
+            reorder: self.extras.as_ref().map(|e| e.reorder().clone()).unwrap_or_default(),
         }
     }
 
@@ -167,6 +185,9 @@ impl Direction {
         frame.number = self.number;
         frame.offered = around.now;
         self.number += count;
+        if let Some(extras) = &mut self.extras {
+            extras.enter(&frame, &mut self.loss, around.pool);
+        }
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
         }
@@ -176,26 +197,18 @@ impl Direction {
                 None => return,
             }
         }
-        if self.wire.rate == RateSpec::Unlimited && self.in_service.is_none() {
-            return self.onto_free_wire(frame, around);
-        }
-        if self.in_service.is_none() {
-            // the wire is free, so nothing waits: the first frame passes the queue by
-            let first = if frame.count() > 1 {
-                let first = around.pool.split_front(&mut frame, 1);
-                self.serve(first, around.now, around.pool);
-                frame
-            } else {
-                return self.serve(frame, around.now, around.pool);
-            };
-            return self.enqueue(first, around);
+        if self.in_service.is_none() && (self.medium.is_own() || self.may_start()) {
+            // the wire is free, so nothing waits: what comes passes the queue by
+            if self.is_unlimited() {
+                return self.onto_free_wire(frame, around);
+            }
+            return self.onto_wire(frame, around);
         }
         self.enqueue(frame, around);
     }
 
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         if let Queueing::Planned(spec) = self.queue {
             self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
@@ -220,17 +233,6 @@ impl Direction {
         Some(frame)
     }
 
-    /// Puts one wire frame onto the wire, which takes its time.
-    #[inline]
-    fn serve(&mut self, frame: Frame, start: Instant, pool: &FramePool) {
-        let lost = self.is_lost(frame.number);
-        let time = match self.wire.rate {
-            RateSpec::Unlimited => Duration::ZERO,
-            RateSpec::Constant(rate) => rate.serialize(self.wire.on_wire(&frame, pool) * 8, &mut self.carry),
-        };
-        self.in_service = Some(InService { frame, done: start + time, lost });
-    }
-
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
     fn onto_free_wire<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
         if self.loss.is_none() && self.delay.spec().is_constant() && self.extras.is_none() {
@@ -244,15 +246,23 @@ impl Direction {
     }
 
     fn leave_wire<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        if self.is_lost(frame.number) {
+        if self.is_lost(&frame, around.now, around.pool) {
             self.drop(frame, DropCause::Loss, around);
         } else {
             self.survive(frame, around.now, around);
         }
     }
 
-    fn is_lost(&self, number: u64) -> bool {
-        self.loss.draw(|| self.loss_key.frame(number, 0))
+    #[inline]
+    fn is_lost(&mut self, frame: &Frame, at: Instant, pool: &FramePool) -> bool {
+        match &self.loss {
+            Losses::None => false,
+            _ => {
+                let decided = self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
+                let frame = OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
+                self.loss.is_lost(frame, self.loss_key, decided)
+            }
+        }
     }
 
     /// A wire frame that was not lost: it may be corrupted, duplicated, picked to run ahead, and goes on its way.
@@ -266,6 +276,7 @@ impl Direction {
 
     fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
         let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
+        let number = frame.number;
         let fate = extras.send(frame, around.pool);
         let alone = fate.is_alone();
         if fate.corrupted {
@@ -284,6 +295,9 @@ impl Direction {
         if let Some(mut copy) = fate.copy {
             copy.mark_copy();
             self.depart(copy, 1, sent, true, around);
+        }
+        if let Some(extras) = &mut self.extras {
+            extras.settle(number, 1);
         }
     }
 
@@ -362,30 +376,11 @@ impl Direction {
             return true;
         }
         served.lost
+            || self.medium.is_shared()
             || self.extras.is_some()
             || self.waiting() > 0
             || self.delay.spec().order == Order::Free
             || self.delay.may_clamp()
-    }
-
-    /// Lets the wire become free as often as it has by now, each time at its own instant.
-    #[inline]
-    fn catch_up<S: FrameSink>(&mut self, around: &mut Around<'_, S>) {
-        #[cfg(test)]
-        if self.every_event && around.turn != self.id.0 {
-            return; // nothing to catch up with: each time was an event
-        }
-        // what takes time began before this instant, so it was done before an input of this instant
-        let turn = if around.after_input && self.wire.rate != RateSpec::Unlimited { u32::MAX } else { around.turn };
-        while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, turn)) {
-            if served.lost {
-                debug_assert_eq!(served.done, around.now);
-                self.drop(served.frame, DropCause::Loss, around);
-            } else {
-                self.survive(served.frame, served.done, around);
-            }
-            self.serve_next(served.done, around);
-        }
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes
@@ -401,22 +396,6 @@ impl Direction {
         debug_assert!(at <= around.now);
         self.deliver(&frame, overtaken, around);
         Some(frame)
-    }
-
-    #[inline]
-    fn serve_next<S: FrameSink>(&mut self, start: Instant, around: &mut Around<'_, S>) {
-        let next = match &mut self.queue {
-            Queueing::Made(queue) => {
-                let mut doors =
-                    DirectionDoors { id: self.id, counters: &mut self.counters, now: start, sink: around.sink };
-                queue.take(start, &self.wire, around.pool, &mut doors)
-            }
-            Queueing::None | Queueing::Planned(_) => None,
-        };
-        match next {
-            Some(frame) => self.serve(frame, start, around.pool),
-            None => self.carry = 0, // the next frame starts on a whole nanosecond
-        }
     }
 
     fn deliver<S: FrameSink>(&mut self, frame: &Frame, overtaken: bool, around: &mut Around<'_, S>) {
@@ -438,7 +417,7 @@ impl Direction {
     }
 
     fn drop<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
-        DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink }.dropped(
+        DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink).dropped(
             frame,
             cause,
             around.pool,
@@ -446,8 +425,8 @@ impl Direction {
     }
 }
 
-fn queueing(queue: Option<QueueSpec>, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
-    match (queue, wire.rate) {
+fn queueing(spec: &DirectionSpec, wire: &Wire, streams: Streams<'_>, now: Instant) -> Queueing {
+    match (spec.queue, &spec.rate) {
         (None, RateSpec::Unlimited) => Queueing::None,
         (queue, _) => match queue.unwrap_or(QueueSpec::DEFAULT) {
             QueueSpec::Fifo(spec) => Queueing::Planned(spec),
@@ -470,13 +449,29 @@ fn l2_header(head: &[u8]) -> u64 {
 struct DirectionDoors<'a, S> {
     id: DirectionId,
     counters: &'a mut DirectionCounters,
+    extras: Option<&'a mut Extras>,
     now: Instant,
     sink: &'a mut S,
+}
+
+impl<'a, S> DirectionDoors<'a, S> {
+    fn new(
+        id: DirectionId,
+        counters: &'a mut DirectionCounters,
+        extras: &'a mut Option<Box<Extras>>,
+        now: Instant,
+        sink: &'a mut S,
+    ) -> Self {
+        DirectionDoors { id, counters, extras: extras.as_deref_mut(), now, sink }
+    }
 }
 
 impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
     fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool) {
         self.counters.dropped.add(cause, frame.count(), pool.bytes(&frame));
+        if let Some(extras) = &mut self.extras {
+            extras.settle(frame.number, frame.count());
+        }
         self.sink.fate(Fate {
             at: self.now,
             place: Place::Direction(self.id),

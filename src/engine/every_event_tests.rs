@@ -2,6 +2,7 @@
 //! outside must see the same, in the same order, and so must whoever reads the counters in between.
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::frame::{Cut, FrameView};
@@ -45,15 +46,35 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 
 fn loss() -> impl Strategy<Value = LossSpec> {
     prop_oneof![
-        Just(LossSpec::None),
-        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap()))
+        Just(LossSpec::default()),
+        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::random(Probability::from_parts(p).unwrap())),
+        prop::sample::select(vec![
+            r#"{"burst": {"rate": "30%", "mean_length": 3}}"#,
+            r#"[{"outage": {"up": "1ms", "down": "300us"}}, {"frames": [2, "7-9"], "only": "arp"}]"#,
+            r#"{"outage": {"up": "1ms", "down": "1ms", "distribution": "exponential"}}"#,
+            r#"[{"gilbert_elliott": {"p": "20%", "r": "30%", "bad_loss": "70%"}}, {"bit_error_rate": "1e-4"}]"#,
+        ])
+        .prop_map(|text| serde_json::from_str(text).unwrap())
     ]
 }
 
 fn rate() -> impl Strategy<Value = RateSpec> {
-    prop::sample::select(vec!["none", "8Mbit", "16Mbit", "7Mbit"]).prop_map(|text| match text {
-        "none" => RateSpec::Unlimited,
-        text => RateSpec::Constant(text.parse().unwrap()),
+    let kinds = [
+        json!("none"),
+        json!("8Mbit"),
+        json!("16Mbit"),
+        json!("7Mbit"),
+        json!({ "token_bucket": { "rate": "8Mbit", "burst": "1000B" } }),
+        json!({ "token_bucket": { "rate": "8Mbit", "burst": "1500B", "peak": "16Mbit" } }),
+        json!({ "trace": "trace" }),
+        json!({ "schedule": [{ "for": "2ms", "rate": "8Mbit" }, { "for": "500us", "rate": 0 }, { "rate": "16Mbit" }] }),
+        json!({ "slots": { "min": "300us", "packets": 2 } }),
+        json!({ "slots": { "min": "100us", "max": "400us", "rate": "8Mbit", "bytes": "1000B" } }),
+    ];
+    prop::sample::select(kinds.to_vec()).prop_map(|form| {
+        let mut rate: RateSpec = serde_json::from_value(form).unwrap();
+        rate.files(&mut |file| file.load("0\n1\n1\n3\n4\n").unwrap());
+        rate
     })
 }
 
@@ -97,15 +118,18 @@ fn queue() -> impl Strategy<Value = QueueSpec> {
 }
 
 fn spec() -> impl Strategy<Value = DirectionSpec> {
-    (queue(), rate(), loss(), delay()).prop_map(|(queue, rate, loss, delay)| DirectionSpec {
-        mtu: None,
-        queue: (rate != RateSpec::Unlimited).then_some(queue),
-        rate,
-        framing: Framing::None,
-        loss,
-        delay,
-        ..DirectionSpec::default()
-    })
+    (queue(), rate(), loss(), delay(), prop::bool::weighted(0.15)).prop_map(
+        |(queue, rate, loss, delay, half_duplex)| DirectionSpec {
+            mtu: None,
+            queue: (rate != RateSpec::Unlimited).then_some(queue),
+            half_duplex,
+            rate,
+            framing: Framing::None,
+            loss,
+            delay,
+            ..DirectionSpec::default()
+        },
+    )
 }
 
 /// Three ports around a switch, each behind one link, in either order of ranks.
@@ -130,6 +154,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a case has a few dozen of them")]
 enum Step {
     /// From a port to another, wire frames of a number of hundreds of bytes.
     Frames {

@@ -6,13 +6,17 @@
 //! input. So results depend only on the timed inputs, never on how calls of [`Engine::advance`] slice time, and an engine
 //! that is called late is late only towards the outside.
 
+mod book;
 mod command;
 mod counters;
 mod direction;
 mod events;
 mod extras;
 mod line;
+mod losses;
+mod medium;
 mod plan;
+mod scope;
 mod sink;
 mod times;
 
@@ -31,6 +35,7 @@ use crate::units::{Duration, Instant};
 use direction::{Around, Direction};
 use events::EventQueue;
 use extras::Streams;
+use medium::Medium;
 use times::FineLeft;
 
 /// A node, by its position in [`Plan::nodes`].
@@ -159,6 +164,9 @@ impl Engine {
                 let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
                 directions.push(Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way));
             }
+            if link.directions.iter().any(|direction| direction.half_duplex) {
+                directions.iter_mut().rev().take(2).for_each(|direction| direction.medium = Medium::SHARED);
+            }
         }
         let events = EventQueue::new(directions.len());
         Engine {
@@ -250,7 +258,11 @@ impl Engine {
         let (direction, mut around) = self.direction(DirectionId(rank), rank, out);
         let leaving = direction.step(&mut around);
         let (next, (node, port)) = (direction.next_event(around.coalesce), direction.far_end);
+        let own = direction.medium.is_own();
         self.events.set(rank, next);
+        if !own {
+            self.share_medium(DirectionId(rank).link(), rank, out);
+        }
         if let Some(frame) = leaving {
             self.arrive(node, port, frame, rank, out);
         }
@@ -314,6 +326,9 @@ impl Engine {
             self.events.set(id.0, next);
             self.names[position] = name;
         }
+        if !self.directions[first.0 as usize].medium.is_own() {
+            self.share_medium(first.link(), INPUT_TURN, out);
+        }
     }
 
     #[inline]
@@ -356,8 +371,32 @@ impl Engine {
         self.nodes[from.0 as usize].counters.sent += frame.count();
         let (direction, mut around) = self.direction(id, turn, out);
         direction.offer(frame, &mut around);
-        let next = direction.next_event(around.coalesce);
+        let (next, own) = (direction.next_event(around.coalesce), direction.medium.is_own());
         self.events.set(id.0, next);
+        if !own {
+            self.share_medium(id.link(), turn, out);
+        }
+    }
+
+    /// A direction of a link with a shared medium has done something: who has it next?
+    #[cold]
+    fn share_medium<S: FrameSink>(&mut self, link: LinkId, turn: u32, out: &mut S) {
+        let ids = link.directions();
+        let pair = self.directions.get_disjoint_mut(ids.map(|id| id.0 as usize)).expect("a link has two directions");
+        let mut around = Around {
+            now: self.now,
+            turn,
+            after_input: self.last_input == Some(self.now),
+            coalesce: self.coalesce,
+            fine: &mut self.fine,
+            pool: &mut self.pool,
+            sink: out,
+        };
+        medium::share(pair, &mut around);
+        for id in ids {
+            let next = self.directions[id.0 as usize].next_event(self.coalesce);
+            self.events.set(id.0, next);
+        }
     }
 
     fn drop_at<S: FrameSink>(&mut self, id: NodeId, frame: Frame, cause: DropCause, out: &mut S) {
@@ -425,6 +464,10 @@ fn node_for(kind: &NodeKind) -> Node {
 #[cfg(test)]
 mod every_event_tests;
 #[cfg(test)]
+mod medium_tests;
+#[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;

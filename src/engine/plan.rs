@@ -60,6 +60,9 @@ pub struct DirectionSpec {
     /// What holds frames while the wire is busy. Always there where a rate is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueSpec>,
+    /// The wire is one for both directions of the link, which take turns. It is, if either says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub half_duplex: bool,
     /// How fast the wire serializes.
     pub rate: RateSpec,
     /// What a frame costs on the wire beyond its own bytes.

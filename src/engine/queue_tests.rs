@@ -84,7 +84,7 @@ fn mixed(spec: DirectionSpec) -> (Engine, Out) {
 
 #[test]
 fn flows_served_in_turns_are_not_reordered_and_draw_as_they_would_have() {
-    let lossy = |queue| DirectionSpec { loss: LossSpec::Random("20%".parse().unwrap()), ..with(queue) };
+    let lossy = |queue| DirectionSpec { loss: LossSpec::random("20%".parse().unwrap()), ..with(queue) };
     let fifo = QueueSpec::Fifo(FifoSpec::UNLIMITED);
     let fq = QueueSpec::FqCodel(FqCodelSpec::default());
     let (in_order, first) = mixed(lossy(fifo));

@@ -9,7 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Doors, Wire};
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::RateSpec;
 use crate::model::form::{Short, short_or_long};
 use crate::units::{ByteSize, Duration};
 
@@ -20,7 +19,7 @@ pub struct FifoSpec {
     pub packets: Option<u32>,
     /// At most so many bytes wait (Ethernet frames without FCS).
     pub bytes: Option<ByteSize>,
-    /// At most so much time on the wire waits, at the present rate, framing included.
+    /// At most so much time on the wire waits, at the wire's nominal rate, framing included.
     pub time: Option<Duration>,
     /// With `time`: so many frames may wait in any case. A slow wire would hold none otherwise.
     pub min_packets: u32,
@@ -280,7 +279,7 @@ impl Fifo {
 
     fn measure(&mut self, wire: &Wire) {
         self.time_bytes = match (self.spec.time, wire.rate) {
-            (Some(time), RateSpec::Constant(rate)) => Some(rate.bytes_in(time).as_bytes()),
+            (Some(time), Some(rate)) => Some(rate.bytes_in(time).as_bytes()),
             _ => None,
         };
     }
@@ -316,7 +315,7 @@ mod tests {
     }
 
     fn wire(rate: &str) -> Wire {
-        Wire { rate: RateSpec::Constant(rate.parse().unwrap()), framing: Framing::None }
+        Wire { rate: Some(rate.parse().unwrap()), framing: Framing::None }
     }
 
     fn offer(fifo: &mut Fifo, pool: &mut FramePool, bytes: usize, wire: &Wire) -> Dropped {
@@ -389,7 +388,7 @@ mod tests {
 
     #[test]
     fn framing_counts_towards_time_and_not_towards_bytes() {
-        let wire = Wire { rate: RateSpec::Constant("8Mbit".parse().unwrap()), framing: Framing::Ethernet };
+        let wire = Wire { rate: Some("8Mbit".parse().unwrap()), framing: Framing::Ethernet };
         let mut pool = FramePool::default();
         let mut by_time = Fifo::new(from_json(json!({"time": "2047us"})).unwrap(), &wire);
         let mut by_bytes = Fifo::new(from_json(json!({"bytes": "2000B"})).unwrap(), &wire);

@@ -27,7 +27,7 @@ mod spec;
 pub(crate) mod testing;
 
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::{Framing, RateSpec};
+use crate::model::Framing;
 use crate::rng::StreamKey;
 use crate::units::{Instant, Rate};
 pub use codel::{Codel, CodelSpec};
@@ -41,8 +41,8 @@ pub use spec::QueueSpec;
 /// The wire behind a queue, as far as a discipline needs to know it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wire {
-    /// How fast it serializes.
-    pub rate: RateSpec,
+    /// Its nominal rate: what time a byte takes on it where one number must do. `None` if it takes none.
+    pub rate: Option<Rate>,
     /// What a frame costs on it beyond its own bytes.
     pub framing: Framing,
 }
@@ -56,14 +56,6 @@ impl Wire {
             return self.framing.on_wire(pool.wire_len(frame, 0));
         }
         self.framing.on_wire(pool.wire_len(frame, 0)) * last + self.framing.on_wire(pool.wire_len(frame, last))
-    }
-
-    /// Its rate, for estimates; `None` where it takes no time.
-    fn nominal_rate(&self) -> Option<Rate> {
-        match self.rate {
-            RateSpec::Unlimited => None,
-            RateSpec::Constant(rate) => Some(rate),
-        }
     }
 }
 

@@ -319,7 +319,7 @@ impl Red {
 /// What is left of an average after an idle time: (1 − w)^m, where m frames of `avpkt` could have passed; linear within
 /// the last of them. On a wire that takes no time nothing is left.
 fn decay(spec: &RedSpec, idle: Duration, wire: &Wire) -> f64 {
-    let Some(rate) = wire.nominal_rate() else { return 0.0 };
+    let Some(rate) = wire.rate else { return 0.0 };
     // bits · 10⁻⁹, exact
     let could = u128::from(idle.as_nanos()) * u128::from(rate.as_bps());
     let each = u128::from(spec.avpkt.as_bytes().max(1)) * 8 * u128::from(NANOS_PER_SEC);

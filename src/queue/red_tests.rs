@@ -126,7 +126,7 @@ fn the_average_moves_by_its_weight_and_decays_while_nothing_waits() {
     // a burst waits for the average: what is told depends on it, not on what waits now
     assert!(bench.out.dropped.is_empty());
     // a wire that takes no time has sent everything at once
-    let free = Wire { rate: crate::model::RateSpec::Unlimited, ..bench.wire };
+    let free = Wire { rate: None, ..bench.wire };
     bench.red.average_at(ms(24), &free);
     assert_eq!(bench.red.average, 0.0);
 }

@@ -2,7 +2,7 @@
 
 use super::{Doors, Wire};
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::{Framing, RateSpec};
+use crate::model::Framing;
 use crate::rng::{StreamKey, Way};
 use crate::units::Instant;
 use crate::wire::checksum::checksum;
@@ -56,7 +56,7 @@ pub(crate) fn frame(pool: &mut FramePool, bytes: &[u8], number: u64, at: Instant
 }
 
 pub(crate) fn wire(rate: &str) -> Wire {
-    Wire { rate: RateSpec::Constant(rate.parse().unwrap()), framing: Framing::None }
+    Wire { rate: Some(rate.parse().unwrap()), framing: Framing::None }
 }
 
 pub(crate) fn key() -> StreamKey {

@@ -34,6 +34,9 @@ pub(super) struct LinkHead {
     pub profile: Option<Spanned<String>>,
     /// The end that downloads.
     pub user: Option<Spanned<String>>,
+    /// Both directions share the medium.
+    #[serde(rename = "half_duplex")]
+    _half_duplex: Option<bool>,
     #[serde(rename = "rtt")]
     _rtt: Option<Duration>,
     #[serde(rename = "toward")]
@@ -76,6 +79,9 @@ pub(super) struct Fields {
     pub rate: Option<RateSpec>,
     /// What a frame costs on the wire beyond its own bytes.
     pub framing: Option<Framing>,
+    /// The wire is one for both directions. Said of a link, never of one direction.
+    #[schemars(skip)]
+    pub half_duplex: Option<bool>,
     /// What holds frames while the wire is busy. It goes with `rate`.
     pub queue: Option<QueueSpec>,
     /// Largest L3 packet that passes, in bytes.
@@ -224,17 +230,19 @@ fn unknown_fields(fields: &Node, diagnostics: &mut Diagnostics) {
     for entry in fields.entries().unwrap_or_default().iter().filter(|e| !FIELDS.contains(&e.key.as_str())) {
         let help = match entry.key.as_str() {
             "rtt" => "`rtt` is of both directions: write `delay`, one way".to_owned(),
+            "half_duplex" => "`half_duplex` is of both directions: it stands beside `ends`".to_owned(),
             other => suggestion(other, FIELDS),
         };
         diagnostics.push(Diagnostic::error(entry.key_span, format!("unknown field `{}`", entry.key)).help(help));
     }
 }
 
-/// The fields of a direction that a map holds, and `rtt`.
-fn only_fields(map: &Node, rtt: bool) -> Node {
+/// The fields of a direction that a map holds; of a link's map also those of both directions, `rtt` and `half_duplex`.
+fn only_fields(map: &Node, link: bool) -> Node {
     let mut fields = Node::empty_map(map.span, map.origin.clone());
     for entry in map.entries().unwrap_or_default() {
-        if FIELDS.contains(&entry.key.as_str()) || (rtt && entry.key == "rtt" && !entry.value.pruned) {
+        let both = link && ["rtt", "half_duplex"].contains(&entry.key.as_str()) && !entry.value.pruned;
+        if FIELDS.contains(&entry.key.as_str()) || both {
             fields.set(entry.clone());
         }
     }
@@ -276,9 +284,19 @@ pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
     let fields = read::<Fields>(&mut tree, diagnostics).unwrap_or_default();
     let rate = fields.rate.unwrap_or_default();
     let unlimited = rate == RateSpec::Unlimited;
+    let half_duplex = fields.half_duplex.unwrap_or_default();
     let told = |key: &str| tree.get(key).is_some_and(Node::has_pruned);
     let mut queue = fields.queue;
     if unlimited && !told("rate") {
+        if let Some(entry) = tree.entry("half_duplex").filter(|_| half_duplex) {
+            diagnostics.push(
+                Diagnostic::error(
+                    entry.key_span,
+                    "`half_duplex` without a `rate` in each direction: what takes no time never waits for its turn",
+                )
+                .help("name a `rate`, or take `half_duplex` away"),
+            );
+        }
         if let Some(entry) = tree.entry("queue")
             && !entry.value.pruned
             && !matches!(entry.value.origin, Origin::Profile(_))
@@ -297,8 +315,9 @@ pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
     let spec = DirectionSpec {
         mtu: fields.mtu.map(|Mtu(mtu)| mtu),
         queue,
+        half_duplex,
+        framing: fields.framing.unwrap_or_else(|| rate.default_framing()),
         rate,
-        framing: fields.framing.unwrap_or_default(),
         loss: fields.loss.unwrap_or_default(),
         corrupt: fields.corrupt.unwrap_or_default(),
         duplicate: fields.duplicate.unwrap_or_default(),
@@ -308,12 +327,12 @@ pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
     Direction { tree, spec }
 }
 
-/// The value that a direction's tree holds at a way of keys; a scalar on the way stands for all below it.
+/// The value that a direction's tree holds at a way of keys; a scalar or a list on the way stands for all below it.
 pub(super) fn lookup<'a>(tree: &'a Node, path: &[&str]) -> Option<&'a Node> {
     let Some((first, rest)) = path.split_first() else { return Some(tree) };
     match &tree.value {
         Value::Map(_) => tree.get(first).and_then(|node| lookup(node, rest)),
-        Value::Scalar(_) => Some(tree),
-        _ => None,
+        Value::Scalar(_) | Value::Seq(_) => Some(tree),
+        Value::Null => None,
     }
 }

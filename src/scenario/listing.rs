@@ -15,7 +15,8 @@ use crate::engine::{DirectionSpec, NodeKind};
 const COMMENT_COLUMN: usize = 48;
 
 /// The order in which a direction's fields are shown: that of their effects.
-const FIELDS: [&str; 9] = ["mtu", "queue", "rate", "framing", "loss", "corrupt", "duplicate", "delay", "reorder"];
+const FIELDS: [&str; 10] =
+    ["mtu", "queue", "half_duplex", "rate", "framing", "loss", "corrupt", "duplicate", "delay", "reorder"];
 
 /// What a run of this scenario would set up, and where each value came from.
 pub fn listing(resolved: &Resolved) -> String {
@@ -172,7 +173,20 @@ fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>,
         }
         _ => {
             let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
-            out.noted(depth, format!("{key}: {}", value.as_text().unwrap_or("none")), &note);
+            out.noted(depth, format!("{key}: {}", inline(value)), &note);
+        }
+    }
+}
+
+/// A value in one line, as YAML writes it.
+fn inline(value: &Node) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match &value.value {
+        Value::Null => "none".to_owned(),
+        Value::Scalar(scalar) => scalar.text.clone(),
+        Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(inline).collect())),
+        Value::Map(entries) => {
+            format!("{{ {} }}", list(entries.iter().map(|e| format!("{}: {}", e.key, inline(&e.value))).collect()))
         }
     }
 }

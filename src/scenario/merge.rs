@@ -25,8 +25,11 @@ pub(super) fn link(mut base: Node, top: Node) -> Node {
     }
     merge_entries(base, top, |key, below, above| match key {
         "delay" => over(as_delay_map(below), as_delay_map(above)),
-        "corrupt" | "reorder" => over(as_map(below, "probability"), as_map(above, "probability")),
+        "corrupt" | "duplicate" | "reorder" => {
+            over_beside_only(as_map(below, "probability"), as_map(above, "probability"))
+        }
         "toward" => merge_entries(below, above, |_, below, above| link(below, above)),
+        "rate" => choice(without_rivals(below, &above), above),
         _ if TAGGED.contains(&key) => choice(below, above),
         _ => above,
     })
@@ -79,12 +82,43 @@ fn displace_mean(fields: &mut Node) {
     }
 }
 
-/// Of two choices the later; if both are the same one, its fields over the earlier's.
+/// Keys of a rate that say the same in two ways, by the kind of rate: the later layer's stand.
+const RIVALS: [(&str, [&[&str]; 2]); 2] =
+    [("slots", [&["min", "max"], &["mean", "jitter", "distribution"]]), ("schedule", [&["steps"], &["file"]])];
+
+/// A rate without what `above` says in another way.
+fn without_rivals(mut below: Node, above: &Node) -> Node {
+    for (kind, [one, other]) in RIVALS {
+        let (Some(new), Some(mut entry)) = (above.get(kind), below.entry(kind).cloned()) else { continue };
+        for (said, rivals) in [(one, other), (other, one)] {
+            if said.iter().any(|key| new.get(key).is_some()) {
+                rivals.iter().for_each(|rival| drop(entry.value.remove(rival)));
+            }
+        }
+        below.set(entry);
+    }
+    below
+}
+
+/// Of two choices the later; if both are the same one, its fields over the earlier's. `only` stands beside a choice, and
+/// goes with it.
 fn choice(below: Node, above: Node) -> Node {
-    match (below.entries(), above.entries()) {
-        (Some([b]), Some([a])) if b.key == a.key => over(below, above),
+    fn chosen(node: &Node) -> Option<&str> {
+        let mut keys = node.entries()?.iter().map(|entry| entry.key.as_str()).filter(|key| *key != "only");
+        keys.next().filter(|_| keys.next().is_none())
+    }
+    match (chosen(&below), chosen(&above)) {
+        (Some(b), Some(a)) if b == a => over_beside_only(below, above),
         _ => above,
     }
+}
+
+/// One model over another of its kind. `only` is one thing: what stands above replaces it.
+fn over_beside_only(below: Node, above: Node) -> Node {
+    merge_entries(below, above, |key, below, above| match key {
+        "only" => above,
+        _ => over(below, above),
+    })
 }
 
 fn merge_entries(mut base: Node, top: Node, merge: impl Fn(&str, Node, Node) -> Node) -> Node {
@@ -150,8 +184,40 @@ mod tests {
             "{loss: {burst: {rate: 2%, length: 4}}}"
         );
         assert_eq!(
+            merged("loss: { random: 1%, only: { udp: 53 } }", "loss: { random: 2% }"),
+            "{loss: {random: 2%, only: {udp: 53}}}"
+        );
+        assert_eq!(
+            merged("loss: { random: 1%, only: { udp: 53 } }", "loss: { random: 1%, only: { tcp: 80 } }"),
+            "{loss: {random: 1%, only: {tcp: 80}}}"
+        );
+        assert_eq!(merged("loss: { random: 1%, only: arp }", "loss: { every: 5 }"), "{loss: {every: 5}}");
+        assert_eq!(
+            merged("corrupt: { probability: 1%, only: { udp: 53 } }", "corrupt: { only: { tcp: 80 } }"),
+            "{corrupt: {probability: 1%, only: {tcp: 80}}}"
+        );
+        assert_eq!(
+            merged("duplicate: { probability: 1%, only: arp }", "duplicate: 2%"),
+            "{duplicate: {probability: 2%, only: arp}}"
+        );
+        assert_eq!(
             merged("queue: { fifo: { time: 1s } }", "queue: { codel: { target: 5ms } }"),
             "{queue: {codel: {target: 5ms}}}"
+        );
+    }
+
+    #[test]
+    fn of_two_ways_to_say_a_rate_the_later_stands() {
+        let slots = "rate: { slots: { min: 1ms, max: 2ms, packets: 3 } }";
+        assert_eq!(merged(slots, "rate: { slots: { mean: 5ms } }"), "{rate: {slots: {packets: 3, mean: 5ms}}}");
+        assert_eq!(merged(slots, "rate: { slots: { max: 5ms } }"), "{rate: {slots: {min: 1ms, max: 5ms, packets: 3}}}");
+        assert_eq!(
+            merged("rate: { schedule: { file: a.csv, repeat: 5s } }", "rate: { schedule: { steps: [] } }"),
+            "{rate: {schedule: {repeat: 5s, steps: []}}}"
+        );
+        assert_eq!(
+            merged("rate: { schedule: a.csv }", "rate: { schedule: { file: b.csv } }"),
+            "{rate: {schedule: {file: b.csv}}}"
         );
     }
 

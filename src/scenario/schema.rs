@@ -70,6 +70,8 @@ struct LinkSpec {
     profile: (),
     /// The end that downloads, for a profile that is faster one way.
     user: Option<String>,
+    /// Both directions share the medium: one frame at a time is on it, and the directions take turns.
+    half_duplex: Option<bool>,
     /// Propagation delay there and back; half goes to each direction.
     rtt: Option<Duration>,
     /// Propagation delay, one way.
@@ -208,7 +210,7 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(keys(&schema["properties"]), expected);
         assert_eq!(schema["additionalProperties"], json!(false));
-        let mut link = vec!["ends", "profile", "user", "rtt", "toward"];
+        let mut link = vec!["ends", "profile", "user", "half_duplex", "rtt", "toward"];
         link.extend(crate::scenario::link::FIELDS);
         link.sort_unstable();
         assert_eq!(keys(&schema["$defs"]["Link"]["properties"]), link);

@@ -111,8 +111,13 @@ impl LiveLinks {
         if !FIELDS.contains(field) && *field != "rtt" {
             let known = FIELDS.into_iter().chain(["rtt"]);
             let known: Vec<_> = known.collect();
-            let error = Diagnostic::error(*span, format!("unknown field `{field}`"));
-            argument.told.push(error.help(suggestion(field, known.iter().copied())));
+            let error = match *field {
+                "half_duplex" => Diagnostic::error(*span, "`half_duplex` does not change while a run is up")
+                    .help("change it in the scenario"),
+                _ => Diagnostic::error(*span, format!("unknown field `{field}`"))
+                    .help(suggestion(field, known.iter().copied())),
+            };
+            argument.told.push(error);
             return None;
         }
         let mut changes = Vec::new();
@@ -322,7 +327,7 @@ mod tests {
     #[test]
     fn a_change_hits_both_directions_unless_it_names_one() {
         let mut live = live();
-        let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
+        let loss = |text: &str| Some(LossSpec::random(text.parse().unwrap()));
         let change = |loss| Change { loss, ..Change::default() };
         assert_eq!(
             live.set("wifi.loss=10%", &MemoryFiles::default()).unwrap(),
@@ -334,7 +339,7 @@ mod tests {
         );
         assert_eq!(
             live.set("wifi.toward.a.loss=none", &MemoryFiles::default()).unwrap(),
-            [(BACKWARD, change(Some(LossSpec::None)))]
+            [(BACKWARD, change(Some(LossSpec::default())))]
         );
         assert_eq!(
             live.set("wifi.toward.a.wlan0.loss={ random: 3% }", &MemoryFiles::default()).unwrap(),
@@ -373,6 +378,23 @@ mod tests {
         // what the file asked for goes with the wire that it stood at
         assert!(live.set("lan.rate=none", &MemoryFiles::default()).is_ok());
         assert_eq!(live.direction(DirectionId(2)).unwrap().queue, None);
+    }
+
+    #[test]
+    fn rates_change_their_kind_and_take_tables_from_files() {
+        let mut live = live();
+        let files = MemoryFiles::one("cell.up", "1\n");
+        let change = &live.set("lan.rate={ trace: cell.up }", &files).unwrap()[0].1;
+        assert_eq!(change.rate.as_ref().and_then(RateSpec::nominal).unwrap().as_bps(), 12_032_000);
+        assert_eq!(change.framing, Some(crate::model::Framing::TUN));
+        assert!(live.set("lan.rate={ trace: none.up }", &files).is_err());
+        assert!(live.set("lan.rate={ token_bucket: { rate: 8Mbit, burst: 3kB } }", &files).is_ok());
+        let change = &live.set("lan.rate.token_bucket.burst=4kB", &files).unwrap()[0].1;
+        assert_eq!(change.rate.as_ref().unwrap().words(), "8Mbit burst 4kB");
+        assert_eq!(
+            refused("lan.half_duplex=true"),
+            ["1:5: `half_duplex` does not change while a run is up (change it in the scenario)"]
+        );
     }
 
     #[test]

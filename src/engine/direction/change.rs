@@ -5,9 +5,10 @@ use crate::engine::Change;
 use crate::engine::extras::{Extras, Streams};
 use crate::engine::sink::FrameSink;
 use crate::frame::DropCause;
-use crate::model::{Delay, Loss, RateSpec};
-use crate::queue::Wire;
-use crate::units::Duration;
+use crate::model::rate::Server;
+use crate::model::rate::constant::{self, Work};
+use crate::model::{Delay, RateSpec};
+use crate::units::Instant;
 
 impl Direction {
     /// Changes parameters in place.
@@ -16,57 +17,79 @@ impl Direction {
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
-        Extras::set(&mut self.extras, &spec, streams);
+        self.loss.set(&spec.loss, streams);
+        Extras::set(&mut self.extras, &spec, &self.loss, streams);
         self.mtu = spec.mtu;
-        self.wire = Wire { rate: spec.rate, framing: spec.framing };
-        self.reserve_wire(old, around);
-        let planned = spec.queue;
-        (self.loss, self.delay) = (Loss::new(spec.loss), Delay::new(spec.delay));
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
-        let Queueing::Made(queue) = &mut self.queue else {
-            self.queue = queueing(planned, &self.wire, streams, around.now);
-            return;
-        };
-        if self.wire != old {
-            queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
+        if change.rate.is_some() {
+            self.set_rate(&spec.rate, streams, around.now);
         }
-        if let Some(new) = change.queue {
-            queue.set(new, around.now, &self.wire, streams.key("queue"), around.pool, &mut doors);
+        self.wire.framing = spec.framing;
+        let planned = match &self.queue {
+            Queueing::Made(_) => None,
+            Queueing::None | Queueing::Planned(_) => Some(queueing(&spec, &self.wire, streams, around.now)),
+        };
+        self.delay = Delay::new(spec.delay);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
+        if let Queueing::Made(queue) = &mut self.queue {
+            if self.wire != old {
+                queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
+            }
+            if let Some(new) = change.queue {
+                queue.set(new, around.now, &self.wire, streams.key("queue"), around.pool, &mut doors);
+            }
+        } else if let Some(planned) = planned {
+            self.queue = planned;
+        }
+        // the new wire may need no time for what is left
+        self.free_wire(around.turn, around);
+    }
+
+    /// A new rate applies to the bits not yet sent of the frame on the wire, of whatever kind it and the old one are. The
+    /// frame's framing was paid for when it started.
+    fn set_rate(&mut self, new: &RateSpec, streams: Streams<'_>, now: Instant) {
+        if *new == self.rate_spec() {
+            return;
+        }
+        let left = self.interrupt(now);
+        self.carry = 0;
+        if !self.server.as_mut().is_some_and(|server| server.set(new, now)) {
+            self.server = Server::new(new, now, || streams.key("slots"));
+        }
+        self.wire.rate = new.nominal();
+        if let (Some(left), Some(served)) = (left, &mut self.in_service) {
+            served.done = match (&mut self.server, self.wire.rate) {
+                (Some(server), _) => server.serve(left, now, now),
+                (None, Some(rate)) => {
+                    let (time, carry) = constant::resume(rate, left);
+                    self.carry = carry;
+                    now + time
+                }
+                (None, None) => now,
+            };
         }
     }
 
-    /// A new rate applies to the bits not yet sent of the frame on the wire. Its framing was paid for when it started.
-    fn reserve_wire<S: FrameSink>(&mut self, old: Wire, around: &mut Around<'_, S>) {
-        let Some(served) = &mut self.in_service else { return };
-        if old.rate == self.wire.rate {
-            return;
-        }
-        let RateSpec::Constant(old) = old.rate else { return };
-        let left = (served.done - around.now).as_nanos();
-        // what is left to send, in bits · 10⁻⁹: exact, because the carry is part of it
-        let work = u128::from(left) * u128::from(old.as_bps()) + u128::from(self.carry);
-        (served.done, self.carry) = match self.wire.rate {
-            RateSpec::Unlimited => (around.now, 0),
-            RateSpec::Constant(new) => {
-                let new = u128::from(new.as_bps());
-                let time = u64::try_from(work / new).unwrap_or(u64::MAX);
-                (around.now + Duration::from_nanos(time), (work % new) as u64)
-            }
-        };
+    /// Takes the frame in service off the wire: what is left of it to send.
+    fn interrupt(&mut self, now: Instant) -> Option<Work> {
+        let served = self.in_service.as_ref()?;
+        Some(match (&mut self.server, self.wire.rate) {
+            (Some(server), _) => server.interrupt(now),
+            (None, Some(rate)) => constant::left(rate, served.done - now, self.carry),
+            (None, None) => 0,
+        })
     }
 
     /// Takes the direction down: what waits or is on the wire drops, what is on its way arrives.
     pub(crate) fn down<S: FrameSink>(&mut self, around: &mut Around<'_, S>) {
         self.catch_up(around);
         self.up = false;
-        self.carry = 0;
+        self.interrupt(around.now);
+        self.rest();
         if let Some(served) = self.in_service.take() {
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors =
-                DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
             queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }
