@@ -466,6 +466,8 @@ mod every_event_tests;
 #[cfg(test)]
 mod medium_tests;
 #[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wire_tests;
