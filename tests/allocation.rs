@@ -6,12 +6,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use longwire::engine::{DirectionSpec, Engine, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
+use longwire::engine::{DirectionId, DirectionSpec, Engine, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
 use longwire::frame::{Cut, FrameView};
 use longwire::model::{DelaySpec, LossSpec, RateSpec};
 use longwire::node::SwitchSpec;
-use longwire::queue::{FifoSpec, QueueSpec};
-use longwire::units::{Duration, Instant};
+use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
+use longwire::units::{ByteSize, Duration, Instant};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -81,6 +81,10 @@ fn offer(engine: &mut Engine, now: &mut Instant, frames: u64, sink: &mut Deliver
     while offered < frames {
         let from = (turn % 2) as u8;
         (bytes[5], bytes[11]) = (2 - from, from + 1);
+        // IPv4 and UDP of one of seven flows, ECN-capable
+        bytes[12..16].copy_from_slice(&[0x08, 0x00, 0x45, 2]);
+        bytes[17..24].copy_from_slice(&[28, 0, 0, 0, 0, 64, 17]);
+        bytes[35] = (turn % 7) as u8;
         let frame = if turn % 20 < 2 {
             engine.pool().store_train(&bytes, Cut { header: 50, segment: 950 }).unwrap()
         } else {
@@ -92,6 +96,43 @@ fn offer(engine: &mut Engine, now: &mut Instant, frames: u64, sink: &mut Deliver
         turn += 1;
         // a little more than the wires carry, so that the queues fill and overflow too
         *now += Duration::from_micros(7);
+    }
+}
+
+#[test]
+fn queues_with_a_control_law_allocate_nothing_for_a_frame() {
+    let (target, interval, ecn) = (Duration::from_micros(20), Duration::from_micros(400), true);
+    let pie = PieSpec::default();
+    let ecn_threshold = longwire::units::Probability::ALWAYS;
+    let alpha = longwire::queue::Gain::from_millionths(1_000_000).unwrap();
+    for (queue, marks) in [
+        (QueueSpec::DropHead(FifoSpec { packets: Some(40), ..FifoSpec::UNLIMITED }), false),
+        (QueueSpec::Red(RedSpec { ecn, ..RedSpec::within(ByteSize::from_bytes(40_000)) }), true),
+        (QueueSpec::Codel(CodelSpec { target, interval, limit: 50, ecn }), true),
+        (QueueSpec::FqCodel(FqCodelSpec { target, interval, limit: 50, ecn, ..FqCodelSpec::default() }), true),
+        // full now and then, which would start the sum of probabilities anew each time
+        (QueueSpec::Pie(PieSpec { target, alpha, limit: 50, ecn, ecn_threshold, derandomize: false, ..pie }), true),
+    ] {
+        let direction = DirectionSpec { queue: Some(queue), ..everything() };
+        let plan = Plan {
+            seed: 1,
+            coalesce: Duration::from_micros(50),
+            nodes: vec![port(0), port(1)],
+            links: vec![LinkPlan { name: "l".into(), ends: [0, 1], directions: [direction.clone(), direction] }],
+        };
+        let mut engine = Engine::new(&plan);
+        let (mut now, mut sink) = (Instant::ZERO, Delivered::default());
+        // each flow's own queue grows to the most that it ever holds
+        for _ in 0..10 {
+            offer(&mut engine, &mut now, 100_000, &mut sink);
+        }
+        let before = (allocations(), sink.0, engine.counters(DirectionId(0)).marked);
+        offer(&mut engine, &mut now, 100_000, &mut sink);
+        let allocated = allocations() - before.0;
+        assert!(sink.0 - before.1 > 40_000, "{queue:?}: {} of 100,000 arrived", sink.0 - before.1);
+        let marked = engine.counters(DirectionId(0)).marked - before.2;
+        assert_eq!(marked > 0, marks, "{queue:?}: {marked} marked");
+        assert_eq!(allocated, 0, "allocations over 100,000 frames: {queue:?}");
     }
 }
 

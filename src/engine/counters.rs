@@ -61,8 +61,6 @@ pub struct DirectionCounters {
     pub dropped: Dropped,
     /// From offered to delivered, in model time.
     pub delay: TimeStatistics,
-    /// One more than the latest place on the wire delivered so far.
-    pub(crate) next_place: u64,
 }
 
 /// What happened in one node. At every moment

@@ -8,7 +8,7 @@ mod wire;
 
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
-use super::line::{Departing, Line};
+use super::line::{Leaving, Line};
 use super::losses::{Losses, OnWire};
 use super::medium::Medium;
 use super::sink::{Fate, FateKind, FrameSink, Place};
@@ -397,22 +397,19 @@ impl Direction {
         if self.line.next(coming, around.coalesce)? > around.now {
             return None;
         }
-        let Departing { frame, at, place } = self.line.pop()?;
+        let Leaving { frame, at, overtaken } = self.line.pop()?;
         debug_assert!(at <= around.now);
-        self.deliver(&frame, place, around);
+        self.deliver(&frame, overtaken, around);
         Some(frame)
     }
 
-    fn deliver<S: FrameSink>(&mut self, frame: &Frame, place: u64, around: &mut Around<'_, S>) {
+    fn deliver<S: FrameSink>(&mut self, frame: &Frame, overtaken: bool, around: &mut Around<'_, S>) {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
         self.counters.delay.record_among(around.now - frame.offered, count, around.fine);
-        let end = place + count;
-        if end <= self.counters.next_place {
+        if overtaken && !frame.is_copy() {
             // a copy comes behind its original by nature
-            self.counters.reordered += if frame.is_copy() { 0 } else { count };
-        } else {
-            self.counters.next_place = end;
+            self.counters.reordered += count;
         }
         around.sink.fate(Fate {
             at: around.now,

@@ -168,7 +168,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a test's script")]
+#[expect(clippy::large_enum_variant, reason = "a case has a few dozen of them")]
 enum Step {
     /// From a port to another, wire frames of a number of hundreds of bytes.
     Frames {

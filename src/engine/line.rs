@@ -13,7 +13,16 @@ pub(crate) struct Departing {
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
     /// The place of its first frame among all that were sent on their way.
-    pub(crate) place: u64,
+    place: u64,
+}
+
+/// A run of frames that leaves.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    pub(crate) at: Instant,
+    pub(crate) frame: Frame,
+    /// A frame that was sent on its way later left before it.
+    pub(crate) overtaken: bool,
 }
 
 /// Frames on their way, in the order of their departures. Frames that keep their order cost a push and a pop; those that
@@ -31,18 +40,16 @@ pub(crate) struct Line {
 }
 
 /// Frames that leave before one that was sent earlier.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Overtaking {
     heap: BinaryHeap<Overtaker>,
-    /// Breaks ties: frames of the same instant leave in the order in which they came.
-    sequence: u64,
+    /// One more than the latest place that left so far.
+    next_place: u64,
 }
 
+/// Frames of the same instant leave in the order in which they came, that of their places.
 #[derive(Debug)]
-struct Overtaker {
-    departing: Departing,
-    sequence: u64,
-}
+struct Overtaker(Departing);
 
 impl Line {
     /// Wire frames on their way.
@@ -54,20 +61,18 @@ impl Line {
     /// span at most `coalesce`.
     #[inline]
     pub(crate) fn push(&mut self, at: Instant, frame: Frame, place: u64, coalesce: Duration, pool: &mut FramePool) {
-        self.frames += frame.count();
         match self.ordered.back_mut() {
-            Some(back) if back.at > at => {
-                self.last_is_back = false;
-                return self.overtaking.get_or_insert_default().push(Departing { at, frame, place });
-            }
+            Some(back) if back.at > at => return self.overtake(Departing { at, frame, place }),
             Some(back)
                 if self.last_is_back && at - self.back_first <= coalesce && back.frame.is_followed_by(&frame) =>
             {
                 back.at = at;
+                self.frames += frame.count();
                 return pool.append(&mut back.frame, frame);
             }
             _ => {}
         }
+        self.frames += frame.count();
         self.last_is_back = true;
         self.back_first = at;
         self.ordered.push_back(Departing { at, frame, place });
@@ -75,12 +80,22 @@ impl Line {
 
     /// Sends a frame on its way that joins no run, and that none joins.
     pub(crate) fn push_alone(&mut self, at: Instant, frame: Frame, place: u64) {
+        if self.ordered.back().is_some_and(|back| back.at > at) {
+            return self.overtake(Departing { at, frame, place });
+        }
         self.frames += frame.count();
         self.last_is_back = false;
-        match self.ordered.back() {
-            Some(back) if back.at > at => self.overtaking.get_or_insert_default().push(Departing { at, frame, place }),
-            _ => self.ordered.push_back(Departing { at, frame, place }),
-        }
+        self.ordered.push_back(Departing { at, frame, place });
+    }
+
+    fn overtake(&mut self, departing: Departing) {
+        self.last_is_back = false;
+        // up to now all left in order: those before the frames that are still on their way
+        let next_place = departing.place - self.frames;
+        self.frames += departing.frame.count();
+        let overtaking =
+            self.overtaking.get_or_insert_with(|| Box::new(Overtaking { heap: BinaryHeap::new(), next_place }));
+        overtaking.heap.push(Overtaker(departing));
     }
 
     /// When the next frame leaves. `coming` is what the serializer has in hand, with the instant at which it is done: if
@@ -106,39 +121,34 @@ impl Line {
 
     /// Takes the next frame off.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Departing> {
+    pub(crate) fn pop(&mut self) -> Option<Leaving> {
         // at the same instant the ordered one leaves first: it was sent first, for what overtakes never leaves at the
         // same instant as one that came later and did not overtake
-        let departing = match (self.ordered.front(), self.first_overtaker()) {
-            (Some(front), Some(at)) if at < front.at => self.overtaking.as_mut()?.pop(),
-            (None, Some(_)) => self.overtaking.as_mut()?.pop(),
-            _ => self.ordered.pop_front(),
-        }?;
-        self.frames -= departing.frame.count();
-        Some(departing)
+        let Departing { at, frame, place } = match (self.ordered.front(), self.first_overtaker()) {
+            (Some(front), Some(at)) if at < front.at => self.overtaking.as_mut()?.heap.pop()?.0,
+            (None, Some(_)) => self.overtaking.as_mut()?.heap.pop()?.0,
+            _ => self.ordered.pop_front()?,
+        };
+        self.frames -= frame.count();
+        let overtaken = self.overtaking.as_mut().is_some_and(|overtaking| {
+            let end = place + frame.count();
+            let overtaken = end <= overtaking.next_place;
+            overtaking.next_place = overtaking.next_place.max(end);
+            overtaken
+        });
+        Some(Leaving { at, frame, overtaken })
     }
 
     #[inline]
     fn first_overtaker(&self) -> Option<Instant> {
-        self.overtaking.as_ref()?.heap.peek().map(|first| first.departing.at)
-    }
-}
-
-impl Overtaking {
-    fn push(&mut self, departing: Departing) {
-        self.heap.push(Overtaker { departing, sequence: self.sequence });
-        self.sequence += 1;
-    }
-
-    fn pop(&mut self) -> Option<Departing> {
-        self.heap.pop().map(|overtaker| overtaker.departing)
+        self.overtaking.as_ref()?.heap.peek().map(|first| first.0.at)
     }
 }
 
 // Reversed, so that the earliest stands on top of std's max-heap.
 impl Ord for Overtaker {
     fn cmp(&self, other: &Overtaker) -> Ordering {
-        (other.departing.at, other.sequence).cmp(&(self.departing.at, self.sequence))
+        (other.0.at, other.0.place).cmp(&(self.0.at, self.0.place))
     }
 }
 
@@ -173,12 +183,14 @@ mod tests {
             prop_assert_eq!(line.frames(), departures.len() as u64);
             let mut expected: Vec<_> = departures.iter().copied().enumerate().map(|(n, at)| (at, n as u8)).collect();
             expected.sort_by_key(|(at, _)| *at);
+            let mut latest = None;
             for (at, n) in expected {
                 prop_assert_eq!(line.next(None, Duration::ZERO), Some(Instant::from_nanos(at)));
-                let departing = line.pop().unwrap();
-                prop_assert_eq!(departing.place, u64::from(n));
-                prop_assert_eq!((departing.at.as_nanos(), pool.view(&departing.frame).head[0]), (at, n));
-                pool.release(departing.frame);
+                let leaving = line.pop().unwrap();
+                prop_assert_eq!((leaving.at.as_nanos(), pool.view(&leaving.frame).head[0]), (at, n));
+                prop_assert_eq!(leaving.overtaken, latest > Some(n));
+                latest = latest.max(Some(n));
+                pool.release(leaving.frame);
             }
             prop_assert_eq!((line.frames(), pool.live()), (0, 0));
         }

@@ -464,4 +464,10 @@ fn node_for(kind: &NodeKind) -> Node {
 #[cfg(test)]
 mod every_event_tests;
 #[cfg(test)]
+mod medium_tests;
+#[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;

@@ -327,12 +327,12 @@ pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
     Direction { tree, spec }
 }
 
-/// The value that a direction's tree holds at a way of keys; a scalar on the way stands for all below it.
+/// The value that a direction's tree holds at a way of keys; a scalar or a list on the way stands for all below it.
 pub(super) fn lookup<'a>(tree: &'a Node, path: &[&str]) -> Option<&'a Node> {
     let Some((first, rest)) = path.split_first() else { return Some(tree) };
     match &tree.value {
         Value::Map(_) => tree.get(first).and_then(|node| lookup(node, rest)),
-        Value::Scalar(_) => Some(tree),
-        _ => None,
+        Value::Scalar(_) | Value::Seq(_) => Some(tree),
+        Value::Null => None,
     }
 }

@@ -173,7 +173,20 @@ fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>,
         }
         _ => {
             let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
-            out.noted(depth, format!("{key}: {}", value.as_text().unwrap_or("none")), &note);
+            out.noted(depth, format!("{key}: {}", inline(value)), &note);
+        }
+    }
+}
+
+/// A value in one line, as YAML writes it.
+fn inline(value: &Node) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match &value.value {
+        Value::Null => "none".to_owned(),
+        Value::Scalar(scalar) => scalar.text.clone(),
+        Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(inline).collect())),
+        Value::Map(entries) => {
+            format!("{{ {} }}", list(entries.iter().map(|e| format!("{}: {}", e.key, inline(&e.value))).collect()))
         }
     }
 }
@@ -269,5 +282,19 @@ fn amount(amount: Amount) -> String {
         Amount::For(length) => format!("for {length}"),
         Amount::Bytes(bytes) => bytes.to_string(),
         Amount::Whole => "to the end".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_models_stands_on_one_line() {
+        let loss = r#"[{"random": "0.5%"}, {"frames": [3, "7-9"], "only": {"udp": 53}}]"#;
+        let spec = DirectionSpec { loss: serde_json::from_str(loss).unwrap(), ..DirectionSpec::default() };
+        let tree = spec_tree(&spec);
+        let shown = inline(tree.get("loss").unwrap());
+        assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
     }
 }

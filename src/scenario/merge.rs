@@ -29,6 +29,7 @@ pub(super) fn link(mut base: Node, top: Node) -> Node {
             over_beside_only(as_map(below, "probability"), as_map(above, "probability"))
         }
         "toward" => merge_entries(below, above, |_, below, above| link(below, above)),
+        "rate" => choice(without_rivals(below, &above), above),
         _ if TAGGED.contains(&key) => choice(below, above),
         _ => above,
     })
@@ -105,6 +106,24 @@ fn displace_mean(fields: &mut Node) {
     if delay.entries().is_some_and(|entries| !entries.is_empty()) {
         fields.set(Entry { key, key_span, value: delay });
     }
+}
+
+/// Keys of a rate that say the same in two ways, by the kind of rate: the later layer's stand.
+const RIVALS: [(&str, [&[&str]; 2]); 2] =
+    [("slots", [&["min", "max"], &["mean", "jitter", "distribution"]]), ("schedule", [&["steps"], &["file"]])];
+
+/// A rate without what `above` says in another way.
+fn without_rivals(mut below: Node, above: &Node) -> Node {
+    for (kind, [one, other]) in RIVALS {
+        let (Some(new), Some(mut entry)) = (above.get(kind), below.entry(kind).cloned()) else { continue };
+        for (said, rivals) in [(one, other), (other, one)] {
+            if said.iter().any(|key| new.get(key).is_some()) {
+                rivals.iter().for_each(|rival| drop(entry.value.remove(rival)));
+            }
+        }
+        below.set(entry);
+    }
+    below
 }
 
 /// Of two choices the later; if both are the same one, its fields over the earlier's. `only` stands beside a choice, and
@@ -244,6 +263,21 @@ mod tests {
         assert_eq!(
             merged("queue: { fifo: { time: 1s } }", "queue: { codel: { target: 5ms } }"),
             "{queue: {codel: {target: 5ms}}}"
+        );
+    }
+
+    #[test]
+    fn of_two_ways_to_say_a_rate_the_later_stands() {
+        let slots = "rate: { slots: { min: 1ms, max: 2ms, packets: 3 } }";
+        assert_eq!(merged(slots, "rate: { slots: { mean: 5ms } }"), "{rate: {slots: {packets: 3, mean: 5ms}}}");
+        assert_eq!(merged(slots, "rate: { slots: { max: 5ms } }"), "{rate: {slots: {min: 1ms, max: 5ms, packets: 3}}}");
+        assert_eq!(
+            merged("rate: { schedule: { file: a.csv, repeat: 5s } }", "rate: { schedule: { steps: [] } }"),
+            "{rate: {schedule: {repeat: 5s, steps: []}}}"
+        );
+        assert_eq!(
+            merged("rate: { schedule: a.csv }", "rate: { schedule: { file: b.csv } }"),
+            "{rate: {schedule: {file: b.csv}}}"
         );
     }
 

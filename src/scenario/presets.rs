@@ -63,7 +63,7 @@ impl Presets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DelaySpec, LossSpec, RateSpec};
+    use crate::model::{DelaySpec, RateSpec};
     use crate::scenario::link::Layers;
     use crate::units::Duration;
 

@@ -210,7 +210,7 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(keys(&schema["properties"]), expected);
         assert_eq!(schema["additionalProperties"], json!(false));
-        let mut link = vec!["ends", "profile", "user", "rtt", "toward"];
+        let mut link = vec!["ends", "profile", "user", "half_duplex", "rtt", "toward"];
         link.extend(crate::scenario::link::FIELDS);
         link.sort_unstable();
         assert_eq!(keys(&schema["$defs"]["Link"]["properties"]), link);

@@ -381,6 +381,23 @@ mod tests {
     }
 
     #[test]
+    fn rates_change_their_kind_and_take_tables_from_files() {
+        let mut live = live();
+        let files = MemoryFiles::one("cell.up", "1\n");
+        let change = &live.set("lan.rate={ trace: cell.up }", &files).unwrap()[0].1;
+        assert_eq!(change.rate.as_ref().and_then(RateSpec::nominal).unwrap().as_bps(), 12_032_000);
+        assert_eq!(change.framing, Some(crate::model::Framing::TUN));
+        assert!(live.set("lan.rate={ trace: none.up }", &files).is_err());
+        assert!(live.set("lan.rate={ token_bucket: { rate: 8Mbit, burst: 3kB } }", &files).is_ok());
+        let change = &live.set("lan.rate.token_bucket.burst=4kB", &files).unwrap()[0].1;
+        assert_eq!(change.rate.as_ref().unwrap().words(), "8Mbit burst 4kB");
+        assert_eq!(
+            refused("lan.half_duplex=true"),
+            ["1:5: `half_duplex` does not change while a run is up (change it in the scenario)"]
+        );
+    }
+
+    #[test]
     fn mistakes_have_places_in_the_argument() {
         assert_eq!(refused("wfi.loss=1%"), ["1:1: unknown link `wfi` (did you mean `wifi`?)"]);
         assert_eq!(refused("wifi.los=1%"), ["1:6: unknown field `los` (did you mean `loss`?)"]);

@@ -117,6 +117,67 @@ fn with_link(fields: &str) -> String {
 }
 
 #[test]
+fn half_duplex_is_said_of_a_link_and_needs_a_rate_in_both_directions() {
+    let resolved = good(&with_link("half_duplex: true, rate: 1Mbit, toward: { b: { rate: 2Mbit } }"));
+    assert!(resolved.plan.links[0].directions.iter().all(|direction| direction.half_duplex));
+    assert!(listing(&resolved).contains("half_duplex: true"));
+    let full = good(&with_link("half_duplex: false, rate: 1Mbit"));
+    assert!(full.plan.links[0].directions.iter().all(|direction| !direction.half_duplex));
+    assert!(!listing(&full).contains("half_duplex"));
+    let lacking = "`half_duplex` without a `rate` in each direction: what takes no time never waits for its turn \
+                   (name a `rate`, or take `half_duplex` away)";
+    assert_eq!(bad(&with_link("half_duplex: true")), [format!("4:22: {lacking}")]);
+    assert_eq!(bad(&with_link("half_duplex: true, toward: { a: { rate: 1Mbit } }")), [format!("4:22: {lacking}")]);
+    assert_eq!(
+        bad(&with_link("rate: 1Mbit, toward: { a: { half_duplex: true } }")),
+        ["4:50: unknown field `half_duplex` (`half_duplex` is of both directions: it stands beside `ends`)"]
+    );
+    assert_eq!(bad(&with_link("half_duplex: 1, rate: 1Mbit")).len(), 1);
+}
+
+#[test]
+fn rates_of_every_kind_are_read_and_shown() {
+    let files = |rate: &str| {
+        MemoryFiles::one("test.yaml", &with_link(&format!("rate: {{ {rate} }}")))
+            .with("cell.up", "1\n5\n")
+            .with("back.up", "5\n1\n")
+            .with("drive.csv", "s,Mbit\n0,8\n5,0\n")
+    };
+    let try_rate = |rate: &str| {
+        load(Path::new("test.yaml"), &files(rate), &Overrides::default())
+            .map_err(|(told, _)| told.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    for (rate, shown) in [
+        ("trace: cell.up", "trace: cell.up"),
+        ("schedule: { file: drive.csv, repeat: 9s }", "file: drive.csv"),
+        ("schedule: [{ for: 1s, rate: 8Mbit }, { rate: 1Mbit }]", "steps: [{ for: 1s, rate: 8Mbit }, { rate: 1Mbit }]"),
+        ("slots: { min: 1ms, packets: 4 }", "packets: 4"),
+        ("token_bucket: { rate: 8Mbit, burst: 3kB }", "burst: 3kB"),
+    ] {
+        let resolved = try_rate(rate).unwrap_or_else(|told| panic!("{rate}: {told:#?}"));
+        let text = listing(&resolved);
+        assert!(text.contains(shown), "{text}");
+        let spec = &resolved.plan.links[0].directions[0];
+        assert!(spec.queue.is_some() && spec.rate.nominal().is_some());
+        // a trace counts what Mahimahi counts, unless the file says otherwise
+        assert_eq!(text.contains("framing: -10B"), rate.contains("trace"), "{text}");
+    }
+    let told = |rate: &str| try_rate(rate).unwrap_err();
+    // once for each direction or for both
+    let once = |mut told: Vec<String>| {
+        told.dedup();
+        told
+    };
+    assert_eq!(once(told("trace: back.up")), ["4:37: back.up: line 2: the trace goes back in time, from 5 ms to 1 ms"]);
+    assert_eq!(once(told("trace: none.up")).len(), 1);
+    assert_eq!(once(told("schedule: drive.csv")).len(), 1, "its last rate is 0, and it does not repeat");
+    assert_eq!(
+        once(told("token_bucket: { rate: 8Mbit, burst: 3kB, peak: 1Mbit }")),
+        ["4:44: a `peak` of 1Mbit is not above the `rate` of 8Mbit: raise it, or take it away"]
+    );
+}
+
+#[test]
 fn a_rate_alone_has_the_default_queue_and_a_queue_alone_is_an_error() {
     let resolved = good(&with_link("rate: 1Mbit"));
     assert_eq!(resolved.plan.links[0].directions[0].queue, Some(QueueSpec::DEFAULT));

@@ -428,6 +428,6 @@ mod tests {
 
     #[test]
     fn it_is_small_because_each_direction_has_one() {
-        assert!(size_of::<Framing>() <= 12, "{} bytes", size_of::<Framing>());
+        assert!(size_of::<Framing>() <= 16, "{} bytes", size_of::<Framing>());
     }
 }
