@@ -24,7 +24,7 @@ impl FrameSink for Away {
 fn model_set(name: &str) -> DirectionSpec {
     let delay = DelaySpec::constant(Duration::from_millis(10));
     let rate = RateSpec::Constant("10Gbit".parse().expect("a rate"));
-    let loss = LossSpec::Random("1%".parse().expect("a probability"));
+    let loss = LossSpec::random("1%".parse().expect("a probability"));
     let fifo = Some(QueueSpec::Fifo(FifoSpec { packets: Some(1000), ..FifoSpec::UNLIMITED }));
     let none = DirectionSpec { framing: Framing::None, ..DirectionSpec::default() };
     let jitter =

@@ -18,7 +18,7 @@
 //! | [`profile`] | named link presets, each number with its source |
 //! | [`scenario`] | YAML text → spec → check → plan |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
-//! | [`record`] | what a run leaves behind: report, event log |
+//! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
 //! | [`cli`] | the command line, one file a subcommand; the only place that prints |
 

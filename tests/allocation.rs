@@ -62,7 +62,7 @@ impl FrameSink for Delivered {
 fn everything() -> DirectionSpec {
     DirectionSpec {
         delay: DelaySpec { jitter: Duration::from_micros(100), ..DelaySpec::constant(Duration::from_millis(1)) },
-        loss: LossSpec::Random("1%".parse().unwrap()),
+        loss: LossSpec::random("1%".parse().unwrap()),
         rate: RateSpec::Constant("1Gbit".parse().unwrap()),
         queue: Some(QueueSpec::Fifo(FifoSpec { packets: Some(100), ..FifoSpec::UNLIMITED })),
         ..DirectionSpec::default()

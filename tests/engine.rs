@@ -13,7 +13,8 @@ use longwire::model::rate::slots::{Distance, SlotDistribution};
 use longwire::model::rate::steps::{Repeat, Step};
 use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
 use longwire::model::{
-    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
+    Chance, Correlation, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec,
+    ReorderSpec,
 };
 use longwire::node::SwitchSpec;
 use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
@@ -89,8 +90,17 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 
 fn loss() -> impl Strategy<Value = LossSpec> {
     prop_oneof![
-        Just(LossSpec::None),
-        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap())),
+        Just(LossSpec::default()),
+        (0u64..=1_000_000_000_000).prop_map(|p| LossSpec::random(Probability::from_parts(p).unwrap())),
+        prop::sample::select(vec![
+            r#"{"random": {"rate": "20%", "correlation": "60%"}}"#,
+            r#"{"burst": {"rate": "30%", "mean_length": 3}, "only": "ip"}"#,
+            r#"[{"markov4": {"p13": "10%", "p31": "30%", "p32": "10%", "p23": "50%", "p14": "1%"}}, {"every": 7}]"#,
+            r#"[{"outage": {"up": "2ms", "down": "1ms"}}, {"frames": [2, "7-9"], "only": "arp"}]"#,
+            r#"{"outage": {"up": "1ms", "down": "1ms", "distribution": "exponential"}}"#,
+            r#"[{"gilbert_elliott": {"p": "20%", "r": "30%", "bad_loss": "70%"}}, {"bit_error_rate": "1e-5"}]"#,
+        ])
+        .prop_map(|text| serde_json::from_str(text).unwrap()),
     ]
 }
 
@@ -222,10 +232,17 @@ fn chance() -> impl Strategy<Value = Chance> {
 }
 
 fn extras() -> impl Strategy<Value = (CorruptSpec, DuplicateSpec, ReorderSpec)> {
-    (chance(), 1u8..4, chance(), chance(), 1u32..4).prop_map(|(corrupt, bits, duplicate, reorder, gap)| {
-        let reorder = ReorderSpec { probability: reorder, gap };
-        (CorruptSpec { probability: corrupt, bits }, DuplicateSpec(duplicate), reorder)
-    })
+    let remembered = prop::sample::select(vec![0u64, 0, 500_000_000_000]);
+    (chance(), 1u8..4, chance(), chance(), 1u32..4, remembered).prop_map(
+        |(corrupt, bits, duplicate, reorder, gap, rho)| {
+            let correlation = Correlation::new(Probability::from_parts(rho).unwrap()).unwrap();
+            (
+                CorruptSpec { correlation, ..CorruptSpec::independent(corrupt, bits) },
+                DuplicateSpec { correlation, ..DuplicateSpec::independent(duplicate) },
+                ReorderSpec { correlation, ..ReorderSpec::independent(reorder, gap) },
+            )
+        },
+    )
 }
 
 fn direction() -> impl Strategy<Value = DirectionSpec> {
@@ -509,7 +526,7 @@ fn arrivals(loss: &str) -> Vec<Option<u64>> {
             distribution: Distribution::Normal,
             order: Order::Free,
         },
-        loss: LossSpec::Random(loss.parse().unwrap()),
+        loss: LossSpec::random(loss.parse().unwrap()),
         ..DirectionSpec::default()
     };
     let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();

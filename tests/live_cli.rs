@@ -73,7 +73,11 @@ fn wrong_arguments_and_files_are_input_errors() {
     ] {
         assert_eq!(lab.run(arguments).code, 2, "{arguments:?}");
     }
-    assert_eq!(lab.run(&["profiles", "wifi-por"]).code, 2);
+    for (name, help) in [("wifi-por", "did you mean `wifi-poor`?"), ("pigeon", "`longwire profiles` lists them")] {
+        let ended = lab.run(&["profiles", name]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{}", ended.told());
+        assert!(ended.stderr.contains(help), "{}", ended.stderr);
+    }
     lab.write("empty.yaml", "");
     lab.write("tab.yaml", "longwire: 1\nnodes:\n\ta: host\n");
     std::fs::write(lab.path("bytes.yaml"), b"longwire: 1\n\xff\xfe").expect("written");
@@ -98,7 +102,9 @@ fn what_needs_no_network_prints_something_of_use() {
     prints(&["completions", "bash"], &["_longwire", "doctor"]);
     let profiles = prints(&["profiles"], &["wifi-poor", "dsl"]);
     let first = profiles.split_whitespace().next().expect("a profile");
-    prints(&["profiles", first], &["delay"]);
+    let scenario = prints(&["profiles", first], &["delay", "longwire: 1"]);
+    lab.write("profile.yaml", &scenario);
+    prints(&["check", "profile.yaml"], &["access"]);
     let schema: serde_json::Value = serde_json::from_str(&prints(&["schema"], &["{"])).expect("JSON");
     assert!(schema["properties"]["links"].is_object() && schema["properties"]["nodes"].is_object());
 

@@ -202,3 +202,62 @@ fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// What `longwire profiles NAME` prints is a scenario, and means what the profile does.
+#[test]
+fn a_printed_profile_means_what_the_profile_does() {
+    for preset in longwire::profile::all() {
+        let (name, path) = (preset.name, Path::new("profile.yaml"));
+        let user = if preset.down().is_some() { ", user: user" } else { "" };
+        let by_name = format!(
+            "longwire: 1\nnodes: {{ user: host, network: host }}\n\
+             links: {{ access: {{ ends: [user, network], profile: {name}{user} }} }}\n"
+        );
+        let plan = |text: &str| check(path, &MemoryFiles::default().with("profile.yaml", text)).plan;
+        assert_eq!(plan(&preset.scenario()), plan(&by_name), "{name}");
+    }
+}
+
+/// docs/profiles.md from its first table on: a table for each set, with the sources.
+fn profiles_page() -> String {
+    let sets = [("", "By what they are"), ("chrome-", "Chrome DevTools"), ("wpt-", "WebPageTest")];
+    let sets =
+        sets.into_iter().chain([("apple-", "Apple's Network Link Conditioner"), ("atc-", "Augmented Traffic Control")]);
+    let set_of =
+        |name: &str| ["chrome-", "wpt-", "apple-", "atc-"].into_iter().find(|p| name.starts_with(p)).unwrap_or("");
+    let mut page = String::new();
+    for (prefix, title) in sets {
+        page += &format!(
+            "## {title}\n\n| profile | both directions | toward `user` | from `user` | sources |\n|---|---|---|---|---|\n"
+        );
+        for preset in longwire::profile::all().filter(|preset| set_of(preset.name) == prefix) {
+            let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+            let link = preset.link().map(code).collect::<Vec<_>>().join("<br>");
+            let side = |map: Option<&str>| code(map.unwrap_or("").trim_start_matches("{ ").trim_end_matches(" }"));
+            let sources = preset.sources().iter().map(|(field, text)| format!("{field}: {text}")).collect::<Vec<_>>();
+            page += &format!(
+                "| **{}**<br>{} | {link} | {} | {} | {} |\n",
+                preset.name,
+                preset.title,
+                side(preset.down()),
+                side(preset.up()),
+                sources.join("<br>")
+            );
+        }
+        page += "\n";
+    }
+    page.trim_end().to_owned() + "\n"
+}
+
+#[test]
+fn the_page_of_profiles_is_this_versions() {
+    let path = repository().join("docs/profiles.md");
+    let there = fs::read_to_string(&path).expect("docs/profiles.md is part of the repository");
+    let start = there.find("## By what they are").expect("the first table");
+    let page = there[..start].to_owned() + &profiles_page();
+    if std::env::var_os("LONGWIRE_WRITE_DOCS").is_some() {
+        fs::write(&path, &page).expect("docs/profiles.md can be written");
+    }
+    let cure = "run `LONGWIRE_WRITE_DOCS=1 cargo test --test scenarios profiles`";
+    assert!(there == page, "docs/profiles.md is of another version: {cure}");
+}

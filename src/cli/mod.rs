@@ -10,6 +10,7 @@ mod profiles;
 mod run;
 mod schema;
 mod set;
+mod show;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -47,6 +48,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Check(check::Args),
+    Show(show::Args),
     Exec(exec::Args),
     Set(set::Args),
     Profiles(profiles::Args),
@@ -69,6 +71,7 @@ pub fn main() -> i32 {
     match cli.command {
         Command::Run(args) => run::main(&args) as i32,
         Command::Check(args) => check::main(&args) as i32,
+        Command::Show(args) => show::main(&args) as i32,
         Command::Exec(args) => exec::main(&args),
         Command::Set(args) => set::main(&args) as i32,
         Command::Profiles(args) => profiles::main(&args) as i32,

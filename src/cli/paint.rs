@@ -21,6 +21,12 @@ pub(super) fn print(text: &str) {
     }
 }
 
+/// Prints to standard error what is no error.
+pub(super) fn note(text: &str) {
+    // there is nobody left to tell if this fails
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Prints one error to standard error.
 pub(super) fn complain(text: &str) {
     // there is nobody left to tell if this fails

@@ -4,7 +4,7 @@ use super::{Exit, paint};
 use crate::diag;
 use crate::profile;
 
-/// List the link profiles, or print one as YAML to start from
+/// List the link profiles, or print one as a scenario to start from, with the source of each number
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A profile
@@ -13,18 +13,20 @@ pub(super) struct Args {
 
 pub(super) fn main(args: &Args) -> Exit {
     let Some(name) = &args.name else {
-        let width = profile::names().iter().map(|name| name.len()).max().unwrap_or(0);
-        let lines = profile::all().map(|preset| format!("{:width$}  {}\n", preset.name, preset.title));
-        paint::print(&(lines.collect::<String>() + "\n`longwire profiles NAME` prints one as YAML to start from.\n"));
+        paint::print(&(profile::list() + "\n`longwire profiles NAME` prints one as a scenario to start from.\n"));
         return Exit::Pass;
     };
     match profile::get(name) {
         Some(preset) => {
-            paint::print(&format!("{}\n", preset.text));
+            paint::print(&preset.scenario());
             Exit::Pass
         }
         None => {
-            paint::complain(&format!("no profile `{name}`: {}", diag::suggestion(name, profile::names())));
+            let help = match diag::nearest(name, profile::names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`longwire profiles` lists them".into(),
+            };
+            paint::complain(&format!("no profile `{name}`: {help}"));
             Exit::Input
         }
     }

@@ -8,7 +8,7 @@ use crate::queue::QueueSpec;
 
 /// A change of the running network, an event at a model time.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "commands are few, and a box would be one more thing to write at each")]
+#[expect(clippy::large_enum_variant, reason = "commands are few, and nearly all of them are changes")]
 pub enum Command {
     /// Parameters of one direction change in place: frame numbers go on, a frame already propagating keeps its departure,
     /// a new rate applies to the bits not yet sent.

@@ -9,13 +9,14 @@ mod wire;
 use super::counters::DirectionCounters;
 use super::extras::{Extras, Streams};
 use super::line::{Departing, Line};
+use super::losses::{Losses, OnWire};
 use super::medium::Medium;
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::rate::Server;
-use crate::model::{Delay, Loss, Order, RateSpec};
+use crate::model::{Delay, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
@@ -45,7 +46,7 @@ pub(crate) struct Direction {
     /// What serves the wire if its rate is not constant.
     server: Option<Box<Server>>,
     queue: Queueing,
-    loss: Loss,
+    loss: Losses,
     loss_key: StreamKey,
     delay: Delay,
     /// The latest departure so far, for `order: keep`.
@@ -55,7 +56,7 @@ pub(crate) struct Direction {
     pub(crate) far_end: (NodeId, u32),
     pub(crate) counters: DirectionCounters,
     delay_key: StreamKey,
-    /// Corruption, duplication, reordering: most directions have none.
+    /// Corruption, duplication, reordering, and what models decided at admission: most directions have none.
     extras: Option<Box<Extras>>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
@@ -107,6 +108,8 @@ impl Direction {
     ) -> Self {
         let streams = Streams { seed, link, way };
         let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
+        let loss = Losses::new(&spec.loss, streams);
+        let extras = Extras::new(spec, &loss, streams);
         Direction {
             id,
             mtu: spec.mtu,
@@ -118,7 +121,7 @@ impl Direction {
             wire,
             server: Server::new(&spec.rate, Instant::ZERO, || streams.key("slots")),
             queue: queueing(spec, &wire, streams, Instant::ZERO),
-            loss: Loss::new(spec.loss.clone()),
+            loss,
             loss_key: StreamKey::new(seed, link, way, "loss"),
             delay: Delay::new(spec.delay.clone()),
             latest: Instant::ZERO,
@@ -126,10 +129,15 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras: Extras::new(spec, streams),
+            extras,
             #[cfg(test)]
             every_event: false,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_nothing_is_left_in_the_book(&self) {
+        assert_eq!(self.extras.as_ref().map_or(0, |extras| extras.entered()), 0);
     }
 
     pub(crate) fn spec(&self) -> DirectionSpec {
@@ -143,11 +151,11 @@ impl Direction {
             half_duplex: self.medium.is_shared(),
             rate: self.rate_spec(),
             framing: self.wire.framing,
-            loss: self.loss.spec().clone(),
+            loss: self.loss.spec(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
-            duplicate: self.extras.as_ref().map(|e| e.duplicate()).unwrap_or_default(),
+            duplicate: self.extras.as_ref().map(|e| e.duplicate().clone()).unwrap_or_default(),
             delay: self.delay.spec().clone(),
-            reorder: self.extras.as_ref().map(|e| e.reorder().spec().clone()).unwrap_or_default(),
+            reorder: self.extras.as_ref().map(|e| e.reorder().clone()).unwrap_or_default(),
         }
     }
 
@@ -177,6 +185,9 @@ impl Direction {
         frame.number = self.number;
         frame.offered = around.now;
         self.number += count;
+        if let Some(extras) = &mut self.extras {
+            extras.enter(&frame, &mut self.loss, around.pool);
+        }
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
         }
@@ -197,8 +208,7 @@ impl Direction {
     }
 
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         if let Queueing::Planned(spec) = self.queue {
             self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
@@ -236,15 +246,23 @@ impl Direction {
     }
 
     fn leave_wire<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        if self.is_lost(frame.number) {
+        if self.is_lost(&frame, around.now, around.pool) {
             self.drop(frame, DropCause::Loss, around);
         } else {
             self.survive(frame, around.now, around);
         }
     }
 
-    fn is_lost(&self, number: u64) -> bool {
-        self.loss.draw(|| self.loss_key.frame(number, 0))
+    #[inline]
+    fn is_lost(&mut self, frame: &Frame, at: Instant, pool: &FramePool) -> bool {
+        match &self.loss {
+            Losses::None => false,
+            _ => {
+                let decided = self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
+                let frame = OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
+                self.loss.is_lost(frame, self.loss_key, decided)
+            }
+        }
     }
 
     /// A wire frame that was not lost: it may be corrupted, duplicated, picked to run ahead, and goes on its way.
@@ -258,6 +276,7 @@ impl Direction {
 
     fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
         let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
+        let number = frame.number;
         let fate = extras.send(frame, around.pool);
         let alone = fate.is_alone();
         if fate.corrupted {
@@ -276,6 +295,9 @@ impl Direction {
         if let Some(mut copy) = fate.copy {
             copy.mark_copy();
             self.depart(copy, 1, sent, true, around);
+        }
+        if let Some(extras) = &mut self.extras {
+            extras.settle(number, 1);
         }
     }
 
@@ -398,7 +420,7 @@ impl Direction {
     }
 
     fn drop<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
-        DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink }.dropped(
+        DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink).dropped(
             frame,
             cause,
             around.pool,
@@ -430,13 +452,29 @@ fn l2_header(head: &[u8]) -> u64 {
 struct DirectionDoors<'a, S> {
     id: DirectionId,
     counters: &'a mut DirectionCounters,
+    extras: Option<&'a mut Extras>,
     now: Instant,
     sink: &'a mut S,
+}
+
+impl<'a, S> DirectionDoors<'a, S> {
+    fn new(
+        id: DirectionId,
+        counters: &'a mut DirectionCounters,
+        extras: &'a mut Option<Box<Extras>>,
+        now: Instant,
+        sink: &'a mut S,
+    ) -> Self {
+        DirectionDoors { id, counters, extras: extras.as_deref_mut(), now, sink }
+    }
 }
 
 impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
     fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool) {
         self.counters.dropped.add(cause, frame.count(), pool.bytes(&frame));
+        if let Some(extras) = &mut self.extras {
+            extras.settle(frame.number, frame.count());
+        }
         self.sink.fate(Fate {
             at: self.now,
             place: Place::Direction(self.id),

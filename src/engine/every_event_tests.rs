@@ -46,8 +46,15 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 
 fn loss() -> impl Strategy<Value = LossSpec> {
     prop_oneof![
-        Just(LossSpec::None),
-        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::Random(Probability::from_parts(p).unwrap()))
+        Just(LossSpec::default()),
+        (0..=1_000_000_000_000u64).prop_map(|p| LossSpec::random(Probability::from_parts(p).unwrap())),
+        prop::sample::select(vec![
+            r#"{"burst": {"rate": "30%", "mean_length": 3}}"#,
+            r#"[{"outage": {"up": "1ms", "down": "300us"}}, {"frames": [2, "7-9"], "only": "arp"}]"#,
+            r#"{"outage": {"up": "1ms", "down": "1ms", "distribution": "exponential"}}"#,
+            r#"[{"gilbert_elliott": {"p": "20%", "r": "30%", "bad_loss": "70%"}}, {"bit_error_rate": "1e-4"}]"#,
+        ])
+        .prop_map(|text| serde_json::from_str(text).unwrap())
     ]
 }
 

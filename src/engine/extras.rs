@@ -1,9 +1,13 @@
 //! What few directions do to frames on their way, and what keeps a train from leaving whole: corruption, duplication,
-//! reordering. In the order of physics: behind loss, before and at propagation.
+//! reordering. In the order of physics: behind loss, before and at propagation. And what models with a memory, or with a
+//! choice of frames, decide about frames at admission, the rules of loss among them.
 
 use super::DirectionSpec;
+use super::book::{Book, Entry};
+use super::losses::Losses;
+use super::scope::{Decided, Need, OwnNumbers, Scope, bit};
 use crate::frame::{Frame, FramePool};
-use crate::model::{CorruptSpec, DuplicateSpec, Reorder};
+use crate::model::{Corrupt, CorruptSpec, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
 use crate::rng::{StreamKey, Way};
 use crate::wire::summary::FrameSummary;
 
@@ -25,12 +29,17 @@ impl Streams<'_> {
 /// The models of one direction that has any of them.
 #[derive(Debug)]
 pub(crate) struct Extras {
-    corrupt: CorruptSpec,
+    corrupt: Corrupt,
     corrupt_key: StreamKey,
-    duplicate: DuplicateSpec,
+    corrupt_scope: Scope,
+    duplicate: Duplicate,
     duplicate_key: StreamKey,
+    duplicate_scope: Scope,
     reorder: Reorder,
     reorder_key: StreamKey,
+    reorder_scope: Scope,
+    need: Need,
+    book: Option<Book>,
 }
 
 /// What became of a frame.
@@ -53,55 +62,148 @@ impl Sent {
 
 impl Extras {
     /// `None` where a spec asks for none of them.
-    pub(crate) fn new(spec: &DirectionSpec, streams: Streams<'_>) -> Option<Box<Extras>> {
+    pub(crate) fn new(spec: &DirectionSpec, loss: &Losses, streams: Streams<'_>) -> Option<Box<Extras>> {
+        let mut needed = Need::default();
+        loss.need(&mut needed);
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
+        let some = some || needed.book;
         some.then(|| {
-            Box::new(Extras {
-                corrupt: spec.corrupt.clone(),
+            let corrupt = Corrupt::new(spec.corrupt.clone());
+            let duplicate = Duplicate::new(spec.duplicate.clone());
+            let reorder = Reorder::new(spec.reorder.clone());
+            let mut extras = Box::new(Extras {
                 corrupt_key: streams.key("corrupt"),
-                duplicate: spec.duplicate,
+                corrupt_scope: Scope::new(bit::CORRUPT, spec.corrupt.only.as_ref(), corrupt.is_stateful()),
+                corrupt,
                 duplicate_key: streams.key("duplicate"),
-                reorder: Reorder::new(spec.reorder.clone()),
+                duplicate_scope: Scope::new(bit::DUPLICATE, spec.duplicate.only.as_ref(), duplicate.is_stateful()),
+                duplicate,
                 reorder_key: streams.key("reorder"),
-            })
+                reorder_scope: Scope::new(bit::REORDER, spec.reorder.only.as_ref(), reorder.is_stateful()),
+                reorder,
+                need: Need::default(),
+                book: None,
+            });
+            extras.make_book(loss);
+            extras
         })
     }
 
+    /// A book as the models need it. Where they need another than before, frames that are inside by now meet no model
+    /// that would have had to know of them at admission.
+    fn make_book(&mut self, loss: &Losses) {
+        let mut need = Need::default();
+        loss.need(&mut need);
+        for scope in [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope] {
+            scope.need(&mut need);
+        }
+        if self.need != need {
+            (self.need, self.book) = (need, need.make());
+        }
+    }
+
     /// Changes the parameters in place; what frames have left behind goes on.
-    pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, streams: Streams<'_>) {
-        match (extras.as_mut(), Extras::new(spec, streams)) {
+    pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, loss: &Losses, streams: Streams<'_>) {
+        match (extras.as_mut(), Extras::new(spec, loss, streams)) {
             (Some(old), Some(_)) => {
-                (old.corrupt, old.duplicate) = (spec.corrupt.clone(), spec.duplicate);
+                old.corrupt.set(spec.corrupt.clone());
+                old.corrupt_scope.set(spec.corrupt.only.as_ref(), old.corrupt.is_stateful());
+                old.duplicate.set(spec.duplicate.clone());
+                old.duplicate_scope.set(spec.duplicate.only.as_ref(), old.duplicate.is_stateful());
                 old.reorder.set(spec.reorder.clone());
+                old.reorder_scope.set(spec.reorder.only.as_ref(), old.reorder.is_stateful());
+                old.make_book(loss);
             }
             (_, new) => *extras = new,
         }
     }
 
     pub(crate) fn corrupt(&self) -> &CorruptSpec {
-        &self.corrupt
+        self.corrupt.spec()
     }
 
-    pub(crate) fn duplicate(&self) -> DuplicateSpec {
-        self.duplicate
+    pub(crate) fn duplicate(&self) -> &DuplicateSpec {
+        self.duplicate.spec()
     }
 
-    pub(crate) fn reorder(&self) -> &Reorder {
-        &self.reorder
+    pub(crate) fn reorder(&self) -> &ReorderSpec {
+        self.reorder.spec()
+    }
+
+    /// Enters the wire frames of a stretch that has its numbers, if there is a book.
+    #[inline]
+    pub(crate) fn enter(&mut self, frame: &Frame, loss: &mut Losses, pool: &FramePool) {
+        if self.need.book {
+            self.enter_each(frame, loss, pool);
+        }
+    }
+
+    fn enter_each(&mut self, frame: &Frame, loss: &mut Losses, pool: &FramePool) {
+        let view = pool.view(frame);
+        let summary = FrameSummary::new(view.head, view.total());
+        let scopes = [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope];
+        let applies = loss.applies(&summary) | scopes.map(|scope| scope.applies(&summary)).iter().sum::<u32>();
+        for number in frame.number..frame.number + frame.count() {
+            let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
+            entry.applies = applies;
+            loss.admit(number, &mut entry, &mut own);
+            self.admit(number, &mut entry, &mut own);
+            if let Some(book) = &mut self.book {
+                book.admit(number, entry, self.need.columns(&mut own));
+            }
+        }
+    }
+
+    fn admit(&mut self, number: u64, entry: &mut Entry, own: &mut OwnNumbers) {
+        let (corrupt, duplicate, reorder) = (&mut self.corrupt, &mut self.duplicate, &mut self.reorder);
+        let keys = (self.corrupt_key, self.duplicate_key, self.reorder_key);
+        self.corrupt_scope.admit(number, entry, own, |n| corrupt.admit(|| keys.0.frame(n, 0)));
+        self.duplicate_scope.admit(number, entry, own, |n| duplicate.admit(|| keys.1.frame(n, 0)));
+        self.reorder_scope.admit(number, entry, own, |n| reorder.admit(|| keys.2.frame(n, 0)));
+    }
+
+    /// What was decided at admission.
+    #[inline]
+    pub(crate) fn decided(&self) -> Decided<'_> {
+        Decided { book: self.book.as_ref(), need: self.need }
+    }
+
+    /// These frames draw no more: they are on their way, or dropped.
+    #[inline]
+    pub(crate) fn settle(&mut self, number: u64, count: u64) {
+        if let Some(book) = &mut self.book {
+            book.settle(number, count);
+        }
+    }
+
+    /// Frames that are entered.
+    #[cfg(test)]
+    pub(crate) fn entered(&self) -> usize {
+        self.book.as_ref().map_or(0, Book::len)
     }
 
     /// Draws the fate of a single wire frame.
-    pub(crate) fn send(&mut self, mut frame: Frame, pool: &mut FramePool) -> Sent {
-        let number = frame.number;
-        let bits = self.corrupt.draw(|| self.corrupt_key.frame(number, 0));
+    pub(crate) fn send(&self, mut frame: Frame, pool: &mut FramePool) -> Sent {
+        let (number, decided) = (frame.number, self.decided());
+        let bits = self
+            .corrupt_scope
+            .find(number, decided)
+            .and_then(|(n, mark)| self.corrupt.draw(mark, || self.corrupt_key.frame(n, 0)));
         let corrupted = bits.is_some();
         if let Some(mut rng) = bits {
             frame = pool.materialize(frame);
             let (from, total) = exposed(pool, &frame);
-            self.corrupt.flip(&mut rng, total - from, |at, mask| pool.flip(&frame, from + at, mask));
+            self.corrupt.spec().flip(&mut rng, total - from, |at, mask| pool.flip(&frame, from + at, mask));
         }
-        let copy = self.duplicate.0.picks(|| self.duplicate_key.frame(number, 0)).then(|| pool.share(&frame));
-        let ahead = self.reorder.draw(|| self.reorder_key.frame(number, 0));
+        let twice = self
+            .duplicate_scope
+            .find(number, decided)
+            .is_some_and(|(n, mark)| self.duplicate.picks(mark, || self.duplicate_key.frame(n, 0)));
+        let copy = twice.then(|| pool.share(&frame));
+        let ahead = self
+            .reorder_scope
+            .find(number, decided)
+            .is_some_and(|(n, mark)| self.reorder.is_ahead(mark, || self.reorder_key.frame(n, 0)));
         Sent { frame, corrupted, copy, ahead }
     }
 }
@@ -117,7 +219,7 @@ fn exposed(pool: &FramePool, frame: &Frame) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Chance, ReorderSpec};
+    use crate::model::Chance;
     use crate::units::Probability;
 
     const STREAMS: Streams<'static> = Streams { seed: 1, link: "link", way: Way::Forward };
@@ -136,8 +238,8 @@ mod tests {
     #[test]
     fn corruption_flips_one_bit_behind_the_network_header_and_leaves_the_original_alone() {
         let always = Chance(Probability::ALWAYS);
-        let spec = DirectionSpec { corrupt: CorruptSpec { probability: always, bits: 1 }, ..DirectionSpec::default() };
-        let mut extras = Extras::new(&spec, STREAMS).unwrap();
+        let spec = DirectionSpec { corrupt: CorruptSpec::independent(always, 1), ..DirectionSpec::default() };
+        let extras = Extras::new(&spec, &Losses::None, STREAMS).unwrap();
         let mut pool = FramePool::default();
         for number in 0..500 {
             let mut frame = pool.store(&udp()).unwrap();
@@ -159,13 +261,13 @@ mod tests {
     #[test]
     fn a_direction_without_any_has_none_and_may_get_them_later() {
         let mut spec = DirectionSpec::default();
-        let mut extras = Extras::new(&spec, STREAMS);
+        let mut extras = Extras::new(&spec, &Losses::None, STREAMS);
         assert!(extras.is_none());
-        spec.reorder = ReorderSpec { probability: Chance(Probability::ALWAYS), gap: 3 };
-        Extras::set(&mut extras, &spec, STREAMS);
+        spec.reorder = ReorderSpec::independent(Chance(Probability::ALWAYS), 3);
+        Extras::set(&mut extras, &spec, &Losses::None, STREAMS);
         assert!(extras.is_some());
         spec.reorder = ReorderSpec::default();
-        Extras::set(&mut extras, &spec, STREAMS);
+        Extras::set(&mut extras, &spec, &Losses::None, STREAMS);
         assert!(extras.is_none());
     }
 }

@@ -160,13 +160,13 @@ fn the_limit_counts_waiting_frames_only() {
 
 #[test]
 fn lost_frames_have_used_the_wire() {
-    let lossy = LossSpec::Random(Probability::ALWAYS);
+    let lossy = LossSpec::random(Probability::ALWAYS);
     let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(10), loss: lossy, ..Default::default() };
     let mut engine = Engine::new(&pair(spec));
     for _ in 0..3 {
         inject(&mut engine, us(0), 1000);
     }
-    let cure = Change { loss: Some(LossSpec::None), ..Default::default() };
+    let cure = Change { loss: Some(LossSpec::default()), ..Default::default() };
     engine.apply(us(2500), Command::Set(THERE, cure)).unwrap();
     inject(&mut engine, us(2500), 1000);
     let out = run(&mut engine);
@@ -237,7 +237,7 @@ fn an_unimpaired_train_leaves_whole() {
 #[test]
 fn a_train_that_loses_a_frame_leaves_as_two_runs() {
     let p: Probability = "3%".parse().unwrap();
-    let mut engine = Engine::new(&pair(DirectionSpec { loss: LossSpec::Random(p), ..Default::default() }));
+    let mut engine = Engine::new(&pair(DirectionSpec { loss: LossSpec::random(p), ..Default::default() }));
     inject_train(&mut engine, us(0), 44);
     let out = run(&mut engine);
     let lost: Vec<u16> = out.dropped.iter().map(|(_, n)| *n as u16).collect();
@@ -276,7 +276,7 @@ fn a_run_ends_at_its_last_departure_when_the_next_frame_is_lost() {
     // departures at 10, 20, … µs; a run that a lost frame ends does not wait for it
     let p: Probability = "10%".parse().unwrap();
     let spec =
-        DirectionSpec { rate: rate("800Mbit"), queue: fifo(100), loss: LossSpec::Random(p), ..Default::default() };
+        DirectionSpec { rate: rate("800Mbit"), queue: fifo(100), loss: LossSpec::random(p), ..Default::default() };
     let mut plan = pair(spec);
     plan.coalesce = Duration::from_millis(1);
     let mut engine = Engine::new(&plan);
@@ -323,6 +323,19 @@ fn down_drops_what_waits_and_what_is_on_the_wire_and_lets_arrive_what_is_on_its_
     assert_eq!(out.delivered.iter().map(|d| d.1 / 1000).collect::<Vec<_>>(), [11_000, 14_000]);
     assert_eq!(out.dropped, [1, 2, 3].map(|n| (DropCause::LinkDown, n)));
     assert!(engine.is_up(LINK));
+}
+
+#[test]
+fn a_run_that_waits_for_a_frame_that_never_comes_leaves_when_that_is_known() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(100), ..Default::default() };
+    let mut plan = pair(spec);
+    plan.coalesce = Duration::from_millis(2);
+    let mut engine = Engine::new(&plan);
+    inject_train(&mut engine, us(0), 3);
+    // the first is done at 1 ms and waits for the second, which would be at 2 ms
+    engine.apply(us(1500), Command::Down(LINK)).unwrap();
+    let out = run(&mut engine);
+    assert_eq!((out.delivered, out.dropped.len()), (vec![(1, 1_500_000, 0, 1)], 2));
 }
 
 #[test]
@@ -389,7 +402,7 @@ fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
     let spec = DirectionSpec {
         rate: rate("8Mbit"),
         queue: fifo(10),
-        duplicate: DuplicateSpec(chance("100%")),
+        duplicate: DuplicateSpec::independent(chance("100%")),
         delay: DelaySpec { order: Order::Free, ..jittered },
         ..Default::default()
     };
@@ -412,11 +425,8 @@ fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
 
 #[test]
 fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
-    let spec = DirectionSpec {
-        corrupt: CorruptSpec { probability: chance("20%"), bits: 1 },
-        delay: delay(3),
-        ..Default::default()
-    };
+    let spec =
+        DirectionSpec { corrupt: CorruptSpec::independent(chance("20%"), 1), delay: delay(3), ..Default::default() };
     let mut engine = Engine::new(&pair(spec));
     inject_train(&mut engine, us(0), 44);
     let out = run(&mut engine);
@@ -431,7 +441,7 @@ fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
 
 #[test]
 fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
-    let reorder = ReorderSpec { probability: chance("100%"), gap: 5 };
+    let reorder = ReorderSpec::independent(chance("100%"), 5);
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), reorder, ..Default::default() }));
     for n in 0..10 {
         inject(&mut engine, us(n), 60);
@@ -447,7 +457,7 @@ fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
 fn extras_may_come_and_go_while_frames_are_in_flight() {
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(100), ..Default::default() }));
     let duplicate = |text: &str| {
-        let duplicate = Some(DuplicateSpec(chance(text)));
+        let duplicate = Some(DuplicateSpec::independent(chance(text)));
         Command::Set(THERE, Change { duplicate, ..Default::default() })
     };
     inject(&mut engine, us(0), 60);
@@ -456,4 +466,109 @@ fn extras_may_come_and_go_while_frames_are_in_flight() {
     engine.apply(us(30), duplicate("0%")).unwrap();
     inject(&mut engine, us(40), 60);
     assert_eq!(run(&mut engine).delivered.iter().map(|d| d.1 / 1000).collect::<Vec<_>>(), [100, 120, 120, 140]);
+}
+
+fn loss(text: &str) -> LossSpec {
+    serde_json::from_str(text).unwrap()
+}
+
+fn lost(out: &Out) -> Vec<u64> {
+    let mut lost: Vec<u64> = out.dropped.iter().filter(|(cause, _)| *cause == DropCause::Loss).map(|d| d.1).collect();
+    lost.sort_unstable();
+    lost
+}
+
+#[test]
+fn a_chain_steps_with_every_frame_whatever_the_queue_drops() {
+    for text in [
+        r#"{"burst": {"rate": "30%", "mean_length": 3}}"#,
+        r#"{"gilbert_elliott": {"p": "20%", "r": "30%", "bad_loss": "70%", "good_loss": "5%"}}"#,
+        r#"[{"markov4": {"p13": "10%", "p31": "30%", "p32": "10%", "p23": "50%", "p14": "1%"}}, {"every": 9}]"#,
+    ] {
+        let all = DirectionSpec { loss: loss(text), ..Default::default() };
+        let narrow = DirectionSpec { rate: rate("8Mbit"), queue: fifo(3), ..all.clone() };
+        let [free, full] = [all, narrow].map(|spec| {
+            let mut engine = Engine::new(&pair(spec));
+            for n in 0..200 {
+                inject_train(&mut engine, us(n * 3_000), 6); // the narrow wire carries 3 of them
+            }
+            let out = run(&mut engine);
+            engine.directions[0].assert_nothing_is_left_in_the_book();
+            out
+        });
+        let queue_full: Vec<u64> =
+            full.dropped.iter().filter(|(cause, _)| *cause == DropCause::QueueFull).map(|d| d.1).collect();
+        assert!(queue_full.len() > 100);
+        let expected: Vec<u64> = lost(&free).into_iter().filter(|n| !queue_full.contains(n)).collect();
+        assert!(expected.len() > 50);
+        assert_eq!(lost(&full), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_rule_counts_the_frames_that_it_applies_to_and_no_others() {
+    let spec = DirectionSpec { loss: loss(r#"{"frames": [2, 3], "only": "arp"}"#), ..Default::default() };
+    let mut engine = Engine::new(&pair(spec));
+    for n in 0..20 {
+        let mut bytes = vec![0; 60];
+        // every third is ARP: 0, 3, 6, 9, …
+        bytes[12..14].copy_from_slice(if n % 3 == 0 { &[8, 6] } else { &[0x88, 0xcc] });
+        let frame = engine.pool().store(&bytes).unwrap();
+        engine.inject(us(n), NodeId(0), frame);
+    }
+    assert_eq!(lost(&run(&mut engine)), [3, 6]);
+    engine.directions[0].assert_nothing_is_left_in_the_book();
+}
+
+#[test]
+fn an_outage_is_met_when_a_frame_goes_onto_the_wire() {
+    // 1 ms a frame; the wire is up in 0…2.5 ms, and down until 5 ms
+    let spec = DirectionSpec {
+        rate: rate("8Mbit"),
+        queue: fifo(100),
+        loss: loss(r#"{"outage": {"up": "2500us", "down": "2500us"}}"#),
+        ..Default::default()
+    };
+    let mut engine = Engine::new(&pair(spec));
+    inject_train(&mut engine, us(0), 8);
+    // 0, 1 and 2 start while it is up; 3 and 4 do not; 5 starts at 5 ms
+    assert_eq!(lost(&run(&mut engine)), [3, 4]);
+}
+
+#[test]
+fn bit_errors_count_the_bits_of_the_frame_and_no_framing() {
+    let one = |bytes: usize, framing| {
+        let spec = DirectionSpec { framing, loss: loss(r#"{"bit_error_rate": "1e-4"}"#), ..Default::default() };
+        let mut engine = Engine::new(&pair(spec));
+        (0..2_000).for_each(|n| inject(&mut engine, us(n), bytes));
+        lost(&run(&mut engine))
+    };
+    let short = one(100, Framing::None);
+    assert_eq!(short, one(100, Framing::Ethernet));
+    let long = one(1000, Framing::None);
+    assert!(short.iter().all(|n| long.contains(n)));
+    // 7.7 % and 55.1 %, ± 4 σ
+    assert!((106..202).contains(&short.len()) && (1012..1192).contains(&long.len()), "{}", long.len());
+}
+
+#[test]
+fn models_that_remember_may_be_changed_while_frames_are_inside() {
+    let spec =
+        |text: &str| DirectionSpec { rate: rate("8Mbit"), queue: fifo(50), loss: loss(text), ..Default::default() };
+    let mut engine = Engine::new(&pair(spec(r#"{"burst": {"rate": "30%", "mean_length": 3}}"#)));
+    let changes = [
+        r#"{"burst": {"rate": "10%", "mean_length": 9}, "only": "arp"}"#,
+        r#""none""#,
+        r#"[{"every": 3, "only": "arp"}, {"gilbert_elliott": {"p": "2%", "r": "20%"}}]"#,
+        r#"{"random": {"rate": "50%", "correlation": "50%"}}"#,
+    ];
+    for (n, text) in (0..).zip(changes) {
+        inject_train(&mut engine, us(n * 10_000), 20);
+        let change = Change { loss: Some(loss(text)), ..Default::default() };
+        engine.apply(us(n * 10_000 + 5_500), Command::Set(THERE, change)).unwrap();
+    }
+    inject_train(&mut engine, us(50_000), 20);
+    run(&mut engine);
+    engine.directions[0].assert_nothing_is_left_in_the_book();
+    assert_eq!(engine.spec(THERE).loss, loss(changes[3]));
 }

@@ -9,8 +9,10 @@ use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::chain::{Correlation, Picker};
 use super::chance::{self, Chance};
 use super::form::{Short, short_or_long};
+use super::only::Only;
 use crate::rng::FrameRng;
 
 /// Which frames arrive with flipped bits. Short forms: a probability, as in `corrupt: 0.1%`, or `none`.
@@ -18,8 +20,14 @@ use crate::rng::FrameRng;
 pub struct CorruptSpec {
     /// The probability for each frame.
     pub probability: Chance,
+    /// How much the corruption of a frame says of the next.
+    #[serde(skip_serializing_if = "Correlation::is_none")]
+    pub correlation: Correlation,
     /// How many bits flip in such a frame, 1 to 64.
     pub bits: u8,
+    /// Which frames it applies to; all where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
 }
 
 /// The most bits that may be asked for.
@@ -27,7 +35,7 @@ const MOST: u8 = 64;
 
 impl Default for CorruptSpec {
     fn default() -> CorruptSpec {
-        CorruptSpec { probability: Chance::default(), bits: 1 }
+        CorruptSpec::independent(Chance::default(), 1)
     }
 }
 
@@ -37,10 +45,16 @@ impl Default for CorruptSpec {
 pub struct Long {
     /// The probability for each frame.
     probability: Chance,
+    /// The correlation between a frame and the next, below 100 %. By default none: each frame by itself.
+    #[serde(default)]
+    correlation: Correlation,
     /// How many bits flip in such a frame, 1 to 64. One is always noticed by a checksum; several can cancel out.
     #[serde(default = "one", deserialize_with = "bits")]
     #[schemars(range(min = 1, max = 64))]
     bits: u8,
+    /// Which frames it applies to. By default all.
+    #[serde(default)]
+    only: Option<Only>,
 }
 
 fn one() -> u8 {
@@ -56,17 +70,17 @@ fn bits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
 }
 
 impl From<Long> for CorruptSpec {
-    fn from(Long { probability, bits }: Long) -> CorruptSpec {
-        CorruptSpec { probability, bits }
+    fn from(Long { probability, correlation, bits, only }: Long) -> CorruptSpec {
+        CorruptSpec { probability, correlation, bits, only }
     }
 }
 
 impl Short for CorruptSpec {
     type Long = Long;
     const EXPECTED: &'static str =
-        "a probability of corruption, as in `0.1%`, or a map with `probability` and `bits`, or `none`";
+        "a probability of corruption, as in `0.1%`, or a map with `probability`, `correlation` and `bits`, or `none`";
     fn from_text(text: &str) -> Result<CorruptSpec, String> {
-        chance::from_text(text).map(|probability| CorruptSpec { probability, bits: 1 })
+        chance::from_text(text).map(|probability| CorruptSpec::independent(probability, 1))
     }
 }
 
@@ -90,18 +104,14 @@ impl JsonSchema for CorruptSpec {
 }
 
 impl CorruptSpec {
+    /// Each frame by itself, so many bits of it.
+    pub fn independent(probability: Chance, bits: u8) -> CorruptSpec {
+        CorruptSpec { probability, correlation: Correlation::NONE, bits, only: None }
+    }
+
     /// Whether no frame is ever corrupted.
     pub fn is_none(&self) -> bool {
         self.probability.is_never()
-    }
-
-    /// The generator that goes on to choose the bits, if the frame whose generator this is is corrupted.
-    pub fn draw(&self, rng: impl FnOnce() -> FrameRng) -> Option<FrameRng> {
-        if self.is_none() {
-            return None;
-        }
-        let mut rng = rng();
-        self.probability.0.happens(rng.next_u64()).then_some(rng)
     }
 
     /// Chooses which bits of `bytes` bytes flip: different ones, as many as there are at most. Calls `flip` with the byte's
@@ -123,10 +133,52 @@ impl CorruptSpec {
     }
 }
 
+/// Corruption at work.
+#[derive(Clone, Debug)]
+pub struct Corrupt {
+    spec: CorruptSpec,
+    picker: Picker,
+}
+
+impl Corrupt {
+    /// Corruption before its first frame.
+    pub fn new(spec: CorruptSpec) -> Corrupt {
+        let picker = Picker::new(spec.probability.0, spec.correlation);
+        Corrupt { spec, picker }
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> &CorruptSpec {
+        &self.spec
+    }
+
+    /// Changes the parameters in place.
+    pub fn set(&mut self, spec: CorruptSpec) {
+        self.picker.set(spec.probability.0, spec.correlation);
+        self.spec = spec;
+    }
+
+    /// Whether a frame's fate depends on the frames before it, so that it needs [`Corrupt::admit`].
+    pub fn is_stateful(&self) -> bool {
+        self.picker.is_stateful()
+    }
+
+    /// Takes the next of its frames in, and returns its mark.
+    pub fn admit(&mut self, rng: impl FnOnce() -> FrameRng) -> bool {
+        self.picker.admit(rng)
+    }
+
+    /// The generator that goes on to choose the bits, if the frame with this mark and generator is corrupted.
+    pub fn draw(&self, mark: bool, rng: impl FnOnce() -> FrameRng) -> Option<FrameRng> {
+        self.picker.pick(mark, rng)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::form::from_json;
+    use crate::model::statistics::{assert_share, lag1};
     use crate::rng::{StreamKey, Way};
     use serde_json::json;
 
@@ -136,16 +188,16 @@ mod tests {
 
     #[test]
     fn edges_are_certain() {
-        let never = CorruptSpec::default();
-        assert!(never.draw(|| panic!("a chance of nothing needs no generator")).is_none());
-        let always: CorruptSpec = from_json(json!("100%")).unwrap();
-        assert!((0..1000).all(|n| always.draw(|| key().frame(n, 0)).is_some()));
+        let never = Corrupt::new(CorruptSpec::default());
+        assert!(never.draw(false, || panic!("a chance of nothing needs no generator")).is_none());
+        let always = Corrupt::new(from_json(json!("100%")).unwrap());
+        assert!((0..1000).all(|n| always.draw(false, || key().frame(n, 0)).is_some()));
     }
 
     #[test]
     fn as_many_bits_flip_as_asked_and_all_are_different() {
         for (bits, bytes, flipped) in [(1, 100, 1), (64, 100, 64), (64, 8, 64), (64, 2, 16), (3, 0, 0)] {
-            let spec = CorruptSpec { probability: Chance::default(), bits };
+            let spec = CorruptSpec::independent(Chance::default(), bits);
             for n in 0..100 {
                 let mut frame = vec![0u8; bytes];
                 spec.flip(&mut key().frame(n, 0), bytes, |at, mask| frame[at] ^= mask);
@@ -167,10 +219,34 @@ mod tests {
     }
 
     #[test]
+    fn a_correlation_keeps_the_share_and_the_bits_that_flip() {
+        let draw = |correlation: &str| {
+            let spec = json!({"probability": "20%", "correlation": correlation});
+            let mut corrupt = Corrupt::new(from_json(spec).unwrap());
+            (0..160_000)
+                .map(|n| {
+                    let mark = corrupt.admit(|| key().frame(n, 0));
+                    corrupt.draw(mark, || key().frame(n, 0)).map(|mut rng| rng.next_u64())
+                })
+                .collect::<Vec<_>>()
+        };
+        let (alone, chained) = (draw("0%"), draw("40%"));
+        let hits = |all: &[Option<u64>]| all.iter().map(Option::is_some).collect::<Vec<_>>();
+        // 160,000 frames with a correlation of 0.4 are worth 68,600
+        assert_share(&hits(&alone), 0.2, 1.0);
+        assert_share(&hits(&chained), 0.2, 1.4 / 0.6);
+        assert!(lag1(&hits(&alone)).abs() < 0.02 && (lag1(&hits(&chained)) - 0.4).abs() < 0.02);
+        assert!(alone.iter().zip(&chained).all(|(a, b)| a.is_none() || b.is_none() || a == b));
+    }
+
+    #[test]
     fn scenario_forms() {
-        let one = CorruptSpec { probability: Chance("0.1%".parse().unwrap()), bits: 1 };
+        let one = CorruptSpec::independent(Chance("0.1%".parse().unwrap()), 1);
         assert_eq!(from_json(json!("0.1%")), Ok(one.clone()));
         assert_eq!(from_json(json!({"probability": "0.1%", "bits": 3})), Ok(CorruptSpec { bits: 3, ..one.clone() }));
+        let all = json!({"probability": "1%", "correlation": "25%", "bits": 2, "only": "tcp"});
+        let spec: CorruptSpec = from_json(all.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&spec).unwrap(), all);
         assert_eq!(from_json(json!("none")), Ok(CorruptSpec::default()));
         assert!(
             from_json::<CorruptSpec>(json!({"probability": "1%", "bits": 65}))

@@ -11,7 +11,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 /// A type that a scenario may write as a word or quantity instead of as a map.
 pub trait Short: Sized {
     /// The long form.
-    type Long: for<'de> Deserialize<'de> + Into<Self>;
+    type Long: for<'de> Deserialize<'de> + TryInto<Self, Error: fmt::Display>;
     /// What to write, for error messages: `a delay (`5ms`) or a map with `mean`, `jitter`, …`.
     const EXPECTED: &'static str;
     /// Reads the short form.
@@ -43,7 +43,7 @@ pub fn short_or_long<'de, T: Short, D: Deserializer<'de>>(deserializer: D) -> Re
             T::from_text(&number.to_string()).map_err(E::custom)
         }
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::Long::deserialize(MapAccessDeserializer::new(map)).map(Into::into)
+            T::Long::deserialize(MapAccessDeserializer::new(map))?.try_into().map_err(de::Error::custom)
         }
     }
     deserializer.deserialize_any(Either(PhantomData))

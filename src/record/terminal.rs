@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
-use crate::model::{Distribution, LossSpec, Order, RateSpec};
+use crate::model::{Distribution, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration, Rate};
 
-const TITLE: Style = Style::new().bold();
-const FAINT: Style = Style::new().dimmed();
+pub(super) const TITLE: Style = Style::new().bold();
+pub(super) const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
@@ -88,14 +88,14 @@ pub fn requested(spec: &DirectionSpec) -> String {
             words.push("half-duplex".into());
         }
     }
-    if let LossSpec::Random(p) = spec.loss {
-        words.push(format!("loss {p}"));
+    if !spec.loss.is_none() {
+        words.push(format!("loss {}", spec.loss));
     }
     if !spec.corrupt.is_none() {
         words.push(format!("corrupt {}", spec.corrupt.probability.0));
     }
     if !spec.duplicate.is_none() {
-        words.push(format!("duplicate {}", spec.duplicate.0.0));
+        words.push(format!("duplicate {}", spec.duplicate.probability.0));
     }
     if !spec.reorder.is_none() {
         words.push(format!("reorder {}", spec.reorder.probability.0));
@@ -347,7 +347,7 @@ fn spread(p: &Percentiles) -> String {
 }
 
 /// Four significant digits are what people can read at a glance.
-fn time(ns: u64) -> String {
+pub(super) fn time(ns: u64) -> String {
     let (value, unit) = match ns {
         0..1_000 => return format!("{ns} ns"),
         1_000..1_000_000 => (ns as f64 / 1e3, "µs"),
@@ -357,7 +357,7 @@ fn time(ns: u64) -> String {
     format!("{} {unit}", four_digits(value))
 }
 
-fn four_digits(value: f64) -> String {
+pub(super) fn four_digits(value: f64) -> String {
     let decimals = match value {
         v if v >= 1000.0 => 0,
         v if v >= 100.0 => 1,
@@ -368,7 +368,7 @@ fn four_digits(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-fn rate(bps: u64) -> String {
+pub(super) fn rate(bps: u64) -> String {
     let rounded = |unit: u64| Rate::from_bps((bps + unit / 2) / unit * unit);
     // three or four digits
     let step = 10u64.pow(bps.max(1).ilog10().saturating_sub(3));
@@ -379,7 +379,7 @@ fn seconds(ns: u64) -> String {
     format!("{:.1}", ns as f64 / 1e9)
 }
 
-fn share(part: u64, whole: u64) -> String {
+pub(super) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0 %".into();
     }
@@ -387,7 +387,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// 1234567 as 1,234,567.
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

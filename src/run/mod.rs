@@ -7,6 +7,7 @@
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
 //! | `control` `live_set` | how `exec` and `set` reach a run |
+//! | `show` | what frames meet in each link, in virtual time |
 //! | `disk` | scenario files and the tables that they name |
 //! | `out_dir` | what `--out` leaves |
 
@@ -23,6 +24,7 @@ mod process;
 pub mod programs;
 mod scheduling;
 mod service;
+pub mod show;
 mod spin;
 pub mod supervisor;
 mod taps;

@@ -25,7 +25,9 @@ pub(super) fn link(mut base: Node, top: Node) -> Node {
     }
     merge_entries(base, top, |key, below, above| match key {
         "delay" => over(as_delay_map(below), as_delay_map(above)),
-        "corrupt" | "reorder" => over(as_map(below, "probability"), as_map(above, "probability")),
+        "corrupt" | "duplicate" | "reorder" => {
+            over_beside_only(as_map(below, "probability"), as_map(above, "probability"))
+        }
         "toward" => merge_entries(below, above, |_, below, above| link(below, above)),
         "rate" => choice(without_rivals(below, &above), above),
         _ if TAGGED.contains(&key) => choice(below, above),
@@ -98,12 +100,25 @@ fn without_rivals(mut below: Node, above: &Node) -> Node {
     below
 }
 
-/// Of two choices the later; if both are the same one, its fields over the earlier's.
+/// Of two choices the later; if both are the same one, its fields over the earlier's. `only` stands beside a choice, and
+/// goes with it.
 fn choice(below: Node, above: Node) -> Node {
-    match (below.entries(), above.entries()) {
-        (Some([b]), Some([a])) if b.key == a.key => over(below, above),
+    fn chosen(node: &Node) -> Option<&str> {
+        let mut keys = node.entries()?.iter().map(|entry| entry.key.as_str()).filter(|key| *key != "only");
+        keys.next().filter(|_| keys.next().is_none())
+    }
+    match (chosen(&below), chosen(&above)) {
+        (Some(b), Some(a)) if b == a => over_beside_only(below, above),
         _ => above,
     }
+}
+
+/// One model over another of its kind. `only` is one thing: what stands above replaces it.
+fn over_beside_only(below: Node, above: Node) -> Node {
+    merge_entries(below, above, |key, below, above| match key {
+        "only" => above,
+        _ => over(below, above),
+    })
 }
 
 fn merge_entries(mut base: Node, top: Node, merge: impl Fn(&str, Node, Node) -> Node) -> Node {
@@ -167,6 +182,23 @@ mod tests {
         assert_eq!(
             merged("loss: { burst: { rate: 1%, length: 4 } }", "loss: { burst: { rate: 2% } }"),
             "{loss: {burst: {rate: 2%, length: 4}}}"
+        );
+        assert_eq!(
+            merged("loss: { random: 1%, only: { udp: 53 } }", "loss: { random: 2% }"),
+            "{loss: {random: 2%, only: {udp: 53}}}"
+        );
+        assert_eq!(
+            merged("loss: { random: 1%, only: { udp: 53 } }", "loss: { random: 1%, only: { tcp: 80 } }"),
+            "{loss: {random: 1%, only: {tcp: 80}}}"
+        );
+        assert_eq!(merged("loss: { random: 1%, only: arp }", "loss: { every: 5 }"), "{loss: {every: 5}}");
+        assert_eq!(
+            merged("corrupt: { probability: 1%, only: { udp: 53 } }", "corrupt: { only: { tcp: 80 } }"),
+            "{corrupt: {probability: 1%, only: {tcp: 80}}}"
+        );
+        assert_eq!(
+            merged("duplicate: { probability: 1%, only: arp }", "duplicate: 2%"),
+            "{duplicate: {probability: 2%, only: arp}}"
         );
         assert_eq!(
             merged("queue: { fifo: { time: 1s } }", "queue: { codel: { target: 5ms } }"),

@@ -134,7 +134,7 @@ mod tests {
                 "1:1: unknown field `dealy` (did you mean `delay`?)",
                 "3:16: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
                 "3:19: unknown field `jiter` (did you mean `jitter`?)",
-                "4:21: `burst` cannot stand beside `random` (choose one of them)",
+                "4:21: `burst` cannot stand beside `random` (choose one of them, or write a list of both)",
                 "5:18: unknown field `packts` (did you mean `packets`?)",
                 "6:9: `hots` is not known here (did you mean `host`?)",
                 "6:29: `soon` is not a duration: write a number and a unit, as in `5ms`",

@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn a_change_hits_both_directions_unless_it_names_one() {
         let mut live = live();
-        let loss = |text: &str| Some(LossSpec::Random(text.parse().unwrap()));
+        let loss = |text: &str| Some(LossSpec::random(text.parse().unwrap()));
         let change = |loss| Change { loss, ..Change::default() };
         assert_eq!(
             live.set("wifi.loss=10%", &MemoryFiles::default()).unwrap(),
@@ -339,7 +339,7 @@ mod tests {
         );
         assert_eq!(
             live.set("wifi.toward.a.loss=none", &MemoryFiles::default()).unwrap(),
-            [(BACKWARD, change(Some(LossSpec::None)))]
+            [(BACKWARD, change(Some(LossSpec::default())))]
         );
         assert_eq!(
             live.set("wifi.toward.a.wlan0.loss={ random: 3% }", &MemoryFiles::default()).unwrap(),

@@ -195,8 +195,8 @@ fn the_users_fields_win_over_a_presets_side() {
     assert_eq!(forward.rate, backward.rate);
     assert_eq!(forward.rate.to_owned(), crate::model::RateSpec::Constant("1Mbit".parse().unwrap()));
     assert_ne!(forward.queue, backward.queue); // the sides' own queues stay: dsl up 200 ms, down 100 ms
-    assert_eq!(forward.loss, LossSpec::Random("5%".parse().unwrap()));
-    assert_eq!(backward.loss, LossSpec::None);
+    assert_eq!(forward.loss, LossSpec::random("5%".parse().unwrap()));
+    assert_eq!(backward.loss, LossSpec::default());
     let down = good(&with_link("profile: dsl, user: b"));
     assert_eq!(down.plan.links[0].directions[0].rate, crate::model::RateSpec::Constant("50Mbit".parse().unwrap()));
     assert_eq!(down.plan.links[0].directions[1].rate, crate::model::RateSpec::Constant("10Mbit".parse().unwrap()));
@@ -497,7 +497,7 @@ fn overrides_replace_what_the_file_says() {
     let resolved = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap();
     assert_eq!((resolved.plan.seed, resolved.scenario.name.as_str()), (99, "test"));
     assert_eq!(resolved.scenario.folder, Path::new("dir"));
-    assert_eq!(resolved.plan.links[0].directions[0].loss, LossSpec::Random("5%".parse().unwrap()));
+    assert_eq!(resolved.plan.links[0].directions[0].loss, LossSpec::random("5%".parse().unwrap()));
     let overrides = Overrides { params: vec![("x".into(), "5".into())], seed: None };
     let (told, sources) = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap_err();
     let first = told.iter().next().unwrap();

@@ -7,7 +7,7 @@ use crate::engine::sink::FrameSink;
 use crate::frame::DropCause;
 use crate::model::rate::Server;
 use crate::model::rate::constant::{self, Work};
-use crate::model::{Delay, Loss, RateSpec};
+use crate::model::{Delay, RateSpec};
 use crate::units::Instant;
 
 impl Direction {
@@ -17,7 +17,8 @@ impl Direction {
         let old = self.wire;
         let mut spec = self.spec();
         change.apply_to(&mut spec);
-        Extras::set(&mut self.extras, &spec, streams);
+        self.loss.set(&spec.loss, streams);
+        Extras::set(&mut self.extras, &spec, &self.loss, streams);
         self.mtu = spec.mtu;
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);
@@ -27,9 +28,8 @@ impl Direction {
             Queueing::Made(_) => None,
             Queueing::None | Queueing::Planned(_) => Some(queueing(&spec, &self.wire, streams, around.now)),
         };
-        (self.loss, self.delay) = (Loss::new(spec.loss), Delay::new(spec.delay));
-        let mut doors =
-            DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+        self.delay = Delay::new(spec.delay);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         if let Queueing::Made(queue) = &mut self.queue {
             if self.wire != old {
                 queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
@@ -89,8 +89,7 @@ impl Direction {
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors =
-                DirectionDoors { id: self.id, counters: &mut self.counters, now: around.now, sink: around.sink };
+            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
             queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }

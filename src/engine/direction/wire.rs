@@ -51,7 +51,7 @@ impl Direction {
             self.leave_wire(frame, around);
             return true;
         }
-        self.serve(frame, done);
+        self.serve(frame, around.now, done, around.pool);
         false
     }
 
@@ -67,8 +67,8 @@ impl Direction {
     }
 
     #[inline]
-    fn serve(&mut self, frame: Frame, done: Instant) {
-        let lost = self.is_lost(frame.number);
+    fn serve(&mut self, frame: Frame, start: Instant, done: Instant, pool: &FramePool) {
+        let lost = self.is_lost(&frame, start, pool);
         self.in_service = Some(InService { frame, done, lost });
     }
 
@@ -119,8 +119,7 @@ impl Direction {
     pub(super) fn serve_next<S: FrameSink>(&mut self, start: Instant, around: &mut Around<'_, S>) {
         let next = match &mut self.queue {
             Queueing::Made(queue) => {
-                let mut doors =
-                    DirectionDoors { id: self.id, counters: &mut self.counters, now: start, sink: around.sink };
+                let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, start, around.sink);
                 queue.take(start, &self.wire, around.pool, &mut doors)
             }
             Queueing::None | Queueing::Planned(_) => None,
@@ -128,7 +127,7 @@ impl Direction {
         match next {
             Some(frame) => {
                 let done = self.done(&frame, start, around.pool);
-                self.serve(frame, done);
+                self.serve(frame, start, done, around.pool);
             }
             None => self.rest(),
         }

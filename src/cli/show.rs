@@ -1,0 +1,135 @@
+//! `longwire show FILE`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::input::{self, OverrideArgs};
+use super::{Exit, paint};
+use crate::record::show::{Name, Show, svg, text};
+use crate::run::show::{self, LARGEST, Options, SMALLEST};
+use crate::units::ByteSize;
+
+/// Show what frames meet in each link, in virtual time
+///
+/// Offers frames to each direction of each link, in the engine that a run uses, and shows delays (as drawn, and as they
+/// arrive), loss and its bursts, and the rate over time. Nothing is made and nothing runs. Directions of which the same
+/// is asked are shown once.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The scenario
+    file: PathBuf,
+    #[command(flatten)]
+    overrides: OverrideArgs,
+    /// Show this link; may be given several times [default: the first 20 different directions]
+    #[arg(long = "link", value_name = "NAME")]
+    links: Vec<String>,
+    /// Frames offered to each direction
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    frames: u64,
+    /// Size of each packet from the IP header on, as an MTU counts [default: 1500B, or the MTU where that is less]
+    #[arg(long, value_name = "BYTES", value_parser = packet)]
+    size: Option<u64>,
+    /// Draw each direction into DIR, as LINK-toward-END.svg
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+    /// Write what was found to FILE as JSON; `-` for standard output, instead of the text for people
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn packet(text: &str) -> Result<u64, String> {
+    let bytes = match text.parse::<u64>() {
+        Ok(bytes) => bytes,
+        Err(_) => text.parse::<ByteSize>().map_err(|error| error.to_string())?.as_bytes(),
+    };
+    if (SMALLEST..=LARGEST).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(format!("a packet has {SMALLEST} to {LARGEST} bytes"))
+}
+
+pub(super) fn main(args: &Args) -> Exit {
+    let resolved = match input::read(&args.file, &args.overrides.overrides()) {
+        Ok(resolved) => resolved,
+        Err(exit) => return exit,
+    };
+    let options = Options { frames: args.frames, packet: args.size, links: args.links.clone() };
+    let show = match show::show(&resolved, &args.file.display().to_string(), &options) {
+        Ok(show) => show,
+        Err(error) => {
+            paint::complain(&error.to_string());
+            return Exit::Input;
+        }
+    };
+    let json = || serde_json::to_string_pretty(&show).expect("what is shown is plain data") + "\n";
+    let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    paint::print(&if to_stdout { json() } else { text::render(&show) });
+    let mut written = Ok(());
+    if let Some(path) = args.json.as_ref().filter(|_| !to_stdout) {
+        written = fs::write(path, json()).map_err(|e| format!("cannot write to {}: {e}", path.display()));
+    }
+    if let Some(folder) = &args.svg {
+        written = written.and_then(|()| draw(&show, folder)).map(|told| match to_stdout {
+            // standard output is the JSON's
+            true => paint::note(&told),
+            false => paint::print(&told),
+        });
+    }
+    match written {
+        Ok(()) => Exit::Pass,
+        Err(error) => {
+            paint::complain(&error);
+            Exit::Input
+        }
+    }
+}
+
+/// Draws all that is shown into a folder, and says which files it wrote and which it replaced.
+fn draw(show: &Show, folder: &Path) -> Result<String, String> {
+    fs::create_dir_all(folder).map_err(|e| format!("cannot make the directory {}: {e}", folder.display()))?;
+    let mut told = String::from("\n");
+    let mut taken = BTreeSet::new();
+    for shown in &show.directions {
+        let met = &shown.met;
+        let name = svg::file_name(&Name { link: met.link.clone(), from: met.from.clone(), to: met.to.clone() });
+        let path = folder.join(free(name, &mut taken));
+        let picture = svg::draw(shown).map_err(|e| format!("cannot draw {}: {e}", path.display()))?;
+        let word = if path.exists() { "replaced" } else { "wrote" };
+        fs::write(&path, picture).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        told += &format!("{word} {}\n", path.display());
+    }
+    Ok(told)
+}
+
+/// A name that no other picture of this folder has: two directions may differ only in what a file's name cannot hold.
+fn free(name: String, taken: &mut BTreeSet<String>) -> String {
+    let stem = name.trim_end_matches(".svg").to_owned();
+    let mut chosen = name;
+    for n in 2.. {
+        if taken.insert(chosen.clone()) {
+            break;
+        }
+        chosen = format!("{stem}-{n}.svg");
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_packets() {
+        assert_eq!((packet("1500"), packet("1.2kB"), packet("28")), (Ok(1500), Ok(1200), Ok(28)));
+        assert!(packet("27").unwrap_err().contains("28 to 65535"));
+        assert!(packet("65536").is_err() && packet("x").is_err() && packet("-1").is_err());
+    }
+
+    #[test]
+    fn no_picture_takes_the_place_of_another() {
+        let mut taken = BTreeSet::new();
+        let names: Vec<String> = (0..3).map(|_| free("a.svg".into(), &mut taken)).collect();
+        assert_eq!(names, ["a.svg", "a-2.svg", "a-3.svg"]);
+    }
+}
