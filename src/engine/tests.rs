@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::{
-    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
-};
+use crate::model::{Chance, CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{FifoSpec, QueueSpec};
 use crate::units::{Duration, Probability};
@@ -179,8 +177,8 @@ fn jitter_keeps_the_order_unless_it_is_free() {
     let jitter = |order| DelaySpec {
         mean: Duration::from_millis(10),
         jitter: Duration::from_millis(8),
-        distribution: Distribution::Uniform,
         order,
+        ..DelaySpec::default()
     };
     let arrivals = |order| {
         let mut engine = Engine::new(&pair(DirectionSpec { delay: jitter(order), ..Default::default() }));
@@ -294,7 +292,8 @@ fn a_new_rate_applies_to_the_bits_not_yet_sent() {
     let set = |text: &str| {
         Command::Set(
             THERE,
-            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() },
+            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() }
+                .into(),
         )
     };
     let mut engine = Engine::new(&pair(spec));
