@@ -324,6 +324,19 @@ fn down_drops_what_waits_and_what_is_on_the_wire_and_lets_arrive_what_is_on_its_
 }
 
 #[test]
+fn a_run_that_waits_for_a_frame_that_never_comes_leaves_when_that_is_known() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(100), ..Default::default() };
+    let mut plan = pair(spec);
+    plan.coalesce = Duration::from_millis(2);
+    let mut engine = Engine::new(&plan);
+    inject_train(&mut engine, us(0), 3);
+    // the first is done at 1 ms and waits for the second, which would be at 2 ms
+    engine.apply(us(1500), Command::Down(LINK)).unwrap();
+    let out = run(&mut engine);
+    assert_eq!((out.delivered, out.dropped.len()), (vec![(1, 1_500_000, 0, 1)], 2));
+}
+
+#[test]
 fn a_rate_set_live_brings_the_default_queue() {
     let mut engine = Engine::new(&pair(DirectionSpec::default()));
     assert_eq!(engine.apply(us(0), Command::Down(LinkId(1))), Err(Rejected::NoSuchLink));
