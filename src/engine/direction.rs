@@ -7,7 +7,7 @@ mod change;
 mod wire;
 
 use super::counters::DirectionCounters;
-use super::extras::{Extras, Streams};
+use super::extras::{Delayed, Extras, Streams};
 use super::line::{Leaving, Line};
 use super::losses::{Losses, OnWire};
 use super::medium::Medium;
@@ -16,7 +16,7 @@ use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::rate::Server;
-use crate::model::{Delay, Order, RateSpec};
+use crate::model::{Delay, Only, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
@@ -158,6 +158,12 @@ impl Direction {
             delay: self.delay.spec(),
             reorder: self.extras.as_ref().map(|e| e.reorder().clone()).unwrap_or_default(),
         }
+    }
+
+    /// Models that are to apply to some frames only, and none of these has come so far: by name.
+    pub(crate) fn unmatched(&self) -> impl Iterator<Item = (&'static str, &Only)> {
+        let extras = self.extras.iter().flat_map(|extras| extras.unmatched());
+        self.loss.unmatched().map(|only| ("loss", only)).chain(extras)
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -323,8 +329,16 @@ impl Direction {
         alone: bool,
         around: &mut Around<'_, S>,
     ) {
-        let rng = || self.delay_key.frame(frame.number(), copy);
-        let drawn = match self.extras.as_ref().and_then(|extras| extras.stray(frame.number())) {
+        let number = frame.number();
+        let delayed = match &self.extras {
+            None => Delayed { number, stray: None },
+            Some(extras) => match extras.delayed(number) {
+                Some(delayed) => delayed,
+                None => return self.line.push_alone(sent, frame, self.place_on_wire()),
+            },
+        };
+        let rng = || self.delay_key.frame(delayed.number, copy);
+        let drawn = match delayed.stray {
             None => self.delay.draw(sent, rng),
             Some(z) => self.delay.draw_correlated(sent, z, copy, rng),
         };

@@ -38,14 +38,18 @@ fn tenths(max: u64) -> impl Strategy<Value = Duration> {
 fn delay() -> impl Strategy<Value = DelaySpec> {
     let jitter = prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)];
     let distribution = prop::sample::select(vec!["uniform", "normal", "exponential", "gamma", "netem-pareto"]);
-    (tenths(20), jitter, distribution, prop::bool::weighted(0.2), any::<bool>(), any::<bool>()).prop_map(
-        |(mean, jitter, distribution, traced, correlated, free)| DelaySpec {
+    // none of the frames of these tests, those of some sizes, all
+    let only = [r#""arp""#, r#"{"source_port": [1, 2, 3]}"#, r#""ip""#];
+    let only = prop_oneof![3 => Just(None), 1 => prop::sample::select(only.to_vec()).prop_map(Some)];
+    (tenths(20), jitter, distribution, prop::bool::weighted(0.2), any::<bool>(), any::<bool>(), only).prop_map(
+        |(mean, jitter, distribution, traced, correlated, free, only)| DelaySpec {
             mean,
             jitter,
             distribution: serde_json::from_value(distribution.into()).unwrap(),
             trace: traced.then(trace),
             correlation: if correlated { "-60%".parse().unwrap() } else { Default::default() },
             order: if free { Order::Free } else { Order::Keep },
+            only: only.map(|text| serde_json::from_str(text).unwrap()),
             ..DelaySpec::default()
         },
     )

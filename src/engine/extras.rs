@@ -7,7 +7,7 @@ use super::book::{Book, Entry};
 use super::losses::Losses;
 use super::scope::{Decided, Need, OwnNumbers, Scope, bit};
 use crate::frame::{Frame, FramePool};
-use crate::model::{Corrupt, CorruptSpec, Delay, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
+use crate::model::{Corrupt, CorruptSpec, Delay, Duplicate, DuplicateSpec, Only, Reorder, ReorderSpec};
 use crate::rng::{StreamKey, Way};
 use crate::wire::summary::FrameSummary;
 
@@ -38,6 +38,7 @@ pub(crate) struct Extras {
     reorder: Reorder,
     reorder_key: StreamKey,
     reorder_scope: Scope,
+    delay_scope: Scope,
     need: Need,
     book: Option<Book>,
 }
@@ -53,6 +54,15 @@ pub(crate) struct Sent {
     pub(crate) ahead: bool,
 }
 
+/// A frame that the delay applies to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delayed {
+    /// Its number among those.
+    pub(crate) number: u64,
+    /// Its place in the chain of correlated delays, if there is one.
+    pub(crate) stray: Option<f64>,
+}
+
 impl Sent {
     /// Whether it must not join a run of its train.
     pub(crate) fn is_alone(&self) -> bool {
@@ -66,7 +76,7 @@ impl Extras {
         let mut needed = Need::default();
         loss.need(&mut needed);
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
-        let some = some || needed.book || delay.is_correlated();
+        let some = some || needed.book || delay.is_correlated() || delay.only().is_some();
         some.then(|| {
             let corrupt = Corrupt::new(spec.corrupt.clone());
             let duplicate = Duplicate::new(spec.duplicate.clone());
@@ -81,6 +91,7 @@ impl Extras {
                 reorder_key: streams.key("reorder"),
                 reorder_scope: Scope::new(bit::REORDER, spec.reorder.only.as_ref(), reorder.is_stateful()),
                 reorder,
+                delay_scope: Scope::new(bit::DELAY, delay.only(), false),
                 need: Need::default(),
                 book: None,
             });
@@ -94,7 +105,7 @@ impl Extras {
     fn make_book(&mut self, loss: &Losses, delay: &Delay) {
         let mut need = Need::default();
         loss.need(&mut need);
-        for scope in [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope] {
+        for scope in self.scopes() {
             scope.need(&mut need);
         }
         need.book |= delay.is_correlated();
@@ -119,6 +130,7 @@ impl Extras {
                 old.duplicate_scope.set(spec.duplicate.only.as_ref(), old.duplicate.is_stateful());
                 old.reorder.set(spec.reorder.clone());
                 old.reorder_scope.set(spec.reorder.only.as_ref(), old.reorder.is_stateful());
+                old.delay_scope.set(delay.only(), false);
                 old.make_book(loss, delay);
             }
             (_, new) => *extras = new,
@@ -154,14 +166,17 @@ impl Extras {
     ) {
         let view = pool.view(frame);
         let summary = FrameSummary::new(view.head, view.total());
-        let scopes = [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope];
-        let applies = loss.applies(&summary) | scopes.map(|scope| scope.applies(&summary)).iter().sum::<u32>();
+        let applies = loss.applies(&summary) | self.scopes().map(|scope| scope.applies(&summary)).iter().sum::<u32>();
         for number in frame.number..frame.number + frame.count() {
             let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
             entry.applies = applies;
             loss.admit(number, &mut entry, &mut own);
             self.admit(number, &mut entry, &mut own);
-            entry.stray = delay.admit(|| key.frame(number, 0));
+            self.delay_scope.admit(number, &mut entry, &mut own, |_| false);
+            if entry.applies(bit::DELAY) {
+                let number = if delay.only().is_some() { own[bit::DELAY as usize] } else { number };
+                entry.stray = delay.admit(|| key.frame(number, 0));
+            }
             if let Some(book) = &mut self.book {
                 book.admit(number, entry, self.need.columns(&mut own));
             }
@@ -182,10 +197,25 @@ impl Extras {
         Decided { book: self.book.as_ref(), need: self.need }
     }
 
-    /// The place of a frame in the chain of correlated delays, if it has one.
+    /// What the delay knows a frame by; `None` if it does not apply to it. It does to one that was admitted before there
+    /// was a book.
     #[inline]
-    pub(crate) fn stray(&self, number: u64) -> Option<f64> {
-        self.book.as_ref()?.entry(number)?.stray
+    pub(crate) fn delayed(&self, number: u64) -> Option<Delayed> {
+        let Some(entry) = self.book.as_ref().and_then(|book| book.entry(number)) else {
+            return Some(Delayed { number, stray: None });
+        };
+        let (number, _) = self.delay_scope.find(number, self.decided())?;
+        Some(Delayed { number, stray: entry.stray })
+    }
+
+    fn scopes(&self) -> [&Scope; 4] {
+        [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope, &self.delay_scope]
+    }
+
+    /// Models that are to apply to some frames, and none of these has come so far.
+    pub(crate) fn unmatched(&self) -> impl Iterator<Item = (&'static str, &Only)> {
+        let names = ["corrupt", "duplicate", "reorder", "delay"];
+        names.into_iter().zip(self.scopes()).filter_map(|(name, scope)| Some((name, scope.unmatched()?)))
     }
 
     /// These frames draw no more: they are on their way, or dropped.

@@ -3,6 +3,7 @@
 use super::book::Entry;
 use super::extras::Streams;
 use super::scope::{Decided, Need, OwnNumbers, Scope};
+use crate::model::Only;
 use crate::model::loss::{self, LossModel, LossRule, LossSpec, RandomSpec, Rule};
 use crate::rng::StreamKey;
 use crate::units::{Instant, Probability};
@@ -100,6 +101,15 @@ impl Losses {
             Losses::None | Losses::Random(_) => 0,
             Losses::Rules(rules) => rules.0.iter().map(|at_work| at_work.scope.applies(frame)).sum(),
         }
+    }
+
+    /// The frames of rules that are to apply to some, and none of these has come so far.
+    pub(crate) fn unmatched(&self) -> impl Iterator<Item = &Only> {
+        let rules = match self {
+            Losses::None | Losses::Random(_) => &[][..],
+            Losses::Rules(rules) => &rules.0,
+        };
+        rules.iter().filter_map(|at_work| at_work.scope.unmatched())
     }
 
     /// Takes the next wire frame in.

@@ -29,6 +29,7 @@ pub use sink::{Fate, FateKind, FrameSink, Place};
 pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
+use crate::model::Only;
 use crate::node::{Node, Switch, Verdict};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
@@ -427,6 +428,11 @@ impl Engine {
     /// What a direction does now.
     pub fn spec(&self, direction: DirectionId) -> DirectionSpec {
         self.directions[direction.0 as usize].spec()
+    }
+
+    /// Models of a direction with an `only` that no frame has matched so far: the model's name and the frames it is for.
+    pub fn unmatched(&self, direction: DirectionId) -> impl Iterator<Item = (&'static str, &Only)> {
+        self.directions[direction.0 as usize].unmatched()
     }
 
     /// Whether a link is up.

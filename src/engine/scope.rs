@@ -14,8 +14,9 @@ pub(crate) mod bit {
     pub(crate) const CORRUPT: u32 = LossSpec::MOST as u32;
     pub(crate) const DUPLICATE: u32 = CORRUPT + 1;
     pub(crate) const REORDER: u32 = CORRUPT + 2;
+    pub(crate) const DELAY: u32 = CORRUPT + 3;
     /// One more than the last.
-    pub(crate) const END: u32 = CORRUPT + 3;
+    pub(crate) const END: u32 = CORRUPT + 4;
 }
 
 /// The numbers of one frame in the models that number for themselves; a model's bit is its place.
@@ -73,6 +74,11 @@ impl Scope {
         if self.stateful {
             entry.marks |= u32::from(step(number)) << self.bit;
         }
+    }
+
+    /// The frames that it is to apply to, if none of them has come so far.
+    pub(crate) fn unmatched(&self) -> Option<&Only> {
+        self.only.as_ref().filter(|_| self.next == 0)
     }
 
     /// The number that a frame has in this model, and its mark; `None` if the model does not apply to it. A model that

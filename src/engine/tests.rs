@@ -570,3 +570,27 @@ fn models_that_remember_may_be_changed_while_frames_are_inside() {
     engine.directions[0].assert_nothing_is_left_in_the_book();
     assert_eq!(engine.spec(THERE).loss, loss(changes[3]));
 }
+
+#[test]
+fn a_delay_with_only_holds_its_frames_and_lets_the_others_past() {
+    let delay: DelaySpec = serde_json::from_str(r#"{"mean": "10ms", "only": "lldp"}"#).unwrap();
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay.clone(), ..Default::default() }));
+    let send = |engine: &mut Engine, at: u64, ethertype: [u8; 2]| {
+        let mut bytes = [0; 60];
+        bytes[12..14].copy_from_slice(&ethertype);
+        let frame = engine.pool().store(&bytes).unwrap();
+        engine.inject(us(at), NodeId(0), frame);
+    };
+    let unmatched: Vec<_> = engine.unmatched(THERE).map(|(model, only)| format!("{model} {only}")).collect();
+    assert_eq!(unmatched, ["delay lldp"]);
+    send(&mut engine, 0, [0x88, 0xcc]);
+    send(&mut engine, 1000, [8, 6]);
+    send(&mut engine, 2000, [0x88, 0xcc]);
+    let out = run(&mut engine);
+    let at: Vec<_> = out.delivered.iter().map(|(_, at, ..)| at / 1000).collect();
+    assert_eq!(at, [1000, 10_000, 12_000]);
+    assert_eq!(engine.counters(THERE).reordered, 1);
+    assert_eq!(engine.unmatched(THERE).count(), 0);
+    assert_eq!(engine.spec(THERE).delay, delay);
+    engine.directions[0].assert_nothing_is_left_in_the_book();
+}

@@ -175,6 +175,9 @@ pub struct Direction {
     pub delay_ns: Option<Percentiles>,
     /// What the scenario asked of this direction.
     pub requested: DirectionSpec,
+    /// Models with an `only` that no frame matched, as people write them: they have done nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
 }
 
 impl Direction {
@@ -196,6 +199,7 @@ impl Direction {
             dropped: by_cause(&counters.dropped),
             delay_ns: Percentiles::of(&counters.delay),
             requested,
+            unmatched: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
-use crate::model::{DelaySpec, Distribution, Order, RateSpec};
+use crate::model::{DelaySpec, Distribution, Only, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -80,19 +80,24 @@ pub fn requested(spec: &DirectionSpec) -> String {
         words.push(format!("loss {}", spec.loss));
     }
     if !spec.corrupt.is_none() {
-        words.push(format!("corrupt {}", spec.corrupt.probability.0));
+        words.push(format!("corrupt {}{}", spec.corrupt.probability.0, only(spec.corrupt.only.as_ref())));
     }
     if !spec.duplicate.is_none() {
-        words.push(format!("duplicate {}", spec.duplicate.probability.0));
+        words.push(format!("duplicate {}{}", spec.duplicate.probability.0, only(spec.duplicate.only.as_ref())));
     }
     if !spec.reorder.is_none() {
-        words.push(format!("reorder {}", spec.reorder.probability.0));
+        words.push(format!("reorder {}{}", spec.reorder.probability.0, only(spec.reorder.only.as_ref())));
     }
     words.extend(spec.queue.map(|queue| queue_words(&queue)));
     if let Some(mtu) = spec.mtu {
         words.push(format!("mtu {mtu}"));
     }
     if words.is_empty() { "nothing".into() } else { words.join(", ") }
+}
+
+/// The frames that a model is for, if not all.
+fn only(only: Option<&Only>) -> String {
+    only.map(|only| format!(" only {only}")).unwrap_or_default()
 }
 
 /// `None` where frames travel no time.
@@ -121,6 +126,7 @@ fn delay(spec: &DelaySpec) -> Option<String> {
             words.push_str(" free");
         }
     }
+    words.push_str(&only(spec.only.as_ref()));
     Some(words)
 }
 
@@ -198,6 +204,7 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
     if !fates.is_empty() {
         lines.push(format!("  {}", fates.join(", ")));
     }
+    lines.extend(direction.unmatched.iter().map(|model| format!("  no frame matched {model}")));
     lines
 }
 

@@ -42,7 +42,11 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         .flat_map(direction_names)
         .zip(&outcome.directions)
         .zip(specs)
-        .map(|((names, (counters, inside)), spec)| Direction::new(names, counters, *inside, spec))
+        .zip(&outcome.unmatched)
+        .map(|(((names, (counters, inside)), spec), unmatched)| Direction {
+            unmatched: unmatched.clone(),
+            ..Direction::new(names, counters, *inside, spec)
+        })
         .collect();
     let nodes = resolved
         .plan

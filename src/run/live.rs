@@ -20,6 +20,7 @@ use super::taps::{Taps, Wake};
 use crate::engine::{
     Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
 };
+use crate::model::Only;
 use crate::port::tap::TapPort;
 use crate::record::event_log::Entry;
 use crate::scenario::timing::TimingSpec;
@@ -70,6 +71,8 @@ pub struct Progress {
 pub struct Outcome {
     /// By direction: counters, and frames still inside.
     pub directions: Vec<(DirectionCounters, u64)>,
+    /// By direction: models with an `only` that no frame has matched, as people write them.
+    pub unmatched: Vec<Vec<String>>,
     /// By node.
     pub nodes: Vec<NodeCounters>,
     /// By port, in the order in which they were given.
@@ -346,6 +349,7 @@ impl Loop {
         let engine = &self.engine;
         Outcome {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
+            unmatched: engine.directions().map(|d| engine.unmatched(d).map(unmatched_words).collect()).collect(),
             nodes: engine.nodes().map(|n| engine.node_counters(n).clone()).collect(),
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
@@ -356,6 +360,10 @@ impl Loop {
             ran: self.clock.now() - started,
         }
     }
+}
+
+fn unmatched_words((model, only): (&str, &Only)) -> String {
+    format!("{model} with only: {only}")
 }
 
 /// Sleeps until something is ready or `timeout` is over; a signal counts as neither.

@@ -62,6 +62,7 @@ mod tests {
 
     fn outcome() -> Outcome {
         Outcome {
+            unmatched: Vec::new(),
             directions: Vec::new(),
             nodes: Vec::new(),
             ports: vec![PortOutcome::default(), PortOutcome::default()],

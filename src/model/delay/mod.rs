@@ -22,6 +22,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 
 use self::correlation::Chain;
 use self::law::Law;
+use crate::model::Only;
 use crate::rng::FrameRng;
 use crate::units::{Duration, Instant};
 
@@ -95,7 +96,7 @@ impl Delay {
             Distribution::Normal => Some(true),
             _ => None,
         };
-        let plain = spec.samples.is_none() && spec.trace.is_none() && spec.correlation.is_none();
+        let plain = spec.samples.is_none() && spec.trace.is_none() && spec.correlation.is_none() && spec.only.is_none();
         match normal.filter(|_| plain) {
             Some(normal) => Delay(Kind::Plain(Plain { mean, jitter, normal, order })),
             None => Delay(Kind::Rich(Box::new(Rich::new(spec)))),
@@ -175,6 +176,14 @@ impl Delay {
             Kind::Plain(plain) if plain.normal => plain.jitter > Duration::ZERO,
             Kind::Plain(plain) => plain.jitter > plain.mean,
             Kind::Rich(rich) => rich.may_clamp,
+        }
+    }
+
+    /// The frames that it applies to, if not to all.
+    pub fn only(&self) -> Option<&Only> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Rich(rich) => rich.spec.only.as_ref(),
         }
     }
 

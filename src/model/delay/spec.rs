@@ -7,6 +7,7 @@ use super::correlation::Correlation;
 use super::distribution::Distribution;
 use super::samples::Samples;
 use super::trace::TraceSpec;
+use crate::model::Only;
 use crate::model::data::{FileOf, NamedFile};
 use crate::model::form::{Short, short_or_long};
 use crate::units::Duration;
@@ -30,6 +31,8 @@ pub struct DelaySpec {
     pub correlation: Correlation,
     /// Whether frames may overtake each other.
     pub order: Order,
+    /// Which frames it applies to; others travel no time, past those that do.
+    pub only: Option<Only>,
 }
 
 /// Whether frames may overtake each other on the wire.
@@ -68,6 +71,9 @@ struct Fields {
     /// `keep` (the default) never reorders; `free` lets frames overtake, as netem does.
     #[serde(default)]
     order: Order,
+    /// Which frames it applies to; others travel no time, past those that do. By default all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only: Option<Only>,
 }
 
 /// The map form, checked.
@@ -117,6 +123,7 @@ impl From<&Fields> for DelaySpec {
             trace: fields.trace.clone(),
             correlation: fields.correlation,
             order: fields.order,
+            only: fields.only.clone(),
         }
     }
 }
@@ -138,6 +145,7 @@ impl From<DelaySpec> for Long {
             trace: spec.trace,
             correlation: spec.correlation,
             order: spec.order,
+            only: spec.only,
         })
     }
 }
@@ -145,7 +153,7 @@ impl From<DelaySpec> for Long {
 impl Short for DelaySpec {
     type Long = Long;
     const EXPECTED: &'static str = "a one-way delay, as in `5ms`, or a map with `mean`, `jitter`, `distribution`, \
-                                    `samples`, `trace`, `correlation`, `order`";
+                                    `samples`, `trace`, `correlation`, `order`, `only`";
     fn from_text(text: &str) -> Result<DelaySpec, String> {
         if text == "none" {
             return Ok(DelaySpec::default());
