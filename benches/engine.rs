@@ -27,8 +27,12 @@ fn model_set(name: &str) -> DirectionSpec {
     let loss = LossSpec::random("1%".parse().expect("a probability"));
     let fifo = Some(QueueSpec::Fifo(FifoSpec { packets: Some(1000), ..FifoSpec::UNLIMITED }));
     let none = DirectionSpec { framing: Framing::None, ..DirectionSpec::default() };
-    let jitter =
-        DelaySpec { jitter: Duration::from_millis(1), distribution: Distribution::Normal, order: Order::Keep, ..delay };
+    let jitter = DelaySpec {
+        jitter: Duration::from_millis(1),
+        distribution: Distribution::Normal,
+        order: Order::Keep,
+        ..delay.clone()
+    };
     match name {
         "none" => none,
         "delay" => DirectionSpec { delay, ..none },

@@ -8,16 +8,18 @@ use longwire::engine::{
 };
 use longwire::frame::{Cut, FrameView};
 use longwire::model::data::{FileOf, NamedFile};
+use longwire::model::delay::{Interpolate, TraceSpec};
 use longwire::model::rate::framing::{Encapsulation, Own};
 use longwire::model::rate::slots::{Distance, SlotDistribution};
 use longwire::model::rate::steps::{Repeat, Step};
 use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
 use longwire::model::{
-    Chance, Correlation, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec,
-    ReorderSpec,
+    Chance, Correlation, CorruptSpec, Delay, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order,
+    RateSpec, ReorderSpec,
 };
 use longwire::node::SwitchSpec;
 use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
+use longwire::rng::{StreamKey, Way};
 use longwire::units::{ByteSize, Duration, Instant, Probability, Rate};
 use proptest::prelude::*;
 
@@ -80,12 +82,25 @@ fn duration(max_us: u64) -> impl Strategy<Value = Duration> {
 }
 
 fn delay() -> impl Strategy<Value = DelaySpec> {
-    (duration(5000), duration(2000), any::<bool>(), any::<bool>()).prop_map(|(mean, jitter, normal, free)| DelaySpec {
-        mean,
-        jitter,
-        distribution: if normal { Distribution::Normal } else { Distribution::Uniform },
-        order: if free { Order::Free } else { Order::Keep },
-    })
+    let distribution = prop::sample::select(vec!["uniform", "normal", "exponential", "gamma", "netem-pareto"]);
+    (duration(5000), duration(2000), distribution, prop::bool::weighted(0.2), any::<bool>(), any::<bool>()).prop_map(
+        |(mean, jitter, distribution, traced, correlated, free)| DelaySpec {
+            mean,
+            jitter,
+            distribution: serde_json::from_value(distribution.into()).unwrap(),
+            trace: traced.then(delay_trace),
+            correlation: if correlated { "-60%".parse().unwrap() } else { Default::default() },
+            order: if free { Order::Free } else { Order::Keep },
+            ..DelaySpec::default()
+        },
+    )
+}
+
+/// A delay that goes up and down within a few frames.
+fn delay_trace() -> TraceSpec {
+    let mut file = FileOf::new("trace.csv");
+    file.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
+    TraceSpec { file, repeat: Some(Duration::from_micros(3000)), interpolate: Interpolate::Linear }
 }
 
 fn loss() -> impl Strategy<Value = LossSpec> {
@@ -517,18 +532,21 @@ proptest! {
     }
 }
 
-/// One direction with delay and jitter, 2,000 frames, at this loss rate: the instant at which each arrives.
-fn arrivals(loss: &str) -> Vec<Option<u64>> {
-    let spec = DirectionSpec {
-        delay: DelaySpec {
-            mean: Duration::from_millis(10),
-            jitter: Duration::from_millis(5),
-            distribution: Distribution::Normal,
-            order: Order::Free,
-        },
-        loss: LossSpec::random(loss.parse().unwrap()),
-        ..DirectionSpec::default()
-    };
+/// Normal jitter that reorders.
+fn jitter(correlation: &str) -> DelaySpec {
+    DelaySpec {
+        mean: Duration::from_millis(10),
+        jitter: Duration::from_millis(5),
+        distribution: Distribution::Normal,
+        correlation: correlation.parse().unwrap(),
+        order: Order::Free,
+        ..DelaySpec::default()
+    }
+}
+
+/// One direction with this delay, 2,000 frames, at this loss rate: the instant at which each arrives.
+fn arrivals(delay: DelaySpec, loss: &str) -> Vec<Option<u64>> {
+    let spec = DirectionSpec { delay, loss: LossSpec::random(loss.parse().unwrap()), ..DirectionSpec::default() };
     let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();
     let links = vec![LinkPlan { name: "wifi".into(), ends: [0, 1], directions: [spec, DirectionSpec::default()] }];
     let plan = Plan { seed: 7, coalesce: Duration::ZERO, nodes, links };
@@ -549,18 +567,39 @@ fn arrivals(loss: &str) -> Vec<Option<u64>> {
 
 #[test]
 fn loss_turned_from_nothing_to_one_percent_leaves_every_delay_as_it_was() {
-    let (without, with) = (arrivals("0%"), arrivals("1%"));
-    assert!(without.iter().all(Option::is_some));
-    let lost = with.iter().filter(|at| at.is_none()).count();
-    assert!((1..60).contains(&lost), "{lost} of 2,000");
-    assert!(with.iter().zip(&without).all(|(with, without)| with.is_none() || with == without));
+    for correlation in ["none", "70%"] {
+        let (without, with) = (arrivals(jitter(correlation), "0%"), arrivals(jitter(correlation), "1%"));
+        assert!(without.iter().all(Option::is_some));
+        let lost = with.iter().filter(|at| at.is_none()).count();
+        assert!((1..60).contains(&lost), "{lost} of 2,000");
+        assert!(with.iter().zip(&without).all(|(with, without)| with.is_none() || with == without));
+    }
+}
+
+#[test]
+fn correlated_delays_follow_their_chain_whatever_is_lost() {
+    let mut delay = Delay::new(jitter("70%"));
+    let key = StreamKey::new(7, "wifi", Way::Forward, "delay");
+    let arrived = arrivals(jitter("70%"), "20%");
+    assert!(arrived.iter().filter(|at| at.is_none()).count() > 300, "every fifth is lost");
+    for (number, at) in (0..).zip(arrived) {
+        let z = delay.admit(|| key.frame(number, 0)).expect("delays are correlated");
+        let sent = Instant::from_nanos(number * 100_000);
+        let drawn = delay.draw_correlated(sent, z, 0, || panic!("z is all it needs"));
+        assert!(at.is_none_or(|at| at == (sent + drawn.delay).as_nanos()), "frame {number}");
+    }
 }
 
 #[test]
 fn fates_are_the_same_in_every_release() {
     // the first frames that this seed loses at 5 %: a change here breaks every recorded scenario
-    let lost: Vec<_> =
-        arrivals("5%").iter().enumerate().filter(|(_, at)| at.is_none()).map(|(n, _)| n).take(6).collect();
+    let lost: Vec<_> = arrivals(jitter("none"), "5%")
+        .iter()
+        .enumerate()
+        .filter(|(_, at)| at.is_none())
+        .map(|(n, _)| n)
+        .take(6)
+        .collect();
     assert_eq!(lost, KNOWN_LOST);
 }
 

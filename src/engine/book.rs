@@ -14,7 +14,7 @@ pub(crate) struct Entry {
     /// One bit a model: what its chain said.
     pub(crate) marks: u32,
     /// The standard normal deviate of a correlated delay.
-    pub(crate) stray: f64,
+    pub(crate) stray: Option<f64>,
     /// The frame is still to draw.
     open: bool,
 }
@@ -104,7 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(number: u64) -> Entry {
-        Entry { applies: number as u32, marks: !number as u32, stray: number as f64, open: false }
+        Entry { applies: number as u32, marks: !number as u32, stray: Some(number as f64), open: false }
     }
 
     #[test]

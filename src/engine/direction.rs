@@ -109,7 +109,8 @@ impl Direction {
         let streams = Streams { seed, link, way };
         let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
         let loss = Losses::new(&spec.loss, streams);
-        let extras = Extras::new(spec, &loss, streams);
+        let delay = Delay::new(spec.delay.clone());
+        let extras = Extras::new(spec, &loss, &delay, streams);
         Direction {
             id,
             mtu: spec.mtu,
@@ -123,7 +124,7 @@ impl Direction {
             queue: queueing(spec, &wire, streams, Instant::ZERO),
             loss,
             loss_key: StreamKey::new(seed, link, way, "loss"),
-            delay: Delay::new(spec.delay.clone()),
+            delay,
             latest: Instant::ZERO,
             line: Line::default(),
             far_end,
@@ -154,7 +155,7 @@ impl Direction {
             loss: self.loss.spec(),
             corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
             duplicate: self.extras.as_ref().map(|e| e.duplicate().clone()).unwrap_or_default(),
-            delay: self.delay.spec().clone(),
+            delay: self.delay.spec(),
             reorder: self.extras.as_ref().map(|e| e.reorder().clone()).unwrap_or_default(),
         }
     }
@@ -186,7 +187,7 @@ impl Direction {
         frame.offered = around.now;
         self.number += count;
         if let Some(extras) = &mut self.extras {
-            extras.enter(&frame, &mut self.loss, around.pool);
+            extras.enter(&frame, &mut self.loss, (&mut self.delay, self.delay_key), around.pool);
         }
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
@@ -235,7 +236,7 @@ impl Direction {
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
     fn onto_free_wire<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
-        if self.loss.is_none() && self.delay.spec().is_constant() && self.extras.is_none() {
+        if self.loss.is_none() && self.delay.is_constant() && self.extras.is_none() {
             return self.propagate(frame, around.now, around);
         }
         while frame.count() > 1 {
@@ -322,10 +323,14 @@ impl Direction {
         alone: bool,
         around: &mut Around<'_, S>,
     ) {
-        let drawn = self.delay.draw(|| self.delay_key.frame(frame.number(), copy));
+        let rng = || self.delay_key.frame(frame.number(), copy);
+        let drawn = match self.extras.as_ref().and_then(|extras| extras.stray(frame.number())) {
+            None => self.delay.draw(sent, rng),
+            Some(z) => self.delay.draw_correlated(sent, z, copy, rng),
+        };
         self.counters.clamped += u64::from(drawn.clamped);
         let own = sent + drawn.delay;
-        let departure = match self.delay.spec().order {
+        let departure = match self.delay.order() {
             Order::Keep => own.max(self.latest),
             Order::Free => own,
         };
@@ -353,8 +358,8 @@ impl Direction {
         if self.is_seen_at_once(served) {
             return Some(departure.map_or(served.done, |at| at.min(served.done)));
         }
-        departure.or(Some(match self.delay.spec().is_constant() {
-            true => (served.done + self.delay.spec().mean).max(self.latest),
+        departure.or(Some(match self.delay.is_constant() {
+            true => (served.done + self.delay.mean_at(served.done)).max(self.latest),
             false => served.done,
         }))
     }
@@ -379,7 +384,7 @@ impl Direction {
             || self.medium.is_shared()
             || self.extras.is_some()
             || self.waiting() > 0
-            || self.delay.spec().order == Order::Free
+            || self.delay.order() == Order::Free
             || self.delay.may_clamp()
     }
 

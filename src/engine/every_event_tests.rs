@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Order, RateSpec};
+use crate::model::data::{FileOf, NamedFile as _};
+use crate::model::delay::{Interpolate, TraceSpec};
+use crate::model::{DelaySpec, Framing, LossSpec, Order, RateSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Probability};
@@ -34,14 +36,26 @@ fn tenths(max: u64) -> impl Strategy<Value = Duration> {
 }
 
 fn delay() -> impl Strategy<Value = DelaySpec> {
-    (tenths(20), prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)], any::<bool>(), any::<bool>()).prop_map(
-        |(mean, jitter, normal, free)| DelaySpec {
+    let jitter = prop_oneof![3 => Just(Duration::ZERO), 1 => tenths(10)];
+    let distribution = prop::sample::select(vec!["uniform", "normal", "exponential", "gamma", "netem-pareto"]);
+    (tenths(20), jitter, distribution, prop::bool::weighted(0.2), any::<bool>(), any::<bool>()).prop_map(
+        |(mean, jitter, distribution, traced, correlated, free)| DelaySpec {
             mean,
             jitter,
-            distribution: if normal { Distribution::Normal } else { Distribution::Uniform },
+            distribution: serde_json::from_value(distribution.into()).unwrap(),
+            trace: traced.then(trace),
+            correlation: if correlated { "-60%".parse().unwrap() } else { Default::default() },
             order: if free { Order::Free } else { Order::Keep },
+            ..DelaySpec::default()
         },
     )
+}
+
+/// A delay that goes up and down within a few frames.
+fn trace() -> TraceSpec {
+    let mut file = FileOf::new("trace.csv");
+    file.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
+    TraceSpec { file, repeat: Some(Duration::from_micros(3000)), interpolate: Interpolate::Step }
 }
 
 fn loss() -> impl Strategy<Value = LossSpec> {

@@ -1,13 +1,13 @@
 //! What few directions do to frames on their way, and what keeps a train from leaving whole: corruption, duplication,
 //! reordering. In the order of physics: behind loss, before and at propagation. And what models with a memory, or with a
-//! choice of frames, decide about frames at admission, the rules of loss among them.
+//! choice of frames, decide about frames at admission, the rules of loss and correlated delays among them.
 
 use super::DirectionSpec;
 use super::book::{Book, Entry};
 use super::losses::Losses;
 use super::scope::{Decided, Need, OwnNumbers, Scope, bit};
 use crate::frame::{Frame, FramePool};
-use crate::model::{Corrupt, CorruptSpec, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
+use crate::model::{Corrupt, CorruptSpec, Delay, Duplicate, DuplicateSpec, Reorder, ReorderSpec};
 use crate::rng::{StreamKey, Way};
 use crate::wire::summary::FrameSummary;
 
@@ -62,11 +62,11 @@ impl Sent {
 
 impl Extras {
     /// `None` where a spec asks for none of them.
-    pub(crate) fn new(spec: &DirectionSpec, loss: &Losses, streams: Streams<'_>) -> Option<Box<Extras>> {
+    pub(crate) fn new(spec: &DirectionSpec, loss: &Losses, delay: &Delay, streams: Streams<'_>) -> Option<Box<Extras>> {
         let mut needed = Need::default();
         loss.need(&mut needed);
         let some = !(spec.corrupt.is_none() && spec.duplicate.is_none() && spec.reorder.is_none());
-        let some = some || needed.book;
+        let some = some || needed.book || delay.is_correlated();
         some.then(|| {
             let corrupt = Corrupt::new(spec.corrupt.clone());
             let duplicate = Duplicate::new(spec.duplicate.clone());
@@ -84,27 +84,34 @@ impl Extras {
                 need: Need::default(),
                 book: None,
             });
-            extras.make_book(loss);
+            extras.make_book(loss, delay);
             extras
         })
     }
 
     /// A book as the models need it. Where they need another than before, frames that are inside by now meet no model
     /// that would have had to know of them at admission.
-    fn make_book(&mut self, loss: &Losses) {
+    fn make_book(&mut self, loss: &Losses, delay: &Delay) {
         let mut need = Need::default();
         loss.need(&mut need);
         for scope in [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope] {
             scope.need(&mut need);
         }
+        need.book |= delay.is_correlated();
         if self.need != need {
             (self.need, self.book) = (need, need.make());
         }
     }
 
     /// Changes the parameters in place; what frames have left behind goes on.
-    pub(crate) fn set(extras: &mut Option<Box<Extras>>, spec: &DirectionSpec, loss: &Losses, streams: Streams<'_>) {
-        match (extras.as_mut(), Extras::new(spec, loss, streams)) {
+    pub(crate) fn set(
+        extras: &mut Option<Box<Extras>>,
+        spec: &DirectionSpec,
+        loss: &Losses,
+        delay: &Delay,
+        streams: Streams<'_>,
+    ) {
+        match (extras.as_mut(), Extras::new(spec, loss, delay, streams)) {
             (Some(old), Some(_)) => {
                 old.corrupt.set(spec.corrupt.clone());
                 old.corrupt_scope.set(spec.corrupt.only.as_ref(), old.corrupt.is_stateful());
@@ -112,7 +119,7 @@ impl Extras {
                 old.duplicate_scope.set(spec.duplicate.only.as_ref(), old.duplicate.is_stateful());
                 old.reorder.set(spec.reorder.clone());
                 old.reorder_scope.set(spec.reorder.only.as_ref(), old.reorder.is_stateful());
-                old.make_book(loss);
+                old.make_book(loss, delay);
             }
             (_, new) => *extras = new,
         }
@@ -130,15 +137,21 @@ impl Extras {
         self.reorder.spec()
     }
 
-    /// Enters the wire frames of a stretch that has its numbers, if there is a book.
+    /// Enters the wire frames of a stretch that has its numbers, if there is a book. The delay comes with its key.
     #[inline]
-    pub(crate) fn enter(&mut self, frame: &Frame, loss: &mut Losses, pool: &FramePool) {
+    pub(crate) fn enter(&mut self, frame: &Frame, loss: &mut Losses, delay: (&mut Delay, StreamKey), pool: &FramePool) {
         if self.need.book {
-            self.enter_each(frame, loss, pool);
+            self.enter_each(frame, loss, delay, pool);
         }
     }
 
-    fn enter_each(&mut self, frame: &Frame, loss: &mut Losses, pool: &FramePool) {
+    fn enter_each(
+        &mut self,
+        frame: &Frame,
+        loss: &mut Losses,
+        (delay, key): (&mut Delay, StreamKey),
+        pool: &FramePool,
+    ) {
         let view = pool.view(frame);
         let summary = FrameSummary::new(view.head, view.total());
         let scopes = [&self.corrupt_scope, &self.duplicate_scope, &self.reorder_scope];
@@ -148,6 +161,7 @@ impl Extras {
             entry.applies = applies;
             loss.admit(number, &mut entry, &mut own);
             self.admit(number, &mut entry, &mut own);
+            entry.stray = delay.admit(|| key.frame(number, 0));
             if let Some(book) = &mut self.book {
                 book.admit(number, entry, self.need.columns(&mut own));
             }
@@ -166,6 +180,12 @@ impl Extras {
     #[inline]
     pub(crate) fn decided(&self) -> Decided<'_> {
         Decided { book: self.book.as_ref(), need: self.need }
+    }
+
+    /// The place of a frame in the chain of correlated delays, if it has one.
+    #[inline]
+    pub(crate) fn stray(&self, number: u64) -> Option<f64> {
+        self.book.as_ref()?.entry(number)?.stray
     }
 
     /// These frames draw no more: they are on their way, or dropped.
@@ -219,7 +239,7 @@ fn exposed(pool: &FramePool, frame: &Frame) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Chance;
+    use crate::model::{Chance, DelaySpec};
     use crate::units::Probability;
 
     const STREAMS: Streams<'static> = Streams { seed: 1, link: "link", way: Way::Forward };
@@ -239,7 +259,7 @@ mod tests {
     fn corruption_flips_one_bit_behind_the_network_header_and_leaves_the_original_alone() {
         let always = Chance(Probability::ALWAYS);
         let spec = DirectionSpec { corrupt: CorruptSpec::independent(always, 1), ..DirectionSpec::default() };
-        let extras = Extras::new(&spec, &Losses::None, STREAMS).unwrap();
+        let extras = Extras::new(&spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS).unwrap();
         let mut pool = FramePool::default();
         for number in 0..500 {
             let mut frame = pool.store(&udp()).unwrap();
@@ -261,13 +281,13 @@ mod tests {
     #[test]
     fn a_direction_without_any_has_none_and_may_get_them_later() {
         let mut spec = DirectionSpec::default();
-        let mut extras = Extras::new(&spec, &Losses::None, STREAMS);
+        let mut extras = Extras::new(&spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS);
         assert!(extras.is_none());
         spec.reorder = ReorderSpec::independent(Chance(Probability::ALWAYS), 3);
-        Extras::set(&mut extras, &spec, &Losses::None, STREAMS);
+        Extras::set(&mut extras, &spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS);
         assert!(extras.is_some());
         spec.reorder = ReorderSpec::default();
-        Extras::set(&mut extras, &spec, &Losses::None, STREAMS);
+        Extras::set(&mut extras, &spec, &Losses::None, &Delay::new(DelaySpec::default()), STREAMS);
         assert!(extras.is_none());
     }
 }

@@ -259,13 +259,19 @@ impl Engine {
         let leaving = direction.step(&mut around);
         let (next, (node, port)) = (direction.next_event(around.coalesce), direction.far_end);
         let own = direction.medium.is_own();
-        self.events.set(rank, next);
+        self.schedule(DirectionId(rank), next);
         if !own {
             self.share_medium(DirectionId(rank).link(), rank, out);
         }
         if let Some(frame) = leaving {
             self.arrive(node, port, frame, rank, out);
         }
+    }
+
+    /// Sets the next event of a direction. A run may have waited for a frame that a change took off the wire: it leaves now.
+    #[inline]
+    fn schedule(&mut self, id: DirectionId, next: Option<Instant>) {
+        self.events.set(id.0, next.map(|at| at.max(self.now)));
     }
 
     /// A direction, and what it needs from around it in the turn of `turn`.
@@ -323,7 +329,7 @@ impl Engine {
                 Command::Up(_) => direction.up(),
             }
             let next = direction.next_event(around.coalesce);
-            self.events.set(id.0, next);
+            self.schedule(id, next);
             self.names[position] = name;
         }
         if !self.directions[first.0 as usize].medium.is_own() {
@@ -372,7 +378,7 @@ impl Engine {
         let (direction, mut around) = self.direction(id, turn, out);
         direction.offer(frame, &mut around);
         let (next, own) = (direction.next_event(around.coalesce), direction.medium.is_own());
-        self.events.set(id.0, next);
+        self.schedule(id, next);
         if !own {
             self.share_medium(id.link(), turn, out);
         }
@@ -395,7 +401,7 @@ impl Engine {
         medium::share(pair, &mut around);
         for id in ids {
             let next = self.directions[id.0 as usize].next_event(self.coalesce);
-            self.events.set(id.0, next);
+            self.schedule(id, next);
         }
     }
 

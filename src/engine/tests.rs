@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::{
-    Chance, CorruptSpec, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec,
-};
+use crate::model::{Chance, CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{FifoSpec, QueueSpec};
 use crate::units::{Duration, Probability};
@@ -179,8 +177,8 @@ fn jitter_keeps_the_order_unless_it_is_free() {
     let jitter = |order| DelaySpec {
         mean: Duration::from_millis(10),
         jitter: Duration::from_millis(8),
-        distribution: Distribution::Uniform,
         order,
+        ..DelaySpec::default()
     };
     let arrivals = |order| {
         let mut engine = Engine::new(&pair(DirectionSpec { delay: jitter(order), ..Default::default() }));
@@ -294,7 +292,8 @@ fn a_new_rate_applies_to_the_bits_not_yet_sent() {
     let set = |text: &str| {
         Command::Set(
             THERE,
-            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() },
+            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() }
+                .into(),
         )
     };
     let mut engine = Engine::new(&pair(spec));
@@ -323,6 +322,19 @@ fn down_drops_what_waits_and_what_is_on_the_wire_and_lets_arrive_what_is_on_its_
     assert_eq!(out.delivered.iter().map(|d| d.1 / 1000).collect::<Vec<_>>(), [11_000, 14_000]);
     assert_eq!(out.dropped, [1, 2, 3].map(|n| (DropCause::LinkDown, n)));
     assert!(engine.is_up(LINK));
+}
+
+#[test]
+fn a_run_that_waits_for_a_frame_that_never_comes_leaves_when_that_is_known() {
+    let spec = DirectionSpec { rate: rate("8Mbit"), queue: fifo(100), ..Default::default() };
+    let mut plan = pair(spec);
+    plan.coalesce = Duration::from_millis(2);
+    let mut engine = Engine::new(&plan);
+    inject_train(&mut engine, us(0), 3);
+    // the first is done at 1 ms and waits for the second, which would be at 2 ms
+    engine.apply(us(1500), Command::Down(LINK)).unwrap();
+    let out = run(&mut engine);
+    assert_eq!((out.delivered, out.dropped.len()), (vec![(1, 1_500_000, 0, 1)], 2));
 }
 
 #[test]

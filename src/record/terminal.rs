@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
-use crate::model::{Distribution, Order, RateSpec};
+use crate::model::data::NamedFile as _;
+use crate::model::{DelaySpec, Distribution, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -68,20 +69,7 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
 /// What a scenario asked of a direction, in a few words.
 pub fn requested(spec: &DirectionSpec) -> String {
     let mut words = Vec::new();
-    if spec.delay.mean > Duration::ZERO || spec.delay.jitter > Duration::ZERO {
-        let mut delay = spec.delay.mean.to_string();
-        if spec.delay.jitter > Duration::ZERO {
-            let shape = match spec.delay.distribution {
-                Distribution::Uniform => "",
-                Distribution::Normal => " σ",
-            };
-            let _ = write!(delay, " ±{}{shape}", spec.delay.jitter);
-            if spec.delay.order == Order::Free {
-                delay.push_str(" free");
-            }
-        }
-        words.push(delay);
-    }
+    words.extend(delay(&spec.delay));
     if spec.rate != RateSpec::Unlimited {
         words.push(format!("{} {}", spec.rate.words(), spec.framing.words()).trim_end().to_owned());
         if spec.half_duplex {
@@ -105,6 +93,35 @@ pub fn requested(spec: &DirectionSpec) -> String {
         words.push(format!("mtu {mtu}"));
     }
     if words.is_empty() { "nothing".into() } else { words.join(", ") }
+}
+
+/// `None` where frames travel no time.
+fn delay(spec: &DelaySpec) -> Option<String> {
+    let mut words = match (&spec.samples, &spec.trace) {
+        (Some(samples), _) => format!("delays of {}", samples.path()),
+        (None, Some(trace)) => format!("delay over time of {}", trace.file.path()),
+        (None, None) if spec.is_constant() && spec.mean == Duration::ZERO => return None,
+        (None, None) => spec.mean.to_string(),
+    };
+    if spec.jitter > Duration::ZERO {
+        let _ = write!(words, " ±{}", spec.jitter);
+        match &spec.distribution {
+            Distribution::Uniform => {}
+            Distribution::Normal => words.push_str(" σ"),
+            other => {
+                let _ = write!(words, " {other}");
+            }
+        }
+    }
+    if !spec.is_constant() {
+        if !spec.correlation.is_none() {
+            let _ = write!(words, " correlated {}", spec.correlation);
+        }
+        if spec.order == Order::Free {
+            words.push_str(" free");
+        }
+    }
+    Some(words)
 }
 
 /// A queue by its name, with its limits or with what differs from its defaults.

@@ -284,3 +284,17 @@ fn amount(amount: Amount) -> String {
         Amount::Whole => "to the end".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_models_stands_on_one_line() {
+        let loss = r#"[{"random": "0.5%"}, {"frames": [3, "7-9"], "only": {"udp": 53}}]"#;
+        let spec = DirectionSpec { loss: serde_json::from_str(loss).unwrap(), ..DirectionSpec::default() };
+        let tree = spec_tree(&spec);
+        let shown = inline(tree.get("loss").unwrap());
+        assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
+    }
+}

@@ -24,7 +24,7 @@ pub(super) fn link(mut base: Node, top: Node) -> Node {
         base.remove("rtt");
     }
     merge_entries(base, top, |key, below, above| match key {
-        "delay" => over(as_delay_map(below), as_delay_map(above)),
+        "delay" => delay(below, above),
         "corrupt" | "duplicate" | "reorder" => {
             over_beside_only(as_map(below, "probability"), as_map(above, "probability"))
         }
@@ -45,11 +45,35 @@ pub(super) fn file(base: Node, top: Node) -> Node {
     })
 }
 
-/// The node that says a delay's mean, if it does.
+/// Which keys of a delay below give way to which above: there are three ways to say how long a frame travels.
+const DISPLACED: [(&str, &[&str]); 5] = [
+    ("mean", &["trace", "samples"]),
+    ("trace", &["mean", "samples"]),
+    ("samples", &["mean", "trace", "jitter", "distribution"]),
+    ("jitter", &["samples"]),
+    ("distribution", &["samples"]),
+];
+
+/// A delay over another.
+fn delay(below: Node, above: Node) -> Node {
+    let (mut below, above) = (as_delay_map(below), as_delay_map(above));
+    for (_, displaced) in DISPLACED.iter().filter(|(key, _)| above.get(key).is_some()) {
+        for key in *displaced {
+            below.remove(key);
+        }
+    }
+    merge_entries(below, above, |key, below, above| match key {
+        "trace" => over(as_map(below, "file"), as_map(above, "file")),
+        "distribution" => choice(below, above),
+        _ => above,
+    })
+}
+
+/// The node that says how long a frame travels, if a delay does: its mean, or what stands in its place.
 pub(super) fn mean_of(delay: &Node) -> Option<&Node> {
     match &delay.value {
         Value::Scalar(_) => Some(delay),
-        Value::Map(_) => delay.get("mean"),
+        Value::Map(_) => ["mean", "trace", "samples"].iter().find_map(|key| delay.get(key)),
         _ => None,
     }
 }
@@ -76,7 +100,9 @@ fn displace_mean(fields: &mut Node) {
     fields.remove("rtt");
     let Some(Entry { key, key_span, value }) = fields.remove("delay") else { return };
     let mut delay = as_delay_map(value);
-    delay.remove("mean");
+    for key in ["mean", "trace", "samples"] {
+        delay.remove(key);
+    }
     if delay.entries().is_some_and(|entries| !entries.is_empty()) {
         fields.set(Entry { key, key_span, value: delay });
     }
@@ -173,6 +199,40 @@ mod tests {
         assert_eq!(merged("delay: 30ms", "delay: { jitter: 1ms }"), "{delay: {mean: 30ms, jitter: 1ms}}");
         assert_eq!(merged("delay: { mean: 30ms, jitter: 8ms }", "delay: none"), "{delay: none}");
         assert_eq!(merged("delay: none", "delay: { jitter: 1ms }"), "{delay: {jitter: 1ms}}");
+    }
+
+    #[test]
+    fn of_three_ways_to_say_how_long_the_later_stands() {
+        assert_eq!(merged("delay: { samples: a.csv, order: free }", "delay: 5ms"), "{delay: {order: free, mean: 5ms}}");
+        assert_eq!(
+            merged("delay: { mean: 9ms, jitter: 1ms, correlation: 5% }", "delay: { samples: a.csv }"),
+            "{delay: {correlation: 5%, samples: a.csv}}"
+        );
+        assert_eq!(
+            merged("delay: { mean: 9ms, jitter: 1ms }", "delay: { trace: a.csv }"),
+            "{delay: {jitter: 1ms, trace: a.csv}}"
+        );
+        assert_eq!(merged("delay: { samples: a.csv }", "delay: { jitter: 1ms }"), "{delay: {jitter: 1ms}}");
+        assert_eq!(merged("delay: { trace: a.csv, jitter: 1ms }", "rtt: 10ms"), "{delay: {jitter: 1ms}, rtt: 10ms}");
+        assert_eq!(merged("rtt: 10ms", "delay: { trace: a.csv }"), "{delay: {trace: a.csv}}");
+        assert_eq!(merged("delay: { samples: a.csv }", "delay: none"), "{delay: none}");
+        assert_eq!(merged("delay: none", "delay: { samples: a.csv }"), "{delay: {samples: a.csv}}");
+    }
+
+    #[test]
+    fn a_delays_trace_and_distribution_merge_inside() {
+        assert_eq!(
+            merged("delay: { trace: a.csv }", "delay: { trace: { repeat: 9s } }"),
+            "{delay: {trace: {file: a.csv, repeat: 9s}}}"
+        );
+        assert_eq!(
+            merged("delay: { trace: { file: a.csv, repeat: 9s } }", "delay: { trace: b.csv }"),
+            "{delay: {trace: {file: b.csv, repeat: 9s}}}"
+        );
+        assert_eq!(
+            merged("delay: { distribution: { pareto: { shape: 4 } } }", "delay: { distribution: { gamma: {} } }"),
+            "{delay: {distribution: {gamma: {}}}}"
+        );
     }
 
     #[test]

@@ -547,3 +547,40 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn delays_from_files_are_read_and_their_mistakes_have_places() {
+    let text =
+        |delay: &str| format!("longwire: 1\nnodes: {{ a: host, b: host }}\nlinks:\n  l: {{ ends: [a, b], {delay} }}\n");
+    let try_load = |delay: &str| {
+        let files = MemoryFiles::one("test.yaml", &text(delay))
+            .with("s.csv", "delay_ms\n12\n10\n")
+            .with("t.csv", "time_s,delay_ms\n0,10\n2,20\n1,30\n")
+            .with("d.dist", "-8192 0 8192");
+        load(Path::new("test.yaml"), &files, &Overrides::default())
+            .map_err(|(told, _)| told.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let good =
+        |delay| try_load(delay).unwrap_or_else(|told| panic!("{told:#?}")).plan.links[0].directions[0].delay.clone();
+    let samples = good("profile: wifi-poor, delay: { samples: s.csv }").samples.expect("a preset's mean gives way");
+    assert_eq!(samples.table().expect("it is read").least(), Duration::from_millis(10));
+    good("rtt: 20ms, delay: { jitter: 1ms, distribution: { table: d.dist } }");
+    assert_eq!(
+        try_load("delay: { trace: t.csv }").unwrap_err(),
+        ["4:38: t.csv: line 4: the trace goes back in time, from 2s to 1s: sort it by time"]
+    );
+    assert_eq!(
+        try_load("delay: { samples: none.csv }").unwrap_err(),
+        ["4:40: cannot read none.csv: No such file or directory"]
+    );
+    for both in ["rtt: 20ms, delay: { samples: s.csv }", "rtt: 20ms, delay: { trace: { file: t.csv } }"] {
+        let told = try_load(both).unwrap_err();
+        assert!(told[0].starts_with("4:22: `rtt` and `delay` both say how long a frame travels"), "{told:#?}");
+    }
+    let told = try_load("delay: { mean: 1ms, jitter: 2ms, distribution: exponential }").unwrap_err();
+    assert!(told[0].starts_with("4:29: `exponential` with a jitter of 2ms begins 2ms below its mean"), "{told:#?}");
+    let told = try_load("delay: { mean: 1ms, jitter: 2ms, distribution: { pareto: { shape: 2 } } }").unwrap_err();
+    assert!(told[0].starts_with("4:88: a shape of 2 is out of range: 2.1 to 100"), "{told:#?}");
+    let told = try_load("delay: { mean: 1ms, jitter: 1ms, correlation: 100% }").unwrap_err();
+    assert!(told[0].starts_with("4:68: a correlation of 100% would draw once"), "{told:#?}");
+}

@@ -5,9 +5,9 @@ use crate::engine::Change;
 use crate::engine::extras::{Extras, Streams};
 use crate::engine::sink::FrameSink;
 use crate::frame::DropCause;
+use crate::model::RateSpec;
 use crate::model::rate::Server;
 use crate::model::rate::constant::{self, Work};
-use crate::model::{Delay, RateSpec};
 use crate::units::Instant;
 
 impl Direction {
@@ -18,7 +18,8 @@ impl Direction {
         let mut spec = self.spec();
         change.apply_to(&mut spec);
         self.loss.set(&spec.loss, streams);
-        Extras::set(&mut self.extras, &spec, &self.loss, streams);
+        self.delay.set(std::mem::take(&mut spec.delay));
+        Extras::set(&mut self.extras, &spec, &self.loss, &self.delay, streams);
         self.mtu = spec.mtu;
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);
@@ -28,7 +29,6 @@ impl Direction {
             Queueing::Made(_) => None,
             Queueing::None | Queueing::Planned(_) => Some(queueing(&spec, &self.wire, streams, around.now)),
         };
-        self.delay = Delay::new(spec.delay);
         let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
         if let Queueing::Made(queue) = &mut self.queue {
             if self.wire != old {

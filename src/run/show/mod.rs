@@ -133,7 +133,7 @@ fn shown(seed: u64, group: Group<'_>, options: &Options) -> Shown {
         traffic,
         drawn_ns: Percentiles::of(&drawn.counters.delay),
         delay_histogram: statistics::histogram(&mut delays(&drawn), &mut delays(&met)),
-        lost: lost(&mut met, closed_form(&spec.loss, u64::from(traffic.frame_bytes) * 8), options.frames),
+        lost: lost(&mut met, closed_form(&spec.loss, traffic.frame_bytes * 8), options.frames),
         met: Direction::new([link, from, to], &met.counters, met.inside, spec.clone()),
         rate,
     }
