@@ -292,8 +292,7 @@ fn a_new_rate_applies_to_the_bits_not_yet_sent() {
     let set = |text: &str| {
         Command::Set(
             THERE,
-            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() }
-                .into(),
+            Change { rate: Some(if text == "none" { RateSpec::Unlimited } else { rate(text) }), ..Default::default() },
         )
     };
     let mut engine = Engine::new(&pair(spec));
