@@ -76,8 +76,10 @@ proptest! {
                 }
                 Step::Take => {
                     let some = queue.frames() > 0;
-                    if let Some(frame) = queue.take(now, &behind, &mut pool, &mut out) {
-                        prop_assert!(some && frame.count() == 1);
+                    let frame = queue.take(now, &behind, &mut pool, &mut out);
+                    prop_assert_eq!(frame.is_some(), some, "no law lets the wire run dry while frames wait");
+                    if let Some(frame) = frame {
+                        prop_assert_eq!(frame.count(), 1);
                         taken += 1;
                         pool.release(frame);
                     }
