@@ -203,6 +203,34 @@ fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
     }
 }
 
+/// A queue without a limit lets delay grow without end: whoever wants one must say so.
+#[test]
+fn a_queue_without_a_limit_must_be_spelled_unlimited() {
+    let path = Path::new("queue.yaml");
+    let load_with = |link: &str| {
+        let text = format!(
+            "longwire: 1\nduration: 1s\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b], {link} }} }}\n"
+        );
+        load(path, &MemoryFiles::default().with("queue.yaml", &text), &Overrides::default())
+    };
+    for queue in ["fifo", "{ fifo: {} }", "{ fifo: { min_packets: 5 } }", "drop_head", "{ drop_head: {} }"] {
+        let Err((wrong, _)) = load_with(&format!("rate: 1Mbit, queue: {queue}")) else {
+            panic!("`queue: {queue}` has no limit and was taken")
+        };
+        let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1, "{queue}: {told:?}");
+        assert!(told[0].contains("needs a limit") || told[0].contains("goes with `time`"), "{queue}: {told:?}");
+    }
+    let queue = |link: &str| {
+        let resolved =
+            load_with(link).unwrap_or_else(|(wrong, _)| panic!("{link}: {}", wrong.iter().next().expect("one")));
+        resolved.plan.links[0].directions[0].queue
+    };
+    use longwire::queue::{FifoSpec, QueueSpec};
+    assert_eq!(queue("rate: 1Mbit, queue: { fifo: unlimited }"), Some(QueueSpec::Fifo(FifoSpec::UNLIMITED)));
+    assert_eq!(queue("rate: 1Mbit"), Some(QueueSpec::DEFAULT), "a rate brings a limit with it");
+}
+
 /// What `longwire profiles NAME` prints is a scenario, and means what the profile does.
 #[test]
 fn a_printed_profile_means_what_the_profile_does() {

@@ -8,6 +8,7 @@
 //! A frame leaves by exactly one door, delivered or dropped with a [`DropCause`], and its stretch goes back to the pool
 //! there: [`FramePool::release`]. [`FramePool::live`] counts what has not.
 
+mod pieces;
 mod pool;
 mod view;
 
@@ -16,11 +17,14 @@ use std::num::{NonZeroU16, NonZeroU64};
 use serde::Serialize;
 
 use crate::units::Instant;
+pub use pieces::{Piece, Rest};
 pub use pool::{FramePool, Unfit};
 pub use view::{Cut, FrameView};
 
 /// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
 pub const HEAD_BYTES: usize = 192;
+/// The most slices that a frame's bytes lie in: its head, and the pieces behind it.
+pub const PARTS: usize = 2 + pieces::MOST;
 /// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
 const COPY: u64 = 1 << 63;
 

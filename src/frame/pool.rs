@@ -2,18 +2,18 @@
 
 use std::num::NonZeroU16;
 
+use super::pieces::{FIRST, MORE, MOST, Piece, Pieces, Rest};
 use super::{Cut, Frame, FrameView, HEAD_BYTES};
 use crate::wire::vnet::Offload;
 
-/// Buffer for the rest of a frame of ordinary size.
-const SMALL: usize = 2 * 1024;
-/// Buffer for the rest of a super-frame or a jumbo frame.
-const LARGE: usize = 64 * 1024;
+/// The longest frame.
+const LONGEST: usize = HEAD_BYTES + FIRST + MOST * MORE;
+
 /// Why bytes do not make a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// Longer than any TAP delivers.
-    #[error("a frame of {0} bytes is longer than {max}", max = HEAD_BYTES + LARGE)]
+    #[error("a frame of {0} bytes is longer than {LONGEST}")]
     TooLong(usize),
     /// The cut does not fit the bytes.
     #[error("{bytes} bytes are no train of {} header and {} payload bytes a frame", cut.header, cut.segment)]
@@ -29,62 +29,55 @@ struct Slot {
     total: u32,
     cut: Option<Cut>,
     offload: Offload,
-    rest: Option<BufferId>,
+    /// What is behind the head.
+    first: Option<u32>,
+    /// And behind that.
+    more: Option<u32>,
     head: [u8; HEAD_BYTES],
 }
 
 impl Default for Slot {
     fn default() -> Slot {
-        Slot { references: 0, total: 0, cut: None, offload: Offload::default(), rest: None, head: [0; HEAD_BYTES] }
+        Slot {
+            references: 0,
+            total: 0,
+            cut: None,
+            offload: Offload::default(),
+            first: None,
+            more: None,
+            head: [0; HEAD_BYTES],
+        }
     }
 }
 
-#[derive(Clone, Copy)]
-enum BufferId {
-    Small(u32),
-    Large(u32),
-}
+/// A first piece. Boxed, because to move all of them whenever one more is made would take long.
+type First = Box<[u8; FIRST]>;
 
-/// Buffers of one size.
+/// First pieces.
+#[derive(Default)]
 struct Buffers {
-    size: usize,
-    all: Vec<Box<[u8]>>,
+    all: Vec<First>,
     free: Vec<u32>,
 }
 
 impl Buffers {
-    fn new(size: usize) -> Buffers {
-        Buffers { size, all: Vec::new(), free: Vec::new() }
-    }
-
     fn take(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
-            self.all.push(vec![0; self.size].into_boxed_slice());
+            self.all.push(Box::new([0; FIRST]));
             u32::try_from(self.all.len() - 1).expect("fewer than 2^32 buffers fit into memory")
         })
     }
 }
 
 /// The bytes of all frames inside an engine. Nothing is allocated once it has grown to what is inside at a time.
+#[derive(Default)]
 pub struct FramePool {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    small: Buffers,
-    large: Buffers,
+    firsts: Buffers,
+    pieces: Pieces,
     /// Where a wire frame is put together.
     scratch: Vec<u8>,
-}
-
-impl Default for FramePool {
-    fn default() -> FramePool {
-        FramePool {
-            slots: Vec::new(),
-            free: Vec::new(),
-            small: Buffers::new(SMALL),
-            large: Buffers::new(LARGE),
-            scratch: Vec::new(),
-        }
-    }
 }
 
 impl FramePool {
@@ -99,12 +92,12 @@ impl FramePool {
     }
 
     fn store_parts(&mut self, bytes: &[u8], cut: Option<Cut>) -> Result<Frame, Unfit> {
-        if bytes.len() > HEAD_BYTES + LARGE {
+        if bytes.len() > LONGEST {
             return Err(Unfit::TooLong(bytes.len()));
         }
-        let frame = self.read_into(bytes.len(), |parts| {
+        let frame = self.read_into(bytes.len(), |parts, more| {
             let mut bytes_left = bytes;
-            for part in parts {
+            for part in parts.into_iter().chain(more.iter_mut().map(|piece| &mut piece[..])) {
                 let (now, later) = bytes_left.split_at(bytes_left.len().min(part.len()));
                 part[..now.len()].copy_from_slice(now);
                 bytes_left = later;
@@ -117,47 +110,40 @@ impl FramePool {
         }
     }
 
-    /// Stores a plain frame that `read` writes into three buffers, one behind the other, and whose length it returns.
-    /// The three together hold `capacity` bytes or more; those that are not needed are empty. A frame of ordinary size
-    /// keeps no large buffer, however large it might have been. An error of `read` leaves the pool as it was.
+    /// Stores a plain frame that `read` writes into two buffers and further pieces, one behind the other, and whose length
+    /// it returns. All together hold `capacity` bytes or more, but no more than a frame can have; those that are not
+    /// needed are empty. A frame keeps no more of them than it needs, however long it might have been. An error of `read`
+    /// leaves the pool as it was.
     pub fn read_into<E>(
         &mut self,
         capacity: usize,
-        read: impl FnOnce([&mut [u8]; 3]) -> Result<usize, E>,
+        read: impl FnOnce([&mut [u8]; 2], &mut [Piece]) -> Result<usize, E>,
     ) -> Result<Frame, E> {
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 frames fit into memory")
         });
-        let small = (capacity > HEAD_BYTES).then(|| self.small.take());
-        let large = (capacity > HEAD_BYTES + SMALL).then(|| self.large.take());
+        let first = (capacity > HEAD_BYTES).then(|| self.firsts.take());
         let slot = &mut self.slots[id as usize];
-        let small_bytes = small.map_or(&mut [][..], |b| &mut self.small.all[b as usize]);
-        // the small buffer's bytes come first if the frame turns out to need a large one
-        let large_bytes = large.map_or(&mut [][..], |b| &mut self.large.all[b as usize]);
-        let behind = large_bytes.get_mut(SMALL..).unwrap_or_default();
-        let room = HEAD_BYTES + small_bytes.len() + behind.len();
-        let result = read([&mut slot.head, &mut *small_bytes, behind]);
+        let first_bytes = first.map_or(&mut [][..], |first| &mut self.firsts.all[first as usize][..]);
+        let more = self.pieces.ready(capacity.saturating_sub(HEAD_BYTES + FIRST));
+        let room = HEAD_BYTES + first_bytes.len() + more.len() * MORE;
+        let result = read([&mut slot.head, first_bytes], more);
         let total = match &result {
             Ok(total) => (*total).min(room),
             Err(_) => 0,
         };
-        if total > HEAD_BYTES + SMALL {
-            large_bytes[..SMALL].copy_from_slice(small_bytes);
+        let kept = first.filter(|_| total > HEAD_BYTES);
+        if kept.is_none() {
+            self.firsts.free.extend(first);
         }
-        let (small, large) = (small.map(BufferId::Small), large.map(BufferId::Large));
-        let (keep, back) = match total {
-            0..=HEAD_BYTES => (None, [small, large]),
-            n if n <= HEAD_BYTES + SMALL => (small, [large, None]),
-            _ => (large, [small, None]),
-        };
-        back.into_iter().for_each(|buffer| self.give_back(buffer));
         if let Err(error) = result {
             self.free.push(id);
             return Err(error);
         }
         let slot = &mut self.slots[id as usize];
-        (slot.references, slot.total, slot.cut, slot.rest) = (1, total as u32, None, keep);
+        (slot.references, slot.total, slot.cut) = (1, total as u32, None);
+        (slot.first, slot.more) = (kept, self.pieces.keep(total.saturating_sub(HEAD_BYTES + FIRST)));
         slot.offload = Offload::default();
         Ok(Frame::new(id, 0, NonZeroU16::MIN))
     }
@@ -194,22 +180,16 @@ impl FramePool {
         }
     }
 
-    fn give_back(&mut self, buffer: Option<BufferId>) {
-        match buffer {
-            None => {}
-            Some(BufferId::Small(b)) => self.small.free.push(b),
-            Some(BufferId::Large(b)) => self.large.free.push(b),
-        }
-    }
-
     /// Takes a stretch out of circulation: the last step of a frame that was delivered or dropped.
     #[inline]
     pub fn release(&mut self, frame: Frame) {
         let slot = &mut self.slots[frame.slot() as usize];
         slot.references -= 1;
         if slot.references == 0 {
-            let rest = slot.rest.take();
-            self.give_back(rest);
+            self.firsts.free.extend(slot.first.take());
+            if let Some(list) = slot.more.take() {
+                self.pieces.give_back(list);
+            }
             self.free.push(frame.slot());
         }
     }
@@ -231,11 +211,11 @@ impl FramePool {
     pub fn flip(&mut self, frame: &Frame, at: usize, mask: u8) {
         let slot = &mut self.slots[frame.slot() as usize];
         debug_assert!(slot.references == 1 && slot.cut.is_none() && at < slot.total as usize);
-        let byte = match (at.checked_sub(HEAD_BYTES), slot.rest) {
-            (None, _) => &mut slot.head[at],
-            (Some(at), Some(BufferId::Small(b))) => &mut self.small.all[b as usize][at],
-            (Some(at), Some(BufferId::Large(b))) => &mut self.large.all[b as usize][at],
-            (Some(_), None) => return,
+        let behind = |start| at.checked_sub(start);
+        let byte = match (behind(HEAD_BYTES + FIRST).zip(slot.more), behind(HEAD_BYTES).zip(slot.first)) {
+            (Some((at, list)), _) => self.pieces.byte(list, at),
+            (None, Some((at, first))) => &mut self.firsts.all[first as usize][at],
+            (None, None) => &mut slot.head[at],
         };
         *byte ^= mask;
     }
@@ -304,14 +284,11 @@ impl FramePool {
     pub fn view(&self, frame: &Frame) -> FrameView<'_> {
         let slot = &self.slots[frame.slot() as usize];
         let total = slot.total as usize;
-        let rest: &[u8] = match slot.rest {
-            None => &[],
-            Some(BufferId::Small(b)) => &self.small.all[b as usize],
-            Some(BufferId::Large(b)) => &self.large.all[b as usize],
-        };
+        let first = slot.first.map_or(&[][..], |first| &self.firsts.all[first as usize][..]);
+        let more = slot.more.map_or(&[][..], |list| self.pieces.list(list));
         FrameView {
             head: &slot.head[..total.min(HEAD_BYTES)],
-            rest: &rest[..total.saturating_sub(HEAD_BYTES)],
+            rest: Rest::new(first, more, total.saturating_sub(HEAD_BYTES)),
             cut: slot.cut,
             offload: slot.offload,
             first: frame.first(),
@@ -345,9 +322,11 @@ mod tests {
             HEAD_BYTES,
             HEAD_BYTES + 1,
             1514,
-            HEAD_BYTES + SMALL,
-            HEAD_BYTES + SMALL + 1,
-            HEAD_BYTES + LARGE,
+            HEAD_BYTES + FIRST,
+            HEAD_BYTES + FIRST + 1,
+            HEAD_BYTES + FIRST + MORE,
+            HEAD_BYTES + FIRST + MORE + 1,
+            LONGEST,
         ] {
             let frame = pool.store(&pattern(n)).unwrap();
             assert_eq!(pool.view(&frame).to_vec(), pattern(n));
@@ -355,7 +334,7 @@ mod tests {
             pool.release(frame);
         }
         assert_eq!(pool.live(), 0);
-        assert_eq!(pool.store(&pattern(HEAD_BYTES + LARGE + 1)), Err(Unfit::TooLong(HEAD_BYTES + LARGE + 1)));
+        assert_eq!(pool.store(&pattern(LONGEST + 1)), Err(Unfit::TooLong(LONGEST + 1)));
     }
 
     #[test]
@@ -365,20 +344,20 @@ mod tests {
             let frame = pool.store(&pattern(100 + n)).unwrap();
             pool.release(frame);
         }
-        assert_eq!((pool.slots.len(), pool.small.all.len(), pool.large.all.len()), (1, 1, 0));
+        assert_eq!((pool.slots.len(), pool.firsts.all.len(), pool.pieces.counts()), (1, 1, (0, 0)));
         let small = pool.store(&pattern(60)).unwrap();
         assert!(pool.view(&small).rest.is_empty(), "an ACK holds no buffer");
         pool.release(small);
     }
 
     #[test]
-    fn an_ordinary_frame_keeps_no_large_buffer() {
+    fn a_frame_keeps_no_more_pieces_than_it_needs_however_long_it_might_have_been() {
         let mut pool = FramePool::default();
         let mut frames = Vec::new();
-        for n in [60, 1514, HEAD_BYTES + SMALL, HEAD_BYTES + SMALL + 1, 9014] {
-            let frame = pool.read_into(65_000, |parts| {
+        for n in [60, 1514, HEAD_BYTES + FIRST, HEAD_BYTES + FIRST + 1, 9014] {
+            let frame = pool.read_into(65_000, |parts, more| {
                 let mut bytes = pattern(n).into_iter();
-                for part in parts {
+                for part in parts.into_iter().chain(more.iter_mut().map(|piece| &mut piece[..])) {
                     part.iter_mut().zip(&mut bytes).for_each(|(to, from)| *to = from);
                 }
                 Ok::<_, ()>(n)
@@ -386,19 +365,39 @@ mod tests {
             frames.push(frame.unwrap());
             assert_eq!(pool.view(frames.last().unwrap()).to_vec(), pattern(n), "{n} bytes");
         }
-        // two are large, and one more was held ready
-        assert_eq!(pool.large.all.len() - pool.large.free.len(), 2);
+        // one, and two; the last was read when as many stood ready as the longest frame needs
+        assert_eq!(pool.pieces.counts(), (MOST + 1, 3));
+        assert_eq!(pool.firsts.all.len(), 4, "the shortest frame holds none");
         frames.into_iter().for_each(|frame| pool.release(frame));
-        assert_eq!((pool.live(), pool.large.free.len()), (0, pool.large.all.len()));
+        assert_eq!((pool.live(), pool.pieces.counts()), (0, (MOST + 1, 0)));
+    }
+
+    #[test]
+    fn many_short_trains_hold_about_the_memory_of_their_bytes() {
+        let mut pool = FramePool::default();
+        let cut = Cut { header: 66, segment: 1448 };
+        let bytes = pattern(66 + 3 * 1448);
+        // as read from a TAP, where each could have been longer
+        let read = |pool: &mut FramePool| {
+            let frame = pool.read_into(65_557, |_, _| Ok::<_, ()>(bytes.len())).unwrap();
+            pool.cut(frame, cut).unwrap()
+        };
+        let trains: Vec<_> = (0..1000).map(|_| read(&mut pool)).collect();
+        let (pieces, _) = pool.pieces.counts();
+        let held = pool.slots.len() * size_of::<Slot>() + pool.firsts.all.len() * FIRST + pieces * MORE;
+        let needed = trains.len() * bytes.len();
+        assert!(held < needed * 3 / 2, "{held} bytes are held for {needed}");
+        trains.into_iter().for_each(|train| pool.release(train));
+        assert_eq!(pool.live(), 0);
     }
 
     #[test]
     fn a_failed_read_leaves_the_pool_as_it_was() {
         let mut pool = FramePool::default();
-        assert_eq!(pool.read_into(65_535, |_| Err::<usize, _>("would block")), Err("would block"));
+        assert_eq!(pool.read_into(65_535, |_, _| Err::<usize, _>("would block")), Err("would block"));
         assert_eq!(pool.live(), 0);
         let frame = pool.store(&pattern(1514)).unwrap();
-        assert_eq!((pool.slots.len(), pool.small.all.len(), pool.large.all.len()), (1, 1, 1));
+        assert_eq!((pool.slots.len(), pool.firsts.all.len(), pool.pieces.counts()), (1, 1, (MOST, 0)));
         pool.release(frame);
     }
 

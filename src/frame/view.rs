@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use super::pieces::Rest;
 use crate::wire::gso::MAX_HEADER_LEN;
 use crate::wire::segmentation::{Checksum, Segmenter, complete_checksum};
+use crate::wire::summary::{Detail, FrameSummary};
 use crate::wire::vnet::Offload;
 
 /// How a train is cut: a header that each wire frame repeats, and a payload of which each takes its share.
@@ -21,7 +23,7 @@ pub struct FrameView<'a> {
     /// The first [`HEAD_BYTES`] of the train: its headers, and the beginning of its payload.
     pub head: &'a [u8],
     /// What follows the head.
-    pub rest: &'a [u8],
+    pub rest: Rest<'a>,
     /// How the train is cut; `None` for a plain frame.
     pub cut: Option<Cut>,
     /// What is left to do on it: a checksum to complete, a train to cut.
@@ -32,7 +34,7 @@ pub struct FrameView<'a> {
     pub count: u16,
 }
 
-impl FrameView<'_> {
+impl<'a> FrameView<'a> {
     /// Bytes of head and rest together.
     pub fn total(&self) -> usize {
         self.head.len() + self.rest.len()
@@ -47,6 +49,17 @@ impl FrameView<'_> {
                 usize::from(cut.header) + (self.total() - usize::from(cut.header) - start).min(usize::from(cut.segment))
             }
         }
+    }
+
+    /// What the first wire frame of this stretch is: of a train, with its own length, sequence number and flags.
+    pub fn summary(&self) -> FrameSummary {
+        let mut summary = FrameSummary::new(self.head, self.wire_len());
+        if let (Some(layout), Detail::Tcp { flags, seq, .. }) = (self.offload.train, &mut summary.detail) {
+            let first = u32::from(self.first);
+            *seq = seq.wrapping_add(layout.payload_start(first) as u32);
+            *flags = layout.flags_of(first..first + 1, *flags);
+        }
+        summary
     }
 
     /// Appends the first wire frame of this stretch, with its own header and its checksum complete.
@@ -72,21 +85,63 @@ impl FrameView<'_> {
                 self.append(0..self.total(), out);
                 if let Some(partial) = self.offload.partial() {
                     // its place was checked when it came in
-                    let _ = complete_checksum(&mut out[start..], &[], partial);
+                    let _ = complete_checksum(&mut out[start..], &[][..], partial);
                 }
             }
         }
     }
 
+    /// A part of head ++ rest, as it lies in memory: in [`PARTS`] slices at most, none of them empty.
+    ///
+    /// # Panics
+    /// If the range reaches beyond the end.
+    pub fn slices(&self, range: Range<usize>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let middle = self.head.len();
+        let in_head = &self.head[range.start.min(middle)..range.end.min(middle)];
+        let in_rest = range.start.saturating_sub(middle)..range.end.saturating_sub(middle);
+        std::iter::once(in_head).filter(|slice| !slice.is_empty()).chain(self.rest.slices(in_rest))
+    }
+
     /// Appends a part of head ++ rest.
     fn append(&self, range: Range<usize>, out: &mut Vec<u8>) {
-        let middle = self.head.len();
-        out.extend_from_slice(&self.head[range.start.min(middle)..range.end.min(middle)]);
-        out.extend_from_slice(&self.rest[range.start.saturating_sub(middle)..range.end.saturating_sub(middle)]);
+        self.slices(range).for_each(|slice| out.extend_from_slice(slice));
     }
 
     /// A plain frame's bytes, copied together: for logs and tests.
     pub fn to_vec(&self) -> Vec<u8> {
-        [self.head, self.rest].concat()
+        self.slices(0..self.total()).collect::<Vec<_>>().concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::frame::FramePool;
+    use crate::wire::gso::GsoKind;
+    use crate::wire::testing::Train;
+    use crate::wire::vnet::{Endian, VnetHeader};
+
+    #[test]
+    fn each_wire_frame_of_a_train_has_its_own_summary() {
+        let mut train = Train::plain(GsoKind::Tcp4, 1448, 4000);
+        train.frame[train.l4 + 13] |= 0x88; // PSH, CWR
+        let header = VnetHeader::new(Some(train.gso), train.partial, train.header).encode(Endian::Native);
+        let offload =
+            VnetHeader::decode(&header, Endian::Native).unwrap().check(&train.frame, train.frame.len()).unwrap();
+        let mut pool = FramePool::default();
+        let mut frame = pool.store(&train.frame).unwrap();
+        pool.set_offload(&mut frame, offload);
+        let mut told = Vec::new();
+        while frame.count() > 1 {
+            let front = pool.split_front(&mut frame, 1);
+            told.push(pool.view(&front).summary().to_string());
+            pool.release(front);
+        }
+        told.push(pool.view(&frame).summary().to_string());
+        let words = |told: &String| told.split_once("5201 ").unwrap().1.to_owned();
+        assert_eq!(
+            told.iter().map(words).collect::<Vec<_>>(),
+            [".W seq 1000 ack 12345 (1502 B)", ". seq 2448 ack 12345 (1502 B)", "P. seq 3896 ack 12345 (1158 B)",]
+        );
+        pool.release(frame);
     }
 }

@@ -5,10 +5,9 @@
 //! complete checksums. A frame with a partial checksum goes out as it is where the TAP knows partial checksums.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::ops::Range;
 
 use super::tap::{Framing, Offload as Granted, TapPort};
-use crate::frame::{Frame, FramePool, FrameView, HEAD_BYTES};
+use crate::frame::{Frame, FramePool, FrameView, HEAD_BYTES, PARTS, Rest};
 use crate::wire::gso::{Gso, GsoKind, MAX_HEADER_LEN};
 use crate::wire::segmentation::{Checksum, Cut, Segmenter, complete_checksum};
 use crate::wire::vnet::{ChecksumState, DATA_VALID, Endian, HEADER_LEN, VnetHeader};
@@ -68,9 +67,16 @@ impl Abilities {
 pub fn receive(tap: &TapPort, abilities: &Abilities, pool: &mut FramePool) -> io::Result<Received> {
     let mut header = [0; HEADER_LEN];
     let prefix = if abilities.header { HEADER_LEN } else { 0 };
-    let mut frame = pool.read_into(LONGEST_FRAME, |[head, small, large]| {
-        let [prefix_part, head, small, large] = [&mut header[..prefix], head, small, large].map(IoSliceMut::new);
-        let n = tap.read_parts(&mut [prefix_part, head, small, large])?;
+    let mut frame = pool.read_into(LONGEST_FRAME, |[head, first], more| {
+        let mut parts: [IoSliceMut<'_>; 1 + PARTS] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        let slices =
+            [&mut header[..prefix], head, first].into_iter().chain(more.iter_mut().map(|piece| &mut piece[..]));
+        let mut count = 0;
+        for (part, slice) in parts.iter_mut().zip(slices) {
+            *part = IoSliceMut::new(slice);
+            count += 1;
+        }
+        let n = tap.read_parts(&mut parts[..count])?;
         Ok::<_, io::Error>(n.saturating_sub(prefix))
     })?;
     if abilities.header {
@@ -128,23 +134,27 @@ impl Writer<'_> {
                 let head = &mut head[..view.head.len()];
                 head.copy_from_slice(view.head);
                 match complete_checksum(head, view.rest, partial) {
-                    Ok(()) => self.write(VnetHeader::default(), [head, view.rest, &[]], 1),
+                    Ok(()) => self.write(VnetHeader::default(), head, view.rest.slices(0..view.rest.len()), 1),
                     // its place was checked when it came in
                     Err(_) => self.sent.refused += 1,
                 }
             }
             ChecksumState::Partial(partial) => {
-                self.write(VnetHeader::new(None, Some(partial), 0), [view.head, view.rest, &[]], 1);
+                self.whole(VnetHeader::new(None, Some(partial), 0), view);
             }
             ChecksumState::Valid => {
                 let header = VnetHeader { flags: DATA_VALID, ..VnetHeader::default() };
-                self.write(header, [view.head, view.rest, &[]], 1);
+                self.whole(header, view);
             }
-            ChecksumState::AsIs => self.write(VnetHeader::default(), [view.head, view.rest, &[]], 1),
+            ChecksumState::AsIs => self.whole(VnetHeader::default(), view),
         }
     }
 
-    fn train(&mut self, segmenter: &Segmenter<'_>, view: FrameView<'_>) {
+    fn whole(&mut self, vnet: VnetHeader, view: FrameView<'_>) {
+        self.write(vnet, view.head, view.rest.slices(0..view.rest.len()), 1);
+    }
+
+    fn train(&mut self, segmenter: &Segmenter<'_, Rest<'_>>, view: FrameView<'_>) {
         let range = u32::from(view.first)..u32::from(view.first) + u32::from(view.count);
         let mut header = [0; MAX_HEADER_LEN];
         let gso = view.offload.train.map(|layout| layout.gso());
@@ -160,27 +170,25 @@ impl Writer<'_> {
     }
 
     fn cut(&mut self, header: &[u8; MAX_HEADER_LEN], cut: &Cut, view: FrameView<'_>, frames: u64) {
-        let [first, second] = slices(view, &cut.payload);
         let vnet = VnetHeader::new(cut.gso, cut.partial, cut.header_len);
-        self.write(vnet, [&header[..cut.header_len], first, second], frames);
+        self.write(vnet, &header[..cut.header_len], view.slices(cut.payload.clone()), frames);
     }
 
-    fn write(&mut self, vnet: VnetHeader, [first, second, third]: [&[u8]; 3], frames: u64) {
+    fn write<'b>(&mut self, vnet: VnetHeader, head: &'b [u8], rest: impl Iterator<Item = &'b [u8]>, frames: u64) {
         let vnet = vnet.encode(Endian::Native);
         let prefix = if self.abilities.header { &vnet[..HEADER_LEN] } else { &[] };
-        let parts = [prefix, first, second, third].map(IoSlice::new);
+        let mut parts = [IoSlice::new(&[]); 2 + PARTS];
+        let mut count = 0;
+        for (part, slice) in
+            parts.iter_mut().zip([prefix, head].into_iter().chain(rest.map(|slice| -> &[u8] { slice })))
+        {
+            *part = IoSlice::new(slice);
+            count += 1;
+        }
         // EIO: the host took its interface down; EINVAL: shorter than an Ethernet header. Both are the host's own doing.
-        match self.tap.write(&parts) {
+        match self.tap.write(&parts[..count]) {
             Ok(_) => self.sent.taken += frames,
             Err(_) => self.sent.refused += frames,
         }
     }
-}
-
-/// The part of head ++ rest that `range` names, as it stands in the two.
-fn slices<'a>(view: FrameView<'a>, range: &Range<usize>) -> [&'a [u8]; 2] {
-    let middle = view.head.len();
-    let in_head = &view.head[range.start.min(middle)..range.end.min(middle)];
-    let in_rest = &view.rest[range.start.saturating_sub(middle)..range.end.saturating_sub(middle)];
-    [in_head, in_rest]
 }

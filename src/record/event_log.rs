@@ -57,7 +57,7 @@ impl Entry {
             frames: fate.frames,
             event,
             cause,
-            summary: FrameSummary::new(fate.view.head, fate.view.wire_len()),
+            summary: fate.view.summary(),
         })
     }
 }

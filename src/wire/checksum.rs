@@ -26,8 +26,13 @@ impl Sum {
 
     /// The sum of `first` and `second`, one behind the other, `first` from an even offset.
     pub fn of_both(first: &[u8], second: &[u8]) -> Sum {
-        let tail = Sum::of(second);
-        Sum::of(first) + if first.len().is_multiple_of(2) { tail } else { tail.swapped() }
+        Sum::of(first) + Sum::of(second).at(first.len())
+    }
+
+    /// The same bytes behind `offset` others.
+    #[must_use]
+    pub fn at(self, offset: usize) -> Sum {
+        if offset.is_multiple_of(2) { self } else { self.swapped() }
     }
 
     /// The same bytes, one place later (RFC 1071 §2 (B)).

@@ -4,8 +4,11 @@
 //! segmentation offload). [`Layout`] checks such a frame once, against its own headers, and answers from then on
 //! without looking at bytes again; [`super::segmentation`] does the cutting.
 
+use core::ops::Range;
+
 use super::ethernet::EtherType;
 use super::ipv6::{self, Transport};
+use super::tcp::Flags;
 use super::{Malformed, ipv4, tcp, udp, vlan};
 
 /// The longest header of a wire frame, Ethernet to transport, that is cut.
@@ -250,9 +253,21 @@ impl Layout {
     }
 
     /// Offset in the payload at which wire frame `index` starts.
-    pub(super) const fn payload_start(&self, index: u32) -> usize {
+    pub const fn payload_start(&self, index: u32) -> usize {
         let at = index as u64 * self.gso.size as u64;
         if at < self.payload_len as u64 { at as usize } else { self.payload_len as usize }
+    }
+
+    /// The flags of the wire frames of `range`, cut out of a train with `flags`: FIN and PSH only with its last, CWR only with
+    /// its first.
+    pub(crate) fn flags_of(&self, range: Range<u32>, mut flags: Flags) -> Flags {
+        if range.end != self.frames() {
+            flags = flags & !(Flags::FIN | Flags::PSH);
+        }
+        if range.start != 0 {
+            flags = flags & !Flags::CWR;
+        }
+        flags
     }
 
     const fn payload_of(&self, start: u32, end: u32) -> usize {

@@ -50,22 +50,41 @@ impl Cut {
     }
 }
 
-/// A super-frame that is cut: its layout, and its bytes in two pieces.
-#[derive(Clone, Copy, Debug)]
-pub struct Segmenter<'a> {
-    layout: Layout,
-    head: &'a [u8],
-    payload: &'a [u8],
+/// What follows a frame's head, however it lies in memory.
+pub trait Payload: Copy {
+    /// How many bytes it has.
+    fn size(&self) -> usize;
+
+    /// The sum of a range of it, as if it began at an even offset.
+    fn sum(&self, range: Range<usize>) -> Sum;
 }
 
-impl<'a> Segmenter<'a> {
+impl Payload for &[u8] {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
+    fn sum(&self, range: Range<usize>) -> Sum {
+        Sum::of(&self[range])
+    }
+}
+
+/// A super-frame that is cut: its layout, and its bytes in two parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Segmenter<'a, P> {
+    layout: Layout,
+    head: &'a [u8],
+    payload: P,
+}
+
+impl<'a, P: Payload> Segmenter<'a, P> {
     /// The super-frame `head` ++ `payload`, of which `layout` was made. `head` holds all headers, and perhaps the first bytes of
     /// payload. Fails where the lengths are not those of `layout`.
-    pub fn new(layout: Layout, head: &'a [u8], payload: &'a [u8]) -> Result<Segmenter<'a>, NotATrain> {
+    pub fn new(layout: Layout, head: &'a [u8], payload: P) -> Result<Segmenter<'a, P>, NotATrain> {
         if head.len() < layout.header_len() {
             return Err(NotATrain::HeaderTooLong { needed: layout.header_len(), room: head.len() });
         }
-        let present = head.len() + payload.len();
+        let present = head.len() + payload.size();
         if present != layout.frame_len() {
             return Err(NotATrain::Length { header: "super-frame's", said: layout.frame_len(), present });
         }
@@ -97,7 +116,6 @@ impl<'a> Segmenter<'a> {
         let (kind, header, l3, l4) = (layout.gso().kind, layout.header_len(), layout.l3_offset(), layout.l4_offset());
         let (from, to) = (layout.payload_start(range.start), layout.payload_start(range.end));
         let payload = header + from..header + to;
-        let (first, last) = (range.start == 0, range.end == frames);
 
         out[..header].copy_from_slice(&self.head[..header]);
         write_network(&mut out[l3..l4], kind, range.start, header - l3 + payload.len());
@@ -105,14 +123,7 @@ impl<'a> Segmenter<'a> {
         if kind.is_tcp() {
             let seq = be32(transport, 4).wrapping_add(from as u32);
             put(transport, 4, seq.to_be_bytes());
-            let mut flags = Flags(transport[13]);
-            if !last {
-                flags = flags & !(Flags::FIN | Flags::PSH);
-            }
-            if !first {
-                flags = flags & !Flags::CWR;
-            }
-            transport[13] = flags.0;
+            transport[13] = layout.flags_of(range.clone(), Flags(transport[13])).0;
         } else {
             put(transport, 4, ((udp::HEADER_LEN + payload.len()) as u16).to_be_bytes());
         }
@@ -132,7 +143,7 @@ impl<'a> Segmenter<'a> {
                 None
             }
         };
-        let gso = Gso { ecn: layout.gso().ecn && first, ..layout.gso() };
+        let gso = Gso { ecn: layout.gso().ecn && range.start == 0, ..layout.gso() };
         Cut { header_len: header, payload, gso: (range.len() > 1).then_some(gso), partial }
     }
 
@@ -160,8 +171,8 @@ impl<'a> Segmenter<'a> {
     fn payload_sum(&self, range: &Range<usize>) -> Sum {
         let split = self.head.len();
         let in_head = &self.head[range.start.min(split)..range.end.min(split)];
-        let behind = &self.payload[range.start.max(split) - split..range.end.max(split) - split];
-        Sum::of_both(in_head, behind)
+        let behind = self.payload.sum(range.start.max(split) - split..range.end.max(split) - split);
+        Sum::of(in_head) + behind.at(in_head.len())
     }
 }
 
@@ -184,10 +195,11 @@ fn write_network(ip: &mut [u8], kind: GsoKind, index: u32, l3_len: usize) {
 /// the frame's end over the pseudo header's sum in the field. A result of 0 goes out as 0xffff, whatever the transport.
 ///
 /// Fails where `head` does not hold the field.
-pub fn complete_checksum(head: &mut [u8], payload: &[u8], partial: PartialChecksum) -> Result<(), Malformed> {
+pub fn complete_checksum(head: &mut [u8], payload: impl Payload, partial: PartialChecksum) -> Result<(), Malformed> {
     let field = partial.field();
     need("transport", field + 2, head.len())?;
-    let sum = Sum::of_both(&head[usize::from(partial.start)..], payload);
+    let summed = &head[usize::from(partial.start)..];
+    let sum = Sum::of(summed) + payload.sum(0..payload.size()).at(summed.len());
     put(head, field, never_zero(sum.checksum()).to_be_bytes());
     Ok(())
 }

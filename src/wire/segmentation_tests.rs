@@ -16,12 +16,12 @@ fn layout(t: &Train) -> Layout {
 }
 
 /// `split` is where head ends and payload begins.
-fn segmenter(t: &Train, split: usize) -> Segmenter<'_> {
+fn segmenter(t: &Train, split: usize) -> Segmenter<'_, &[u8]> {
     let (head, payload) = t.frame.split_at(split.clamp(t.header, t.frame.len()));
     Segmenter::new(layout(t), head, payload).unwrap()
 }
 
-fn cut(s: &Segmenter<'_>, t: &Train, range: Range<u32>, checksum: Checksum) -> (Vec<u8>, Cut) {
+fn cut(s: &Segmenter<'_, &[u8]>, t: &Train, range: Range<u32>, checksum: Checksum) -> (Vec<u8>, Cut) {
     let mut out = [0xee; MAX_HEADER_LEN];
     let cut = s.run(range, checksum, &mut out);
     (assemble(t, &out, &cut), cut)
@@ -108,7 +108,7 @@ proptest! {
         let header = expected(&t, range.start as usize, range.end as usize, n, piece);
         let mut completed = frame.clone();
         if let Some(partial) = run.partial {
-            complete_checksum(&mut completed, &[], partial).unwrap();
+            complete_checksum(&mut completed, &[][..], partial).unwrap();
         }
         prop_assert_eq!(verified(&t, completed), [&header[..], piece].concat());
 
@@ -142,7 +142,7 @@ proptest! {
         prop_assume!(t.partial.is_some());
         let mut whole = t.frame.clone();
         let (head, payload) = whole.split_at_mut(split.clamp(t.header, t.frame.len()));
-        complete_checksum(head, payload, t.partial.unwrap()).unwrap();
+        complete_checksum(head, &*payload, t.partial.unwrap()).unwrap();
         verified(&t, whole);
     }
 }
@@ -203,8 +203,8 @@ fn lengths_must_be_those_of_the_layout() {
     assert!(matches!(Segmenter::new(l, &t.frame[..53], &t.frame[53..]), Err(NotATrain::HeaderTooLong { .. })));
     assert!(matches!(Segmenter::new(l, &t.frame[..54], &t.frame[55..]), Err(NotATrain::Length { .. })));
     let mut head = t.frame[..60].to_vec();
-    assert!(complete_checksum(&mut head, &[], PartialChecksum { start: 58, offset: 1 }).is_err());
-    assert!(complete_checksum(&mut head, &[], PartialChecksum { start: u16::MAX, offset: u16::MAX }).is_err());
+    assert!(complete_checksum(&mut head, &[][..], PartialChecksum { start: 58, offset: 1 }).is_err());
+    assert!(complete_checksum(&mut head, &[][..], PartialChecksum { start: u16::MAX, offset: u16::MAX }).is_err());
 }
 
 /// Super-frames and the wire frames that a Linux kernel cut them into in software: each was written into a TAP with the

@@ -4,6 +4,7 @@
 //! to leave nothing behind and, with `--json`, to a report whose sums add up.
 #![allow(dead_code)] // each test program uses its own part
 
+pub(crate) mod capture;
 pub(crate) mod report;
 pub(crate) mod traces;
 
@@ -194,6 +195,21 @@ impl Started {
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("our child").is_none()
+    }
+
+    /// Waits until it has ended or is about to; the most memory that it ever had resident, in bytes. That is of the
+    /// process that was started alone, the one with the engine: programs and workloads are others.
+    pub(crate) fn peak_memory(&mut self) -> u64 {
+        let mut peak = 0;
+        while self.runs() && self.begin.elapsed() < LIMIT {
+            // proc_pid_status(5); the line is gone once the process has let go of its memory
+            let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+            peak = peak.max(kib.unwrap_or(0) * 1024);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        peak
     }
 
     /// Waits for its end, and that nothing is left of it a second later.

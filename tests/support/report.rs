@@ -66,3 +66,10 @@ pub(crate) fn check(report: &Value, code: i32) {
     assert!(code != 0 || failed.is_empty(), "{failed:#?}");
     assert!(code != 1 || !failed.is_empty());
 }
+
+/// How many of `n` draws, each with probability `p`, may come true: all but one in 10⁸ of such counts, as far as a normal
+/// distribution tells, and five more, since where few are expected it tells too little.
+pub(crate) fn draws(n: u64, p: f64) -> std::ops::RangeInclusive<u64> {
+    let (mean, sigma) = (n as f64 * p, (n as f64 * p * (1.0 - p)).sqrt());
+    (mean - 5.73 * sigma - 5.0).max(0.0) as u64..=(mean + 5.73 * sigma + 5.0) as u64
+}
