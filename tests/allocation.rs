@@ -104,7 +104,7 @@ fn queues_with_a_control_law_allocate_nothing_for_a_frame() {
     let (target, interval, ecn) = (Duration::from_micros(20), Duration::from_micros(400), true);
     let pie = PieSpec::default();
     let ecn_threshold = longwire::units::Probability::ALWAYS;
-    let alpha = longwire::queue::Gain::from_millionths(8_000_000).unwrap();
+    let alpha = longwire::queue::Gain::from_millionths(1_000_000).unwrap();
     for (queue, marks) in [
         (QueueSpec::DropHead(FifoSpec { packets: Some(40), ..FifoSpec::UNLIMITED }), false),
         (QueueSpec::Red(RedSpec { ecn, ..RedSpec::within(ByteSize::from_bytes(40_000)) }), true),
@@ -124,15 +124,15 @@ fn queues_with_a_control_law_allocate_nothing_for_a_frame() {
         let (mut now, mut sink) = (Instant::ZERO, Delivered::default());
         // each flow's own queue grows to the most that it ever holds
         for _ in 0..10 {
-            offer(&mut engine, &mut now, 30_000, &mut sink);
+            offer(&mut engine, &mut now, 100_000, &mut sink);
         }
         let before = (allocations(), sink.0, engine.counters(DirectionId(0)).marked);
-        offer(&mut engine, &mut now, 30_000, &mut sink);
+        offer(&mut engine, &mut now, 100_000, &mut sink);
         let allocated = allocations() - before.0;
-        assert!(sink.0 - before.1 > 12_000, "{queue:?}: {} of 30,000 arrived", sink.0 - before.1);
+        assert!(sink.0 - before.1 > 40_000, "{queue:?}: {} of 100,000 arrived", sink.0 - before.1);
         let marked = engine.counters(DirectionId(0)).marked - before.2;
         assert_eq!(marked > 0, marks, "{queue:?}: {marked} marked");
-        assert_eq!(allocated, 0, "allocations over 30,000 frames: {queue:?}");
+        assert_eq!(allocated, 0, "allocations over 100,000 frames: {queue:?}");
     }
 }
 
