@@ -18,11 +18,14 @@ fn repository() -> &'static Path {
 }
 
 fn scenarios() -> Vec<PathBuf> {
-    let folder = fs::read_dir(repository().join("scenarios")).expect("scenarios/ is part of the repository");
-    let files = folder.map(|entry| entry.expect("scenarios/ can be read").path());
-    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    let in_folder = |name: &str| {
+        let folder = fs::read_dir(repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let files = folder.map(|entry| entry.expect("the folder can be read").path());
+        files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect::<Vec<_>>()
+    };
+    let mut files = [in_folder("scenarios"), in_folder("scenarios/models")].concat();
     files.sort();
-    assert!(files.len() >= 8, "only {} scenarios were found", files.len());
+    assert!(files.len() >= 40, "only {} scenarios were found", files.len());
     files
 }
 
@@ -61,7 +64,9 @@ fn every_scenario_says_what_it_shows_and_what_to_look_at() {
         let text = fs::read_to_string(&path).expect("it was there a moment ago");
         let name = path.display();
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("# yaml-language-server: $schema=schema.json"), "{name}: first line");
+        let up = if path.parent().is_some_and(|folder| folder.ends_with("models")) { "../" } else { "" };
+        let schema = format!("# yaml-language-server: $schema={up}schema.json");
+        assert_eq!(lines.next(), Some(schema.as_str()), "{name}: first line");
         let comment: Vec<&str> = lines.take_while(|line| line.starts_with('#')).collect();
         assert!(comment.len() >= 4, "{name}: the comment says too little");
         assert!(comment.iter().any(|line| line.contains("In the report")), "{name}: what to look at in the report?");
@@ -170,6 +175,53 @@ fn examples_in_the_documentation_are_right() {
             check(Path::new(&path), &used.clone().with(&path, text));
         }
     }
+}
+
+/// The descriptions of models show fields of links: each line of their blocks, or each block, is what a link may say.
+#[test]
+fn fragments_in_the_descriptions_of_models_are_right() {
+    let mut count = 0;
+    for name in ["delay", "loss", "rate", "queue", "only"] {
+        let document = repository().join(format!("docs/models/{name}.md"));
+        let markdown = fs::read_to_string(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for (line, block) in yaml_blocks(&markdown) {
+            for fields in alternatives(&block) {
+                let rate = if fields.contains("queue") && !fields.contains("rate:") { "rate: 10Mbit\n" } else { "" };
+                let fields = format!("ends: [a, b]\n{rate}{fields}").replace('\n', "\n    ");
+                let text = format!("longwire: 1\nnodes: {{ a: host, b: host }}\nlinks:\n  l:\n    {fields}\n");
+                // the tables that they name are not there
+                if let Err((wrong, _)) = load(Path::new("t"), &MemoryFiles::one("t", &text), &Overrides::default()) {
+                    let wrong: Vec<_> =
+                        wrong.iter().map(ToString::to_string).filter(|told| !told.contains("cannot read")).collect();
+                    assert!(wrong.is_empty(), "docs/models/{name}.md line {line}: {wrong:#?}\n{text}");
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "only {count} fragments were found");
+}
+
+/// A block whose lines say the same field again and again shows alternatives; another is one.
+fn alternatives(block: &str) -> Vec<String> {
+    let field = |line: &str| line.split(':').next().unwrap_or("").to_owned();
+    let mut all: Vec<String> = Vec::new();
+    let mut seen = Vec::new();
+    for line in block.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        if !line.starts_with(' ') && seen.contains(&field(line)) {
+            seen.clear();
+        }
+        if seen.is_empty() {
+            all.push(String::new());
+        }
+        if !line.starts_with(' ') {
+            seen.push(field(line));
+        }
+        let last = all.last_mut().expect("one was begun");
+        last.push_str(line);
+        last.push('\n');
+    }
+    all
 }
 
 /// Whatever may be written in a file is in the reference.
