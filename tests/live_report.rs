@@ -206,3 +206,39 @@ fn two_hosts_are_made_and_taken_down_quickly() {
     println!("set up and taken down in {took:?}");
     assert!(least.as_millis() < 1000, "{took:?}");
 }
+
+#[test]
+fn a_model_meets_the_frames_that_only_names_and_one_that_met_none_is_reported() {
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+seed: 5
+nodes: { a: host, b: host }
+links:
+  wire:
+    ends: [a, b]
+    delay: { mean: 50ms, only: icmp }
+    toward:
+      b: { loss: [{ random: 30%, only: { udp: 5300 } }, { random: 100%, only: lldp }] }
+workloads:
+  rtt:   { ping: { from: a, to: b, every: 20ms, count: 20, family: ipv4 } }
+  dns:   { udp: { from: a, to: b, every: 1ms, size: 100B, for: 1s, port: 5300 } }
+  other: { udp: { from: a, to: b, every: 1ms, size: 100B, for: 1s, port: 5301 } }
+",
+    ) else {
+        return;
+    };
+    let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out"]);
+    let report = ended.json();
+    assert!(matches!(ended.code, 0 | 3), "{report:#}");
+    let lost = |name: &str| number(&report["workloads"][name]["receiver"]["lost"]);
+    let (low, high) = binomial_bounds(1000, 0.3, 1e-9);
+    assert!((low..=high).contains(&lost("dns")), "{} of 1,000", lost("dns"));
+    let wire = direction(&report, "wire", "b");
+    assert_eq!(dropped(wire, "loss"), lost("dns"), "{wire:#}");
+    assert!(number(&report["workloads"]["rtt"]["rtt_ns"]["min"]) >= 100_000_000);
+    assert!(number(&wire["delay_ns"]["min"]) == 0 && number(&wire["delay_ns"]["max"]) == 50_000_000);
+    assert_eq!(wire["unmatched"], serde_json::json!(["loss with only: lldp"]));
+    assert!(direction(&report, "wire", "a")["unmatched"].is_null());
+    assert!(lab.read("out/report.txt").contains("no frame matched loss with only: lldp"));
+}
