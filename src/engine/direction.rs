@@ -20,6 +20,7 @@ use crate::model::{Delay, Only, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
+use rand_xoshiro::rand_core::Rng;
 
 /// Ethernet header; MTU counts what is behind it.
 const ETHERNET_HEADER: u64 = 14;
@@ -264,7 +265,9 @@ impl Direction {
     fn is_lost(&mut self, frame: &Frame, at: Instant, pool: &FramePool) -> bool {
         match &self.loss {
             Losses::None => false,
-            _ => {
+            // what most lossy directions have, without a look at anything else
+            Losses::Random(rate) => rate.happens(self.loss_key.frame(frame.number, 0).next_u64()),
+            Losses::Rules(_) => {
                 let decided = self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
                 let frame = OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
                 self.loss.is_lost(frame, self.loss_key, decided)
@@ -295,7 +298,7 @@ impl Direction {
             self.tell(&fate.frame, FateKind::Duplicated, sent, around);
         }
         if fate.ahead {
-            self.line.push_alone(sent, fate.frame, self.place_on_wire());
+            self.line.push_alone(sent, fate.frame);
         } else {
             self.depart(fate.frame, 0, sent, alone, around);
         }
@@ -334,7 +337,7 @@ impl Direction {
             None => Delayed { number, stray: None },
             Some(extras) => match extras.delayed(number) {
                 Some(delayed) => delayed,
-                None => return self.line.push_alone(sent, frame, self.place_on_wire()),
+                None => return self.line.push_alone(sent, frame),
             },
         };
         let rng = || self.delay_key.frame(delayed.number, copy);
@@ -342,25 +345,19 @@ impl Direction {
             None => self.delay.draw(sent, rng),
             Some(z) => self.delay.draw_correlated(sent, z, copy, rng),
         };
-        self.counters.clamped += u64::from(drawn.clamped);
+        if drawn.clamped {
+            self.counters.clamped += 1;
+        }
         let own = sent + drawn.delay;
         let departure = match self.delay.order() {
             Order::Keep => own.max(self.latest),
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
-        let place = self.place_on_wire();
         if alone {
-            return self.line.push_alone(departure, frame, place);
+            return self.line.push_alone(departure, frame);
         }
-        self.line.push(departure, frame, place, around.coalesce, around.pool);
-    }
-
-    /// The place of the next frame among all that went onto the line, from 0. A queue may serve frames in another order
-    /// than that of their numbers; only a frame that another overtakes behind the queue is reordered.
-    #[inline]
-    fn place_on_wire(&self) -> u64 {
-        self.counters.delivered.frames + self.line.frames()
+        self.line.push(departure, frame, around.coalesce, around.pool);
     }
 
     /// The next event: the wire becomes free, or a run leaves. It may come early, when nothing is due yet, but never late.

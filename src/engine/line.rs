@@ -36,7 +36,10 @@ pub(crate) struct Line {
     back_first: Instant,
     /// Whether the frame that came last stands at the back of `ordered`: only that one can grow.
     last_is_back: bool,
-    frames: u64,
+    /// Wire frames that were sent on their way so far: the place of the next.
+    sent: u64,
+    /// Wire frames that have left.
+    left: u64,
 }
 
 /// Frames that leave before one that was sent earlier.
@@ -54,45 +57,45 @@ struct Overtaker(Departing);
 impl Line {
     /// Wire frames on their way.
     pub(crate) fn frames(&self) -> u64 {
-        self.frames
+        self.sent - self.left
     }
 
     /// Sends a frame on its way. Consecutive frames of one train join as long as their departures do not go back and
     /// span at most `coalesce`.
     #[inline]
-    pub(crate) fn push(&mut self, at: Instant, frame: Frame, place: u64, coalesce: Duration, pool: &mut FramePool) {
+    pub(crate) fn push(&mut self, at: Instant, frame: Frame, coalesce: Duration, pool: &mut FramePool) {
         match self.ordered.back_mut() {
-            Some(back) if back.at > at => return self.overtake(Departing { at, frame, place }),
+            Some(back) if back.at > at => return self.overtake(Departing { at, frame, place: self.sent }),
             Some(back)
                 if self.last_is_back && at - self.back_first <= coalesce && back.frame.is_followed_by(&frame) =>
             {
                 back.at = at;
-                self.frames += frame.count();
+                self.sent += frame.count();
                 return pool.append(&mut back.frame, frame);
             }
             _ => {}
         }
-        self.frames += frame.count();
+        self.sent += frame.count();
         self.last_is_back = true;
         self.back_first = at;
-        self.ordered.push_back(Departing { at, frame, place });
+        self.ordered.push_back(Departing { at, frame, place: self.sent });
     }
 
     /// Sends a frame on its way that joins no run, and that none joins.
-    pub(crate) fn push_alone(&mut self, at: Instant, frame: Frame, place: u64) {
+    pub(crate) fn push_alone(&mut self, at: Instant, frame: Frame) {
         if self.ordered.back().is_some_and(|back| back.at > at) {
-            return self.overtake(Departing { at, frame, place });
+            return self.overtake(Departing { at, frame, place: self.sent });
         }
-        self.frames += frame.count();
+        self.sent += frame.count();
         self.last_is_back = false;
-        self.ordered.push_back(Departing { at, frame, place });
+        self.ordered.push_back(Departing { at, frame, place: self.sent });
     }
 
     fn overtake(&mut self, departing: Departing) {
         self.last_is_back = false;
         // up to now all left in order: those before the frames that are still on their way
-        let next_place = departing.place - self.frames;
-        self.frames += departing.frame.count();
+        let next_place = self.left;
+        self.sent += departing.frame.count();
         let overtaking =
             self.overtaking.get_or_insert_with(|| Box::new(Overtaking { heap: BinaryHeap::new(), next_place }));
         overtaking.heap.push(Overtaker(departing));
@@ -129,7 +132,7 @@ impl Line {
             (None, Some(_)) => self.overtaking.as_mut()?.heap.pop()?.0,
             _ => self.ordered.pop_front()?,
         };
-        self.frames -= frame.count();
+        self.left += frame.count();
         let overtaken = self.overtaking.as_mut().is_some_and(|overtaking| {
             let end = place + frame.count();
             let overtaken = end <= overtaking.next_place;
@@ -178,7 +181,7 @@ mod tests {
             let mut line = Line::default();
             for (n, at) in departures.iter().enumerate() {
                 let frame = pool.store(&[n as u8; 20]).unwrap();
-                line.push(Instant::from_nanos(*at), frame, n as u64, Duration::ZERO, &mut pool);
+                line.push(Instant::from_nanos(*at), frame, Duration::ZERO, &mut pool);
             }
             prop_assert_eq!(line.frames(), departures.len() as u64);
             let mut expected: Vec<_> = departures.iter().copied().enumerate().map(|(n, at)| (at, n as u8)).collect();
