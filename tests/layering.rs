@@ -155,6 +155,29 @@ fn arrows_run_downwards_and_the_engine_knows_no_world() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// What no module declares is not compiled, and nothing else would say so.
+#[test]
+fn every_file_is_part_of_the_program() {
+    let mut files = Vec::new();
+    rust_files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut files);
+    let all: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let declared = |path: &Path| {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let name = match stem {
+            "lib" | "main" => return true,
+            "mod" => path.parent().unwrap().file_name().unwrap().to_str().unwrap(),
+            stem => stem,
+        };
+        let parent = if stem == "mod" { path.parent().unwrap() } else { path }.parent().unwrap();
+        let declarers = [parent.join("mod.rs"), parent.join("lib.rs"), parent.with_extension("rs")];
+        let declares = |text: String| text.contains(&format!("mod {name};"));
+        declarers.iter().filter_map(|file| fs::read_to_string(file).ok()).any(declares)
+            || all.contains(&format!("#[path = \"{name}.rs\"]"))
+    };
+    let lost: Vec<_> = files.iter().filter(|path| !declared(path)).collect();
+    assert!(lost.is_empty(), "no module declares {lost:?}");
+}
+
 #[test]
 fn what_it_is_there_to_find_it_finds() {
     let clock = "fn draw() { let now = std::time::Instant::now(); }";
