@@ -20,7 +20,6 @@ use crate::model::{Delay, Only, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
 use crate::rng::{StreamKey, Way};
 use crate::units::{Duration, Instant};
-use rand_xoshiro::rand_core::Rng;
 
 /// Ethernet header; MTU counts what is behind it.
 const ETHERNET_HEADER: u64 = 14;
@@ -263,16 +262,9 @@ impl Direction {
 
     #[inline]
     fn is_lost(&mut self, frame: &Frame, at: Instant, pool: &FramePool) -> bool {
-        match &self.loss {
-            Losses::None => false,
-            // what most lossy directions have, without a look at anything else
-            Losses::Random(rate) => rate.happens(self.loss_key.frame(frame.number, 0).next_u64()),
-            Losses::Rules(_) => {
-                let decided = self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
-                let frame = OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
-                self.loss.is_lost(frame, self.loss_key, decided)
-            }
-        }
+        let on_wire = || OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
+        let decided = || self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
+        self.loss.is_lost(frame.number, self.loss_key, on_wire, decided)
     }
 
     /// A wire frame that was not lost: it may be corrupted, duplicated, picked to run ahead, and goes on its way.

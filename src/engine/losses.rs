@@ -120,13 +120,20 @@ impl Losses {
         }
     }
 
-    /// Whether a frame is lost. `key` is the stream of a direction's only rule.
+    /// Whether the frame of this number is lost. `key` is the stream of a direction's only rule. What only rules need to
+    /// know is looked up for them alone: each look is a place in memory.
     #[inline]
-    pub(crate) fn is_lost(&mut self, frame: OnWire, key: StreamKey, decided: Decided<'_>) -> bool {
+    pub(crate) fn is_lost<'a>(
+        &mut self,
+        number: u64,
+        key: StreamKey,
+        on_wire: impl FnOnce() -> OnWire,
+        decided: impl FnOnce() -> Decided<'a>,
+    ) -> bool {
         match self {
             Losses::None | Losses::Random(Probability::NEVER) => false,
-            Losses::Random(rate) => rate.happens(key.frame(frame.number, 0).next_u64()),
-            Losses::Rules(rules) => any_loses(&mut rules.0, frame, decided),
+            Losses::Random(rate) => rate.happens(key.frame(number, 0).next_u64()),
+            Losses::Rules(rules) => any_loses(&mut rules.0, on_wire(), decided()),
         }
     }
 }
@@ -177,7 +184,8 @@ mod tests {
                     book.admit(*number, entry, need.columns(&mut own));
                 }
                 let on_wire = OnWire { number: *number, bits: 12_000, at: Instant::ZERO };
-                losses.is_lost(on_wire, STREAMS.key("loss"), Decided { book: book.as_ref(), need })
+                let decided = || Decided { book: book.as_ref(), need };
+                losses.is_lost(*number, STREAMS.key("loss"), || on_wire, decided)
             })
             .collect()
     }

@@ -1,13 +1,11 @@
-//! A share of frames, as several impairments have it: drawn for each frame by itself.
+//! A share of frames, as several impairments have it.
 
-use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::rng::FrameRng;
 use crate::units::Probability;
 
-/// The probability with which a frame is picked, independently of all others; `none` for never.
+/// The probability with which a frame is picked; `none` for never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chance(pub Probability);
 
@@ -15,11 +13,6 @@ impl Chance {
     /// Whether no frame is ever picked.
     pub fn is_never(self) -> bool {
         self.0 == Probability::NEVER
-    }
-
-    /// Whether the frame whose generator this is is picked. A chance of nothing does not call `rng`.
-    pub fn picks(self, rng: impl FnOnce() -> FrameRng) -> bool {
-        !self.is_never() && self.0.happens(rng().next_u64())
     }
 }
 

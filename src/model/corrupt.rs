@@ -77,8 +77,7 @@ impl From<Long> for CorruptSpec {
 
 impl Short for CorruptSpec {
     type Long = Long;
-    const EXPECTED: &'static str =
-        "a probability of corruption, as in `0.1%`, or a map with `probability`, `correlation` and `bits`, or `none`";
+    const EXPECTED: &'static str = "a probability of corruption, as in `0.1%`, or a map with `probability`, `correlation`, `bits` and `only`, or `none`";
     fn from_text(text: &str) -> Result<CorruptSpec, String> {
         chance::from_text(text).map(|probability| CorruptSpec::independent(probability, 1))
     }

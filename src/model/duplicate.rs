@@ -62,7 +62,7 @@ impl Serialize for DuplicateSpec {
 impl Short for DuplicateSpec {
     type Long = Long;
     const EXPECTED: &'static str =
-        "a probability of duplication, as in `1%`, or a map with `probability` and `correlation`, or `none`";
+        "a probability of duplication, as in `1%`, or a map with `probability`, `correlation` and `only`, or `none`";
     fn from_text(text: &str) -> Result<DuplicateSpec, String> {
         chance::from_text(text).map(DuplicateSpec::independent)
     }

@@ -69,8 +69,7 @@ impl From<Long> for ReorderSpec {
 
 impl Short for ReorderSpec {
     type Long = Long;
-    const EXPECTED: &'static str =
-        "a probability of running ahead, as in `25%`, or a map with `probability`, `correlation` and `gap`, or `none`";
+    const EXPECTED: &'static str = "a probability of running ahead, as in `25%`, or a map with `probability`, `correlation`, `gap` and `only`, or `none`";
     fn from_text(text: &str) -> Result<ReorderSpec, String> {
         chance::from_text(text).map(|probability| ReorderSpec::independent(probability, 1))
     }
