@@ -99,3 +99,15 @@ pub(crate) fn lag1(hits: &[bool]) -> f64 {
     let product: f64 = hits.windows(2).map(|w| (value(w[0]) - mean) * (value(w[1]) - mean)).sum();
     product / (n * mean * (1.0 - mean))
 }
+
+/// √n · sup |F_n − F|: 1.95 is the critical value at α = 0.001.
+pub(crate) fn kolmogorov_smirnov(samples: &[f64], cdf: impl Fn(f64) -> f64) -> f64 {
+    let mut samples = samples.to_vec();
+    samples.sort_by(f64::total_cmp);
+    let n = samples.len() as f64;
+    let gaps = samples.iter().enumerate().map(|(i, x)| {
+        let f = cdf(*x);
+        (f - i as f64 / n).abs().max(((i + 1) as f64 / n - f).abs())
+    });
+    gaps.fold(0.0, f64::max) * n.sqrt()
+}

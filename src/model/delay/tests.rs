@@ -6,6 +6,7 @@
 use super::*;
 use crate::model::data::{FileOf, NamedFile, Table};
 use crate::model::form::from_json;
+use crate::model::statistics::kolmogorov_smirnov;
 use crate::rng::{StreamKey, Way};
 use serde_json::{Value, json};
 
@@ -31,18 +32,6 @@ fn drawn_in_a_chain(delay: &mut Delay, n: u64) -> Vec<Drawn> {
 
 fn ms(drawn: &[Drawn]) -> Vec<f64> {
     drawn.iter().map(|drawn| drawn.delay.as_millis_f64()).collect()
-}
-
-/// √n · sup |F_n − F|.
-fn kolmogorov_smirnov(samples: &[f64], cdf: impl Fn(f64) -> f64) -> f64 {
-    let mut samples = samples.to_vec();
-    samples.sort_by(f64::total_cmp);
-    let n = samples.len() as f64;
-    let gaps = samples.iter().enumerate().map(|(i, x)| {
-        let f = cdf(*x);
-        (f - i as f64 / n).abs().max(((i + 1) as f64 / n - f).abs())
-    });
-    gaps.fold(0.0, f64::max) * n.sqrt()
 }
 
 fn moments(samples: &[f64]) -> (f64, f64) {

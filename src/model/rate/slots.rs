@@ -4,12 +4,12 @@
 //! Source: tc-netem(8), `get_slot_next` and `netem_dequeue` in the kernel's sch_netem.c (where the byte that a frame has
 //! beyond the limit still passes, and a slot that opened before the head of the queue was ready is gone).
 
-use rand_distr::{Distribution as _, StandardNormal};
 use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::constant::{Work, resume, work};
+use crate::model::{Delay, DelaySpec, Distribution};
 use crate::rng::StreamKey;
 use crate::units::{ByteSize, Duration, Instant, Rate};
 
@@ -279,21 +279,20 @@ impl Slots {
         let distance = match self.spec.distance {
             Distance::Between(min, max) => {
                 let width = u128::from(max.as_nanos() - min.as_nanos()) + 1;
-                u128::from(min.as_nanos()) + scale(rng.next_u64(), width)
+                let ns = u128::from(min.as_nanos()) + scale(rng.next_u64(), width);
+                Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
             }
-            Distance::Around { mean, jitter, .. } if jitter == Duration::ZERO => u128::from(mean.as_nanos()),
-            Distance::Around { mean, jitter, distribution: SlotDistribution::Uniform } => {
-                let jitter = u128::from(jitter.as_nanos());
-                let width = 2 * jitter + 1;
-                (u128::from(mean.as_nanos()) + scale(rng.next_u64(), width)).saturating_sub(jitter)
-            }
-            Distance::Around { mean, jitter, distribution: SlotDistribution::Normal } => {
-                let z: f64 = StandardNormal.sample(&mut rng);
-                let stray = (z * jitter.as_nanos() as f64).round() as i128;
-                (i128::from(mean.as_nanos()) + stray).max(0) as u128
+            Distance::Around { mean, jitter, distribution } => {
+                let distribution = match distribution {
+                    SlotDistribution::Uniform => Distribution::Uniform,
+                    SlotDistribution::Normal => Distribution::Normal,
+                };
+                // strays as a delay does, and clamps as one
+                let strays = Delay::new(DelaySpec { mean, jitter, distribution, ..DelaySpec::default() });
+                strays.draw(from, || rng).delay
             }
         };
-        self.slot.opens = from + Duration::from_nanos(u64::try_from(distance).unwrap_or(u64::MAX));
+        self.slot.opens = from + distance;
         self.slot.number += 1;
         self.fill();
     }
@@ -315,6 +314,7 @@ fn scale(draw: u64, width: u128) -> u128 {
 mod tests {
     use super::*;
     use crate::model::form::from_json;
+    use crate::model::statistics::kolmogorov_smirnov;
     use crate::rng::Way;
     use serde_json::json;
 
@@ -387,21 +387,13 @@ mod tests {
         all.map(|(_, distance)| (distance as f64 - low) / (high - low)).collect()
     }
 
-    /// √n · sup |F_n − F|: 1.95 is the critical value at α = 0.001.
-    fn kolmogorov_smirnov(mut samples: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
-        samples.sort_by(f64::total_cmp);
-        let n = samples.len() as f64;
-        let gap = |(i, x): (usize, &f64)| (cdf(*x) - i as f64 / n).abs().max((cdf(*x) - (i + 1) as f64 / n).abs());
-        samples.iter().enumerate().map(gap).fold(0.0, f64::max) * n.sqrt()
-    }
-
     #[test]
     fn distances_are_uniform_between_their_bounds() {
         // bounds that are off by 5 % of the width move the distribution by 0.05 somewhere: √40,000 · 0.05 = 10
         let form = json!({ "min": "800us", "max": "1200us", "packets": 1 });
-        assert!(kolmogorov_smirnov(distances(form, 800e3, 1200e3), |x| x.clamp(0.0, 1.0)) < 1.95);
+        assert!(kolmogorov_smirnov(&distances(form, 800e3, 1200e3), |x| x.clamp(0.0, 1.0)) < 1.95);
         let form = json!({ "mean": "1ms", "jitter": "200us", "packets": 1 });
-        assert!(kolmogorov_smirnov(distances(form, 800e3, 1200e3), |x| x.clamp(0.0, 1.0)) < 1.95);
+        assert!(kolmogorov_smirnov(&distances(form, 800e3, 1200e3), |x| x.clamp(0.0, 1.0)) < 1.95);
         // both bounds are met, and nothing beyond them
         let all = distances(json!({ "min": "999ns", "max": "1001ns", "packets": 1 }), 999.0, 1000.0);
         let count = |x: f64| all.iter().filter(|d| **d == x).count() as f64;
