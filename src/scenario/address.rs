@@ -118,12 +118,14 @@ pub(super) fn assign(
         }
     }
     let mut result: Vec<Vec<IpNet>> = vec![Vec::new(); interfaces.len()];
+    let mut segments: Vec<Vec<usize>> = vec![Vec::new(); interfaces.iter().map(|i| i.segment + 1).max().unwrap_or(0)];
+    for (at, interface) in interfaces.iter().enumerate() {
+        segments[interface.segment].push(at);
+    }
     for (family, pool) in [(Family::V4, &pools.ipv4), (Family::V6, &pools.ipv6)] {
         let mut supply = supply(family, pool, interfaces, diagnostics);
-        let segments = interfaces.iter().map(|i| i.segment + 1).max().unwrap_or(0);
-        for segment in 0..segments {
-            let members: Vec<usize> = (0..interfaces.len()).filter(|i| interfaces[*i].segment == segment).collect();
-            give(family, &members, interfaces, &taken, supply.as_mut(), &mut result, diagnostics);
+        for members in &segments {
+            give(family, members, interfaces, &taken, supply.as_mut(), &mut result, diagnostics);
         }
     }
     result

@@ -1,6 +1,7 @@
 //! The hosts' side of the plan: interfaces, addresses, neighbours, routes and rules.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -96,14 +97,15 @@ pub(super) fn plan(
             interfaces,
             routes,
             rules,
-            hosts_file: String::new(),
+            hosts_file: "".into(),
         });
     }
     let segments: Vec<Vec<usize>> =
         hosts.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
     fill_neighbours(hosts, &mut plans, &segments);
-    for own in 0..plans.len() {
-        plans[own].hosts_file = hosts_file::text(own, &plans, &segments);
+    let texts = hosts_file::texts(&plans, &segments);
+    for (plan, text) in plans.iter_mut().zip(texts) {
+        plan.hosts_file = text;
     }
     NetworkPlan { hosts: plans }
 }
@@ -241,8 +243,8 @@ fn routes(
 
 fn fill_neighbours(hosts: &[Host<'_>], plans: &mut [HostPlan], segments: &[Vec<usize>]) {
     // What is known of each interface: its addresses, and the link-local one that the kernel makes of its MAC.
-    type Known = (usize, usize, Vec<IpAddr>, [u8; 6]);
-    let mut known: Vec<Known> = Vec::new();
+    type Known = (usize, Vec<IpAddr>, [u8; 6]);
+    let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
     for (host, plan) in plans.iter().enumerate() {
         let made = plan.place == Place::Namespace;
         for (interface, segment) in plan.interfaces.iter().zip(&segments[host]) {
@@ -255,7 +257,7 @@ fn fill_neighbours(hosts: &[Host<'_>], plans: &mut [HostPlan], segments: &[Vec<u
             if made && addresses.iter().any(IpAddr::is_ipv6) && !addresses.contains(&own) {
                 addresses.push(own);
             }
-            known.push((host, *segment, addresses, interface.mac));
+            known.entry(*segment).or_default().push((host, addresses, interface.mac));
         }
     }
     for (own, plan) in plans.iter_mut().enumerate() {
@@ -265,9 +267,9 @@ fn fill_neighbours(hosts: &[Host<'_>], plans: &mut [HostPlan], segments: &[Vec<u
         }
         for (interface, segment) in plan.interfaces.iter_mut().zip(&segments[own]) {
             let families: Vec<Family> = interface.addresses.iter().map(|net| Family::of(net.addr())).collect();
-            let others = known.iter().filter(|(host, there, ..)| *host != own && there == segment);
+            let others = known.get(segment).into_iter().flatten().filter(|(host, ..)| *host != own);
             interface.neighbours = others
-                .flat_map(|(_, _, addresses, mac)| addresses.iter().map(|address| (*address, *mac)))
+                .flat_map(|(_, addresses, mac)| addresses.iter().map(|address| (*address, *mac)))
                 .filter(|(address, _)| families.contains(&Family::of(*address)))
                 .collect();
         }

@@ -23,9 +23,7 @@ pub(super) fn expand(entries: Vec<Entry>, to: &mut Expansion<'_>) -> Vec<Entry> 
 /// The texts of a link's two ends; none if that is not what stands there.
 pub(super) fn ends(link: &Node) -> Vec<String> {
     match link.get("ends").map(|ends| &ends.value) {
-        Some(Value::Seq(ends)) if ends.len() == 2 => {
-            ends.iter().filter_map(Node::as_text).map(str::to_owned).collect()
-        }
+        Some(Value::Seq(ends)) if ends.len() == 2 => ends.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }

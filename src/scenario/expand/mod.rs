@@ -20,11 +20,11 @@ use crate::scenario::tree::{Entry, Node, Origin, Value};
 pub(super) use fold::fold;
 pub(super) use import::ImportsSpec;
 use names::Names;
-pub(super) use pattern::{
-    DumbbellSpec, FatTreeSpec, FullSpec, MeshSpec, PATTERNS, RingSpec, StarSpec, TreeSpec,
-};
-pub use table::{Group, GroupKind, Groups};
+#[cfg(test)]
+pub(super) use pattern::PATTERNS;
+pub(super) use pattern::{DumbbellSpec, FatTreeSpec, FullSpec, MeshSpec, RingSpec, StarSpec, TreeSpec};
 pub(super) use table::Members;
+pub use table::{Group, GroupKind, Groups};
 
 /// The most nodes, links, services or workloads that a scenario may have: what a machine holds, with room to spare.
 pub(super) const MOST: usize = 100_000;

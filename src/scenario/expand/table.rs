@@ -131,7 +131,10 @@ mod tests {
         groups.add("all", GroupKind::Links, [names("a", 2), names("b", 1)].concat());
         groups.add("a", GroupKind::Links, names("a", 2));
         let members = groups.of_members();
-        assert_eq!(members.generalize("`a-2.eth0` beside b-1, not a-3 or xa-1"), "`a.eth0` beside all, not a-3 or xa-1");
+        assert_eq!(
+            members.generalize("`a-2.eth0` beside b-1, not a-3 or xa-1"),
+            "`a.eth0` beside all, not a-3 or xa-1"
+        );
         assert_eq!(members.generalize(""), "");
         assert_eq!(members.generalize("→ a-1"), "→ a");
     }

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Entry, Expansion, GroupKind, MOST, spoiled, split};
+use super::{Entry, Expansion, GroupKind, MOST, split, spoiled};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::scenario::files::{Files, beside};
 use crate::scenario::link::{FIELDS, Fields};
@@ -123,12 +123,7 @@ impl Imported {
 }
 
 /// Reads the graphs that a scenario imports.
-pub(super) fn import(
-    section: &Entry,
-    files: &dyn Files,
-    sources: &mut Sources,
-    to: &mut Expansion<'_>,
-) -> Imported {
+pub(super) fn import(section: &Entry, files: &dyn Files, sources: &mut Sources, to: &mut Expansion<'_>) -> Imported {
     let mut imported = Imported::default();
     let list = match &section.value.value {
         Value::Seq(list) => list.clone(),
@@ -276,8 +271,7 @@ impl One<'_, '_> {
         };
         match graph {
             Ok(graph) if graph.nodes.len() > MOST || graph.edges.len() > MOST => {
-                let message =
-                    format!("this graph has {} nodes and {} edges", graph.nodes.len(), graph.edges.len());
+                let message = format!("this graph has {} nodes and {} edges", graph.nodes.len(), graph.edges.len());
                 self.told(wrong(spec.graph.span, message, format!("a scenario has at most {MOST} of each")))
             }
             Ok(graph) => Some(graph),

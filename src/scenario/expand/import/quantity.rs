@@ -223,7 +223,11 @@ pub(super) fn rate(attribute: &Attribute, units: UnitsSpec) -> Result<Rate, Wron
     let bits = (number * factor).round();
     let rate = if bits < u64::MAX as f64 { Rate::from_bps(bits as u64) } else { None };
     rate.ok_or_else(|| {
-        wrong(attribute.span, format!("no wire has a rate of `{}`", attribute.text), "at least 1 bit/s, at most 18 Ebit/s")
+        wrong(
+            attribute.span,
+            format!("no wire has a rate of `{}`", attribute.text),
+            "at least 1 bit/s, at most 18 Ebit/s",
+        )
     })
 }
 
@@ -287,10 +291,7 @@ mod tests {
 
     #[test]
     fn shadows_attributes() {
-        assert_eq!(
-            fine(&[("latency", "10 ms"), ("jitter", "0 ms"), ("packet_loss", "0.0")]),
-            "delay {mean 10ms}"
-        );
+        assert_eq!(fine(&[("latency", "10 ms"), ("jitter", "0 ms"), ("packet_loss", "0.0")]), "delay {mean 10ms}");
         assert_eq!(
             fine(&[("latency", "1.5 seconds"), ("jitter", "2ms"), ("packet_loss", "0.003")]),
             "delay {mean 1.5s, jitter 2ms}, loss 0.3%"
@@ -311,7 +312,10 @@ mod tests {
         ] {
             assert_eq!(fine(&[("capacity", text)]), format!("rate {rate}"), "{text}");
         }
-        assert_eq!(fine(&[("LinkSpeedRaw", "10000000000.0"), ("LinkSpeed", "10"), ("LinkSpeedUnits", "G")]), "rate 10Gbit");
+        assert_eq!(
+            fine(&[("LinkSpeedRaw", "10000000000.0"), ("LinkSpeed", "10"), ("LinkSpeedUnits", "G")]),
+            "rate 10Gbit"
+        );
         assert_eq!(fine(&[("LinkSpeed", "155"), ("LinkSpeedUnits", "M")]), "rate 155Mbit");
         assert_eq!(fine(&[("LinkSpeed", "155-622"), ("LinkSpeedUnits", "M"), ("LinkLabel", "x")]), "");
     }
@@ -325,11 +329,7 @@ mod tests {
             wrongs[0],
             "`delay` is a number without a unit: 12.5 (say in the scenario what is meant: `units: { delay: ms }`)"
         );
-        let units = UnitsSpec {
-            delay: Some(DelayUnit::Ms),
-            rate: Some(RateUnit::Mbit),
-            loss: Some(LossUnit::Percent),
-        };
+        let units = UnitsSpec { delay: Some(DelayUnit::Ms), rate: Some(RateUnit::Mbit), loss: Some(LossUnit::Percent) };
         assert_eq!(said(&bare, units), ("delay {mean 12.5ms}, loss 2%, rate 10Mbit".into(), vec![]));
     }
 

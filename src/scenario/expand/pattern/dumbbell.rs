@@ -83,8 +83,9 @@ pub(super) fn draw(drawing: &mut Drawing<'_, '_>) -> Option<()> {
             Side::Of(of) => who(drawing, None, Some(&Spanned { value: of.clone(), span }), 1),
         }?);
     }
-    let (made, all): (u64, u64) =
-        sides.iter().fold((2, 1), |(made, all), side| (made.saturating_add(side.made()), all.saturating_add(side.len())));
+    let (made, all): (u64, u64) = sides
+        .iter()
+        .fold((2, 1), |(made, all), side| (made.saturating_add(side.made()), all.saturating_add(side.len())));
     drawing.room(u128::from(made), u128::from(all))?;
     let kind = drawing.kind("router")?;
     let middle = [1, 2].map(|k| drawing.node("node", &format!("node-{k}"), &kind));

@@ -37,9 +37,12 @@ pub(super) fn expand(entries: Vec<Entry>, nodes: &mut Vec<Entry>, to: &mut Expan
         };
         if let [first, second, ..] = said[..] {
             to.told.push(
-                Diagnostic::error(second.key_span, format!("`{}` has both `{}` and `{}`", entry.key, first.key, second.key))
-                    .related(first.key_span, "the other")
-                    .help("make two entries of it"),
+                Diagnostic::error(
+                    second.key_span,
+                    format!("`{}` has both `{}` and `{}`", entry.key, first.key, second.key),
+                )
+                .related(first.key_span, "the other")
+                .help("make two entries of it"),
             );
             all.push(spoiled(entry));
             continue;
