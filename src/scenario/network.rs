@@ -1,6 +1,7 @@
 //! The hosts' side of a plan: what longwire sets up in the kernel. Plain data, computed from the scenario alone.
 
 use core::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct HostPlan {
     /// interface's address leaves by that interface.
     pub rules: Vec<(IpAddr, u32)>,
     /// The whole text of this host's /etc/hosts.
-    pub hosts_file: String,
+    pub hosts_file: Arc<str>,
 }
 
 /// Where a host is.

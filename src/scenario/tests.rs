@@ -339,7 +339,7 @@ fn neighbours_are_all_others_of_the_segment_whose_mac_is_known() {
 #[test]
 fn every_host_finds_every_name_the_near_address_first() {
     let resolved = good(GOOD);
-    insta::assert_snapshot!(resolved.network.hosts[0].hosts_file, @r"
+    insta::assert_snapshot!(&*resolved.network.hosts[0].hosts_file, @r"
     127.0.0.1     localhost
     ::1           localhost ip6-localhost ip6-loopback
     10.0.0.1      alice alice.wlan0

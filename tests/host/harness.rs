@@ -140,7 +140,7 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
         }],
         routes: vec![],
         rules: vec![],
-        hosts_file: hosts_file.clone(),
+        hosts_file: hosts_file.as_str().into(),
     });
     NetworkPlan { hosts: hosts.collect() }
 }
