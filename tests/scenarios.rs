@@ -227,7 +227,8 @@ fn alternatives(block: &str) -> Vec<String> {
 /// Whatever may be written in a file is in the reference.
 #[test]
 fn the_reference_names_every_key() {
-    let read = |name: &str| fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let read =
+        |name: &str| fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let reference = read("docs/scenario.md") + &read("docs/topology.md");
     let mut keys = Vec::new();
     collect_keys(&longwire::scenario::schema(), &mut keys);

@@ -16,6 +16,7 @@ mod load;
 mod mac;
 mod merge;
 mod names;
+mod neighbours;
 pub mod network;
 mod node;
 mod params;
@@ -23,6 +24,10 @@ mod parse;
 mod presets;
 mod reach;
 mod read;
+mod realm;
+mod router;
+#[cfg(test)]
+mod router_tests;
 mod schema;
 pub mod set;
 mod spanned;

@@ -79,7 +79,8 @@ fn self_loops_are_left_out_with_a_word() {
 #[test]
 fn mistakes_in_graphs_have_places() {
     let told = |scenario: &str, graph: &str| {
-        let told = imported(&format!("{scenario}\n"), graph).unwrap_err();
+        let mut told = imported(&format!("{scenario}\n"), graph).unwrap_err();
+        told.retain(|told| !told.contains("without a link"));
         assert_eq!(told.len(), 1, "{scenario}: {told:#?}");
         told[0].clone()
     };
