@@ -54,13 +54,13 @@ pub(super) fn build(
     let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
     let mut own_ports: Vec<(usize, usize)> = Vec::new();
     let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
-    let mut routers: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
     let mut attached_to: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
     for (link, (_, ends)) in drafts.iter().enumerate() {
         for (end, at) in ends.iter().enumerate() {
             attached_to[at.node].push((link, end));
         }
     }
+    let mut routers: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
     for (at, (name, node)) in nodes.iter().enumerate() {
         let attached = std::mem::take(&mut attached_to[at]);
         match &node.spec {

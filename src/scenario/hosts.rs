@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::Address;
-use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
+use super::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place, RoutePlan};
 use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use super::router::{self, RouterSpec, checked_route};
 use super::spanned::Spanned;
@@ -128,7 +128,7 @@ pub(super) fn plan(
             interfaces,
             routes,
             rules,
-            hosts_file: "".into(),
+            hosts_file: HostsFile::default(),
         });
     }
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers);

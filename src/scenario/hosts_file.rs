@@ -1,4 +1,4 @@
-//! A host's /etc/hosts: every name of the scenario, the address that is best reached from this host first.
+//! Hosts' /etc/hosts: every name of the scenario, the address that is best reached from the reader first.
 
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,76 +6,89 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::hosts::Attached;
-use super::network::HostPlan;
+use super::network::{HostPlan, HostsFile};
 use super::realm::Realms;
 use crate::node::RouterPlan;
 
-/// Routers with what they are attached to.
-type Routers<'a> = [(&'a Attached<'a>, &'a RouterPlan)];
+/// A name with its addresses: of each the interface and the segment.
+struct Named<'a> {
+    name: &'a str,
+    addresses: Vec<(IpAddr, &'a str, usize)>,
+}
 
-/// The texts for all hosts, in order. `segments[host][interface]` says who shares a segment.
+/// The files of all hosts, in order. `segments[host][interface]` says who shares a segment.
 ///
-/// A resolver takes the first line that has the name and the family (nsswitch's `files`), so the order within a name is
-/// what matters: addresses on a segment shared with the reader come before the others, IPv4 before IPv6. IPv4 addresses
-/// that mean nothing to the reader, or another machine, since a router translates them on the way, are left out. Only names
-/// with several interfaces read differently from place to place, so most hosts of a realm share one text: a text for
-/// each would take memory by the square of their number.
+/// A resolver takes the first line that has the name and the family (nsswitch's `files`), so the order within a name is what
+/// matters: addresses on a segment shared with the reader come before the others, IPv4 before IPv6. IPv4 addresses that
+/// mean nothing to the reader, or another machine, since a router translates them on the way, are left out.
+///
+/// Only what has several interfaces reads differently from place to place. That part is each host's own; the rest is
+/// shared, since a whole text for each host would take memory by the square of their number.
 pub(super) fn texts(
     hosts: &[HostPlan],
     segments: &[Vec<usize>],
-    routers: &Routers<'_>,
+    routers: &[(&Attached<'_>, &RouterPlan)],
     realms: &Realms,
-) -> Vec<Arc<str>> {
-    let of_routers = routers.iter().map(|(router, _)| router.segments());
-    let several = segments.iter().cloned().chain(of_routers).filter(|segments| segments.len() > 1);
-    let matter: BTreeSet<usize> = several.flatten().collect();
-    let mut made: BTreeMap<(BTreeSet<usize>, BTreeSet<usize>), Arc<str>> = BTreeMap::new();
-    let of = |own: &Vec<usize>| {
-        let near = own.iter().copied().filter(|segment| matter.contains(segment)).collect();
-        let from: BTreeSet<usize> = own.iter().map(|segment| realms.realms[*segment]).collect();
-        let text = |_: &_| text(&near, own, hosts, segments, routers, realms).into();
-        made.entry((near.clone(), from)).or_insert_with_key(text).clone()
-    };
-    segments.iter().map(of).collect()
-}
-
-/// The text for a host on the segments `own`, of which those `near` matter.
-fn text(
-    near: &BTreeSet<usize>,
-    own: &[usize],
-    hosts: &[HostPlan],
-    segments: &[Vec<usize>],
-    routers: &Routers<'_>,
-    realms: &Realms,
-) -> String {
-    let mut lines = vec![
-        ("127.0.0.1".to_owned(), "localhost".to_owned()),
-        ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
-    ];
-    let mut add = |name: &str, mut addresses: Vec<(IpAddr, &str, usize)>| {
-        // A link-local address means nothing without its interface.
-        addresses.retain(|(address, _, segment)| {
-            !super::address::is_link_local(*address) && (address.is_ipv6() || realms.reaches(own, *segment))
-        });
-        addresses.sort_by_key(|(address, _, segment)| (!near.contains(segment), address.is_ipv6()));
-        lines.extend(
-            addresses.iter().map(|(address, interface, _)| (address.to_string(), format!("{name} {name}.{interface}"))),
-        );
-    };
-    for (host, segments) in hosts.iter().zip(segments) {
+) -> Vec<HostsFile> {
+    let of_hosts = hosts.iter().zip(segments).map(|(host, segments)| {
         let interfaces = host.interfaces.iter().zip(segments);
-        let addresses = interfaces.flat_map(|(interface, segment)| {
-            interface.addresses.iter().map(move |net| (net.addr(), interface.name.as_str(), *segment))
+        let addresses = interfaces.flat_map(|(interface, at)| {
+            interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), *at))
         });
-        add(&host.name, addresses.collect());
-    }
-    for (router, plan) in routers {
+        Named { name: &host.name, addresses: addresses.collect() }
+    });
+    let of_routers = routers.iter().map(|(router, plan)| {
         let interfaces = plan.interfaces.iter().zip(&router.attachments);
         let addresses = interfaces.flat_map(|(interface, attachment)| {
-            interface.addresses.iter().map(move |net| (net.addr(), interface.name.as_str(), attachment.segment))
+            interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), attachment.segment))
         });
-        add(router.name, addresses.collect());
+        Named { name: router.name, addresses: addresses.collect() }
+    });
+    let mut all: Vec<Named<'_>> = of_hosts.chain(of_routers).collect();
+    for named in &mut all {
+        // A link-local address means nothing without its interface.
+        named.addresses.retain(|(address, ..)| !super::address::is_link_local(*address));
+        named.addresses.sort_by_key(|(address, ..)| address.is_ipv6());
     }
+    // Who is on a segment, and on another too.
+    let mut several: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (at, named) in all.iter().enumerate() {
+        let on: BTreeSet<usize> = named.addresses.iter().map(|(.., segment)| *segment).collect();
+        if on.len() > 1 {
+            for segment in on {
+                several.entry(segment).or_default().insert(at);
+            }
+        }
+    }
+    let mut shared: BTreeMap<BTreeSet<usize>, Arc<str>> = BTreeMap::new();
+    let file = |own: &Vec<usize>| {
+        let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
+        let near = near.into_iter().map(|at| &all[at]);
+        let mut lines = vec![
+            ("127.0.0.1".to_owned(), "localhost".to_owned()),
+            ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
+        ];
+        lines.extend(near.flat_map(|named| named.lines(|_, segment| own.contains(&segment))));
+        let reached: BTreeSet<usize> =
+            own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
+        let rest = shared.entry(reached).or_insert_with(|| {
+            let reaches = |address: IpAddr, segment: usize| address.is_ipv6() || realms.reaches(own, segment);
+            text(all.iter().flat_map(|named| named.lines(reaches)).collect()).into()
+        });
+        HostsFile { near: text(lines), all: Arc::clone(rest) }
+    };
+    segments.iter().map(file).collect()
+}
+
+impl Named<'_> {
+    fn lines(&self, wanted: impl Fn(IpAddr, usize) -> bool) -> Vec<(String, String)> {
+        let wanted = self.addresses.iter().filter(|(address, _, segment)| wanted(*address, *segment));
+        let name = self.name;
+        wanted.map(|(address, interface, _)| (address.to_string(), format!("{name} {name}.{interface}"))).collect()
+    }
+}
+
+fn text(lines: Vec<(String, String)>) -> String {
     let width = lines.iter().map(|(address, _)| address.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (address, names) in lines {
@@ -88,6 +101,7 @@ fn text(
 mod tests {
     use super::*;
     use crate::scenario::network::{InterfacePlan, Place};
+    use crate::scenario::realm::realms;
 
     fn host(name: &str, addresses: &[&str]) -> HostPlan {
         let interface = |(at, address): (usize, &&str)| InterfacePlan {
@@ -106,25 +120,27 @@ mod tests {
             interfaces: addresses.iter().enumerate().map(interface).collect(),
             routes: Vec::new(),
             rules: Vec::new(),
-            hosts_file: "".into(),
+            hosts_file: HostsFile::default(),
         }
     }
 
     #[test]
-    fn hosts_share_a_text_unless_they_are_near_another_interface() {
+    fn hosts_share_all_but_what_is_near() {
         let hosts = [
             host("a", &["10.0.0.1/24"]),
             host("b", &["10.0.1.1/24"]),
             host("c", &["10.0.2.1/24"]),
-            host("d", &["10.0.3.1/24"]),
             host("two", &["10.0.0.9/24", "10.0.1.9/24"]),
         ];
-        let realms = crate::scenario::realm::realms(4, &[]);
-        let texts = texts(&hosts, &[vec![0], vec![1], vec![2], vec![3], vec![0, 1]], &[], &realms);
-        assert!(Arc::ptr_eq(&texts[2], &texts[3]));
-        let two = |text: &str| text.lines().filter(|line| line.contains("two")).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(two(&texts[0])[0], "10.0.0.9  two two.eth0");
-        assert_eq!(two(&texts[1])[0], "10.0.1.9  two two.eth1");
-        assert!(texts.iter().all(|text| text.lines().count() == 8));
+        let files = texts(&hosts, &[vec![0], vec![1], vec![2], vec![0, 1]], &[], &realms(3, &[]));
+        assert!(files.iter().all(|file| Arc::ptr_eq(&file.all, &files[0].all) && file.all.lines().count() == 5));
+        let two = |at: usize| {
+            let text = files[at].text();
+            text.lines().filter(|line| line.contains("two")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(two(0), ["10.0.0.9  two two.eth0", "10.0.0.9 two two.eth0", "10.0.1.9 two two.eth1"]);
+        assert_eq!(two(1)[0], "10.0.1.9  two two.eth1");
+        assert_eq!(two(2), ["10.0.0.9 two two.eth0", "10.0.1.9 two two.eth1"]);
+        assert!(files[2].text().starts_with("127.0.0.1 localhost\n::1 "));
     }
 }

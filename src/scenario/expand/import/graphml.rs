@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(find(&graph.nodes[0].attributes, "label").unwrap().text, "New York");
         let [one, two] = &graph.edges[..] else { panic!("two edges") };
         let speed = find(&one.attributes, "linkspeedraw").unwrap();
-        assert_eq!((speed.text.as_str(), speed.span.line, speed.span.column), ("10000000000.0", 11, 23));
+        assert_eq!((speed.text.as_str(), speed.span.line, speed.span.column), ("10000000000.0", 11, 24));
         let latency = |edge: &Edge| find(&edge.attributes, "latency").map(|a| (a.text.clone(), a.span.line)).unwrap();
         assert_eq!([latency(one), latency(two)], [("5 ms".into(), 5), ("7 ms".into(), 14)]);
         assert_eq!([one.directed, two.directed], [false, true]);

@@ -303,10 +303,10 @@ mod tests {
     fn rates_of_many_spellings() {
         for (text, rate) in [
             ("1 Gbit", "1Gbit"),
-            ("2.5 Gbps", "2500Mbit"),
+            ("2.5 Gbps", "2.5Gbit"),
             ("100 Mb/s", "100Mbit"),
             ("8 Mbit/s", "8Mbit"),
-            ("1 Kibit", "1024bit"),
+            ("1 Kibit", "1.024kbit"),
             ("10 kilobit", "10kbit"),
             ("56 kbps", "56kbit"),
         ] {

@@ -102,10 +102,16 @@ impl<'d, 't> Drawing<'d, 't> {
         Some(merge::link(self.fields.clone(), over))
     }
 
-    /// A node `NAME-TIER…` of the group `NAME-GROUP`. Its end of a link.
+    /// A node `NAME-TAIL` of the group `NAME-GROUP`. Its end of a link.
     pub(super) fn node(&mut self, group: &str, tail: &str, kind: &Node) -> Member {
+        let member = self.lone_node(tail, kind);
+        self.join(group, GroupKind::Nodes, &member.text);
+        member
+    }
+
+    /// A node `NAME-TAIL` of no group.
+    pub(super) fn lone_node(&mut self, tail: &str, kind: &Node) -> Member {
         let name = format!("{}-{tail}", self.name);
-        self.join(group, GroupKind::Nodes, &name);
         self.nodes.push(Entry { key: name.clone(), key_span: self.span, value: kind.clone() });
         Member { text: name, span: self.span }
     }

@@ -38,7 +38,7 @@ pub(super) fn draw(drawing: &mut Drawing<'_, '_>) -> Option<()> {
         Some(center) => Member { text: center.value, span: center.span },
         None => {
             let kind = drawing.kind("switch")?;
-            drawing.node("center", "center", &kind)
+            drawing.lone_node("center", &kind)
         }
     };
     let leaves: Vec<Member> = match leaves {

@@ -62,7 +62,7 @@ fn a_directed_graph_has_two_edges_a_link() {
     assert_eq!(delays(1), [7, 7].map(Duration::from_millis));
     let told = imported("import: { graph: net/g.gml, nodes: host }\n", graph).unwrap_err();
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].starts_with("1:130: the edge from `1` to `2` has none back"), "{told:#?}");
+    assert!(told[0].starts_with("1:132: the edge from `1` to `2` has none back"), "{told:#?}");
 }
 
 #[test]
@@ -79,7 +79,8 @@ fn self_loops_are_left_out_with_a_word() {
 #[test]
 fn mistakes_in_graphs_have_places() {
     let told = |scenario: &str, graph: &str| {
-        let told = imported(&format!("{scenario}\n"), graph).unwrap_err();
+        let mut told = imported(&format!("{scenario}\n"), graph).unwrap_err();
+        told.retain(|told| !told.contains("without a link"));
         assert_eq!(told.len(), 1, "{scenario}: {told:#?}");
         told[0].clone()
     };
@@ -87,15 +88,12 @@ fn mistakes_in_graphs_have_places() {
     for (graph, words) in [
         (GML.replace("\"35 ms\"", "35"), "6:36: `latency` is a number without a unit: 35"),
         (GML.replace("0.001", "2"), "a `packet_loss` of 2 is more than everything"),
-        (GML.replace("target 3", "target 4"), "7:29: no node has the id `4`"),
+        (GML.replace("target 3", "target 4"), "7:26: no node has the id `4`"),
         (GML.replace("id 3", "id 2"), "5:3: a second node has the id `2`"),
-        (GML.replace("graph [", "graph ["), ""),
         ("graph [ ]".into(), "2:18: this graph has no nodes"),
         (GML.replace("\"20 Mbit\"", "\"20\""), "without a unit"),
     ] {
-        if !words.is_empty() {
-            assert!(told(import, &graph).contains(words), "{}", told(import, &graph));
-        }
+        assert!(told(import, &graph).contains(words), "{}", told(import, &graph));
     }
     let both = GML.replace("\"35 ms\"", "35").replace("\"40 ms\"", "40");
     assert_eq!(told(import, &both).matches("without a unit").count(), 1);
@@ -103,7 +101,7 @@ fn mistakes_in_graphs_have_places() {
         ("import: { graph: net/x.gml }", "2:18: cannot read net/x.gml"),
         ("import: { graph: net/g.txt }", "the ending of `net/g.txt` does not say"),
         ("import: { graph: net/g.gml, format: graphml }", "1:1: not XML"),
-        ("import: { grahp: net/g.gml }", "unknown field `grahp`"),
+        ("import: { graph: net/g.gml, grahp: x }", "unknown field `grahp`"),
         ("import: { graph: net/g.gml, nodes: hots }", "`hots` is not known here"),
         ("import: { graph: net/g.gml, nodes: host, links: { ends: [a, b] } }", "unknown field `ends`"),
         ("import: { graph: net/g.gml, nodes: host, name: a.b }", "`a.b` cannot be a name"),

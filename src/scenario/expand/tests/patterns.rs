@@ -143,14 +143,15 @@ fn a_dumbbell_shares_one_link() {
 #[test]
 fn patterns_have_limits_and_say_so() {
     let told = |text: &str| {
-        let told = bad(&format!("nodes: {{ a: host, b: host }}\nlinks:\n  p: {{ {text} }}\n"));
+        let mut told = bad(&format!("nodes: {{ a: host, b: host }}\nlinks:\n  p: {{ {text} }}\n"));
+        told.retain(|told| !told.contains("without a link"));
         assert_eq!(told.len(), 1, "{text}: {told:#?}");
         told[0].clone()
     };
     for (text, words) in [
         ("fat_tree: 5", "4:18: a fat tree cannot have a `k` of 5 (write an even number from 2 to 50)"),
         ("fat_tree: 52", "4:18: a fat tree cannot have a `k` of 52"),
-        ("fat_tree: { kk: 4 }", "unknown field `kk`"),
+        ("fat_tree: { k: 4, kk: 4 }", "unknown field `kk`"),
         ("ring: 2", "4:14: `p` joins 2: too few (this pattern has at least 3)"),
         ("full: [a]", "`p` joins 1: too few (this pattern has at least 2)"),
         ("full: 448", "100128 more links make 100129, which is too many"),
