@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_error_for_ipv4_quotes_what_fits_into_576_bytes() {
-        for (len, expected) in [(8, 28 + 28), (520, 576), (521, 576), (1400, 576)] {
+        for (len, expected) in [(8, 28 + 28), (527, 575), (528, 576), (529, 576), (1400, 576)] {
             let packet = v4(17, &vec![7; len]);
             let mut out = vec![9; 3];
             write_v4(&mut out, (B, A), 77, EXCEEDED, &[&packet[..], &[0; 30]].concat()).unwrap();

@@ -59,3 +59,66 @@ impl Router {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    fn question(operation: u16, to: MacAddr, sender: (u8, [u8; 4]), target: [u8; 4]) -> Vec<u8> {
+        let sender = Party { mac: host_mac(sender.0), ip: sender.1.into() };
+        let packet = arp::packet(operation, sender, Party { mac: MacAddr::ZERO, ip: target.into() });
+        ethernet(to, sender.mac, EtherType::ARP, &packet)
+    }
+
+    #[test]
+    fn requests_for_the_own_address_are_answered() {
+        let mut bench = Bench::new();
+        for to in [MacAddr::BROADCAST, router_mac(0)] {
+            let out = bench.receive(0, &question(arp::REQUEST, to, (7, [10, 0, 0, 7]), [10, 0, 0, 1]));
+            let own = Party { mac: router_mac(0), ip: [10, 0, 0, 1].into() };
+            let asker = Party { mac: host_mac(7), ip: [10, 0, 0, 7].into() };
+            let answer = arp::packet(arp::REPLY, own, asker);
+            let frame = ethernet(host_mac(7), router_mac(0), EtherType::ARP, &answer);
+            assert_eq!((out, bench.consumed()), (vec![Out::Sent(0, frame)], 1));
+        }
+        // and who asked is known
+        let (_, frame) = the_frame(&bench.receive(1, &{
+            let mut frame = udp("10.0.1.9", "10.0.0.7", 53, b"x");
+            frame[..6].copy_from_slice(&router_mac(1).0);
+            frame
+        }));
+        assert_eq!(frame[..6], host_mac(7).0);
+    }
+
+    #[test]
+    fn a_probe_is_answered_and_teaches_nothing() {
+        let mut bench = Bench::new();
+        let out = bench.receive(0, &question(arp::REQUEST, MacAddr::BROADCAST, (7, [0; 4]), [10, 0, 0, 1]));
+        let (_, frame) = the_frame(&out);
+        assert_eq!((&frame[..6], frame[21], &frame[38..42]), (&host_mac(7).0[..], 2, &[0; 4][..]));
+    }
+
+    #[test]
+    fn addresses_of_other_interfaces_and_hosts_are_not_answered() {
+        let mut bench = Bench::new();
+        for target in [[10, 0, 1, 1], [10, 0, 0, 2], [10, 0, 0, 255], [0; 4]] {
+            let out = bench.receive(0, &question(arp::REQUEST, MacAddr::BROADCAST, (7, [10, 0, 0, 7]), target));
+            assert_eq!((out, bench.consumed()), (vec![], 1), "{target:?}");
+        }
+        let mut bad = question(arp::REQUEST, MacAddr::BROADCAST, (7, [10, 0, 0, 7]), [10, 0, 0, 1]);
+        bad[15] = 6;
+        assert_eq!(bench.receive(0, &bad), [Out::Dropped(DropCause::Malformed)]);
+    }
+
+    #[test]
+    fn nobody_takes_the_routers_own_address_or_a_known_neighbours() {
+        let mut bench = Bench::new();
+        for sender in [[10, 0, 0, 1], [10, 0, 0, 9]] {
+            let _ = bench.receive(0, &question(arp::REQUEST, MacAddr::BROADCAST, (66, sender), [10, 0, 0, 1]));
+            let _ = bench.receive(0, &question(arp::REPLY, router_mac(0), (66, sender), [10, 0, 0, 1]));
+        }
+        let (_, frame) = the_frame(&bench.receive(0, &udp("10.0.0.7", "10.0.0.9", 53, b"x")));
+        assert_eq!(frame[..6], host_mac(9).0);
+    }
+}

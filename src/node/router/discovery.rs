@@ -133,3 +133,123 @@ fn target_and_option(message: &[u8], kind: u8) -> Option<(Ipv6Addr, Option<MacAd
     let option = nd::link_layer_option(message, nd::MIN_LEN, kind).ok()?;
     Some((target, option))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::wire::ethernet::EtherType;
+
+    const HOST: &str = "fe80::ff:fe00:207";
+
+    /// A discovery message from host 7 at port 0, its checksum filled in.
+    fn discovery(src: &str, dst: &str, hop_limit: u8, message: &[u8]) -> Vec<u8> {
+        let mut frame = with_ttl(ip_summed(src, dst, 58, message, 2), hop_limit);
+        let dst: Ipv6Addr = dst.parse().unwrap();
+        if dst.is_multicast() {
+            frame[..6].copy_from_slice(&nd::group_mac(dst).0);
+        }
+        frame[6..12].copy_from_slice(&host_mac(7).0);
+        frame
+    }
+
+    fn ask(target: &str) -> [u8; 32] {
+        nd::solicitation(target.parse().unwrap(), host_mac(7))
+    }
+
+    #[test]
+    fn solicitations_to_the_group_and_to_the_address_are_answered() {
+        let mut bench = Bench::new();
+        for (target, dst) in [
+            ("fd00::1", "ff02::1:ff00:1"),
+            ("fd00::1", "fd00::1"),
+            ("fe80::ff:fe00:100", "ff02::1:ff00:100"),
+            ("fe80::ff:fe00:100", "fe80::ff:fe00:100"),
+        ] {
+            let out = bench.receive(0, &discovery(HOST, dst, 255, &ask(target)));
+            let (port, frame) = the_frame(&out);
+            let target: Ipv6Addr = target.parse().unwrap();
+            assert_eq!((port, &frame[..6], frame[21], transport_sum(&frame)), (0, &host_mac(7).0[..], 255, 0xffff));
+            assert_eq!(frame[22..38], target.octets());
+            assert_eq!(frame[38..54], HOST.parse::<Ipv6Addr>().unwrap().octets());
+            // router, solicited, override; the option with our address
+            let flags = Flags { router: true, solicited: true, over_ride: true };
+            let mut answer = nd::advertisement(target, router_mac(0), flags);
+            answer[2..4].copy_from_slice(&frame[56..58]);
+            assert_eq!(frame[54..], answer);
+        }
+    }
+
+    #[test]
+    fn who_asks_is_known_from_then_on() {
+        let mut bench = Bench::new();
+        let _ = bench.receive(0, &discovery("fd00::7", "ff02::1:ff00:1", 255, &ask("fd00::1")));
+        let (_, frame) = the_frame(&bench.receive(0, &udp("fd00::8", "fd00::7", 53, b"x")));
+        assert_eq!(frame[..6], host_mac(7).0);
+    }
+
+    #[test]
+    fn a_probe_is_answered_to_all() {
+        let mut bench = Bench::new();
+        let out = bench.receive(0, &discovery("::", "ff02::1:ff00:1", 255, &ask("fd00::1")[..24]));
+        let (_, frame) = the_frame(&out);
+        assert_eq!(&frame[..6], &[0x33, 0x33, 0, 0, 0, 1]);
+        assert_eq!(frame[38..54], nd::ALL_NODES.octets());
+        assert_eq!(frame[58], 0xa0, "router and override, not solicited");
+    }
+
+    #[test]
+    fn what_is_not_valid_is_dropped_and_for_others_read_only() {
+        let mut bench = Bench::new();
+        let whole = ask("fd00::1");
+        let mut empty = whole;
+        empty[25] = 0;
+        let mut code = whole;
+        code[1] = 1;
+        for (what, frame) in [
+            ("a router has passed it on", discovery(HOST, "ff02::1:ff00:1", 254, &whole)),
+            ("too short", discovery(HOST, "ff02::1:ff00:1", 255, &whole[..23])),
+            ("an option without length", discovery(HOST, "ff02::1:ff00:1", 255, &empty)),
+            ("a code", discovery(HOST, "ff02::1:ff00:1", 255, &code)),
+            ("a group as target", discovery(HOST, "ff02::1", 255, &ask("ff02::1"))),
+            ("a probe with an option", discovery("::", "ff02::1:ff00:1", 255, &whole)),
+            ("a probe to all", discovery("::", "ff02::1", 255, &whole[..24])),
+            ("a wrong checksum", {
+                let mut frame = discovery(HOST, "ff02::1:ff00:1", 255, &whole);
+                frame[56] ^= 1;
+                frame
+            }),
+        ] {
+            assert_eq!(bench.receive(0, &frame), [Out::Dropped(DropCause::Malformed)], "{what}");
+        }
+        for target in ["fd00:0:0:1::1", "fd00::2"] {
+            let out = bench.receive(0, &discovery(HOST, "ff02::1", 255, &ask(target)));
+            assert_eq!((out, bench.consumed()), (vec![], 1), "{target}");
+        }
+        let solicitation = discovery(HOST, "ff02::2", 255, &[133, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bench.receive(0, &solicitation), [Out::Dropped(DropCause::Unsupported)]);
+        // a membership report, as every Linux host sends
+        let report = discovery(HOST, "ff02::16", 1, &[143, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((bench.receive(0, &report), bench.consumed()), (vec![], 1));
+    }
+
+    #[test]
+    fn an_advertisement_ends_the_wait() {
+        let mut bench = Bench::new();
+        let _ = bench.receive(0, &udp("fd00::9", "fd00:0:0:2::7", 53, b"x"));
+        let says = |target: &str, flags| nd::advertisement(target.parse().unwrap(), host_mac(7), flags);
+        let solicited = Flags { solicited: true, ..Flags::default() };
+        let to_us = |message: &[u8]| {
+            let mut frame = discovery("fd00:0:0:2::7", "fe80::ff:fe00:102", 255, message);
+            frame[..6].copy_from_slice(&router_mac(2).0);
+            frame
+        };
+        assert_eq!(bench.receive(2, &to_us(&says("fd00:0:0:2::8", solicited))), [], "of somebody else");
+        assert_eq!(bench.router.held(), 1);
+        let (port, frame) = the_frame(&bench.receive(2, &to_us(&says("fd00:0:0:2::7", solicited))));
+        assert_eq!((port, &frame[..6], frame[21]), (2, &host_mac(7).0[..], 63));
+        assert_eq!(frame[12..14], EtherType::IPV6.0.to_be_bytes());
+        let to_all = discovery("fd00::7", "ff02::1", 255, &says("fd00::7", solicited));
+        assert_eq!(bench.receive(0, &to_all), [Out::Dropped(DropCause::Malformed)], "to all and solicited");
+    }
+}

@@ -192,3 +192,203 @@ fn take_hop(head: &mut [u8]) {
         ip.set_ttl(ttl.saturating_sub(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::*;
+    use super::*;
+    use crate::wire::ethernet::MacAddr;
+    use crate::wire::gso::GsoKind;
+    use crate::wire::testing::Train;
+
+    const DF: u16 = 0x4000;
+
+    #[test]
+    fn a_packet_is_passed_on_with_one_hop_less() {
+        let mut bench = Bench::new();
+        let frame = with_ttl(udp("10.0.0.9", "10.0.1.9", 53, &[7; 1000]), 2);
+        let (port, sent) = the_frame(&bench.receive(0, &frame));
+        assert_eq!((port, &sent[..6], &sent[6..12]), (1, &host_mac(19).0[..], &router_mac(1).0[..]));
+        let mut expected = with_ttl(frame, 1);
+        expected[..12].copy_from_slice(&sent[..12]);
+        assert_eq!(sent, expected, "nothing else changes");
+    }
+
+    #[test]
+    fn options_are_passed_as_they_are() {
+        let mut bench = Bench::new();
+        let mut frame = udp("10.0.0.9", "10.0.1.9", 53, b"abcd");
+        // router alert
+        frame.splice(34..34, [0x94, 4, 0, 0]);
+        frame[14] = 0x46;
+        frame[17] += 4;
+        refill(&mut frame);
+        let (_, sent) = the_frame(&bench.receive(0, &frame));
+        assert_eq!(sent[34..], frame[34..]);
+    }
+
+    #[test]
+    fn the_last_hop_is_told_and_the_error_quotes_the_packet() {
+        let mut bench = Bench::new();
+        for ttl in [0, 1] {
+            let frame = with_ttl(udp("10.0.0.9", "10.0.1.9", 53, b"hello"), ttl);
+            let out = bench.receive(0, &frame);
+            assert_eq!(out[1..], [Out::Dropped(DropCause::TtlExceeded)]);
+            assert_eq!(the_error(&out, "10.0.0.1", "10.0.0.9"), (11, 0, 0, frame[14..].to_vec()));
+        }
+    }
+
+    #[test]
+    fn without_a_route_the_network_is_unreachable() {
+        let mut bench = Bench::new();
+        let frame = udp("10.0.0.9", "192.0.2.1", 53, b"hello");
+        let out = bench.receive(0, &frame);
+        assert_eq!(out[1..], [Out::Dropped(DropCause::NoRoute)]);
+        assert_eq!(the_error(&out, "10.0.0.1", "10.0.0.9"), (3, 0, 0, frame[14..].to_vec()));
+    }
+
+    #[test]
+    fn impossible_headers_and_martians_are_malformed() {
+        let mut bench = Bench::new();
+        let good = udp("10.0.0.9", "10.0.1.9", 53, b"hello");
+        for (what, at, to) in [("version", 14, 0x65), ("header length", 14, 0x44), ("total length", 17, 200)] {
+            let mut bad = good.clone();
+            bad[at] = to;
+            refill(&mut bad);
+            assert_eq!(bench.receive(0, &bad), [Out::Dropped(DropCause::Malformed)], "{what}");
+        }
+        let mut bad = good.clone();
+        bad[24] ^= 1;
+        assert_eq!(bench.receive(0, &bad), [Out::Dropped(DropCause::Malformed)], "checksum");
+        for (src, dst) in [
+            ("127.0.0.1", "10.0.1.9"),
+            ("0.0.0.0", "10.0.1.9"),
+            ("224.0.0.1", "10.0.1.9"),
+            ("255.255.255.255", "10.0.1.9"),
+            ("10.0.1.1", "10.0.1.9"),
+            ("10.0.0.255", "10.0.1.9"),
+            ("10.0.0.9", "127.0.0.1"),
+            ("10.0.0.9", "0.0.0.0"),
+            ("10.0.0.9", "240.0.0.1"),
+        ] {
+            let out = bench.receive(0, &udp(src, dst, 53, b"x"));
+            assert_eq!(out, [Out::Dropped(DropCause::Malformed)], "{src} to {dst}");
+        }
+        let link_local = udp("169.254.1.1", "10.0.1.9", 53, b"x");
+        assert_eq!(bench.receive(0, &link_local), [Out::Dropped(DropCause::NoRoute)]);
+    }
+
+    #[test]
+    fn broadcasts_are_not_passed_on() {
+        let mut bench = Bench::new();
+        for dst in ["10.0.1.255", "10.0.1.0", "255.255.255.255", "224.0.0.251"] {
+            let out = bench.receive(0, &udp("10.0.0.9", dst, 53, b"x"));
+            assert_eq!(out, [Out::Dropped(DropCause::Unsupported)], "{dst}");
+        }
+        let mut of_the_link = udp("10.0.0.9", "10.0.1.9", 53, b"x");
+        of_the_link[..6].copy_from_slice(&MacAddr::BROADCAST.0);
+        assert_eq!(bench.receive(0, &of_the_link), [Out::Dropped(DropCause::Unsupported)]);
+        // nor answered, even to an own address
+        let mut of_the_link = udp("10.0.0.9", "10.0.0.1", 53, b"x");
+        of_the_link[..6].copy_from_slice(&MacAddr::BROADCAST.0);
+        assert_eq!(bench.receive(0, &of_the_link), [Out::Dropped(DropCause::Unsupported)]);
+        let mut dhcp = udp("0.0.0.0", "255.255.255.255", 67, b"x");
+        dhcp[..6].copy_from_slice(&MacAddr::BROADCAST.0);
+        assert_eq!(bench.receive(0, &dhcp), [Out::Dropped(DropCause::Unsupported)]);
+    }
+
+    #[test]
+    fn what_must_not_be_fragmented_is_refused_with_the_mtu() {
+        let mut bench = Bench::new();
+        bench.router.set_mtu(1, Some(1000));
+        let fits = with_flags(udp("10.0.0.9", "10.0.1.9", 53, &[7; 972]), DF);
+        assert_eq!(the_frame(&bench.receive(0, &fits)).0, 1);
+        let frame = with_flags(udp("10.0.0.9", "10.0.1.9", 53, &[7; 973]), DF);
+        let out = bench.receive(0, &frame);
+        assert_eq!(out[1..], [Out::Dropped(DropCause::Mtu)]);
+        assert_eq!(the_error(&out, "10.0.0.1", "10.0.0.9"), (3, 4, 1000, frame[14..14 + 548].to_vec()));
+        bench.router.set_mtu(1, None);
+        assert_eq!(the_frame(&bench.receive(0, &frame)).0, 1);
+    }
+
+    #[test]
+    fn of_a_train_that_is_too_large_one_error_tells_and_the_short_end_passes() {
+        let mut bench = Bench::new();
+        let mut train = Train::plain(GsoKind::Tcp4, 1448, 3 * 1448 + 100);
+        train.frame[..6].copy_from_slice(&router_mac(0).0);
+        train.frame[26..34].copy_from_slice(&[10, 0, 0, 9, 10, 0, 1, 9]);
+        refill(&mut train.frame);
+        // the pseudo header's sum is of other addresses, which does not matter here
+        assert_eq!(bench.receive_train(0, &train).len(), 4, "a super-frame's length is no packet's");
+        bench.router.set_mtu(1, Some(1487));
+        let out = bench.receive_train(0, &train);
+        let dropped = out.iter().filter(|out| **out == Out::Dropped(DropCause::Mtu)).count();
+        assert_eq!((out.len(), dropped, out[0].code()), (5, 3, (3, 4)));
+        let Some(Out::Sent(1, last)) = out.last() else { panic!("the last fits: {out:?}") };
+        assert_eq!((last.len(), last[22]), (54 + 100, 62));
+        bench.router.set_mtu(1, Some(1488));
+        assert_eq!(bench.receive_train(0, &train).len(), 4);
+    }
+
+    #[test]
+    fn trains_without_df_are_fragmented_frame_by_frame() {
+        let mut bench = Bench::new();
+        let mut train = Train::plain(GsoKind::Udp4, 1200, 3000);
+        train.frame[..6].copy_from_slice(&router_mac(0).0);
+        train.frame[26..34].copy_from_slice(&[10, 0, 0, 9, 10, 0, 1, 9]);
+        train.frame[20] = 0;
+        refill(&mut train.frame);
+        let sum = crate::wire::testing::naive_sum(&Train::pseudo(GsoKind::Udp4, &train.frame, 14, 3008));
+        train.frame[40..42].copy_from_slice(&sum.to_be_bytes());
+        let whole: Vec<_> = bench.receive_train(0, &train);
+        bench.router.set_mtu(1, Some(1000));
+        let out = bench.receive_train(0, &train);
+        assert_eq!((out.len(), bench.consumed()), (5, 2), "two of two fragments, and one that fits");
+        // the fragments make the datagrams that would have passed whole
+        for (n, whole) in whole.iter().enumerate() {
+            let Out::Sent(1, whole) = whole else { panic!("it passes") };
+            assert_eq!(transport_sum(whole), 0xffff);
+            let mut payload: Vec<u8> = Vec::new();
+            for out in &out {
+                let Out::Sent(1, piece) = out else { panic!("all fit") };
+                assert!(piece.len() <= 1014);
+                assert_eq!(piece[22], 62);
+                if piece[18..20] == whole[18..20] {
+                    let at = usize::from(u16::from_be_bytes([piece[20], piece[21]]) & 0x1fff) * 8;
+                    assert_eq!(at, payload.len(), "frame {n}");
+                    payload.extend(&piece[34..]);
+                }
+            }
+            assert_eq!(payload, whole[34..]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn fragments_make_the_packet_again_behind_two_routers(len in 0usize..4000, first in 68u32..1500, second in 68u32..1500) {
+            let frame = udp("10.0.0.9", "10.0.1.9", 53, &(0..len).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+            let mut bench = Bench::new();
+            bench.router.set_mtu(1, Some(first));
+            let mut payload = vec![None; len + 8];
+            for out in bench.receive(0, &frame) {
+                let Out::Sent(1, piece) = out else { panic!("it is sent") };
+                let mut next = Bench::new();
+                next.router.set_mtu(1, Some(second));
+                let piece = [&router_mac(0).0[..], &piece[6..]].concat();
+                for out in next.receive(0, &piece) {
+                    let (_, piece) = the_frame(&[out]);
+                    prop_assert!(piece.len() <= 14 + second as usize);
+                    prop_assert_eq!((piece[22], &piece[18..20]), (62, &frame[18..20]));
+                    let at = usize::from(u16::from_be_bytes([piece[20], piece[21]]) & 0x1fff) * 8;
+                    for (i, byte) in piece[34..].iter().enumerate() {
+                        prop_assert_eq!(payload[at + i].replace(*byte), None);
+                    }
+                }
+            }
+            let payload: Option<Vec<u8>> = payload.into_iter().collect();
+            prop_assert_eq!(payload.as_deref(), Some(&frame[34..]));
+        }
+    }
+}

@@ -255,3 +255,133 @@ fn headers(ip: &ipv6::Packet<&[u8]>) -> Headers {
     }
     Headers { next_header, segments_left }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn ping_is_answered_by_every_own_address() {
+        let mut bench = Bench::new();
+        for len in [0, 56, 1472, 8000] {
+            let data = vec![0x5a; len];
+            for (src, dst) in [("10.0.0.9", "10.0.0.1"), ("10.0.0.9", "10.0.2.1"), ("fd00::9", "fd00:0:0:2::1")] {
+                let out = bench.receive(0, &ping(src, dst, &data));
+                let kind = if src.starts_with('1') { 0 } else { 129 };
+                assert_eq!(the_error(&out, dst, src), (kind, 0, 0x1234_0001, data.clone()));
+                assert_eq!((bench.consumed(), &the_frame(&out).1[..6]), (1, &host_mac(9).0[..]));
+            }
+        }
+    }
+
+    #[test]
+    fn ping_to_a_group_is_answered_from_an_own_address() {
+        let mut bench = Bench::new();
+        for (src, dst, from) in [("fd00::9", "ff02::1", "fd00::1"), ("fd00::9", "ff02::2", "fd00::1")] {
+            let mut frame = ping(src, dst, b"x");
+            frame[..6].copy_from_slice(&[0x33, 0x33, 0, 0, 0, if dst.ends_with('1') { 1 } else { 2 }]);
+            let out = bench.receive(0, &frame);
+            assert_eq!(the_error(&out, from, src).0, 129);
+        }
+        // from a link-local address by the link-local one; it is asked for first
+        let out = bench.receive(0, &ping("fe80::7", "ff02::1", b"x"));
+        assert_eq!(the_frame(&out).1[54], 135);
+    }
+
+    #[test]
+    fn a_long_answer_fits_the_way_back_in_fragments() {
+        let mut bench = Bench::new();
+        bench.router.set_mtu(0, Some(1500));
+        let out = bench.receive(0, &ping("10.0.0.9", "10.0.0.1", &[1; 3000]));
+        assert_eq!(out.len(), 3);
+    }
+
+    #[test]
+    fn closed_ports_say_so() {
+        let mut bench = Bench::new();
+        for (src, dst, kind) in [("10.0.0.9", "10.0.1.1", (3, 3)), ("fd00::9", "fd00:0:0:1::1", (1, 4))] {
+            let frame = udp(src, dst, 33434, b"traceroute");
+            let out = bench.receive(0, &frame);
+            let from = if src.starts_with('1') { "10.0.0.1" } else { "fd00::1" };
+            assert_eq!(the_error(&out, from, src), (kind.0, kind.1, 0, frame[14..].to_vec()));
+            let mut damaged = frame.clone();
+            *damaged.last_mut().unwrap() ^= 1;
+            assert_eq!(bench.receive(0, &damaged), [Out::Dropped(DropCause::Malformed)]);
+        }
+    }
+
+    #[test]
+    fn connections_are_reset() {
+        let mut bench = Bench::new();
+        let mut syn = [0; 20];
+        syn[..4].copy_from_slice(&[0x9c, 0x40, 0, 80]);
+        syn[4..8].copy_from_slice(&[0, 0, 0, 9]);
+        syn[12..14].copy_from_slice(&[0x50, 0x02]);
+        for (src, dst) in [("10.0.0.9", "10.0.1.1"), ("fd00::9", "fd00:0:0:1::1")] {
+            let frame = ip_summed(src, dst, 6, &syn, 16);
+            let (_, answer) = the_frame(&bench.receive(0, &frame));
+            let l4 = answer.len() - 20;
+            assert_eq!(transport_sum(&answer), 0xffff);
+            assert_eq!(answer[l4..l4 + 14], [0, 80, 0x9c, 0x40, 0, 0, 0, 0, 0, 0, 0, 10, 0x50, 0x14]);
+            let mut reset = syn;
+            reset[13] = 0x04;
+            let out = bench.receive(0, &ip_summed(src, dst, 6, &reset, 16));
+            assert_eq!((out, bench.consumed()), (vec![], 1));
+        }
+    }
+
+    #[test]
+    fn unknown_protocols_are_named() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.receive(0, &ip("10.0.0.9", "10.0.0.1", 132, &[0; 8]))[0].code(), (3, 2));
+        let out = bench.receive(0, &ip("fd00::9", "fd00::1", 132, &[0; 8]));
+        assert_eq!(the_error(&out, "fd00::1", "fd00::9").2, 6);
+        // behind destination options of 16 bytes
+        let options = [&[60, 0, 1, 4, 0, 0, 0, 0, 132, 1, 1, 12][..], &[0; 20]].concat();
+        let out = bench.receive(0, &ip("fd00::9", "fd00::1", 60, &options));
+        let (kind, code, at, _) = the_error(&out, "fd00::1", "fd00::9");
+        assert_eq!((kind, code, at), (4, 1, 48));
+    }
+
+    #[test]
+    fn a_route_over_the_router_is_refused() {
+        let mut bench = Bench::new();
+        let routing = [&[17, 2, 0, 1, 0, 0, 0, 0][..], &[0; 16], &[0; 8]].concat();
+        let out = bench.receive(0, &ip("fd00::9", "fd00::1", 43, &routing));
+        let (kind, code, at, _) = the_error(&out, "fd00::1", "fd00::9");
+        assert_eq!((kind, code, at), (4, 0, 42));
+    }
+
+    #[test]
+    fn fragments_and_damage_are_not_answered() {
+        let mut bench = Bench::new();
+        let first = with_flags(ping("10.0.0.9", "10.0.0.1", &[1; 64]), 0x2000);
+        assert_eq!(bench.receive(0, &first), [Out::Dropped(DropCause::Unsupported)]);
+        let fragment = ip("fd00::9", "fd00::1", 44, &[&[58, 0, 0, 1, 0, 0, 0, 7][..], &[0; 64]].concat());
+        assert_eq!(bench.receive(0, &fragment), [Out::Dropped(DropCause::Unsupported)]);
+        for mut frame in [ping("10.0.0.9", "10.0.0.1", b"x"), ping("fd00::9", "fd00::1", b"x")] {
+            *frame.last_mut().unwrap() ^= 4;
+            assert_eq!(bench.receive(0, &frame), [Out::Dropped(DropCause::Malformed)]);
+        }
+        // answers and errors are read, and that is all
+        for kind in [0u8, 3, 11, 30] {
+            let frame = ip_summed("10.0.0.9", "10.0.0.1", 1, &[kind, 0, 0, 0, 0, 0, 0, 0], 2);
+            assert_eq!((bench.receive(0, &frame), bench.consumed()), (vec![], 1));
+        }
+        let igmp = ip("10.0.0.9", "224.0.0.22", IGMP, &[0x22; 8]);
+        assert_eq!((bench.receive(0, &igmp), bench.consumed()), (vec![], 1));
+    }
+
+    #[test]
+    fn no_error_is_sent_about_an_error() {
+        let mut bench = Bench::new();
+        let error = |kind| with_ttl(ip_summed("10.0.0.9", "10.0.1.9", 1, &[kind, 0, 0, 0, 0, 0, 0, 0], 2), 1);
+        for kind in [3, 11, 12] {
+            assert_eq!(bench.receive(0, &error(kind)), [Out::Dropped(DropCause::TtlExceeded)]);
+        }
+        assert_eq!(bench.receive(0, &error(8)).len(), 2, "about a question there is");
+        let later = with_flags(with_ttl(udp("10.0.0.9", "10.0.1.9", 53, &[1; 64]), 1), 1);
+        assert_eq!(bench.receive(0, &later), [Out::Dropped(DropCause::TtlExceeded)]);
+    }
+}

@@ -30,6 +30,8 @@ mod local;
 mod neighbours;
 mod plan;
 mod table;
+#[cfg(test)]
+mod testing;
 
 use core::net::IpAddr;
 
@@ -255,5 +257,105 @@ impl Router {
         match command {
             NodeCommand::Rebind => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::*;
+    use super::*;
+    use crate::wire::testing::real_frames;
+
+    #[test]
+    fn what_is_for_others_is_told_from_what_nobody_knows() {
+        let mut bench = Bench::new();
+        let mut to_another = udp("10.0.0.9", "10.0.1.9", 53, b"x");
+        to_another[5] = 77;
+        assert_eq!(bench.receive(0, &to_another), [Out::Dropped(DropCause::OtherHost)]);
+        let for_us = |ethertype, packet: &[u8]| ethernet(router_mac(0), host_mac(9), ethertype, packet);
+        let tagged = [&[0, 7, 8, 0][..], &udp("10.0.0.9", "10.0.1.9", 53, b"x")[14..]].concat();
+        assert_eq!(bench.receive(0, &for_us(EtherType::VLAN, &tagged)), [Out::Dropped(DropCause::Unsupported)]);
+        assert_eq!(bench.receive(0, &for_us(EtherType::LLDP, &[0; 46])), [Out::Dropped(DropCause::Unsupported)]);
+        assert_eq!(bench.receive(0, &[2; 13]), [Out::Dropped(DropCause::Malformed)]);
+        for frame in &real_frames()[9..] {
+            assert_eq!(bench.receive(0, frame), [Out::Dropped(DropCause::OtherHost)], "LLDP and STP go to bridges");
+        }
+    }
+
+    #[test]
+    fn given_routes_win_where_they_are_as_long() {
+        let mut plan = Bench::plan();
+        plan.interfaces[2].neighbours = vec![("10.0.2.9".parse().unwrap(), host_mac(29))];
+        for (to, via) in [("0.0.0.0/0", "10.0.2.9"), ("10.0.1.0/24", "10.0.2.9"), ("10.0.1.9/32", "10.0.1.9")] {
+            let port = u32::from(via.starts_with("10.0.2")) + 1;
+            plan.routes.push(RouterRoute { to: to.parse().unwrap(), via: Some(via.parse().unwrap()), port });
+        }
+        let mut bench = Bench::with(&plan);
+        let mut way = |to: &str| {
+            let (port, frame) = the_frame(&bench.receive(0, &udp("10.0.0.9", to, 53, b"x")));
+            (port, frame[5])
+        };
+        assert_eq!(way("192.0.2.1"), (2, 29));
+        assert_eq!(way("10.0.1.8"), (2, 29), "given, though the network is connected");
+        assert_eq!(way("10.0.1.9"), (1, 19), "longer");
+    }
+
+    #[test]
+    fn a_packet_may_leave_where_it_came_in() {
+        let mut bench = Bench::new();
+        let (port, frame) = the_frame(&bench.receive(0, &udp("10.0.0.7", "10.0.0.9", 53, b"x")));
+        assert_eq!((port, &frame[..6]), (0, &host_mac(9).0[..]));
+    }
+
+    #[test]
+    fn frames_wait_for_a_neighbour_and_their_sender_is_told() {
+        let mut bench = Bench::new();
+        let packet = udp("10.0.0.9", "10.0.2.7", 53, b"x");
+        let question = bench.receive(0, &packet);
+        let (port, asked) = the_frame(&question);
+        assert_eq!((port, &asked[..6], &asked[38..42]), (2, &[0xff; 6][..], &[10, 0, 2, 7][..]));
+        assert_eq!((bench.receive(0, &packet), bench.router.held()), (vec![], 2));
+        assert_eq!((bench.wake(), bench.wake()), (question.clone(), question));
+        let out = bench.wake();
+        assert_eq!(out.iter().filter(|out| **out == Out::Dropped(DropCause::Unreachable)).count(), 2);
+        let (_, _, rest, quote) = the_error(&out[..1], "10.0.0.1", "10.0.0.9");
+        assert_eq!((out[0].code(), rest, &quote[16..20]), ((3, 1), 0, &[10, 0, 2, 7][..]));
+        assert_eq!((bench.router.deadline(), bench.router.held(), bench.pool.live()), (None, 0, 0));
+        // and IPv6
+        let packet = udp("fd00::9", "fd00:0:0:2::7", 53, b"x");
+        let (port, asked) = the_frame(&bench.receive(0, &packet));
+        assert_eq!((port, &asked[..6], asked[21], asked[54]), (2, &[0x33, 0x33, 0xff, 0, 0, 7][..], 255, 135));
+        let _ = (bench.wake(), bench.wake());
+        let out = bench.wake();
+        let _ = the_error(&out[..1], "fd00::1", "fd00::9");
+        assert_eq!(out[0].code(), (1, 3));
+    }
+
+    #[test]
+    fn an_answer_lets_what_waits_go() {
+        let mut bench = Bench::new();
+        let _ = bench.receive(0, &udp("10.0.0.9", "10.0.2.7", 53, b"x"));
+        let answer = crate::wire::arp::packet(
+            crate::wire::arp::REPLY,
+            crate::wire::arp::Party { mac: host_mac(27), ip: [10, 0, 2, 7].into() },
+            crate::wire::arp::Party { mac: router_mac(2), ip: [10, 0, 2, 1].into() },
+        );
+        let out = bench.receive(2, &ethernet(router_mac(2), host_mac(27), EtherType::ARP, &answer));
+        let (port, frame) = the_frame(&out);
+        assert_eq!((port, &frame[..6], &frame[6..12], frame[22]), (2, &host_mac(27).0[..], &router_mac(2).0[..], 63));
+        assert_eq!((bench.router.held(), bench.router.deadline()), (0, None));
+    }
+
+    #[test]
+    fn what_follows_a_packet_is_cut_off_but_for_padding() {
+        let mut bench = Bench::new();
+        let frame = udp("10.0.0.9", "10.0.1.9", 53, b"x");
+        let padded = [&frame[..], &[0; 17]].concat();
+        assert_eq!((padded.len(), the_frame(&bench.receive(0, &padded)).1.len()), (60, 60));
+        let long = [&frame[..], &[7; 500]].concat();
+        assert_eq!(the_frame(&bench.receive(0, &long)).1.len(), 60);
+        let frame = udp("fd00::9", "fd00:0:0:1::9", 53, &[1; 100]);
+        let long = [&frame[..], &[7; 500]].concat();
+        assert_eq!(the_frame(&bench.receive(0, &long)).1.len(), frame.len());
     }
 }
