@@ -9,7 +9,7 @@ pub mod switch;
 mod work;
 
 pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
-pub use switch::{Switch, SwitchSpec};
+pub use switch::{LearningTable, Switch, SwitchSpec};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
 
