@@ -38,12 +38,14 @@ impl Engine {
 
     /// The network knows what happened one convergence time ago.
     pub(super) fn converge(&mut self) {
-        while let Some((at, _link, _up)) = self.convergence.coming.front().copied() {
+        while let Some((at, link, up)) = self.convergence.coming.front().copied() {
             if at > self.now {
                 break;
             }
             self.convergence.coming.pop_front();
+            self.spanning.note(link, up);
         }
+        self.span();
         self.await_convergence();
     }
 }

@@ -22,9 +22,11 @@ mod presets;
 mod reach;
 mod read;
 mod schema;
+mod segments;
 pub mod set;
 mod spanned;
 pub mod spec;
+mod switch;
 mod tables;
 mod tasks;
 #[cfg(test)]
