@@ -71,7 +71,7 @@ impl Bench {
                 }
             })
             .collect();
-        RouterPlan { interfaces, routes: Vec::new() }
+        RouterPlan { interfaces, ..RouterPlan::default() }
     }
 
     pub(super) fn with(plan: &RouterPlan) -> Bench {
