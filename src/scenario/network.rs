@@ -32,6 +32,21 @@ pub struct HostPlan {
     pub hosts_file: String,
 }
 
+impl HostPlan {
+    /// The gateways behind an interface, at most one a family: those of its default routes, in whatever table.
+    pub fn gateways(&self, interface: usize) -> Vec<IpAddr> {
+        let name = &self.interfaces[interface].name;
+        let defaults = self.routes.iter().filter(|r| r.to.prefix_len() == 0 && r.interface.as_ref() == Some(name));
+        let mut gateways: Vec<IpAddr> = Vec::new();
+        for via in defaults.filter_map(|route| route.via) {
+            if !gateways.iter().any(|other| other.is_ipv4() == via.is_ipv4()) {
+                gateways.push(via);
+            }
+        }
+        gateways
+    }
+}
+
 /// Where a host is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

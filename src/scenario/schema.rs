@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::address::AddressingSpec;
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
+use super::series::SeriesSpec;
+use super::timeline::StepSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use super::workload::{ServiceSpec, WorkloadSpec};
@@ -48,6 +50,8 @@ struct FileSpec {
     validity: Option<ValiditySpec>,
     /// How a live run keeps time.
     timing: Option<TimingSpec>,
+    /// How often every direction of every link is looked at for the report. By default each 100ms.
+    series: Option<SeriesSpec>,
     /// Hosts and switches by name.
     nodes: Option<IndexMap<String, NodeSpec>>,
     /// Links by name.
@@ -56,6 +60,8 @@ struct FileSpec {
     services: Option<IndexMap<String, ServiceSpec>>,
     /// What the run is for, by name.
     workloads: Option<IndexMap<String, WorkloadSpec>>,
+    /// What changes at which time: a list of steps.
+    timeline: Option<Vec<StepSpec>>,
 }
 
 /// A link: two nodes, and what it does to frames in each direction.

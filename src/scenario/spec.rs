@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::series::SeriesSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use crate::units::{ByteSize, Duration, Rate};
@@ -27,6 +28,8 @@ pub struct Scenario {
     pub validity: ValiditySpec,
     /// How a live run keeps time.
     pub timing: TimingSpec,
+    /// How often every direction is looked at for the report.
+    pub series: SeriesSpec,
     /// Programs that run for the whole time, in file order.
     pub services: IndexMap<String, Service>,
     /// What the run is for, in file order.
