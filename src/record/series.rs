@@ -276,6 +276,7 @@ mod tests {
         Engine::new(&Plan {
             seed: 1,
             coalesce: Duration::ZERO,
+            convergence: Duration::ZERO,
             nodes: vec![port("a"), port("b"), port("c"), port("d")],
             links: vec![link("one", [0, 1]), link("two", [2, 3])],
         })

@@ -160,6 +160,7 @@ mod tests {
         Engine::new(&Plan {
             seed: 1,
             coalesce: Duration::ZERO,
+            convergence: Duration::ZERO,
             nodes: vec![port("a"), port("b")],
             links: vec![LinkPlan { name: "l".into(), ends: [0, 1], directions: [direction.clone(), direction] }],
         })

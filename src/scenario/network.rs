@@ -33,12 +33,13 @@ pub struct HostPlan {
 }
 
 impl HostPlan {
-    /// The gateways behind an interface, at most one a family: those of its default routes, in whatever table.
+    /// The gateways behind an interface, at most one a family: its own, and those of its default routes, in whatever table.
     pub fn gateways(&self, interface: usize) -> Vec<IpAddr> {
-        let name = &self.interfaces[interface].name;
-        let defaults = self.routes.iter().filter(|r| r.to.prefix_len() == 0 && r.interface.as_ref() == Some(name));
+        let interface = &self.interfaces[interface];
+        let is_ours = |route: &&RoutePlan| route.to.prefix_len() == 0 && route.interface.as_ref() == Some(&interface.name);
+        let defaults = self.routes.iter().filter(is_ours).filter_map(|route| route.via);
         let mut gateways: Vec<IpAddr> = Vec::new();
-        for via in defaults.filter_map(|route| route.via) {
+        for via in interface.gateways.iter().copied().chain(defaults) {
             if !gateways.iter().any(|other| other.is_ipv4() == via.is_ipv4()) {
                 gateways.push(via);
             }
@@ -78,6 +79,9 @@ pub struct InterfacePlan {
     pub mtu: u32,
     /// Addresses with their prefix lengths. Empty for external hosts that did not ask for any.
     pub addresses: Vec<IpNet>,
+    /// Where packets for other networks go from here: one gateway a family at most, as the host's routes or the routers
+    /// on the segment say. Which interface's gateways the host uses, its default routes say.
+    pub gateways: Vec<IpAddr>,
     /// Permanent neighbour entries: (address, MAC) of the others on this segment, link-local ones included.
     /// Empty with `neighbours: dynamic`.
     pub neighbours: Vec<(IpAddr, [u8; 6])>,
