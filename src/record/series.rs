@@ -6,7 +6,6 @@
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::engine::{DirectionId, Engine};
 use crate::units::{Duration, Instant};

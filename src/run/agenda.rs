@@ -61,10 +61,12 @@ impl Agenda {
         self.done
     }
 
-    /// The steps that are still to come are others now.
+    /// The steps that are still to come are others now; after the end there are none.
     pub(super) fn replace(&mut self, steps: Vec<Scheduled>) {
-        self.steps = steps.into();
-        self.set_due();
+        if self.tell.is_some() {
+            self.steps = steps.into();
+            self.set_due();
+        }
     }
 
     /// When the next step is to be carried out. Nobody need wake for a look: it is of what was at its time, whenever.
@@ -128,6 +130,7 @@ impl Agenda {
     pub(super) fn end(&mut self, engine: &Engine, now: Instant) -> Option<Recorded> {
         self.steps.clear();
         self.due = Instant::MAX;
+        self.tell = None;
         self.recorder.take().map(|recorder| recorder.finish(engine, now))
     }
 }
@@ -231,6 +234,7 @@ mod tests {
         agenda.replace(vec![step(9, vec![], "c"), step(20, vec![], "d")]);
         agenda.release(ns(9), &mut engine, &mut out, log);
         assert!(agenda.end(&engine, ns(10)).is_none());
+        agenda.replace(vec![step(21, vec![], "e")]);
         agenda.release(ns(30), &mut engine, &mut out, log);
         assert_eq!(out.0, [(5, "a".to_owned()), (9, "c".to_owned())]);
         assert_eq!(told.try_iter().count(), 2);
