@@ -104,10 +104,8 @@ fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
             std::fs::write(path, &json).map_err(|e| format!("cannot write the report to {}: {e}", path.display()));
     }
     if let Some(path) = &args.series {
-        written = written.and(
-            write_series(path, report)
-                .map_err(|e| format!("cannot write the series to {}: {e}", path.display())),
-        );
+        written = written
+            .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();

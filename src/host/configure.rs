@@ -102,7 +102,11 @@ pub(crate) fn move_default(netlink: &mut Netlink, index: u32, gateways: &[IpAddr
     for via in gateways {
         let to = if via.is_ipv4() { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
         let route = RoutePlan { to, via: Some(*via), interface: None, table: MAIN_TABLE };
-        batch.push(route_message(&route, Some(index)), NLM_F_CREATE | NLM_F_REPLACE, format!("route everything by {via}"));
+        batch.push(
+            route_message(&route, Some(index)),
+            NLM_F_CREATE | NLM_F_REPLACE,
+            format!("route everything by {via}"),
+        );
     }
     netlink.execute(batch)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::report::{Event, EventKind, Report};
 use super::series::{DirectionSeries, Series};
 use super::show::bars;
-use super::terminal::{FAINT, TITLE, grouped, rate, seconds, time};
+use super::terminal::{FAINT, TITLE, grouped, rate, time};
 
 /// Columns of bars at most.
 const COLUMNS: usize = 64;
@@ -55,9 +55,9 @@ fn write_changes(out: &mut String, changes: &[&Event], keys: bool) -> std::fmt::
     let mut instants = 0;
     let mut last = None;
     for event in changes {
-        if last != Some(event.at_ns) {
+        if last != Some(instant(event)) {
             instants += 1;
-            last = Some(event.at_ns);
+            last = Some(instant(event));
         }
         let key = match keys.then(|| KEYS.get(instants - 1)).flatten() {
             Some(key) => char::from(*key),
@@ -65,11 +65,16 @@ fn write_changes(out: &mut String, changes: &[&Event], keys: bool) -> std::fmt::
         };
         // what happens in a host is as late as the machine
         let late = event.planned_ns.map_or(0, |planned| event.at_ns - planned);
-        let late = if late > 0 { format!("  {FAINT}{} late{FAINT:#}", time(late.unsigned_abs())) } else { String::new() };
-        let sign = if event.at_ns < 0 { "-" } else { "" };
-        writeln!(out, "{key} {sign}{} s  {}{late}", seconds(event.at_ns.unsigned_abs()), event.what)?;
+        let late =
+            if late > 0 { format!("  {FAINT}{} late{FAINT:#}", time(late.unsigned_abs())) } else { String::new() };
+        writeln!(out, "{key} {:.3} s  {}{late}", event.at_ns as f64 / 1e9, event.what)?;
     }
     Ok(())
+}
+
+/// What belongs together has one key, even if part of it was late.
+fn instant(event: &Event) -> i64 {
+    event.planned_ns.unwrap_or(event.at_ns)
 }
 
 /// The directions that carried most, in file order.
@@ -123,9 +128,9 @@ impl Axis {
         let mut line = vec![b' '; self.columns()];
         let mut instants = Vec::new();
         for event in changes {
-            if instants.last() != Some(&event.at_ns) {
-                instants.push(event.at_ns);
-                let column = u64::try_from(event.at_ns).unwrap_or(0) / self.column_ns().max(1);
+            if instants.last() != Some(&instant(event)) {
+                instants.push(instant(event));
+                let column = u64::try_from(instant(event)).unwrap_or(0) / self.column_ns().max(1);
                 let column = usize::try_from(column).unwrap_or(usize::MAX).min(line.len() - 1);
                 // the first of those that share a column is the one that is seen
                 if line[column] == b' ' {
@@ -179,7 +184,7 @@ mod tests {
         assert_eq!(axis.marks(&events.iter().collect::<Vec<_>>()), "1 2      4");
         let mut out = String::new();
         write_changes(&mut out, &events.iter().collect::<Vec<_>>(), true).unwrap();
-        assert!(out.contains("1 0.0 s  a\n1 0.0 s  b\n2 0.2 s  c\n3 0.3 s  d\n4 1.0 s  e"), "{out}");
+        assert!(out.contains("1 0.000 s  a\n1 0.000 s  b\n2 0.250 s  c\n3 0.260 s  d\n4 0.999 s  e"), "{out}");
     }
 
     #[test]

@@ -271,7 +271,8 @@ mod tests {
         let port = |name: &str| NodePlan { name: name.into(), kind: NodeKind::Port };
         let delay = DelaySpec { mean: Duration::from_millis(1), ..DelaySpec::default() };
         let direction = DirectionSpec { delay, ..DirectionSpec::default() };
-        let link = |name: &str, ends| LinkPlan { name: name.into(), ends, directions: [direction.clone(), direction.clone()] };
+        let link =
+            |name: &str, ends| LinkPlan { name: name.into(), ends, directions: [direction.clone(), direction.clone()] };
         Engine::new(&Plan {
             seed: 1,
             coalesce: Duration::ZERO,
@@ -354,7 +355,8 @@ mod tests {
 
     #[test]
     fn joined_intervals_add_up_and_keep_the_longest_queue() {
-        let mut track = Track { frames: vec![1, 2, 3], bytes: vec![9, 9, 9], dropped: vec![0, 5, 1], waiting: vec![7, 2, 4] };
+        let mut track =
+            Track { frames: vec![1, 2, 3], bytes: vec![9, 9, 9], dropped: vec![0, 5, 1], waiting: vec![7, 2, 4] };
         track.coarsen();
         let expected = Track { frames: vec![3, 3], bytes: vec![18, 9], dropped: vec![5, 1], waiting: vec![7, 4] };
         assert_eq!(track, expected);

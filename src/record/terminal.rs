@@ -405,7 +405,7 @@ pub(super) fn rate(bps: u64) -> String {
     rounded(step).map_or_else(|| "0 bit/s".into(), |r| format!("{r}/s"))
 }
 
-pub(super) fn seconds(ns: u64) -> String {
+fn seconds(ns: u64) -> String {
     format!("{:.1}", ns as f64 / 1e9)
 }
 

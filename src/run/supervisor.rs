@@ -381,7 +381,8 @@ impl Run<'_> {
             let rest = Rest { after: self.timeline.inside(), steps: self.timeline.schedule(&wanted.links)? };
             // First what the kernel may refuse.
             for to in wanted.routes.iter().filter(|_| !routed) {
-                timeline::move_route(&mut self.processes.init, &self.resolved.network, to).map_err(|e| e.to_string())?;
+                timeline::move_route(&mut self.processes.init, &self.resolved.network, to)
+                    .map_err(|e| e.to_string())?;
             }
             routed = true;
             let rest = self.zero.is_some().then_some(rest);

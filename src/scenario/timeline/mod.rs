@@ -338,3 +338,6 @@ impl Check<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
