@@ -249,7 +249,19 @@ fn routes(
         let via = route.via.value;
         let by =
             |at: usize, table| RoutePlan { to, via: Some(via), interface: Some(interfaces[at].name.clone()), table };
-        routes.push(by(on_link[0], MAIN));
+        // Of several default routes of one family the first is in force; the others wait in the tables of their
+        // interfaces, for a timeline to move it there.
+        let taken = routes.iter().find(|other: &&RoutePlan| other.table == MAIN && other.to == to);
+        match taken {
+            None => routes.push(by(on_link[0], MAIN)),
+            Some(first) if to.prefix_len() == 0 && first.interface != Some(interfaces[on_link[0]].name.clone()) => {}
+            Some(first) => {
+                let other = first.via.map(|via| via.to_string()).unwrap_or_default();
+                let message = format!("`{name}` has a route to {to} already, by {other}");
+                diagnostics.push(Diagnostic::error(route.via.span, message).help("take one of them away"));
+                continue;
+            }
+        }
         if several {
             routes.extend(on_link.iter().map(|at| by(*at, table(*at))));
         }

@@ -7,7 +7,9 @@ use super::compact::{Line, compact};
 use super::link::lookup;
 use super::network::{HostPlan, Place};
 use super::parse::parse;
+use super::series::SeriesSpec;
 use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
+use super::timeline::Action;
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
@@ -32,6 +34,9 @@ pub fn listing(resolved: &Resolved) -> String {
         None if scenario.workloads.is_empty() => out.noted(0, "duration: none".into(), "until Ctrl-C"),
         None => out.noted(0, "duration: none".into(), "until all workloads are done"),
     }
+    if scenario.series != SeriesSpec::default() {
+        out.line(0, format!("series: {}", scenario.series));
+    }
     for (name, text) in &scenario.params {
         out.line(0, format!("param {name}: {text}"));
     }
@@ -43,6 +48,7 @@ pub fn listing(resolved: &Resolved) -> String {
         directions(link, &plan.directions, blocked, &resolved.sources, &mut out);
     }
     tasks(resolved, &mut out);
+    timeline(resolved, &mut out);
     Lines(compact(out.0, &scenario.groups)).text()
 }
 
@@ -210,20 +216,7 @@ fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>,
         }
         _ => {
             let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
-            out.noted(depth, format!("{key}: {}", inline(value)), &note);
-        }
-    }
-}
-
-/// A value in one line, as YAML writes it.
-fn inline(value: &Node) -> String {
-    let list = |items: Vec<String>| items.join(", ");
-    match &value.value {
-        Value::Null => "none".to_owned(),
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(inline).collect())),
-        Value::Map(entries) => {
-            format!("{{ {} }}", list(entries.iter().map(|e| format!("{}: {}", e.key, inline(&e.value))).collect()))
+            out.noted(depth, format!("{key}: {}", value.inline()), &note);
         }
     }
 }
@@ -286,6 +279,14 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
     }
 }
 
+fn timeline(resolved: &Resolved, out: &mut Lines) {
+    out.section("timeline", resolved.timeline.is_empty());
+    for step in &resolved.timeline {
+        let words: Vec<_> = step.actions.iter().flat_map(Action::words).collect();
+        out.line(1, format!("{}: {}", step.at, words.join(", ")));
+    }
+}
+
 fn program<'a>(program: &Program, host: impl Fn(usize) -> &'a str) -> String {
     let what = match &program.run {
         Command::Command(command) => words(command),
@@ -331,7 +332,7 @@ mod tests {
         let loss = r#"[{"random": "0.5%"}, {"frames": [3, "7-9"], "only": {"udp": 53}}]"#;
         let spec = DirectionSpec { loss: serde_json::from_str(loss).unwrap(), ..DirectionSpec::default() };
         let tree = spec_tree(&spec);
-        let shown = inline(tree.get("loss").unwrap());
+        let shown = tree.get("loss").unwrap().inline();
         assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
     }
 }

@@ -35,6 +35,17 @@ pub(super) struct End {
     pub span: Span,
 }
 
+impl End {
+    /// An end from how it is shown: `alice.wlan0`, `ap`. It knows no place.
+    pub(super) fn of(shown: &str) -> End {
+        let (name, interface) = match shown.split_once('.') {
+            Some((name, interface)) => (name, Some(interface.to_owned())),
+            None => (shown, None),
+        };
+        End { node: usize::MAX, name: name.to_owned(), interface, span: Span::default() }
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.interface {
