@@ -5,5 +5,6 @@ pub mod event_log;
 pub mod report;
 pub mod show;
 pub mod terminal;
+pub mod topology;
 
 pub use report::Report;
