@@ -68,6 +68,7 @@ impl Bench {
         let plan = Plan {
             seed: 1,
             coalesce: Duration::ZERO,
+            convergence: Duration::ZERO,
             nodes: (0..links * 2).map(port).collect(),
             links: (0..links).map(link).collect(),
         };

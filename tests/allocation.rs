@@ -117,6 +117,7 @@ fn queues_with_a_control_law_allocate_nothing_for_a_frame() {
         let plan = Plan {
             seed: 1,
             coalesce: Duration::from_micros(50),
+            convergence: Duration::ZERO,
             nodes: vec![port(0), port(1)],
             links: vec![LinkPlan { name: "l".into(), ends: [0, 1], directions: [direction.clone(), direction] }],
         };
@@ -141,6 +142,7 @@ fn frames_allocate_nothing_and_idle_links_cost_little() {
     let plan = Plan {
         seed: 1,
         coalesce: Duration::from_micros(50),
+        convergence: Duration::ZERO,
         nodes: vec![port(0), port(1), NodePlan { name: "s".into(), kind: NodeKind::Switch(SwitchSpec::default()) }],
         links: (0..2)
             .map(|n| LinkPlan { name: format!("l{n}"), ends: [n, 2], directions: [everything(), everything()] })
@@ -163,6 +165,7 @@ fn frames_allocate_nothing_and_idle_links_cost_little() {
     let plan = Plan {
         seed: 1,
         coalesce: Duration::ZERO,
+        convergence: Duration::ZERO,
         nodes: (0..LINKS * 2).map(port).collect(),
         links: (0..LINKS)
             .map(|n| LinkPlan {

@@ -309,7 +309,10 @@ fn plan() -> impl Strategy<Value = (Plan, usize)> {
                 .enumerate()
                 .map(|(n, (ends, directions))| LinkPlan { name: format!("l{n}"), ends, directions })
                 .collect();
-            (Plan { seed, coalesce: Duration::from_nanos(coalesce), nodes, links }, all_ports)
+            (
+                Plan { seed, coalesce: Duration::from_nanos(coalesce), convergence: Duration::ZERO, nodes, links },
+                all_ports,
+            )
         })
 }
 
@@ -523,6 +526,7 @@ proptest! {
                     match command {
                         Command::Set(d, _) => d.0 += 2,
                         Command::Down(l) | Command::Up(l) => l.0 += 1,
+                        Command::Node(..) => {}
                     }
                 }
             }
@@ -549,7 +553,7 @@ fn arrivals(delay: DelaySpec, loss: &str) -> Vec<Option<u64>> {
     let spec = DirectionSpec { delay, loss: LossSpec::random(loss.parse().unwrap()), ..DirectionSpec::default() };
     let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();
     let links = vec![LinkPlan { name: "wifi".into(), ends: [0, 1], directions: [spec, DirectionSpec::default()] }];
-    let plan = Plan { seed: 7, coalesce: Duration::ZERO, nodes, links };
+    let plan = Plan { seed: 7, coalesce: Duration::ZERO, convergence: Duration::ZERO, nodes, links };
     let mut engine = Engine::new(&plan);
     for n in 0..2000 {
         feed(&mut engine, n * 100_000, &Input::Frame { port: 0, to: 1, bytes: 100 });

@@ -114,6 +114,7 @@ impl Hosts {
 
 fn interface(n: usize) -> InterfacePlan {
     InterfacePlan {
+        gateways: Vec::new(),
         name: "eth0".into(),
         link: "wire".into(),
         mac: MACS[n],

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{DirectionId, DirectionSpec, LinkId};
+use super::{DirectionId, DirectionSpec, LinkId, NodeId};
 use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
+use crate::node::NodeCommand;
 use crate::queue::QueueSpec;
 
 /// A change of the running network, an event at a model time.
@@ -17,6 +18,8 @@ pub enum Command {
     Down(LinkId),
     /// The link comes up again.
     Up(LinkId),
+    /// A change of a node.
+    Node(NodeId, NodeCommand),
 }
 
 /// What changes in one direction; what is `None` stays as it is.
@@ -86,4 +89,7 @@ pub enum Rejected {
     /// No such link or direction.
     #[error("the network has no such link")]
     NoSuchLink,
+    /// No such node, or one that this makes no sense for.
+    #[error("the network has no node that does this")]
+    NoSuchNode,
 }

@@ -64,18 +64,19 @@ pub struct DirectionCounters {
 }
 
 /// What happened in one node. At every moment
-/// `received + originated + replicated = sent + consumed + dropped`, in wire frames.
+/// `received + originated + replicated = sent + consumed + dropped + held`, in wire frames, where only routers hold some:
+/// until a neighbour has told its address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeCounters {
     /// What links delivered here.
     pub received: u64,
-    /// What entered the network here.
+    /// What entered the network here, or the node itself made: answers, errors, fragments.
     pub originated: u64,
     /// Copies made for flooding.
     pub replicated: u64,
     /// What was offered to links.
     pub sent: u64,
-    /// What left the network here.
+    /// What left the network here, or the node itself was meant by.
     pub consumed: u64,
     /// Dropped frames by cause.
     pub dropped: Dropped,

@@ -166,6 +166,11 @@ impl Direction {
         self.loss.unmatched().map(|only| ("loss", only)).chain(extras)
     }
 
+    /// The largest L3 packet that passes.
+    pub(crate) fn mtu(&self) -> Option<u32> {
+        self.mtu
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.up
     }

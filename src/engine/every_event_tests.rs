@@ -157,6 +157,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         .prop_map(|(directions, order, seed, coalesce)| Plan {
             seed,
             coalesce: Duration::from_nanos(coalesce),
+            convergence: Duration::ZERO,
             nodes: (0..4)
                 .map(|n| NodePlan {
                     name: format!("n{n}"),

@@ -47,6 +47,7 @@ fn engine(there: DirectionSpec, back: DirectionSpec) -> Engine {
     Engine::new(&Plan {
         seed: 1,
         coalesce: Duration::ZERO,
+        convergence: Duration::ZERO,
         nodes: vec![port("a"), port("b")],
         links: vec![LinkPlan { name: "air".into(), ends: [0, 1], directions: [there, back] }],
     })

@@ -8,6 +8,7 @@
 
 mod book;
 mod command;
+mod convergence;
 mod counters;
 mod direction;
 mod events;
@@ -30,9 +31,11 @@ pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
-use crate::node::{Node, Switch, Verdict};
+use crate::node::routing::Routes;
+use crate::node::{Deed, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
+use convergence::Convergence;
 use direction::{Around, Direction};
 use events::EventQueue;
 use extras::Streams;
@@ -90,6 +93,11 @@ pub struct Engine {
     directions: Vec<Direction>,
     events: EventQueue,
     inputs: VecDeque<(Instant, Input)>,
+    routes: Routes,
+    /// What went down or came up, and switches and routers do not know yet.
+    convergence: Convergence,
+    /// What a node does in its turn; empty between turns.
+    deeds: Vec<Deed>,
     fine: FineLeft,
     /// When the latest input took effect: what was due by then has happened, whatever its rank.
     last_input: Option<Instant>,
@@ -112,7 +120,7 @@ impl Site {
     }
 }
 
-/// Comes after every direction at its instant.
+/// Comes after every direction, node and convergence at its instant.
 const INPUT_TURN: u32 = u32::MAX;
 
 enum Input {
@@ -140,18 +148,19 @@ impl Engine {
             })
             .collect();
         let mut first = 0;
-        let nodes: Vec<Site> = plan
+        let mut nodes: Vec<Site> = plan
             .nodes
             .iter()
             .zip(ports_of)
-            .map(|(node, ports)| {
+            .enumerate()
+            .map(|(id, (node, ports))| {
                 assert!(
                     !matches!(node.kind, NodeKind::Port) || ports == 1,
                     "port {} has {ports} links instead of one",
                     node.name,
                 );
-                let site =
-                    Site { node: node_for(&node.kind), ports: (first, ports), counters: NodeCounters::default() };
+                let node = node_for(id as u32, &node.kind);
+                let site = Site { node, ports: (first, ports), counters: NodeCounters::default() };
                 first += ports;
                 site
             })
@@ -163,13 +172,15 @@ impl Engine {
             for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
                 ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
                 let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
+                nodes[link.ends[end]].node.set_mtu(port[end], link.directions[end].mtu);
                 directions.push(Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way));
             }
             if link.directions.iter().any(|direction| direction.half_duplex) {
                 directions.iter_mut().rev().take(2).for_each(|direction| direction.medium = Medium::SHARED);
             }
         }
-        let events = EventQueue::new(directions.len());
+        // after the directions come the nodes' deadlines, and then convergence
+        let events = EventQueue::new(directions.len() + nodes.len() + 1);
         Engine {
             now: Instant::ZERO,
             coalesce: plan.coalesce,
@@ -179,6 +190,9 @@ impl Engine {
             directions,
             events,
             inputs: VecDeque::new(),
+            routes: Routes::default(),
+            convergence: Convergence::new(plan.convergence),
+            deeds: Vec::new(),
             fine: FineLeft::LIMIT,
             last_input: None,
             seed: plan.seed,
@@ -216,6 +230,10 @@ impl Engine {
         let direction = match command {
             Command::Down(link) | Command::Up(link) => link.directions()[0],
             Command::Set(direction, _) => *direction,
+            Command::Node(node, command) => {
+                let site = self.nodes.get(node.0 as usize).filter(|site| site.node.takes(*command));
+                return site.map(|_| ()).ok_or(Rejected::NoSuchNode);
+            }
         };
         self.directions.get(direction.0 as usize).map(|_| ()).ok_or(Rejected::NoSuchLink)
     }
@@ -256,6 +274,9 @@ impl Engine {
     #[inline]
     fn step<S: FrameSink>(&mut self, at: Instant, rank: u32, out: &mut S) {
         self.now = at;
+        if rank as usize >= self.directions.len() {
+            return self.late_step(rank, out);
+        }
         let (direction, mut around) = self.direction(DirectionId(rank), rank, out);
         let leaving = direction.step(&mut around);
         let (next, (node, port)) = (direction.next_event(around.coalesce), direction.far_end);
@@ -266,6 +287,15 @@ impl Engine {
         }
         if let Some(frame) = leaving {
             self.arrive(node, port, frame, rank, out);
+        }
+    }
+
+    /// The turn of a node's deadline, or of convergence.
+    #[cold]
+    fn late_step<S: FrameSink>(&mut self, rank: u32, out: &mut S) {
+        match rank as usize - self.directions.len() {
+            node if node < self.nodes.len() => self.work(NodeId(node as u32), rank, out, Node::wake),
+            _ => self.converge(),
         }
     }
 
@@ -317,7 +347,11 @@ impl Engine {
     fn command<S: FrameSink>(&mut self, command: &Command, out: &mut S) {
         let (first, second) = match command {
             Command::Set(id, _) => (*id, None),
-            Command::Down(link) | Command::Up(link) => (link.directions()[0], Some(link.directions()[1])),
+            Command::Down(link) | Command::Up(link) => {
+                self.notice(*link, matches!(command, Command::Up(_)));
+                (link.directions()[0], Some(link.directions()[1]))
+            }
+            Command::Node(id, command) => return self.nodes[id.0 as usize].node.command(*command),
         };
         for id in [Some(first), second].into_iter().flatten() {
             let (seed, position) = (self.seed, id.link().0 as usize);
@@ -328,10 +362,13 @@ impl Engine {
                 Command::Set(_, change) => direction.set(change, streams, &mut around),
                 Command::Down(_) => direction.down(&mut around),
                 Command::Up(_) => direction.up(),
+                Command::Node(..) => {}
             }
-            let next = direction.next_event(around.coalesce);
+            let (next, mtu) = (direction.next_event(around.coalesce), direction.mtu());
             self.schedule(id, next);
             self.names[position] = name;
+            let (node, port) = self.near_end(id);
+            self.nodes[node.0 as usize].node.set_mtu(port, mtu);
         }
         if !self.directions[first.0 as usize].medium.is_own() {
             self.share_medium(first.link(), INPUT_TURN, out);
@@ -355,7 +392,45 @@ impl Engine {
             }
             Verdict::Flood => self.flood(id, port, frame, turn, out),
             Verdict::Drop(cause) => self.drop_at(id, frame, cause, out),
+            Verdict::Handle => self.work(id, turn, out, |node, work| node.handle(work, port, frame)),
         }
+    }
+
+    /// A turn of a node that does more than say where a frame goes.
+    fn work<S: FrameSink>(&mut self, id: NodeId, turn: u32, out: &mut S, does: impl FnOnce(&mut Node, &mut Work<'_>)) {
+        let mut deeds = std::mem::take(&mut self.deeds);
+        let site = &mut self.nodes[id.0 as usize];
+        let mut work = Work {
+            now: self.now,
+            pool: &mut self.pool,
+            routes: &mut self.routes,
+            deeds: &mut deeds,
+            tally: Tally::default(),
+        };
+        does(&mut site.node, &mut work);
+        let Tally { originated, replicated, consumed } = work.tally;
+        site.counters.originated += originated;
+        site.counters.replicated += replicated;
+        site.counters.consumed += consumed;
+        let deadline = site.node.deadline();
+        self.events.set(self.directions.len() as u32 + id.0, deadline.map(|at| at.max(self.now)));
+        for deed in deeds.drain(..) {
+            match deed {
+                Deed::Send(port, frame) => {
+                    let direction = self.ports[self.nodes[id.0 as usize].ports()][port as usize];
+                    self.send(id, direction, frame, turn, out);
+                }
+                Deed::Drop(cause, frame) => self.drop_at(id, frame, cause, out),
+            }
+        }
+        self.deeds = deeds;
+    }
+
+    /// Where a direction begins: a node, and its port there.
+    fn near_end(&self, id: DirectionId) -> (NodeId, u32) {
+        let [forward, backward] = id.link().directions();
+        let back = if id == forward { backward } else { forward };
+        self.directions[back.0 as usize].far_end
     }
 
     fn flood<S: FrameSink>(&mut self, id: NodeId, from: u32, frame: Frame, turn: u32, out: &mut S) {
@@ -455,6 +530,11 @@ impl Engine {
         &self.nodes[node.0 as usize].counters
     }
 
+    /// Wire frames that a node holds until it knows where to send them.
+    pub fn held(&self, node: NodeId) -> u64 {
+        self.nodes[node.0 as usize].node.held()
+    }
+
     /// All nodes, in the order of the plan.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
@@ -466,10 +546,12 @@ impl Engine {
     }
 }
 
-fn node_for(kind: &NodeKind) -> Node {
+fn node_for(id: u32, kind: &NodeKind) -> Node {
     match kind {
         NodeKind::Port => Node::Port,
         NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(*spec))),
+        NodeKind::Hub => Node::Hub,
+        NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
     }
 }
 

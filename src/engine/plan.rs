@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::data::NamedFile;
 use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
-use crate::node::SwitchSpec;
+use crate::node::{RouterPlan, SwitchSpec};
 use crate::queue::QueueSpec;
 use crate::units::Duration;
 
@@ -16,6 +16,8 @@ pub struct Plan {
     /// The longest that a run of frames of one train may span from first to last departure. 0 lets only those travel
     /// together that leave at the same instant.
     pub coalesce: Duration,
+    /// How long after a link went down or came up switches and routers still go on as before.
+    pub convergence: Duration,
     /// Nodes; links name them by their position here.
     pub nodes: Vec<NodePlan>,
     /// Links in file order, which is also the order in which events of the same instant happen.
@@ -38,6 +40,10 @@ pub enum NodeKind {
     Port,
     /// An Ethernet switch.
     Switch(SwitchSpec),
+    /// A repeater: what comes in at a port goes out at all others.
+    Hub,
+    /// An IP router, with one interface for each of its links, in their order.
+    Router(RouterPlan),
 }
 
 /// One link: two nodes, two independent directions.

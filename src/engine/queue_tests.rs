@@ -43,7 +43,7 @@ impl FrameSink for Out {
 fn engine(forward: DirectionSpec) -> Engine {
     let nodes = ["a", "b"].map(|name| NodePlan { name: name.into(), kind: NodeKind::Port }).to_vec();
     let links = vec![LinkPlan { name: "link".into(), ends: [0, 1], directions: [forward, DirectionSpec::default()] }];
-    Engine::new(&Plan { seed: 1, coalesce: Duration::from_millis(100), nodes, links })
+    Engine::new(&Plan { seed: 1, coalesce: Duration::from_millis(100), convergence: Duration::ZERO, nodes, links })
 }
 
 fn with(queue: QueueSpec) -> DirectionSpec {

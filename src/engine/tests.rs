@@ -38,6 +38,7 @@ fn pair(forward: DirectionSpec) -> Plan {
     Plan {
         seed: 1,
         coalesce: Duration::ZERO,
+        convergence: Duration::ZERO,
         nodes: vec![port("a"), port("b")],
         links: vec![LinkPlan { name: "link".into(), ends: [0, 1], directions: [forward, DirectionSpec::default()] }],
     }
@@ -356,6 +357,7 @@ fn a_switch_floods_learns_and_counts() {
     let plan = Plan {
         seed: 1,
         coalesce: Duration::ZERO,
+        convergence: Duration::ZERO,
         nodes: vec![
             port("a"),
             port("b"),

@@ -45,6 +45,7 @@ fn engine(rate: RateSpec, packets: u32) -> Engine {
     Engine::new(&Plan {
         seed: 1,
         coalesce: Duration::ZERO,
+        convergence: Duration::ZERO,
         nodes: vec![port("a"), port("b")],
         links: vec![LinkPlan { name: "link".into(), ends: [0, 1], directions: [spec, DirectionSpec::default()] }],
     })

@@ -66,6 +66,11 @@ impl Frame {
         self.stretch = stretch(self.slot(), first, count);
     }
 
+    /// The same wire frames, in another slot.
+    fn move_to(&mut self, slot: u32) {
+        self.stretch = NonZeroU64::new(self.stretch.get() >> 32 << 32 | u64::from(slot)).expect("a stretch has frames");
+    }
+
     /// How many wire frames these are.
     #[inline]
     pub fn count(&self) -> u64 {
@@ -128,13 +133,33 @@ pub enum DropCause {
     NoPort,
     /// A switch that knows the destination behind the port that the frame came from.
     SamePort,
-    /// Too short to be an Ethernet frame.
+    /// A header that says what cannot be, or a frame too short to have one.
     Malformed,
+    /// A router that is not meant: the frame is for another station of the segment.
+    OtherHost,
+    /// A router that does not know what the frame carries.
+    Unsupported,
+    /// The packet's TTL or hop limit was used up.
+    TtlExceeded,
+    /// A router without a route to the destination.
+    NoRoute,
+    /// The next hop did not say its MAC address.
+    Unreachable,
+    /// A firewall's rule.
+    Firewall,
+    /// An address translation that had no place for it, or does not let it in.
+    Nat,
+    /// A port of a switch that is not in the frame's VLAN.
+    Vlan,
+    /// A port of a switch that the spanning tree keeps blocked.
+    Blocked,
+    /// More frames to all than a switch's storm control lets through.
+    Storm,
 }
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 9] = [
+    pub const ALL: [DropCause; 19] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -144,6 +169,16 @@ impl DropCause {
         DropCause::NoPort,
         DropCause::SamePort,
         DropCause::Malformed,
+        DropCause::OtherHost,
+        DropCause::Unsupported,
+        DropCause::TtlExceeded,
+        DropCause::NoRoute,
+        DropCause::Unreachable,
+        DropCause::Firewall,
+        DropCause::Nat,
+        DropCause::Vlan,
+        DropCause::Blocked,
+        DropCause::Storm,
     ];
 
     /// The cause's name in reports and expectations.
@@ -158,6 +193,16 @@ impl DropCause {
             DropCause::NoPort => "no_port",
             DropCause::SamePort => "same_port",
             DropCause::Malformed => "malformed",
+            DropCause::OtherHost => "other_host",
+            DropCause::Unsupported => "unsupported",
+            DropCause::TtlExceeded => "ttl_exceeded",
+            DropCause::NoRoute => "no_route",
+            DropCause::Unreachable => "unreachable",
+            DropCause::Firewall => "firewall",
+            DropCause::Nat => "nat",
+            DropCause::Vlan => "vlan",
+            DropCause::Blocked => "blocked",
+            DropCause::Storm => "storm",
         }
     }
 }

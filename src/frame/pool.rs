@@ -33,6 +33,8 @@ struct Slot {
     first: Option<u32>,
     /// And behind that.
     more: Option<u32>,
+    /// The slot whose bytes behind the head are this one's too: a head that was changed apart from others of its train.
+    body: Option<u32>,
     head: [u8; HEAD_BYTES],
 }
 
@@ -45,6 +47,7 @@ impl Default for Slot {
             offload: Offload::default(),
             first: None,
             more: None,
+            body: None,
             head: [0; HEAD_BYTES],
         }
     }
@@ -119,10 +122,7 @@ impl FramePool {
         capacity: usize,
         read: impl FnOnce([&mut [u8]; 2], &mut [Piece]) -> Result<usize, E>,
     ) -> Result<Frame, E> {
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 frames fit into memory")
-        });
+        let id = self.slot();
         let first = (capacity > HEAD_BYTES).then(|| self.firsts.take());
         let slot = &mut self.slots[id as usize];
         let first_bytes = first.map_or(&mut [][..], |first| &mut self.firsts.all[first as usize][..]);
@@ -186,12 +186,62 @@ impl FramePool {
         let slot = &mut self.slots[frame.slot() as usize];
         slot.references -= 1;
         if slot.references == 0 {
-            self.firsts.free.extend(slot.first.take());
-            if let Some(list) = slot.more.take() {
-                self.pieces.give_back(list);
-            }
-            self.free.push(frame.slot());
+            self.empty(frame.slot());
         }
+    }
+
+    /// Takes back a slot that nothing refers to.
+    #[inline]
+    fn empty(&mut self, id: u32) {
+        let slot = &mut self.slots[id as usize];
+        self.firsts.free.extend(slot.first.take());
+        if let Some(list) = slot.more.take() {
+            self.pieces.give_back(list);
+        }
+        let body = slot.body.take();
+        self.free.push(id);
+        if let Some(body) = body {
+            self.let_go_of(body);
+        }
+    }
+
+    #[cold]
+    fn let_go_of(&mut self, body: u32) {
+        let slot = &mut self.slots[body as usize];
+        slot.references -= 1;
+        if slot.references == 0 {
+            self.empty(body);
+        }
+    }
+
+    /// The same wire frames with a head that nothing else shares, so that [`FramePool::head_mut`] may change it: for
+    /// routers. Other stretches of the train, and copies, keep theirs. No bytes behind the head are copied.
+    #[inline]
+    pub fn own_head(&mut self, frame: Frame) -> Frame {
+        if self.slots[frame.slot() as usize].references == 1 { frame } else { self.part_head(frame) }
+    }
+
+    fn part_head(&mut self, mut frame: Frame) -> Frame {
+        let id = self.slot();
+        let shared = &self.slots[frame.slot() as usize];
+        let body = shared.body.unwrap_or(frame.slot());
+        let (total, cut, offload, head) = (shared.total, shared.cut, shared.offload, shared.head);
+        self.slots[id as usize] =
+            Slot { references: 1, total, cut, offload, first: None, more: None, body: Some(body), head };
+        self.slots[body as usize].references += 1;
+        // what this stretch held of the old slot
+        self.slots[frame.slot() as usize].references -= 1;
+        frame.move_to(id);
+        frame
+    }
+
+    /// A slot that nothing refers to.
+    #[inline]
+    fn slot(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 frames fit into memory")
+        })
     }
 
     /// A single wire frame as a receiver without offloads would get it: a plain frame of its own, with its checksum complete.
@@ -210,7 +260,7 @@ impl FramePool {
     /// Flips bits of a plain frame that nothing else shares: the byte at `at` by XOR with `mask`.
     pub fn flip(&mut self, frame: &Frame, at: usize, mask: u8) {
         let slot = &mut self.slots[frame.slot() as usize];
-        debug_assert!(slot.references == 1 && slot.cut.is_none() && at < slot.total as usize);
+        debug_assert!(slot.references == 1 && slot.cut.is_none() && slot.body.is_none() && at < slot.total as usize);
         let behind = |start| at.checked_sub(start);
         let byte = match (behind(HEAD_BYTES + FIRST).zip(slot.more), behind(HEAD_BYTES).zip(slot.first)) {
             (Some((at, list)), _) => self.pieces.byte(list, at),
@@ -220,10 +270,11 @@ impl FramePool {
         *byte ^= mask;
     }
 
-    /// The first bytes of a plain frame that nothing else shares, to change.
+    /// The first bytes of a frame that nothing else shares, to change: see [`FramePool::own_head`]. Those of a train are
+    /// the head of each of its wire frames.
     pub(crate) fn head_mut(&mut self, frame: &Frame) -> &mut [u8] {
         let slot = &mut self.slots[frame.slot() as usize];
-        debug_assert!(slot.references == 1 && slot.cut.is_none());
+        debug_assert!(slot.references == 1);
         &mut slot.head[..(slot.total as usize).min(HEAD_BYTES)]
     }
 
@@ -284,8 +335,9 @@ impl FramePool {
     pub fn view(&self, frame: &Frame) -> FrameView<'_> {
         let slot = &self.slots[frame.slot() as usize];
         let total = slot.total as usize;
-        let first = slot.first.map_or(&[][..], |first| &self.firsts.all[first as usize][..]);
-        let more = slot.more.map_or(&[][..], |list| self.pieces.list(list));
+        let body = slot.body.map_or(slot, |body| &self.slots[body as usize]);
+        let first = body.first.map_or(&[][..], |first| &self.firsts.all[first as usize][..]);
+        let more = body.more.map_or(&[][..], |list| self.pieces.list(list));
         FrameView {
             head: &slot.head[..total.min(HEAD_BYTES)],
             rest: Rest::new(first, more, total.saturating_sub(HEAD_BYTES)),
@@ -298,7 +350,8 @@ impl FramePool {
 
     /// Stretches of trains that have not been released.
     pub fn live(&self) -> u64 {
-        self.slots.iter().map(|s| u64::from(s.references)).sum()
+        let bodies = self.slots.iter().filter(|s| s.body.is_some()).count() as u64;
+        self.slots.iter().map(|s| u64::from(s.references)).sum::<u64>() - bodies
     }
 }
 
@@ -453,6 +506,38 @@ mod tests {
         pool.release(first);
         pool.release(last);
         assert_eq!(pool.live(), 0);
+    }
+
+    #[test]
+    fn a_stretch_gets_a_head_of_its_own_and_shares_what_is_behind() {
+        let mut pool = FramePool::default();
+        let cut = Cut { header: 66, segment: 1000 };
+        let bytes = pattern(66 + 5 * 1000);
+        let mut train = pool.store_train(&bytes, cut).unwrap();
+        let first = pool.split_front(&mut train, 2);
+        let changed = pool.own_head(first);
+        pool.head_mut(&changed)[22] = 0xee;
+        let again = pool.share(&changed);
+        let again = pool.own_head(again);
+        pool.head_mut(&again)[22] = 0xdd;
+        assert_eq!(pool.live(), 3);
+        // the train goes first: what is behind its head stays for the others
+        assert_eq!(pool.view(&train).to_vec(), bytes);
+        pool.release(train);
+        for (frame, byte) in [(changed, 0xee), (again, 0xdd)] {
+            let mut wire = Vec::new();
+            pool.view(&frame).write_wire_frame(&mut wire);
+            assert_eq!((wire[22], &wire[66..], wire.len()), (byte, &bytes[66..1066], 1066));
+            assert_eq!(frame.count(), 2);
+            pool.release(frame);
+        }
+        assert_eq!((pool.live(), pool.free.len()), (0, pool.slots.len()));
+        // alone, it stays where it is
+        let alone = pool.store(&bytes).unwrap();
+        let slots = pool.slots.len();
+        let alone = pool.own_head(alone);
+        assert_eq!(pool.slots.len(), slots);
+        pool.release(alone);
     }
 
     #[test]

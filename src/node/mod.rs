@@ -1,10 +1,21 @@
 //! Nodes: one kind a file. A node says where a frame goes; the engine carries it there and counts.
+//!
+//! Most frames need no more than a [`Verdict`] on their head. Where a node changes frames, answers them, holds them or
+//! sends some of its own, its verdict is [`Verdict::Handle`]: it gets the frame itself, and a [`Work`] to do all that with.
 
+pub mod router;
+pub mod routing;
 pub mod switch;
+mod work;
 
+pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
 pub use switch::{Switch, SwitchSpec};
+pub(crate) use work::Tally;
+pub use work::{Deed, Work};
 
-use crate::frame::DropCause;
+use serde::Serialize;
+
+use crate::frame::{DropCause, Frame};
 use crate::units::Instant;
 
 /// What a node does with a frame that it received.
@@ -18,6 +29,16 @@ pub enum Verdict {
     Flood,
     /// It ends here.
     Drop(DropCause),
+    /// The node wants the frame itself: [`Node::handle`].
+    Handle,
+}
+
+/// A live change of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeCommand {
+    /// A router with NAT forgets its mappings: every flow gets a new one, as after a reboot or a new address.
+    Rebind,
 }
 
 /// A node of any kind, at work.
@@ -27,6 +48,10 @@ pub enum Node {
     Port,
     /// An Ethernet switch.
     Switch(Box<Switch>),
+    /// A repeater.
+    Hub,
+    /// An IP router.
+    Router(Box<Router>),
 }
 
 impl Node {
@@ -37,6 +62,65 @@ impl Node {
         match self {
             Node::Port => Verdict::Consume,
             Node::Switch(switch) => switch.receive(now, port, head),
+            Node::Hub => Verdict::Flood,
+            Node::Router(_) => Verdict::Handle,
+        }
+    }
+
+    /// Deals with a frame whose verdict was [`Verdict::Handle`].
+    pub fn handle(&mut self, work: &mut Work<'_>, port: u32, frame: Frame) {
+        match self {
+            Node::Router(router) => router.receive(work, port, frame),
+            Node::Port | Node::Switch(_) | Node::Hub => work.drop(frame, DropCause::Unsupported),
+        }
+    }
+
+    /// When the node next wants [`Node::wake`].
+    #[inline]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self {
+            Node::Router(router) => router.deadline(),
+            Node::Port | Node::Switch(_) | Node::Hub => None,
+        }
+    }
+
+    /// The deadline has come.
+    pub fn wake(&mut self, work: &mut Work<'_>) {
+        match self {
+            Node::Router(router) => router.wake(work),
+            Node::Port | Node::Switch(_) | Node::Hub => {}
+        }
+    }
+
+    /// The largest L3 packet that the link at a port carries away from the node has changed; `None` has no limit.
+    pub fn set_mtu(&mut self, port: u32, mtu: Option<u32>) {
+        match self {
+            Node::Router(router) => router.set_mtu(port, mtu),
+            Node::Port | Node::Switch(_) | Node::Hub => {}
+        }
+    }
+
+    /// Whether a command makes sense for this node: it depends on the plan alone.
+    pub fn takes(&self, command: NodeCommand) -> bool {
+        match self {
+            Node::Router(router) => router.takes(command),
+            Node::Port | Node::Switch(_) | Node::Hub => false,
+        }
+    }
+
+    /// A live change.
+    pub fn command(&mut self, command: NodeCommand) {
+        match self {
+            Node::Router(router) => router.command(command),
+            Node::Port | Node::Switch(_) | Node::Hub => {}
+        }
+    }
+
+    /// Wire frames that the node holds until it knows where to send them.
+    pub fn held(&self) -> u64 {
+        match self {
+            Node::Router(router) => router.held(),
+            Node::Port | Node::Switch(_) | Node::Hub => 0,
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) struct Built {
 pub(super) fn build(
     seed: u64,
     coalesce: Duration,
+    convergence: Duration,
     nodes: &IndexMap<String, NodeEntry>,
     links: &[Draft],
     pools: &AddressingSpec,
@@ -43,10 +44,10 @@ pub(super) fn build(
 ) -> Built {
     let drafts: Vec<(&Draft, &[End; 2])> =
         links.iter().filter_map(|link| link.ends.as_ref().map(|ends| (link, ends))).collect();
-    let is_switch = |node: usize| matches!(nodes[node].spec, Some(NodeSpec::Switch(_)));
+    let is_bridge = |node: usize| nodes[node].spec.as_ref().is_some_and(NodeSpec::is_bridge);
 
     // Nodes of the plan, in file order; where each (link, end) goes.
-    let mut plan = Plan { seed, coalesce, nodes: Vec::new(), links: Vec::new() };
+    let mut plan = Plan { seed, coalesce, convergence, nodes: Vec::new(), links: Vec::new() };
     let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
     let mut own_ports: Vec<(usize, usize)> = Vec::new();
     let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
@@ -61,6 +62,10 @@ pub(super) fn build(
             Some(NodeSpec::Switch(spec)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
                 plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(*spec) });
+            }
+            Some(NodeSpec::Hub(_)) => {
+                position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
+                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Hub });
             }
             Some(_) => {
                 for key in &attached {
@@ -81,7 +86,7 @@ pub(super) fn build(
     }
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
-    let groups = topology::segments(&own_ports, &all_ends, is_switch);
+    let groups = topology::segments(&own_ports, &all_ends, is_bridge);
     let segment_of =
         |key: &(usize, usize)| groups.iter().position(|group| group.contains(key)).expect("every port is in a segment");
     let mut ports = Vec::new();

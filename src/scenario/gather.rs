@@ -12,12 +12,13 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "longwire",
     "name",
     "seed",
     "duration",
     "coalesce",
+    "convergence",
     "params",
     "use",
     "addressing",

@@ -75,7 +75,15 @@ pub(super) fn plan(
             let (addresses, mac) = given.next().expect("one for each interface");
             let mtu = mtu(host, attachment, &addresses, diagnostics);
             let (name, link) = (attachment.interface.clone(), attachment.link.to_owned());
-            interfaces.push(InterfacePlan { name, link, mac, mtu, addresses, neighbours: Vec::new() });
+            interfaces.push(InterfacePlan {
+                name,
+                link,
+                mac,
+                mtu,
+                addresses,
+                gateways: Vec::new(),
+                neighbours: Vec::new(),
+            });
         }
         let (routes, rules) = match host.spec {
             NodeSpec::Host(spec) => routes(host.name, spec, &interfaces, diagnostics),
@@ -102,7 +110,7 @@ pub(super) fn plan(
 
 fn place(spec: &NodeSpec) -> Place {
     match spec {
-        NodeSpec::Host(_) | NodeSpec::Switch(_) => Place::Namespace,
+        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) => Place::Namespace,
         NodeSpec::External(external) => match (&external.tap, &external.netns) {
             (None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
             (tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },

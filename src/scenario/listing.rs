@@ -10,6 +10,7 @@ use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind};
+use crate::node::RouterPlan;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -81,6 +82,8 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
             NodeKind::Switch(spec) => {
                 out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
             }
+            NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
+            NodeKind::Router(router) => self::router(&node.name, router, out),
             NodeKind::Port => {
                 let port = resolved.ports.iter().find(|port| port.node == at);
                 let Some(host) = port.map(|port| port.host).filter(|host| !told.contains(host)) else { continue };
@@ -92,6 +95,16 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     for (at, host) in resolved.network.hosts.iter().enumerate().filter(|(at, _)| !told.contains(at)) {
         debug_assert!(resolved.ports.iter().all(|port| port.host != at));
         self::host(host, out);
+    }
+}
+
+fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
+    out.noted(1, format!("{name}:"), "router");
+    for interface in &router.interfaces {
+        out.line(2, format!("{}:", interface.name));
+        out.line(3, format!("mac: {}", interface.mac));
+        let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
+        out.line(3, format!("addresses: [{}]", addresses.join(", ")));
     }
 }
 

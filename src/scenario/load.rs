@@ -33,6 +33,10 @@ use crate::units::Duration;
 /// The longest run of frames of one train in a live run, unless the scenario says.
 const COALESCE: Duration = Duration::from_micros(50);
 
+/// How long routers and switches take to notice, tell and compute, unless the scenario says: about what OSPF with its
+/// usual timers and BFD takes, and rapid spanning tree.
+const CONVERGENCE: Duration = Duration::from_secs(1);
+
 /// What stands at the top of a file beside the sections.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -42,6 +46,7 @@ struct Head {
     seed: Option<u64>,
     duration: Option<Spanned<Duration>>,
     coalesce: Option<Duration>,
+    convergence: Option<Duration>,
     addressing: AddressingSpec,
     validity: ValiditySpec,
     timing: TimingSpec,
@@ -94,8 +99,15 @@ impl Load {
         self.warn_of_lone_hosts(&links, &nodes);
 
         let coalesce = head.coalesce.unwrap_or(COALESCE);
-        let Built { plan, ports, network, segments } =
-            build(seed, coalesce, &nodes, &links, &head.addressing, &mut self.told);
+        let Built { plan, ports, network, segments } = build(
+            seed,
+            coalesce,
+            head.convergence.unwrap_or(CONVERGENCE),
+            &nodes,
+            &links,
+            &head.addressing,
+            &mut self.told,
+        );
 
         let services = self.section::<ServiceSpec>(&mut root, "services");
         let workloads = self.section::<WorkloadSpec>(&mut root, "workloads");
@@ -105,7 +117,7 @@ impl Load {
             silent: silent(&nodes, &links, &root),
             switches: nodes
                 .iter()
-                .filter(|(_, node)| matches!(node.spec, Some(NodeSpec::Switch(_))))
+                .filter(|(_, node)| node.spec.as_ref().is_some_and(NodeSpec::is_bridge))
                 .map(|(name, _)| name.as_str())
                 .collect(),
         };
@@ -161,7 +173,9 @@ impl Load {
 
     fn head(&mut self, root: &mut Node) -> Head {
         let mut part = Node::empty_map(root.span, Origin::File);
-        for key in ["longwire", "name", "seed", "duration", "coalesce", "addressing", "validity", "timing"] {
+        for key in
+            ["longwire", "name", "seed", "duration", "coalesce", "convergence", "addressing", "validity", "timing"]
+        {
             if let Some(entry) = root.entry(key) {
                 part.set(entry.clone());
             }
@@ -351,11 +365,11 @@ impl Load {
     }
 
     fn forbid_loops(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
-        let is_switch = |end: &End| matches!(nodes[end.node].spec, Some(NodeSpec::Switch(_)));
+        let is_bridge = |end: &End| nodes[end.node].spec.as_ref().is_some_and(NodeSpec::is_bridge);
         let trunks: Vec<Trunk<'_>> = links
             .iter()
             .filter_map(|link| link.ends.as_ref().map(|ends| (link, ends)))
-            .filter(|(_, ends)| ends.iter().all(is_switch))
+            .filter(|(_, ends)| ends.iter().all(is_bridge))
             .map(|(link, ends)| Trunk { link: &link.name, span: link.span, ends })
             .collect();
         topology::forbid_loops(&trunks, &mut self.told);

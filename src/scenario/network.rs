@@ -63,6 +63,9 @@ pub struct InterfacePlan {
     pub mtu: u32,
     /// Addresses with their prefix lengths. Empty for external hosts that did not ask for any.
     pub addresses: Vec<IpNet>,
+    /// Where packets for other networks go from here: one gateway a family at most, as the host's routes or the routers
+    /// on the segment say. Which interface's gateways the host uses, its default routes say.
+    pub gateways: Vec<IpAddr>,
     /// Permanent neighbour entries: (address, MAC) of the others on this segment, link-local ones included.
     /// Empty with `neighbours: dynamic`.
     pub neighbours: Vec<(IpAddr, [u8; 6])>,

@@ -22,9 +22,16 @@ pub(super) enum NodeSpec {
     Host(HostSpec),
     /// An Ethernet switch.
     Switch(SwitchSpec),
+    /// A repeater: what comes in at a port goes out at all others.
+    Hub(HubSpec),
     /// A machine that longwire does not make.
     External(Spanned<ExternalSpec>),
 }
+
+/// A repeater. It has nothing to set.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HubSpec {}
 
 /// A network namespace that longwire makes for the run.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -141,11 +148,17 @@ impl NodeSpec {
         matches!(self, NodeSpec::Host(_))
     }
 
+    /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
+    pub(super) fn is_bridge(&self) -> bool {
+        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_))
+    }
+
     /// What it is, for messages.
     pub(super) fn describe(&self) -> &'static str {
         match self {
             NodeSpec::Host(_) => "a host",
             NodeSpec::Switch(_) => "a switch",
+            NodeSpec::Hub(_) => "a hub",
             NodeSpec::External(_) => "an external machine",
         }
     }

@@ -36,6 +36,8 @@ struct FileSpec {
     duration: Option<Duration>,
     /// The longest that a run of frames of one train may span in a live run. By default 50us.
     coalesce: Option<Duration>,
+    /// How long after a link goes down or comes up routers and switches still go on as before. By default 1s.
+    convergence: Option<Duration>,
     /// Values with names: `$loss` elsewhere stands for `loss` here; `--param loss=5%` replaces it.
     #[schemars(with = "Option<IndexMap<String, Scalar>>")]
     params: (),
@@ -48,7 +50,7 @@ struct FileSpec {
     validity: Option<ValiditySpec>,
     /// How a live run keeps time.
     timing: Option<TimingSpec>,
-    /// Hosts and switches by name.
+    /// Hosts, switches, hubs and routers by name.
     nodes: Option<IndexMap<String, NodeSpec>>,
     /// Links by name.
     links: Option<IndexMap<String, LinkSpec>>,

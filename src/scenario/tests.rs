@@ -279,7 +279,7 @@ fn ends_and_interfaces() {
         )
     };
     assert_eq!(bad(&link("[a, a]"))[0], "3:25: both ends are `a` (a link joins two different nodes)");
-    assert_eq!(bad(&link("[a, s.p0]"))[0], "3:25: `s` is a switch: its ports have no names (write the switch alone)");
+    assert_eq!(bad(&link("[a, s.p0]"))[0], "3:25: `s` is a switch: its ports have no names (write it alone)");
     assert_eq!(bad(&link("[s, v.eth0]")).len(), 1);
     assert_eq!(
         bad(&link("[a.eth0, s]"))[1],

@@ -83,8 +83,8 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         None
     };
     let interface = match (spec, interface) {
-        (NodeSpec::Switch(_), Some(_)) => {
-            return mistake(format!("`{name}` is a switch: its ports have no names"), "write the switch alone");
+        (NodeSpec::Switch(_) | NodeSpec::Hub(_), Some(_)) => {
+            return mistake(format!("`{name}` is {}: its ports have no names", spec.describe()), "write it alone");
         }
         (NodeSpec::External(_), Some(_)) => {
             return mistake(
@@ -227,7 +227,7 @@ fn path<'a, 't>(
 pub(super) fn segments(
     ports: &[(usize, usize)],
     links: &[&[End; 2]],
-    is_switch: impl Fn(usize) -> bool,
+    is_bridge: impl Fn(usize) -> bool,
 ) -> Vec<Vec<(usize, usize)>> {
     // One cell for each link; links that meet at a switch are one.
     let mut parent: Vec<usize> = (0..links.len()).collect();
@@ -240,7 +240,7 @@ pub(super) fn segments(
     }
     let mut first_at: BTreeMap<usize, usize> = BTreeMap::new();
     for (link, ends) in links.iter().enumerate() {
-        for end in ends.iter().filter(|end| is_switch(end.node)) {
+        for end in ends.iter().filter(|end| is_bridge(end.node)) {
             let first = *first_at.entry(end.node).or_insert(link);
             let (a, b) = (root(&mut parent, first), root(&mut parent, link));
             parent[a] = b;

@@ -124,6 +124,7 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
         place: Place::Namespace,
         offloads: true,
         interfaces: vec![InterfacePlan {
+            gateways: Vec::new(),
             name: "eth0".into(),
             link: "lan".into(),
             mac: mac(n),

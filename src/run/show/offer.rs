@@ -75,7 +75,13 @@ impl Lone {
         link.ends = [0, 1];
         let port = |name: &str| NodePlan { name: name.into(), kind: NodeKind::Port };
         let nodes = vec![port("a"), port("b")];
-        let engine = Engine::new(&Plan { seed, coalesce: Duration::ZERO, nodes, links: vec![link] });
+        let engine = Engine::new(&Plan {
+            seed,
+            coalesce: Duration::ZERO,
+            convergence: Duration::ZERO,
+            nodes,
+            links: vec![link],
+        });
         let near_end = match way {
             Way::Forward => NodeId(0),
             Way::Backward => NodeId(1),

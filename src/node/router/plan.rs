@@ -1,0 +1,40 @@
+//! What a router is built from.
+
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::wire::ethernet::MacAddr;
+
+/// A router: its interfaces, in the order of its links, and the routes that it was given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouterPlan {
+    /// One for each link.
+    pub interfaces: Vec<RouterInterface>,
+    /// Routes beside those that its addresses imply and those that are computed.
+    pub routes: Vec<RouterRoute>,
+}
+
+/// One interface of a router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouterInterface {
+    /// Its name, which rules and messages use.
+    pub name: String,
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// Its addresses with their prefix lengths. The IPv6 link-local one follows from the MAC address and is not among them.
+    pub addresses: Vec<IpNet>,
+    /// Neighbours on its segment whose MAC addresses are known for good. Others it asks for by ARP and ND.
+    pub neighbours: Vec<(IpAddr, MacAddr)>,
+}
+
+/// A route that a router was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterRoute {
+    /// The destination; `0.0.0.0/0` and `::/0` are default routes.
+    pub to: IpNet,
+    /// The gateway, a neighbour; `None` for a network straight on the interface.
+    pub via: Option<IpAddr>,
+    /// The port that it leaves by: a position in [`RouterPlan::interfaces`].
+    pub port: u32,
+}
