@@ -83,6 +83,7 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
                 out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
             }
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
+            NodeKind::Edge(_) => out.line(1, format!("{}: region of a cloud", node.name)),
             NodeKind::Router(router) => self::router(&node.name, router, out),
             NodeKind::Port => {
                 let port = resolved.ports.iter().find(|port| port.node == at);

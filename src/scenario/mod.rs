@@ -3,6 +3,7 @@
 mod address;
 mod address_text;
 mod build;
+mod cloud;
 mod de;
 pub mod files;
 mod gather;

@@ -33,7 +33,8 @@ pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn check_one(name: &str) -> Result<(), String> {
+/// Why a text cannot be a name.
+pub(super) fn check_one(name: &str) -> Result<(), String> {
     let Some(first) = name.chars().next() else { return Err("it is empty".into()) };
     if !first.is_ascii_alphanumeric() {
         return Err(format!("it begins with `{first}`"));

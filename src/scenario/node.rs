@@ -10,6 +10,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::address_text::{Address, RouteTo};
+use super::cloud::CloudSpec;
 use super::link::Mtu;
 use super::spanned::Spanned;
 use crate::node::SwitchSpec;
@@ -24,6 +25,8 @@ pub(super) enum NodeSpec {
     Switch(SwitchSpec),
     /// A repeater: what comes in at a port goes out at all others.
     Hub(HubSpec),
+    /// The Internet between regions: delays, jitter and loss from each region to each other.
+    Cloud(CloudSpec),
     /// A machine that longwire does not make.
     External(Spanned<ExternalSpec>),
 }
@@ -150,7 +153,7 @@ impl NodeSpec {
 
     /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
     pub(super) fn is_bridge(&self) -> bool {
-        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_))
+        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Cloud(_))
     }
 
     /// What it is, for messages.
@@ -159,6 +162,7 @@ impl NodeSpec {
             NodeSpec::Host(_) => "a host",
             NodeSpec::Switch(_) => "a switch",
             NodeSpec::Hub(_) => "a hub",
+            NodeSpec::Cloud(_) => "a cloud",
             NodeSpec::External(_) => "an external machine",
         }
     }

@@ -20,7 +20,7 @@ pub fn draw(graph: &Graph) -> String {
             Shape::Cloud => "shape=ellipse, style=dashed",
         };
         let label = quoted(&node.lines().join("\n"));
-        let told = quoted(&node.addresses.join("\n"));
+        let told = quoted(&node.about.join("\n"));
         let _ = writeln!(out, "  {} [{shape}, label={label}, tooltip={told}];", quoted(&node.name));
     }
     for edge in &graph.edges {
@@ -61,7 +61,7 @@ mod tests {
             &["x a-1.eth0 s 5ms|6ms", "node graph.eth0 s 1ms", "y s r", "z r i", "w s vm.lw0"],
         );
         graph.title = "it's \"this\" \\ and\u{7} that".into();
-        graph.nodes[0].addresses = vec!["10.0.0.1/24".into(), "fd00::1/64".into()];
+        graph.nodes[0].about = vec!["10.0.0.1/24".into(), "fd00::1/64".into()];
         insta::assert_snapshot!(draw(&graph));
     }
 }

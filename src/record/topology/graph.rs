@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use ipnet::IpNet;
 
 use super::{Edge, End, Graph, Node};
 use crate::engine::{DirectionSpec, NodeKind};
@@ -13,62 +14,65 @@ use crate::scenario::network::{HostPlan, Place};
 
 /// The network of a scenario.
 pub fn graph(resolved: &Resolved) -> Graph {
-    let mut nodes: IndexMap<String, Node> = IndexMap::new();
     let hosts = &resolved.network.hosts;
     let host_of: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
+    let mut nodes: IndexMap<String, Node> = IndexMap::new();
+    // where each node of the plan is drawn
+    let mut place = Vec::with_capacity(resolved.plan.nodes.len());
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
-        match word(&node.kind) {
-            Some(kind) => {
-                let (name, addresses, members) = (node.name.clone(), Vec::new(), Vec::new());
-                nodes.entry(name.clone()).or_insert(Node { name, kind, addresses, members });
+        let drawn = match &node.kind {
+            NodeKind::Port => {
+                host_of.get(&at).map_or_else(|| plain(&node.name, "host"), |host| self::host(&hosts[*host]))
             }
-            None => {
-                if let Some(host) = host_of.get(&at).map(|host| &hosts[*host]) {
-                    nodes.entry(host.name.clone()).or_insert_with(|| drawn(host));
-                }
+            NodeKind::Switch(_) => plain(&node.name, "switch"),
+            NodeKind::Hub => plain(&node.name, "hub"),
+            NodeKind::Router(plan) => {
+                let interfaces = plan.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..]));
+                Node { about: addresses(interfaces), ..plain(&node.name, "router") }
             }
-        }
+            // all its regions are one node
+            NodeKind::Edge(_) => plain(node.name.split('.').next().unwrap_or(&node.name), "cloud"),
+        };
+        place.push(nodes.insert_full(drawn.name.clone(), drawn).0);
     }
     // hosts without a link have no port
     for host in hosts {
-        nodes.entry(host.name.clone()).or_insert_with(|| drawn(host));
+        nodes.entry(host.name.clone()).or_insert_with(|| self::host(host));
     }
-    let end = |text: &str| {
+    let mut edges = Vec::with_capacity(resolved.links.len());
+    for (link, plan) in resolved.links.iter().zip(&resolved.plan.links) {
+        let words = plan.directions.each_ref().map(words);
+        let [a, b] = plan.ends.map(|end| place[end]);
+        if a == b {
+            // a path inside a cloud
+            let [from, to] = &link.ends;
+            let about = [format!("{from} → {to}: {}", words[0]), format!("{to} → {from}: {}", words[1])];
+            nodes[a].about.extend(about);
+            continue;
+        }
         // `alice.wlan0`; a node's name has no point in it
-        let (name, interface) = text.split_once('.').map_or((text, None), |(name, i)| (name, Some(i.to_owned())));
-        nodes.get_index_of(name).map(|node| End { node, interface })
-    };
-    let edges = resolved
-        .links
-        .iter()
-        .zip(&resolved.plan.links)
-        .filter_map(|(link, plan)| {
-            let ends = [end(&link.ends[0])?, end(&link.ends[1])?];
-            let words = plan.directions.each_ref().map(words);
-            Some(Edge { name: link.name.clone(), ends, words, members: Vec::new() })
-        })
-        .collect();
+        let end = |node: usize, text: &str| End { node, interface: text.split_once('.').map(|(_, i)| i.to_owned()) };
+        let ends = [end(a, &link.ends[0]), end(b, &link.ends[1])];
+        edges.push(Edge { name: link.name.clone(), ends, words, members: Vec::new() });
+    }
     Graph { title: resolved.scenario.name.clone(), nodes: nodes.into_values().collect(), edges }
 }
 
-/// What the scenario calls a kind; `None` of a host's interface.
-fn word(kind: &NodeKind) -> Option<&'static str> {
-    match kind {
-        NodeKind::Port => None,
-        NodeKind::Switch(_) => Some("switch"),
-    }
+fn plain(name: &str, kind: &'static str) -> Node {
+    Node { name: name.to_owned(), kind, about: Vec::new(), members: Vec::new() }
 }
 
-fn drawn(host: &HostPlan) -> Node {
-    let several = host.interfaces.len() > 1;
-    let addresses = host
-        .interfaces
-        .iter()
-        .flat_map(|interface| interface.addresses.iter().map(move |address| (interface, address)))
-        .map(|(interface, address)| if several { format!("{} {address}", interface.name) } else { address.to_string() })
-        .collect();
+fn host(host: &HostPlan) -> Node {
     let kind = if host.place == Place::Namespace { "host" } else { "external" };
-    Node { name: host.name.clone(), kind, addresses, members: Vec::new() }
+    let interfaces = host.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..]));
+    Node { about: addresses(interfaces), ..plain(&host.name, kind) }
+}
+
+/// Addresses, with the interface where there are several.
+fn addresses<'a>(interfaces: impl ExactSizeIterator<Item = (&'a str, &'a [IpNet])>) -> Vec<String> {
+    let several = interfaces.len() > 1;
+    let all = interfaces.flat_map(|(name, addresses)| addresses.iter().map(move |address| (name, address)));
+    all.map(|(name, address)| if several { format!("{name} {address}") } else { address.to_string() }).collect()
 }
 
 /// What matters most of a direction, in the words of the report; empty where it does nothing.
@@ -117,8 +121,8 @@ links:
         let nodes: Vec<_> = graph.nodes.iter().map(|node| (node.name.as_str(), node.kind)).collect();
         let expected = [("phone", "host"), ("sw", "switch"), ("vm", "external"), ("server", "host"), ("alone", "host")];
         assert_eq!(nodes, expected);
-        assert_eq!(graph.nodes[0].addresses, ["wlan0 10.0.0.1/24", "eth0 10.0.1.1/24"]);
-        assert_eq!(graph.nodes[3].addresses, ["10.0.0.2/24"]);
+        assert_eq!(graph.nodes[0].about, ["wlan0 10.0.0.1/24", "eth0 10.0.1.1/24"]);
+        assert_eq!(graph.nodes[3].about, ["10.0.0.2/24"]);
         let [wifi, cell, tap] = &graph.edges[..] else { panic!("{:?}", graph.edges) };
         assert_eq!(wifi.ends[0], End { node: 0, interface: Some("wlan0".into()) });
         assert_eq!(wifi.words[0], "5ms ±1ms · loss 1% · 20Mbit · mtu 1400");

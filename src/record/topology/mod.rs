@@ -35,8 +35,9 @@ pub struct Node {
     pub name: String,
     /// What it is, as the scenario writes it: `host`, `switch`.
     pub kind: &'static str,
-    /// Addresses, with the interface where it has several.
-    pub addresses: Vec<String>,
+    /// More about it, in lines: a host's addresses, with the interface where it has several; what a cloud does between
+    /// its regions.
+    pub about: Vec<String>,
     /// The names of several alike that are drawn as one; empty for one node.
     pub members: Vec<String>,
 }
@@ -209,11 +210,8 @@ fn plural(kind: &str) -> String {
 
 /// The network for programs, version 1. `file` is the scenario's, as it was given.
 pub fn json(graph: &Graph, file: &str) -> Value {
-    let nodes: Vec<Value> = graph
-        .nodes
-        .iter()
-        .map(|node| json!({ "name": node.name, "kind": node.kind, "addresses": node.addresses }))
-        .collect();
+    let nodes: Vec<Value> =
+        graph.nodes.iter().map(|node| json!({ "name": node.name, "kind": node.kind, "about": node.about })).collect();
     let links: Vec<Value> = graph
         .edges
         .iter()
@@ -238,7 +236,7 @@ mod testing {
             let (name, kind) = node.split_once(':').unwrap_or((node, "host"));
             let kind = ["switch", "router", "external", "hub", "cloud"].into_iter().find(|k| *k == kind);
             let (kind, members) = (kind.unwrap_or("host"), Vec::new());
-            graph.nodes.push(Node { name: name.into(), kind, addresses: Vec::new(), members });
+            graph.nodes.push(Node { name: name.into(), kind, about: Vec::new(), members });
         }
         for link in links {
             let mut parts = link.splitn(4, ' ');

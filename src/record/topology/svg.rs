@@ -125,7 +125,7 @@ fn write_node(out: &mut String, node: &Node, area: Area) {
         Shape::Cloud => (height / 2, " stroke-dasharray=\"6 4\"", "1.5"),
     };
     let mut told = vec![format!("{}: {}", node.name, node.what())];
-    told.extend(node.addresses.iter().cloned());
+    told.extend(node.about.iter().cloned());
     told.extend((!node.members.is_empty()).then(|| node.members.join(", ")));
     let [name, what] = node.lines();
     let middle = x + width / 2;
