@@ -159,7 +159,7 @@ fn yaml_blocks(markdown: &str) -> Vec<(usize, String)> {
 /// Blocks that begin with `longwire: 1` are whole scenarios. Those that begin with `# lib/NAME` are files that they use.
 #[test]
 fn examples_in_the_documentation_are_right() {
-    for (document, at_least) in [("README.md", 1), ("docs/scenario.md", 10)] {
+    for (document, at_least) in [("README.md", 1), ("docs/scenario.md", 10), ("docs/topology/cloud.md", 1)] {
         let markdown = fs::read_to_string(repository().join(document)).expect(document);
         let blocks = yaml_blocks(&markdown);
         let mut used = MemoryFiles::default();

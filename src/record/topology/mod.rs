@@ -3,13 +3,13 @@
 //! [`graph`] reads a resolved scenario. Everything else takes a [`Graph`], whatever it came from: [`text`] for a terminal,
 //! [`svg`] for a browser, [`dot`] for Graphviz, [`json`] for programs.
 
+mod blocks;
 mod channel;
 pub mod dot;
 mod fold;
 mod graph;
 mod layered;
 mod outline;
-mod rings;
 pub mod svg;
 pub mod text;
 

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::layered::{self, Area, Layout};
-use super::{Graph, Node, Shape, fold, rings};
+use super::{Graph, Node, Shape, blocks, fold};
 
 /// A cell of the layout in pixels.
 const CELL: [usize; 2] = [8, 18];
@@ -16,7 +16,7 @@ const HEAD: usize = 36;
 const WIDTH: usize = 160;
 /// With more nodes, rows of alike ones are drawn as one.
 const MOST_SINGLE: usize = 24;
-/// With more nodes, they stand in rings, and the words of links show when pointed at.
+/// With more nodes, they stand in blocks, and the words of links show when pointed at.
 const MOST_IN_LAYERS: usize = 60;
 
 /// Names begin with `lw-`, since a page may have styles of its own. The colours are those of the other pictures: blue and
@@ -37,7 +37,7 @@ pub fn draw(graph: &Graph) -> String {
         graph
     };
     let layers = (graph.nodes.len() <= MOST_IN_LAYERS).then(|| layered::layout(graph, WIDTH)).flatten();
-    picture(graph, &layers.unwrap_or_else(|| rings::layout(graph, WIDTH)))
+    picture(graph, &layers.unwrap_or_else(|| blocks::layout(graph, WIDTH)))
 }
 
 fn picture(graph: &Graph, layout: &Layout) -> String {
