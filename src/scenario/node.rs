@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::address_text::{Address, RouteTo};
 use super::cloud::CloudSpec;
 use super::link::Mtu;
+use super::router::RouterSpec;
 use super::spanned::Spanned;
 use crate::node::SwitchSpec;
 
@@ -27,6 +28,8 @@ pub(super) enum NodeSpec {
     Hub(HubSpec),
     /// The Internet between regions: delays, jitter and loss from each region to each other.
     Cloud(CloudSpec),
+    /// An IP router: it joins segments.
+    Router(RouterSpec),
     /// A machine that longwire does not make.
     External(Spanned<ExternalSpec>),
 }
@@ -146,9 +149,9 @@ pub(super) struct ExternalSpec {
 }
 
 impl NodeSpec {
-    /// Whether programs can run in it.
-    pub(super) fn is_host(&self) -> bool {
-        matches!(self, NodeSpec::Host(_))
+    /// Whether its links' ends are interfaces with names and addresses that longwire gives out.
+    pub(super) fn has_interfaces(&self) -> bool {
+        matches!(self, NodeSpec::Host(_) | NodeSpec::Router(_))
     }
 
     /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
@@ -163,6 +166,7 @@ impl NodeSpec {
             NodeSpec::Switch(_) => "a switch",
             NodeSpec::Hub(_) => "a hub",
             NodeSpec::Cloud(_) => "a cloud",
+            NodeSpec::Router(_) => "a router",
             NodeSpec::External(_) => "an external machine",
         }
     }
