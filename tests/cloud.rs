@@ -80,7 +80,7 @@ fn delays(resolved: &Resolved) -> Vec<(u32, u32, Duration)> {
     // all addresses become known
     for from in &ports {
         send(&mut engine, at, *from, None, 0);
-        at = at + Duration::from_secs(1);
+        at += Duration::from_secs(1);
         engine.advance(at, &mut seen);
     }
     assert_eq!(seen.delivered.len(), ports.len() * (ports.len() - 1), "a broadcast reaches every other port once");
@@ -90,7 +90,7 @@ fn delays(resolved: &Resolved) -> Vec<(u32, u32, Duration)> {
             seen.delivered.clear();
             send(&mut engine, at, *from, Some(*to), 1);
             let sent = at;
-            at = at + Duration::from_secs(1);
+            at += Duration::from_secs(1);
             engine.advance(at, &mut seen);
             let [(port, arrived, 1)] = seen.delivered[..] else { panic!("{from} → {to}: {:?}", seen.delivered) };
             assert_eq!(port, *to);

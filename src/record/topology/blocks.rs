@@ -58,8 +58,8 @@ fn place(graph: &Graph, part: &[usize], adjacency: &[Vec<usize>], areas: &mut [A
     let mut offsets = vec![[0usize; 2]; part.len()];
     for n in (0..part.len()).rev() {
         let [width, height] = size(graph, part[n]);
-        // rows of blocks of about one height
-        children[n].sort_by_key(|child| (usize::MAX - blocks[*child][1], *child));
+        // leaves first, close to their node; then rows of blocks of about one height
+        children[n].sort_by_key(|child| (blocks[*child][1], *child));
         let all: usize =
             children[n].iter().map(|child| (blocks[*child][0] + GAP[0]) * (blocks[*child][1] + GAP[1])).sum();
         let wanted = libm::sqrt(all as f64 * ASPECT) as usize;
