@@ -35,7 +35,7 @@ pub use times::TimeStatistics;
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
 use crate::node::routing::Routes;
-use crate::node::{Deed, Node, Router, Switch, Tally, Verdict, Work};
+use crate::node::{Deed, Edge, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -585,6 +585,7 @@ fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
         NodeKind::Port => Node::Port,
         NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(spec, ports))),
         NodeKind::Hub => Node::Hub,
+        NodeKind::Edge(plan) => Node::Edge(Box::new(Edge::new(*plan))),
         NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
     }
 }

@@ -3,11 +3,13 @@
 //! Most frames need no more than a [`Verdict`] on their head. Where a node changes frames, answers them, holds them or
 //! sends some of its own, its verdict is [`Verdict::Handle`]: it gets the frame itself, and a [`Work`] to do all that with.
 
+pub mod edge;
 pub mod router;
 pub mod routing;
 pub mod switch;
 mod work;
 
+pub use edge::{Edge, EdgePlan};
 pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
 pub use switch::{LearningTable, PortVlans, Switch, SwitchSpec, VlanId, VlanSet};
 pub(crate) use work::Tally;
@@ -50,6 +52,8 @@ pub enum Node {
     Switch(Box<Switch>),
     /// A repeater.
     Hub,
+    /// One region of a cloud.
+    Edge(Box<Edge>),
     /// An IP router.
     Router(Box<Router>),
 }
@@ -63,6 +67,7 @@ impl Node {
             Node::Port => Verdict::Consume,
             Node::Switch(switch) => switch.receive(now, port, head, count),
             Node::Hub => Verdict::Flood,
+            Node::Edge(edge) => edge.receive(now, port, head),
             Node::Router(_) => Verdict::Handle,
         }
     }
@@ -72,6 +77,7 @@ impl Node {
         match self {
             Node::Router(router) => router.receive(work, port, frame),
             Node::Switch(switch) => switch.handle(work, port, frame),
+            Node::Edge(edge) => edge.handle(work, frame),
             Node::Port | Node::Hub => work.drop(frame, DropCause::Unsupported),
         }
     }
@@ -81,7 +87,7 @@ impl Node {
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Node::Router(router) => router.deadline(),
-            Node::Port | Node::Switch(_) | Node::Hub => None,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 
@@ -89,7 +95,7 @@ impl Node {
     pub fn wake(&mut self, work: &mut Work<'_>) {
         match self {
             Node::Router(router) => router.wake(work),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
         }
     }
 
@@ -97,7 +103,7 @@ impl Node {
     pub fn set_mtu(&mut self, port: u32, mtu: Option<u32>) {
         match self {
             Node::Router(router) => router.set_mtu(port, mtu),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
         }
     }
 
@@ -119,7 +125,7 @@ impl Node {
     pub fn takes(&self, command: NodeCommand) -> bool {
         match self {
             Node::Router(router) => router.takes(command),
-            Node::Port | Node::Switch(_) | Node::Hub => false,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => false,
         }
     }
 
@@ -127,7 +133,7 @@ impl Node {
     pub fn command(&mut self, command: NodeCommand) {
         match self {
             Node::Router(router) => router.command(command),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
         }
     }
 
@@ -135,7 +141,7 @@ impl Node {
     pub fn held(&self) -> u64 {
         match self {
             Node::Router(router) => router.held(),
-            Node::Port | Node::Switch(_) | Node::Hub => 0,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => 0,
         }
     }
 }

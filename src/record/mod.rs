@@ -7,5 +7,6 @@ pub mod report;
 pub mod series;
 pub mod show;
 pub mod terminal;
+pub mod topology;
 
 pub use report::Report;

@@ -103,7 +103,7 @@ fn only(only: Option<&Only>) -> String {
 }
 
 /// `None` where frames travel no time.
-fn delay(spec: &DelaySpec) -> Option<String> {
+pub(super) fn delay(spec: &DelaySpec) -> Option<String> {
     let mut words = match (&spec.samples, &spec.trace) {
         (Some(samples), _) => format!("delays of {}", samples.path()),
         (None, Some(trace)) => format!("delay over time of {}", trace.file.path()),

@@ -150,7 +150,9 @@ impl Attached<'_> {
 
 fn place(spec: &NodeSpec) -> Place {
     match spec {
-        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) => Place::Namespace,
+        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) | NodeSpec::Cloud(_) => {
+            Place::Namespace
+        }
         NodeSpec::External(external) => match (&external.tap, &external.netns) {
             (None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
             (tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },

@@ -93,6 +93,7 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
         match &node.kind {
             NodeKind::Switch(spec) => switch(&resolved.plan, at, spec, &spanning, out),
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
+            NodeKind::Edge(_) => out.line(1, format!("{}: region of a cloud", node.name)),
             NodeKind::Router(router) => self::router(&node.name, router, out),
             NodeKind::Port => {
                 let Some(host) = host_at.get(&at).copied().filter(|host| !told[*host]) else { continue };

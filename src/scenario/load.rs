@@ -29,7 +29,7 @@ use super::topology::{self, End, NodeEntry, Trunk};
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{Groups, Overrides, Resolved, ResolvedLink, names, params};
+use super::{Groups, Overrides, Resolved, ResolvedLink, cloud, names, params};
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::profile;
 use crate::units::Duration;
@@ -105,6 +105,12 @@ impl Load {
         }
         self.forbid_loops(&links, &nodes);
         self.warn_of_lone_hosts(&root, &links, &nodes);
+        let mut paths = {
+            let tables = Tables { files, scenario: path, sources: &self.sources, change: false };
+            cloud::paths(&root, &nodes, &tables, &mut self.told)
+        };
+        self.tables(&mut paths, path, files);
+        links.extend(paths);
 
         let coalesce = head.coalesce.unwrap_or(COALESCE);
         let Built { plan, ports, network, segments } = build(

@@ -3,6 +3,7 @@
 mod address;
 mod address_text;
 mod build;
+mod cloud;
 mod compact;
 mod de;
 pub mod expand;
