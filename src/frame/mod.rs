@@ -147,8 +147,14 @@ pub enum DropCause {
     Unreachable,
     /// A firewall's rule.
     Firewall,
-    /// An address translation that had no place for it, or does not let it in.
-    Nat,
+    /// NAT: nobody inside is mapped to what it was sent to, or the flow that an ICMP error is about is not known.
+    NatNoMapping,
+    /// NAT: there is a mapping, and its filter does not let this sender in (RFC 4787 §5).
+    NatFiltered,
+    /// NAT: no port is left, or the limit of sessions or of a host's mappings is reached.
+    NatFull,
+    /// NAT: a later fragment, and the first of its packet, which alone has the ports, has not passed.
+    NatFragment,
     /// A port of a switch that is not in the frame's VLAN.
     Vlan,
     /// A port of a switch that the spanning tree keeps blocked.
@@ -159,7 +165,7 @@ pub enum DropCause {
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 19] = [
+    pub const ALL: [DropCause; 22] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -175,7 +181,10 @@ impl DropCause {
         DropCause::NoRoute,
         DropCause::Unreachable,
         DropCause::Firewall,
-        DropCause::Nat,
+        DropCause::NatNoMapping,
+        DropCause::NatFiltered,
+        DropCause::NatFull,
+        DropCause::NatFragment,
         DropCause::Vlan,
         DropCause::Blocked,
         DropCause::Storm,
@@ -199,7 +208,10 @@ impl DropCause {
             DropCause::NoRoute => "no_route",
             DropCause::Unreachable => "unreachable",
             DropCause::Firewall => "firewall",
-            DropCause::Nat => "nat",
+            DropCause::NatNoMapping => "nat_no_mapping",
+            DropCause::NatFiltered => "nat_filtered",
+            DropCause::NatFull => "nat_full",
+            DropCause::NatFragment => "nat_fragment",
             DropCause::Vlan => "vlan",
             DropCause::Blocked => "blocked",
             DropCause::Storm => "storm",
