@@ -136,7 +136,7 @@ impl Pool {
             PortAssignment::Random => {
                 let size = u128::from(range.1 - range.0) + 1;
                 let draw = self.random.frame(self.made, 0).next_u64();
-                range.0 + (u128::from(draw) * size >> 64) as u16
+                range.0 + ((u128::from(draw) * size) >> 64) as u16
             }
         };
         // RFC 4787 §4.2.2 is about RTP, which is UDP

@@ -104,7 +104,7 @@ pub(super) fn error(src: Ipv4Addr, about: &[u8], bytes: usize) -> Vec<u8> {
 /// Makes a fragment of a frame: an offset in bytes, and whether more follow.
 pub(super) fn fragment(mut frame: Vec<u8>, id: u16, offset: u16, more: bool) -> Vec<u8> {
     frame[L3 + 4..L3 + 6].copy_from_slice(&id.to_be_bytes());
-    frame[L3 + 6..L3 + 8].copy_from_slice(&(u16::from(more) << 13 | offset / 8).to_be_bytes());
+    frame[L3 + 6..L3 + 8].copy_from_slice(&((u16::from(more) << 13) | (offset / 8)).to_be_bytes());
     frame[L3 + 10..L3 + 12].fill(0);
     let header = !sums(&frame).0;
     frame[L3 + 10..L3 + 12].copy_from_slice(&header.to_be_bytes());
