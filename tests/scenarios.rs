@@ -159,7 +159,7 @@ fn yaml_blocks(markdown: &str) -> Vec<(usize, String)> {
 /// Blocks that begin with `longwire: 1` are whole scenarios. Those that begin with `# lib/NAME` are files that they use.
 #[test]
 fn examples_in_the_documentation_are_right() {
-    for (document, at_least) in [("README.md", 1), ("docs/scenario.md", 10)] {
+    for (document, at_least) in [("README.md", 1), ("docs/scenario.md", 10), ("docs/topology/nat.md", 2)] {
         let markdown = fs::read_to_string(repository().join(document)).expect(document);
         let blocks = yaml_blocks(&markdown);
         let mut used = MemoryFiles::default();
@@ -227,7 +227,9 @@ fn alternatives(block: &str) -> Vec<String> {
 /// Whatever may be written in a file is in the reference.
 #[test]
 fn the_reference_names_every_key() {
-    let reference = fs::read_to_string(repository().join("docs/scenario.md")).expect("docs/scenario.md");
+    let page =
+        |name: &str| fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let reference = page("docs/scenario.md") + &page("docs/topology/nat.md");
     let mut keys = Vec::new();
     collect_keys(&longwire::scenario::schema(), &mut keys);
     assert!(keys.len() > 40, "the schema names {} keys", keys.len());

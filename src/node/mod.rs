@@ -8,7 +8,8 @@ pub mod routing;
 pub mod switch;
 mod work;
 
-pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
+pub use router::nat::{NatCounters, NatSpec};
+pub use router::{NatPlan, Router, RouterInterface, RouterPlan, RouterRoute};
 pub use switch::{Switch, SwitchSpec};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
@@ -113,6 +114,14 @@ impl Node {
         match self {
             Node::Router(router) => router.command(command),
             Node::Port | Node::Switch(_) | Node::Hub => {}
+        }
+    }
+
+    /// What a router's address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        match self {
+            Node::Router(router) => router.nat_counters(now),
+            Node::Port | Node::Switch(_) | Node::Hub => None,
         }
     }
 

@@ -2,15 +2,25 @@
 
 use super::disk::Disk;
 use super::live::Live;
+use super::node_set;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::{Command, LinkId};
+use crate::engine::{Command, LinkId, Plan};
 use crate::scenario::set::LiveLinks;
 
 /// Applies changes at one instant; none if one is wrong. Returns what was done, in words.
-pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> Result<Vec<String>, String> {
+pub(super) fn apply(
+    links: &mut LiveLinks,
+    plan: &Plan,
+    live: &Live,
+    changes: &[String],
+) -> Result<Vec<String>, String> {
     let mut changed = links.clone();
     let mut commands = Vec::new();
     for text in changes {
+        if let Some(command) = node_set::read(plan, text)? {
+            commands.push(command);
+            continue;
+        }
         match up_or_down(&changed, text)? {
             Some(command) => commands.push(command),
             None => {

@@ -18,6 +18,7 @@ mod disk;
 pub mod lateness;
 pub mod live;
 mod live_set;
+mod node_set;
 pub mod out_dir;
 mod output;
 mod process;

@@ -334,13 +334,15 @@ impl Run<'_> {
                 }
                 Err(error) => peer.answer(&Reply::Refused(error.to_string()), &[]),
             },
-            Request::Set { changes } => match live_set::apply(&mut self.links, &self.live, &changes) {
-                Ok(done) => {
-                    self.events.extend(done.iter().map(|what| (now, what.clone())));
-                    peer.answer(&Reply::Set(done), &[]);
+            Request::Set { changes } => {
+                match live_set::apply(&mut self.links, &self.resolved.plan, &self.live, &changes) {
+                    Ok(done) => {
+                        self.events.extend(done.iter().map(|what| (now, what.clone())));
+                        peer.answer(&Reply::Set(done), &[]);
+                    }
+                    Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
                 }
-                Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
-            },
+            }
         }
     }
 

@@ -6,12 +6,15 @@
 
 pub mod nat;
 mod plan;
+mod translate;
 
-pub use plan::{RouterInterface, RouterPlan, RouterRoute};
+pub use plan::{NatPlan, RouterInterface, RouterPlan, RouterRoute};
 
 use super::{NodeCommand, Work};
 use crate::frame::{DropCause, Frame};
 use crate::units::Instant;
+use nat::NatCounters;
+use translate::Translator;
 
 /// A router at work.
 #[derive(Debug)]
@@ -19,13 +22,14 @@ pub struct Router {
     plan: RouterPlan,
     /// Largest L3 packet that each interface's link carries away.
     mtus: Vec<Option<u32>>,
+    translator: Option<Translator>,
 }
 
 impl Router {
     /// A router that has heard nothing yet; `node` is its place among the network's nodes, under which it looks up routes.
     pub fn new(node: u32, plan: &RouterPlan) -> Router {
         let _ = node;
-        Router { plan: plan.clone(), mtus: vec![None; plan.interfaces.len()] }
+        Router { plan: plan.clone(), mtus: vec![None; plan.interfaces.len()], translator: Translator::new(plan) }
     }
 
     /// A frame came in at a port.
@@ -57,14 +61,19 @@ impl Router {
     /// Whether a command makes sense here: it depends on the plan alone.
     pub fn takes(&self, command: NodeCommand) -> bool {
         match command {
-            NodeCommand::Rebind => false,
+            NodeCommand::Rebind => self.translator.is_some(),
         }
     }
 
     /// A live change.
     pub fn command(&mut self, command: NodeCommand) {
         match command {
-            NodeCommand::Rebind => {}
+            NodeCommand::Rebind => self.translator.iter_mut().for_each(Translator::rebind),
         }
+    }
+
+    /// What its address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        self.translator.as_ref().map(|translator| translator.counters(now))
     }
 }

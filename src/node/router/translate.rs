@@ -116,7 +116,8 @@ mod tests {
             addresses: vec![address.parse().unwrap(), "fd00::1/64".parse().unwrap()],
             neighbours: Vec::new(),
         };
-        let nat = NatPlan { spec: NatSpec::new("wan"), port: 1, random: StreamKey::new(1, "home", Way::Forward, "nat") };
+        let nat =
+            NatPlan { spec: NatSpec::new("wan"), port: 1, random: StreamKey::new(1, "home", Way::Forward, "nat") };
         let interfaces = vec![interface("lan", "10.0.0.254/24"), interface("wan", "203.0.113.1/24")];
         Translator::new(&RouterPlan { interfaces, nat: Some(nat), ..RouterPlan::default() }).unwrap()
     }
