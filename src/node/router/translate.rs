@@ -100,6 +100,7 @@ mod tests {
     use super::*;
     use crate::frame::FramePool;
     use crate::node::router::nat::NatSpec;
+    use crate::node::router::testing::*;
     use crate::node::router::{NatPlan, RouterInterface};
     use crate::node::routing::Routes;
     use crate::node::{Deed, Tally};
@@ -195,5 +196,71 @@ mod tests {
             assert!(translator.arriving(work, 1, late, wan).is_none());
         });
         assert_eq!((dropped, pool.live()), (vec![DropCause::NatNoMapping; 2], 0));
+    }
+
+    /// A router on the bench whose port 1 is the outside, at 10.0.1.1.
+    fn bench() -> Bench {
+        let nat = NatPlan { spec: NatSpec::new("eth1"), port: 1, random: StreamKey::new(1, "r", Way::Forward, "nat") };
+        Bench::with(&RouterPlan { border: Some(1), nat: Some(nat), ..Bench::plan() })
+    }
+
+    #[test]
+    fn a_packet_goes_through_the_whole_router_and_its_answer_comes_back() {
+        let mut bench = bench();
+        let (port, out) = the_frame(&bench.receive(0, &udp("10.0.0.9", "10.0.1.9", 53, b"question")));
+        assert_eq!((port, &out[26..30], &out[34..36], out[22]), (1, &[10, 0, 1, 1][..], &[0x0f, 0xa0][..], 63));
+        assert_eq!(transport_sum(&out), 0xffff);
+        let mut answer = udp("10.0.1.9", "10.0.1.1", 4000, b"answer");
+        answer[..6].copy_from_slice(&router_mac(1).0);
+        assert_eq!(bench.receive(1, &answer), [Out::Dropped(DropCause::NatFiltered)], "from another port");
+        answer[34..36].copy_from_slice(&53u16.to_be_bytes());
+        answer[40..42].fill(0);
+        let (port, back) = the_frame(&bench.receive(1, &answer));
+        assert_eq!((port, &back[30..34], &back[36..38]), (0, &[10, 0, 0, 9][..], &[0x0f, 0xa0][..]));
+        // IPv6 passes as it is
+        let (_, six) = the_frame(&bench.receive(0, &udp("fd00::9", "fd00:0:0:1::9", 53, b"six")));
+        assert_eq!(six[22..38], udp("fd00::9", "fd00::9", 53, b"")[22..38]);
+    }
+
+    #[test]
+    fn an_error_of_the_router_about_a_translated_packet_quotes_it_as_it_came() {
+        let mut bench = bench();
+        bench.receive(0, &udp("10.0.0.9", "10.0.1.9", 53, b"question"));
+        let mut late = with_ttl(udp("10.0.1.9", "10.0.1.1", 4000, b"answer"), 1);
+        late[..6].copy_from_slice(&router_mac(1).0);
+        late[34..36].copy_from_slice(&53u16.to_be_bytes());
+        late[40..42].fill(0);
+        let out = bench.receive(1, &late);
+        let (kind, code, _, quoted) = the_error(&out, "10.0.1.1", "10.0.1.9");
+        assert_eq!((kind, code, &quoted[..28]), (11, 0, &late[14..42]));
+    }
+
+    #[test]
+    fn what_the_router_sends_of_its_own_stays_its_own_and_fragments_are_translated_alike() {
+        let mut bench = bench();
+        let mut ping = ping("10.0.1.9", "10.0.1.1", b"abcd");
+        ping[..6].copy_from_slice(&router_mac(1).0);
+        let (_, pong) = the_frame(&bench.receive(1, &ping));
+        assert_eq!(pong[26..34], [10, 0, 1, 1, 10, 0, 1, 9]);
+        bench.router.set_mtu(1, Some(600));
+        let out = bench.receive(0, &udp("10.0.0.9", "10.0.1.9", 53, &[7; 1200]));
+        let sources: Vec<_> = out
+            .iter()
+            .map(|out| match out {
+                Out::Sent(port, frame) => (*port, frame[26..30].to_vec()),
+                Out::Dropped(cause) => panic!("{cause:?}"),
+            })
+            .collect();
+        assert_eq!(sources, vec![(1, vec![10, 0, 1, 1]); 3]);
+    }
+
+    #[test]
+    fn inside_hosts_meet_by_the_outside_address() {
+        let mut bench = bench();
+        bench.receive(0, &udp("10.0.0.9", "10.0.1.9", 53, b"open"));
+        let to_itself = udp("10.0.0.9", "10.0.1.1", 4000, b"me");
+        let (port, frame) = the_frame(&bench.receive(0, &to_itself));
+        // its own outside endpoint is among those that it has sent to, with this very packet
+        assert_eq!((port, &frame[26..34]), (0, &[10, 0, 1, 1, 10, 0, 0, 9][..]));
     }
 }
