@@ -35,7 +35,7 @@ pub use times::TimeStatistics;
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
 use crate::node::routing::Routes;
-use crate::node::{Deed, Edge, Node, Router, Switch, Tally, Verdict, Work};
+use crate::node::{Deed, Edge, NatCounters, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -567,6 +567,11 @@ impl Engine {
     /// Wire frames that a node holds until it knows where to send them.
     pub fn held(&self, node: NodeId) -> u64 {
         self.nodes[node.0 as usize].node.held()
+    }
+
+    /// What a router's address translation has done so far, if it has one.
+    pub fn nat_counters(&self, node: NodeId) -> Option<NatCounters> {
+        self.nodes[node.0 as usize].node.nat_counters(self.now)
     }
 
     /// All nodes, in the order of the plan.

@@ -10,7 +10,8 @@ pub mod switch;
 mod work;
 
 pub use edge::{Edge, EdgePlan};
-pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
+pub use router::nat::{NatCounters, NatSpec};
+pub use router::{NatPlan, Router, RouterInterface, RouterPlan, RouterRoute};
 pub use switch::{LearningTable, PortVlans, Switch, SwitchSpec, VlanId, VlanSet};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
@@ -134,6 +135,14 @@ impl Node {
         match self {
             Node::Router(router) => router.command(command),
             Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
+        }
+    }
+
+    /// What a router's address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        match self {
+            Node::Router(router) => router.nat_counters(now),
+            Node::Port | Node::Switch(_) | Node::Hub => None,
         }
     }
 

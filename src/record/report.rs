@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
+use crate::node::NatCounters;
 use crate::scenario::timing::TimingSpec;
 use crate::scenario::validity::ValiditySpec;
 
@@ -237,13 +238,16 @@ pub struct Node {
     pub held: u64,
     /// Dropped frames by cause, those that happened.
     pub dropped: IndexMap<&'static str, u64>,
+    /// What a router's address translation did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<NatCounters>,
 }
 
 impl Node {
     /// Puts together what an engine counted.
     pub fn new(name: String, counters: &NodeCounters, held: u64) -> Node {
         let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
-        Node { name, received, originated, replicated, sent, consumed, held, dropped: by_cause(dropped) }
+        Node { name, received, originated, replicated, sent, consumed, held, dropped: by_cause(dropped), nat: None }
     }
 }
 

@@ -58,8 +58,9 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         .nodes
         .iter()
         .zip(&outcome.nodes)
-        .filter(|(node, _)| node.kind != NodeKind::Port)
-        .map(|(node, (counters, held))| Node::new(node.name.clone(), counters, *held))
+        .zip(&outcome.nats)
+        .filter(|((node, _), _)| node.kind != NodeKind::Port)
+        .map(|((node, (counters, held)), nat)| Node { nat: *nat, ..Node::new(node.name.clone(), counters, *held) })
         .collect();
     let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
         let host = &resolved.network.hosts[plan.host];

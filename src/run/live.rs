@@ -22,6 +22,7 @@ use crate::engine::{
     Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
 };
 use crate::model::Only;
+use crate::node::NatCounters;
 use crate::port::tap::TapPort;
 use crate::record::event_log::Entry;
 use crate::record::series::Recorded;
@@ -109,6 +110,8 @@ pub struct Outcome {
     pub unmatched: Vec<Vec<String>>,
     /// By node: counters, and frames that it still holds.
     pub nodes: Vec<(NodeCounters, u64)>,
+    /// By node: what its address translation did, if it has one.
+    pub nats: Vec<Option<NatCounters>>,
     /// By port, in the order in which they were given.
     pub ports: Vec<PortOutcome>,
     /// The longest time between two drains of the ports.
@@ -443,6 +446,7 @@ impl Loop {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
             unmatched: engine.directions().map(|d| engine.unmatched(d).map(unmatched_words).collect()).collect(),
             nodes: engine.nodes().map(|n| (engine.node_counters(n).clone(), engine.held(n))).collect(),
+            nats: engine.nodes().map(|n| engine.nat_counters(n)).collect(),
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,

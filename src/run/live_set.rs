@@ -2,8 +2,9 @@
 //! `phone.route=wwan0`.
 
 use super::disk::Disk;
+use super::node_set;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::Command;
+use crate::engine::{Command, Plan};
 use crate::scenario::network::NetworkPlan;
 use crate::scenario::set::LiveLinks;
 use crate::scenario::timeline::{self, RouteMove};
@@ -22,11 +23,17 @@ pub(super) struct Wanted {
 ///
 /// # Errors
 /// What is wrong with the first that is.
-pub(super) fn read(links: &LiveLinks, network: &NetworkPlan, changes: &[String]) -> Result<Wanted, String> {
+pub(super) fn read(
+    links: &LiveLinks,
+    (plan, network): (&Plan, &NetworkPlan),
+    changes: &[String],
+) -> Result<Wanted, String> {
     let mut wanted = Wanted { commands: Vec::new(), links: links.clone(), routes: Vec::new() };
     for text in changes {
         if let Some(route) = timeline::parse_route(network, text) {
             wanted.routes.push(route?);
+        } else if let Some(command) = node_set::read(plan, text)? {
+            wanted.commands.push(command);
         } else if let Some(several) = up_or_down(links, text)? {
             wanted.commands.extend(several);
         } else {

@@ -21,6 +21,7 @@ mod happened;
 pub mod lateness;
 pub mod live;
 mod live_set;
+mod node_set;
 pub mod out_dir;
 mod output;
 mod process;

@@ -377,7 +377,7 @@ impl Run<'_> {
         let mut routed = false;
         loop {
             self.timeline.take_in(&mut self.links, &mut self.events);
-            let wanted = live_set::read(&self.links, &self.resolved.network, changes)?;
+            let wanted = live_set::read(&self.links, (&self.resolved.plan, &self.resolved.network), changes)?;
             let rest = Rest { after: self.timeline.inside(), steps: self.timeline.schedule(&wanted.links)? };
             // First what the kernel may refuse.
             for to in wanted.routes.iter().filter(|_| !routed) {

@@ -65,7 +65,7 @@ pub(super) fn plan(
     diagnostics: &mut Diagnostics,
 ) -> (NetworkPlan, Vec<RouterPlan>) {
     let Members { hosts, routers, segments } = members;
-    let borders: Vec<_> = routers.iter().map(|router| (router, None)).collect();
+    let borders: Vec<_> = routers.iter().map(|router| (router, router::outside(router))).collect();
     let realms = realm::realms(*segments, &borders);
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
@@ -97,7 +97,7 @@ pub(super) fn plan(
     for member in routers {
         let given = given.by_ref().take(member.attachments.len()).collect();
         if let NodeSpec::Router(spec) = member.spec {
-            router_plans.push(router::plan(member, spec, given, diagnostics));
+            router_plans.push(router::plan(member, spec, seed, given, diagnostics));
         }
     }
     let mut plans: Vec<HostPlan> = Vec::with_capacity(hosts.len());

@@ -14,7 +14,7 @@ use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
-use crate::node::{PortVlans, RouterPlan, SwitchSpec};
+use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -135,6 +135,30 @@ fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+    }
+    if let Some(nat) = &router.nat {
+        self::nat(&nat.spec, out);
+    }
+}
+
+fn nat(spec: &NatSpec, out: &mut Lines) {
+    out.line(2, "nat:".to_owned());
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(spec) {
+        fields.iter().for_each(|(key, value)| out.line(3, format!("{key}: {}", flow(value))));
+    }
+}
+
+/// A value as YAML in one line. Texts of a translation need no quotes but where they have a colon.
+fn flow(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text.contains(':') => format!("\"{text}\""),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(all) => format!("[{}]", all.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        serde_json::Value::Object(fields) => {
+            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `ipv4` `ipv6` | header checks, forwarding, fragments |
 //! | `local` | what is for the router itself: ping, resets, unreachable ports |
 //! | `errors` | ICMP errors, their sources and their rate |
+//! | `translate` `nat` | where packets pass address translation; the translation itself |
 //!
 //! docs/topology/router.md says what it does as a user sees it.
 
@@ -27,15 +28,17 @@ mod interface;
 mod ipv4;
 mod ipv6;
 mod local;
+pub mod nat;
 mod neighbours;
 mod plan;
 mod table;
 #[cfg(test)]
 mod testing;
+mod translate;
 
 use core::net::IpAddr;
 
-pub use plan::{RouterInterface, RouterPlan, RouterRoute};
+pub use plan::{NatPlan, RouterInterface, RouterPlan, RouterRoute};
 
 use super::routing::Hop;
 use super::{NodeCommand, Work};
@@ -44,8 +47,10 @@ use crate::units::Instant;
 use crate::wire::ethernet::{self, EtherType, MacAddr};
 use errors::{Limit, Problem};
 use interface::{Interface, Roles};
+use nat::NatCounters;
 use neighbours::{Due, Found, Held, Neighbours, Waiting};
 use table::Table;
+use translate::Translator;
 
 /// The shortest frame on a wire, less its FCS (IEEE 802.3 §3.2.8). What is behind a packet up to here is padding.
 const MIN_FRAME: usize = 60;
@@ -60,6 +65,7 @@ pub struct Router {
     table: Table,
     neighbours: Neighbours,
     limit: Limit,
+    translator: Option<Translator>,
     /// The id of the next IPv4 packet of its own.
     id: u16,
     /// A wire frame that is read as a whole, and one that is made.
@@ -91,6 +97,7 @@ impl Router {
             table,
             neighbours,
             limit: Limit::default(),
+            translator: Translator::new(plan),
             id: 0,
             read: Vec::new(),
             made: Vec::new(),
@@ -248,15 +255,20 @@ impl Router {
     /// Whether a command makes sense here: it depends on the plan alone.
     pub fn takes(&self, command: NodeCommand) -> bool {
         match command {
-            NodeCommand::Rebind => false,
+            NodeCommand::Rebind => self.translator.is_some(),
         }
     }
 
     /// A live change.
     pub fn command(&mut self, command: NodeCommand) {
         match command {
-            NodeCommand::Rebind => {}
+            NodeCommand::Rebind => self.translator.iter_mut().for_each(Translator::rebind),
         }
+    }
+
+    /// What its address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        self.translator.as_ref().map(|translator| translator.counters(now))
     }
 }
 
