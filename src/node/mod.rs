@@ -3,6 +3,7 @@
 //! Most frames need no more than a [`Verdict`] on their head. Where a node changes frames, answers them, holds them or
 //! sends some of its own, its verdict is [`Verdict::Handle`]: it gets the frame itself, and a [`Work`] to do all that with.
 
+pub(crate) mod expiring;
 pub mod router;
 pub mod routing;
 pub mod switch;
