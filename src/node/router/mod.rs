@@ -4,6 +4,7 @@
 //! address? answer → TTL → route (given and connected ones, then the network's: [`super::routing::Routes`]; the longest prefix
 //! wins, given ones at a tie) → firewall → NAT outbound → MTU (ICMP error or fragments) → neighbour → a new Ethernet header.
 
+pub mod firewall;
 mod plan;
 
 pub use plan::{RouterInterface, RouterPlan, RouterRoute};

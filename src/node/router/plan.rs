@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::firewall::FirewallPlan;
 use crate::wire::ethernet::MacAddr;
 
 /// A router: its interfaces, in the order of its links, and the routes that it was given.
@@ -13,6 +14,8 @@ pub struct RouterPlan {
     pub interfaces: Vec<RouterInterface>,
     /// Routes beside those that its addresses imply and those that are computed.
     pub routes: Vec<RouterRoute>,
+    /// Its firewall, if it has one.
+    pub firewall: Option<FirewallPlan>,
 }
 
 /// One interface of a router.
