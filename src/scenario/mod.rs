@@ -5,6 +5,7 @@ mod address_text;
 mod build;
 mod de;
 pub mod files;
+mod firewall;
 mod gather;
 mod hosts;
 mod hosts_file;
