@@ -15,6 +15,7 @@ mod load;
 mod mac;
 mod merge;
 mod names;
+mod neighbours;
 pub mod network;
 mod node;
 mod params;
@@ -22,6 +23,10 @@ mod parse;
 mod presets;
 mod reach;
 mod read;
+mod realm;
+mod router;
+#[cfg(test)]
+mod router_tests;
 mod schema;
 pub mod set;
 mod spanned;

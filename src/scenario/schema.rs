@@ -188,8 +188,8 @@ pub fn schema() -> Value {
     let node = &mut schema["$defs"]["NodeSpec"];
     let long = node.take();
     *node = json!({
-        "description": "A node: `host`, `switch`, or a map that says more.",
-        "anyOf": [{ "enum": ["host", "switch"] }, long],
+        "description": "A node: `host`, `switch`, `hub`, `router`, or a map that says more.",
+        "anyOf": [{ "enum": ["host", "switch", "hub", "router"] }, long],
     });
     schema
 }

@@ -16,6 +16,9 @@ pub struct RouterPlan {
     pub routes: Vec<RouterRoute>,
     /// Its firewall, if it has one.
     pub firewall: Option<FirewallPlan>,
+    /// The port where the network's IPv4 addresses begin to be others, if the router translates them: what lies behind its
+    /// other ports is not known out there, and they send what they do not know to it.
+    pub border: Option<u32>,
 }
 
 /// One interface of a router.
