@@ -31,6 +31,7 @@ pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
+use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
 use crate::node::{Deed, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
@@ -533,6 +534,11 @@ impl Engine {
     /// Wire frames that a node holds until it knows where to send them.
     pub fn held(&self, node: NodeId) -> u64 {
         self.nodes[node.0 as usize].node.held()
+    }
+
+    /// What a node's firewall decided about, rule by rule; nothing where there is no firewall.
+    pub fn firewall(&self, node: NodeId) -> impl Iterator<Item = RuleCount<'_>> {
+        self.nodes[node.0 as usize].node.firewall().into_iter().flat_map(Firewall::counts)
     }
 
     /// All nodes, in the order of the plan.

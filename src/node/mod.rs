@@ -124,4 +124,12 @@ impl Node {
             Node::Port | Node::Switch(_) | Node::Hub => 0,
         }
     }
+
+    /// The node's firewall, if it has one.
+    pub fn firewall(&self) -> Option<&router::firewall::Firewall> {
+        match self {
+            Node::Router(router) => router.firewall(),
+            Node::Port | Node::Switch(_) | Node::Hub => None,
+        }
+    }
 }

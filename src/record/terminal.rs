@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::firewall;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
@@ -37,6 +38,7 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
         report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
     )?;
     write_directions(out, report)?;
+    firewall::write(out, &report.nodes)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_machine(out, report)?;

@@ -52,9 +52,12 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         .plan
         .nodes
         .iter()
-        .zip(&outcome.nodes)
+        .zip(outcome.nodes.iter().zip(&outcome.firewalls))
         .filter(|(node, _)| node.kind != NodeKind::Port)
-        .map(|(node, (counters, held))| Node::new(node.name.clone(), counters, *held))
+        .map(|(node, ((counters, held), firewall))| Node {
+            firewall: firewall.clone(),
+            ..Node::new(node.name.clone(), counters, *held)
+        })
         .collect();
     let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
         let host = &resolved.network.hosts[plan.host];

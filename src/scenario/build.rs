@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::address::AddressingSpec;
+use super::firewall;
 use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
 use super::node::NodeSpec;
@@ -127,7 +128,8 @@ pub(super) fn build(
             interface,
         }));
     }
-    let (network, router_plans) = hosts::plan(seed, &members, pools, told);
+    let (network, mut router_plans) = hosts::plan(seed, &members, pools, told);
+    firewall::plan_all(nodes, links, &members, &network.hosts, &mut router_plans, told);
     let mut router_plans = router_plans.into_iter();
     for node in &mut plan.nodes {
         if let NodeKind::Router(router) = &mut node.kind {

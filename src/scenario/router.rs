@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address_text::RouteTo;
+use super::firewall::FirewallSpec;
 use super::hosts::Attached;
 use super::node::{Addresses, Neighbours, RouteSpec};
 use super::spanned::Spanned;
@@ -23,6 +24,8 @@ pub(super) struct RouterSpec {
     pub routes: Vec<RouteSpec>,
     /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
     pub neighbours: Neighbours,
+    /// Which packets pass it. Without one, all do.
+    pub firewall: Option<FirewallSpec>,
 }
 
 /// What the engine gets: interfaces without neighbours, which follow when all of the segment is known.
@@ -48,7 +51,7 @@ pub(super) fn plan(
         let (to, on_link) = checked_route(router.name, route, &nets, told)?;
         Some(RouterRoute { to, via: Some(route.via.value), port: *on_link.first()? as u32 })
     });
-    RouterPlan { routes: routes.collect(), interfaces, border: None }
+    RouterPlan { routes: routes.collect(), interfaces, border: None, firewall: None }
 }
 
 /// The destination of a route that stands in the file, and the interfaces, one at least, from which its gateway is

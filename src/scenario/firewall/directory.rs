@@ -1,16 +1,23 @@
 //! What the names in a firewall's rules stand for.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
+use crate::scenario::build::Draft;
+use crate::scenario::hosts::{Attached, Members};
+use crate::scenario::network::HostPlan;
+use crate::scenario::node::NodeSpec;
+use crate::scenario::topology::NodeEntry;
+use crate::node::RouterPlan;
 use crate::diag::{Diagnostic, Diagnostics, suggestion};
 use crate::scenario::spanned::Spanned;
 
 /// All names of a scenario that stand for addresses.
 #[derive(Debug, Default)]
-pub(in crate::scenario) struct Directory<'a> {
+pub(super) struct Directory<'a> {
     /// Hosts, external machines and routers.
     pub stations: IndexMap<&'a str, Station<'a>>,
     /// Switches, hubs and links: the networks of the segment.
@@ -23,9 +30,78 @@ pub(in crate::scenario) struct Directory<'a> {
 
 /// A node with addresses.
 #[derive(Debug)]
-pub(in crate::scenario) struct Station<'a> {
+pub(super) struct Station<'a> {
     /// The names of its interfaces, and their addresses.
     pub interfaces: Vec<(&'a str, &'a [IpNet])>,
+}
+
+impl<'a> Directory<'a> {
+    /// All names of a scenario. Members and plans of hosts, and of routers, are in the same order.
+    pub(super) fn new(
+        nodes: &'a IndexMap<String, NodeEntry>,
+        links: &'a [Draft],
+        members: &'a Members<'a>,
+        hosts: &'a [HostPlan],
+        routers: &'a [RouterPlan],
+    ) -> Directory<'a> {
+        let of_hosts = hosts.iter().map(|host| {
+            host.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>()
+        });
+        let of_routers = routers.iter().map(|router| {
+            router.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>()
+        });
+        let all: Vec<(&Attached<'_>, Vec<(&str, &[IpNet])>)> =
+            members.hosts.iter().zip(of_hosts).chain(members.routers.iter().zip(of_routers)).collect();
+        let mut networks: Vec<Vec<IpNet>> = vec![Vec::new(); members.segments];
+        let mut by_link: IndexMap<&str, usize> = IndexMap::new();
+        for (node, interfaces) in &all {
+            for (attachment, (_, addresses)) in node.attachments.iter().zip(interfaces) {
+                networks[attachment.segment].extend(addresses.iter().map(IpNet::trunc));
+                by_link.insert(attachment.link, attachment.segment);
+            }
+        }
+        let by_bridge = through_bridges(nodes, links, &mut by_link);
+        let bridges = by_bridge.into_iter().filter_map(|(node, segment)| Some((nodes.get_index(node)?.0.as_str(), segment)));
+        let unsure = links.iter().any(|link| link.ends.is_none());
+        Directory {
+            stations: all.into_iter().map(|(node, interfaces)| (node.name, Station { interfaces })).collect(),
+            segments: by_link.into_iter().chain(bridges).map(|(name, at)| (name, networks[at].clone())).collect(),
+            groups: IndexMap::new(),
+            silent: nodes.iter().filter(|(_, n)| unsure || n.spec.is_none()).map(|(name, _)| name.as_str()).collect(),
+        }
+    }
+}
+
+/// The segments of switches and hubs, by their position among the nodes; and of the links between them, which are added.
+fn through_bridges<'a>(
+    nodes: &IndexMap<String, NodeEntry>,
+    links: &'a [Draft],
+    by_link: &mut IndexMap<&'a str, usize>,
+) -> IndexMap<usize, usize> {
+    let is_bridge = |node: usize| nodes[node].spec.as_ref().is_some_and(NodeSpec::is_bridge);
+    let bridges = |link: &'a Draft| {
+        let ends = link.ends.iter().flatten().map(|end| end.node);
+        ends.filter(|node| is_bridge(*node)).collect::<Vec<_>>()
+    };
+    let mut at: BTreeMap<usize, Vec<&'a Draft>> = BTreeMap::new();
+    for link in links {
+        bridges(link).into_iter().for_each(|node| at.entry(node).or_default().push(link));
+    }
+    let mut found: IndexMap<usize, usize> = IndexMap::new();
+    let mut open: Vec<&'a Draft> = links.iter().filter(|link| by_link.contains_key(link.name.as_str())).collect();
+    while let Some(link) = open.pop() {
+        let segment = by_link[link.name.as_str()];
+        for node in bridges(link) {
+            if found.insert(node, segment).is_none() {
+                for next in &at[&node] {
+                    if by_link.insert(&next.name, segment).is_none() {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Directory<'_> {

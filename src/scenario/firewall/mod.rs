@@ -7,11 +7,21 @@ mod rule;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(super) use directory::{Directory, Station};
-pub(super) use plan::{Wall, plan};
-pub(super) use rule::RuleSpec;
+use indexmap::IndexMap;
 
+use directory::Directory;
+use plan::{Wall, plan};
+use rule::RuleSpec;
+
+use super::build::Draft;
+use super::hosts::Members;
+use super::network::HostPlan;
+use super::node::NodeSpec;
+use super::router::RouterSpec;
 use super::spanned::Spanned;
+use super::topology::NodeEntry;
+use crate::diag::Diagnostics;
+use crate::node::RouterPlan;
 use crate::node::router::firewall::{Policy, Timeouts};
 
 /// Connections that a firewall remembers at once, unless the scenario says: nf_conntrack's maximum on a machine of 2 GiB.
@@ -37,6 +47,34 @@ pub(super) struct FirewallSpec {
     #[serde(default = "connections", deserialize_with = "limit")]
     #[schemars(range(min = 1, max = 1_048_576))]
     pub limit: u32,
+}
+
+/// Plans the firewalls of all routers, whose addresses and whose neighbours' addresses are known by now.
+pub(super) fn plan_all(
+    nodes: &IndexMap<String, NodeEntry>,
+    links: &[Draft],
+    members: &Members<'_>,
+    hosts: &[HostPlan],
+    routers: &mut [RouterPlan],
+    told: &mut Diagnostics,
+) {
+    let specs = members.routers.iter().enumerate().filter_map(|(at, router)| match router.spec {
+        NodeSpec::Router(RouterSpec { firewall: Some(spec), .. }) => Some((at, router, spec)),
+        _ => None,
+    });
+    let specs: Vec<_> = specs.collect();
+    if specs.is_empty() {
+        return;
+    }
+    let directory = Directory::new(nodes, links, members, hosts, routers);
+    let plans = specs.into_iter().map(|(at, router, spec)| {
+        let interfaces = router.attachments.iter().map(|a| (a.interface.as_str(), a.link)).collect();
+        (at, plan(spec, &Wall { router: router.name, interfaces, directory: &directory }, told))
+    });
+    let plans: Vec<_> = plans.collect();
+    for (at, plan) in plans {
+        routers[at].firewall = Some(plan);
+    }
 }
 
 fn connections() -> u32 {

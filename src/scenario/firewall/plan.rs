@@ -12,7 +12,7 @@ use crate::scenario::spanned::Spanned;
 const TAKEN: [&str; 2] = ["replies", "default"];
 
 /// A router and the names around it.
-pub(in crate::scenario) struct Wall<'a> {
+pub(super) struct Wall<'a> {
     /// The router's name.
     pub router: &'a str,
     /// By port: the interface's name, and its link's.
@@ -22,7 +22,7 @@ pub(in crate::scenario) struct Wall<'a> {
 }
 
 /// Plans a firewall. Rules with mistakes are left out, which have been told.
-pub(in crate::scenario) fn plan(spec: &FirewallSpec, wall: &Wall<'_>, told: &mut Diagnostics) -> FirewallPlan {
+pub(super) fn plan(spec: &FirewallSpec, wall: &Wall<'_>, told: &mut Diagnostics) -> FirewallPlan {
     let mut names: Vec<&Spanned<String>> = Vec::new();
     let mut rules: Vec<(RulePlan, Span)> = Vec::new();
     for Spanned { value: rule, .. } in &spec.rules {

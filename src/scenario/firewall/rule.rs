@@ -15,7 +15,7 @@ use crate::scenario::spanned::Spanned;
 
 /// A rule: `allow`, `drop` or `reject` with the packets that are meant, and perhaps a name.
 #[derive(Clone, Debug)]
-pub(in crate::scenario) struct RuleSpec {
+pub(super) struct RuleSpec {
     pub name: Option<Spanned<String>>,
     pub action: Policy,
     pub of: Spanned<MatchSpec>,
@@ -80,13 +80,13 @@ impl JsonSchema for RuleSpec {
 
 /// Which packets a rule is for: a word, or a map whose keys must all hold.
 #[derive(Clone, Debug, Default)]
-pub(in crate::scenario) struct MatchSpec(pub MatchLong);
+pub(super) struct MatchSpec(pub MatchLong);
 
 /// The keys of a match as they stand in a file. All that are given must hold; of a list, any value.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "FirewallMatch")]
-pub(in crate::scenario) struct MatchLong {
+pub(super) struct MatchLong {
     /// The router's interface that it came in at, by its name or its link's.
     #[serde(rename = "in")]
     pub inward: Option<Spanned<Names>>,
@@ -137,7 +137,7 @@ pub(in crate::scenario) struct MatchLong {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "FirewallFamily")]
-pub(in crate::scenario) enum Version {
+pub(super) enum Version {
     /// IPv4.
     Ipv4,
     /// IPv6.
@@ -291,7 +291,7 @@ impl JsonSchema for MatchSpec {
 
 /// A name or an address, or a list of such.
 #[derive(Clone, Debug)]
-pub(in crate::scenario) struct Names(Vec<Spanned<String>>);
+pub(super) struct Names(Vec<Spanned<String>>);
 
 impl Names {
     fn words(&self) -> String {

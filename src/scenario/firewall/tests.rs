@@ -2,8 +2,9 @@
 
 use ipnet::IpNet;
 
+use super::directory::Station;
 use super::*;
-use crate::diag::{Diagnostics, Sources};
+use crate::diag::Sources;
 use crate::node::router::firewall::testing::{tcp, with_packet};
 use crate::node::router::firewall::{Action, Firewall, FirewallPlan};
 use crate::scenario::parse::parse;

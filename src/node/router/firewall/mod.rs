@@ -15,7 +15,6 @@ mod fragment;
 pub(crate) mod matching;
 mod networks;
 pub mod plan;
-mod reset;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod value;
@@ -23,7 +22,6 @@ pub(crate) mod value;
 pub use matching::Match;
 pub use networks::Networks;
 pub use plan::{FirewallPlan, Policy, RulePlan, State, Timeouts};
-pub use reset::Reset;
 
 use self::conntrack::Conntrack;
 use self::flow::Reading;
@@ -73,8 +71,8 @@ pub enum Action {
     Allow,
     /// It is dropped; its sender is not told.
     Drop,
-    /// It is dropped; this goes to its sender.
-    Reset(Reset),
+    /// It is dropped; its sender gets a reset of TCP, as from a port where nobody listens (RFC 9293 §3.10.7.1).
+    Reset,
     /// It is dropped; its sender gets an ICMP error: administratively prohibited, type 3 code 13 (RFC 1812 §5.2.7.1), of
     /// IPv6 type 1 code 1 (RFC 4443 §3.1). The rules for who gets no error hold as for any other.
     Prohibited,
@@ -203,7 +201,7 @@ fn flags(packet: &Packet<'_>) -> Flags {
 fn rejection(packet: &Packet<'_>, flags: Flags, later_fragment: bool) -> Action {
     match packet.summary.detail {
         _ if later_fragment => Action::Drop,
-        Detail::Tcp { .. } => reset::reset(packet, flags).map_or(Action::Drop, Action::Reset),
+        Detail::Tcp { .. } => if flags.contains(Flags::RST) { Action::Drop } else { Action::Reset },
         Detail::Icmp { kind, .. } if packet.summary.ip_version() == Some(4) && is_error_v4(kind) => Action::Drop,
         Detail::Icmp { kind, .. } if packet.summary.ip_version() == Some(6) && is_error_v6(kind) => Action::Drop,
         _ => Action::Prohibited,
