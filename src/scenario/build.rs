@@ -1,5 +1,7 @@
 //! Checked nodes and links → the engine's plan, the hosts' side of it, and how the two belong together.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use super::address::AddressingSpec;
@@ -53,13 +55,15 @@ pub(super) fn build(
     let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
     let mut own_ports: Vec<(usize, usize)> = Vec::new();
     let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+    let mut attached_to: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
+    for (link, (_, ends)) in drafts.iter().enumerate() {
+        for (end, at) in ends.iter().enumerate() {
+            attached_to[at.node].push((link, end));
+        }
+    }
     let mut routers: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
     for (at, (name, node)) in nodes.iter().enumerate() {
-        let attached: Vec<(usize, usize)> = drafts
-            .iter()
-            .enumerate()
-            .flat_map(|(link, (_, ends))| (0..2).filter(|end| ends[*end].node == at).map(move |end| (link, end)))
-            .collect();
+        let attached = std::mem::take(&mut attached_to[at]);
         match &node.spec {
             None => {}
             Some(NodeSpec::Switch(spec)) => {
@@ -97,8 +101,8 @@ pub(super) fn build(
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
     let groups = topology::segments(&own_ports, &all_ends, is_bridge);
-    let segment_of =
-        |key: &(usize, usize)| groups.iter().position(|group| group.contains(key)).expect("every port is in a segment");
+    let segment_of: BTreeMap<(usize, usize), usize> =
+        groups.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
     let attached = |(at, keys): &(usize, Vec<(usize, usize)>)| {
         let (name, node) = nodes.get_index(*at).expect("positions come from this map");
         let attachments = keys.iter().map(|key| {
@@ -110,7 +114,7 @@ pub(super) fn build(
                 interface: ends[key.1].interface.clone().unwrap_or_default(),
                 link: &draft.name,
                 mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
-                segment: segment_of(key),
+                segment: segment_of[key],
             }
         });
         Some(Attached { name, spec: node.spec.as_ref()?, attachments: attachments.collect() })

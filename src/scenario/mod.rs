@@ -3,7 +3,9 @@
 mod address;
 mod address_text;
 mod build;
+mod compact;
 mod de;
+pub mod expand;
 pub mod files;
 mod firewall;
 mod gather;
@@ -47,6 +49,7 @@ use serde::Serialize;
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::Plan;
 
+pub use expand::{Group, GroupKind, Groups};
 pub use files::{Files, MemoryFiles};
 pub use listing::listing;
 pub use load::load;

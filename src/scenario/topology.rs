@@ -1,6 +1,7 @@
 //! Ends → interfaces, ports and segments: who is joined to whom.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -140,12 +141,20 @@ pub(super) fn name_interfaces(
             diagnostics.push(Diagnostic::error(end.span, message).related(first, "the first").help(help));
         }
     }
+    // The first number of each node that may be free.
+    let mut numbers: BTreeMap<usize, u64> = BTreeMap::new();
     for end in links.iter_mut().flat_map(|ends| ends.iter_mut()) {
         let named = nodes[end.node].spec.as_ref().is_some_and(NodeSpec::has_interfaces);
         if named && end.interface.is_none() {
-            let free = (0..).map(|n| format!("eth{n}")).find(|name| !taken.contains_key(&(end.node, name.clone())));
-            let name = free.expect("a host has fewer interfaces than there are numbers");
-            taken.insert((end.node, name.clone()), end.span);
+            let next = numbers.entry(end.node).or_default();
+            let name = loop {
+                let name = format!("eth{next}");
+                *next += 1;
+                if let Entry::Vacant(free) = taken.entry((end.node, name.clone())) {
+                    free.insert(end.span);
+                    break name;
+                }
+            };
             end.interface = Some(name);
         }
     }
