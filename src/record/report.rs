@@ -260,7 +260,17 @@ impl Node {
     /// Puts together what an engine counted.
     pub fn new(name: String, counters: &NodeCounters, held: u64) -> Node {
         let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
-        Node { name, received, originated, replicated, sent, consumed, held, dropped: by_cause(dropped), firewall: Vec::new() }
+        Node {
+            name,
+            received,
+            originated,
+            replicated,
+            sent,
+            consumed,
+            held,
+            dropped: by_cause(dropped),
+            firewall: Vec::new(),
+        }
     }
 }
 

@@ -105,7 +105,12 @@ impl Router {
         self.made = made;
     }
 
-    pub(super) fn reset_v4(&mut self, work: &mut Work<'_>, ip: &ipv4::Packet<&[u8]>, mut answer: [u8; tcp::MIN_HEADER_LEN]) {
+    pub(super) fn reset_v4(
+        &mut self,
+        work: &mut Work<'_>,
+        ip: &ipv4::Packet<&[u8]>,
+        mut answer: [u8; tcp::MIN_HEADER_LEN],
+    ) {
         let mut made = std::mem::take(&mut self.made);
         start(&mut made, EtherType::IPV4);
         let (src, dst, id) = (ip.dst(), ip.src(), self.next_id());

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
+use crate::diag::{Diagnostic, Diagnostics, suggestion};
+use crate::node::RouterPlan;
 use crate::scenario::build::Draft;
+use crate::scenario::expand::{GroupKind, Groups};
 use crate::scenario::hosts::{Attached, Members};
 use crate::scenario::network::HostPlan;
 use crate::scenario::node::NodeSpec;
-use crate::scenario::topology::NodeEntry;
-use crate::node::RouterPlan;
-use crate::diag::{Diagnostic, Diagnostics, suggestion};
 use crate::scenario::spanned::Spanned;
+use crate::scenario::topology::NodeEntry;
 
 /// All names of a scenario that stand for addresses.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(super) struct Directory<'a> {
     /// Switches, hubs and links: the networks of the segment.
     pub segments: IndexMap<&'a str, Vec<IpNet>>,
     /// Names that stand for several nodes.
-    pub groups: IndexMap<&'a str, Vec<&'a str>>,
+    pub groups: IndexMap<&'a str, &'a [String]>,
     /// Nodes of which nothing more is told, because they or a link that may be theirs could not be read.
     pub silent: Vec<&'a str>,
 }
@@ -39,17 +40,18 @@ impl<'a> Directory<'a> {
     /// All names of a scenario. Members and plans of hosts, and of routers, are in the same order.
     pub(super) fn new(
         nodes: &'a IndexMap<String, NodeEntry>,
+        groups: &'a Groups,
         links: &'a [Draft],
         members: &'a Members<'a>,
         hosts: &'a [HostPlan],
         routers: &'a [RouterPlan],
     ) -> Directory<'a> {
-        let of_hosts = hosts.iter().map(|host| {
-            host.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>()
-        });
-        let of_routers = routers.iter().map(|router| {
-            router.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>()
-        });
+        let of_hosts = hosts
+            .iter()
+            .map(|host| host.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>());
+        let of_routers = routers
+            .iter()
+            .map(|router| router.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>());
         let all: Vec<(&Attached<'_>, Vec<(&str, &[IpNet])>)> =
             members.hosts.iter().zip(of_hosts).chain(members.routers.iter().zip(of_routers)).collect();
         let mut networks: Vec<Vec<IpNet>> = vec![Vec::new(); members.segments];
@@ -61,12 +63,17 @@ impl<'a> Directory<'a> {
             }
         }
         let by_bridge = through_bridges(nodes, links, &mut by_link);
-        let bridges = by_bridge.into_iter().filter_map(|(node, segment)| Some((nodes.get_index(node)?.0.as_str(), segment)));
+        let bridges =
+            by_bridge.into_iter().filter_map(|(node, segment)| Some((nodes.get_index(node)?.0.as_str(), segment)));
         let unsure = links.iter().any(|link| link.ends.is_none());
         Directory {
             stations: all.into_iter().map(|(node, interfaces)| (node.name, Station { interfaces })).collect(),
             segments: by_link.into_iter().chain(bridges).map(|(name, at)| (name, networks[at].clone())).collect(),
-            groups: IndexMap::new(),
+            groups: groups
+                .iter()
+                .filter(|(_, g)| g.kind == GroupKind::Nodes)
+                .map(|(n, g)| (n, &g.members[..]))
+                .collect(),
             silent: nodes.iter().filter(|(_, n)| unsure || n.spec.is_none()).map(|(name, _)| name.as_str()).collect(),
         }
     }

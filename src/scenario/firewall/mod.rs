@@ -14,6 +14,7 @@ use plan::{Wall, plan};
 use rule::RuleSpec;
 
 use super::build::Draft;
+use super::expand::Groups;
 use super::hosts::Members;
 use super::network::HostPlan;
 use super::node::NodeSpec;
@@ -35,23 +36,24 @@ const MOST_CONNECTIONS: u32 = 1 << 20;
 #[serde(deny_unknown_fields)]
 pub(super) struct FirewallSpec {
     /// What becomes of packets that no rule matches.
-    pub default: Policy,
+    default: Policy,
     /// Rules in their order.
     #[serde(default)]
-    pub rules: Vec<Spanned<RuleSpec>>,
+    rules: Vec<Spanned<RuleSpec>>,
     /// After how much silence a connection is forgotten.
     #[serde(default)]
-    pub timeouts: Timeouts,
+    timeouts: Timeouts,
     /// How many connections are remembered at once, from 1 to 1,048,576: 65,536 unless said otherwise. Of a full table those
     /// give way that were not answered yet; if there are none, what would be `new` is `invalid`.
     #[serde(default = "connections", deserialize_with = "limit")]
     #[schemars(range(min = 1, max = 1_048_576))]
-    pub limit: u32,
+    limit: u32,
 }
 
 /// Plans the firewalls of all routers, whose addresses and whose neighbours' addresses are known by now.
 pub(super) fn plan_all(
     nodes: &IndexMap<String, NodeEntry>,
+    groups: &Groups,
     links: &[Draft],
     members: &Members<'_>,
     hosts: &[HostPlan],
@@ -66,7 +68,7 @@ pub(super) fn plan_all(
     if specs.is_empty() {
         return;
     }
-    let directory = Directory::new(nodes, links, members, hosts, routers);
+    let directory = Directory::new(nodes, groups, links, members, hosts, routers);
     let plans = specs.into_iter().map(|(at, router, spec)| {
         let interfaces = router.attachments.iter().map(|a| (a.interface.as_str(), a.link)).collect();
         (at, plan(spec, &Wall { router: router.name, interfaces, directory: &directory }, told))

@@ -23,9 +23,10 @@ fn plan_text(text: &str) -> (Option<FirewallPlan>, Vec<String>) {
         ("far", nets(&["192.0.2.1/24"])),
         ("vm", nets(&[])),
     ];
+    let clients = ["alice", "bob"].map(String::from);
     let mut directory = Directory {
         segments: [("lan", nets(&["10.0.1.0/24", "fd00:1::/64"])), ("dmz", nets(&["10.0.2.0/24"]))].into(),
-        groups: [("clients", vec!["alice", "bob"])].into(),
+        groups: [("clients", &clients[..])].into(),
         silent: vec!["odd"],
         ..Directory::default()
     };
@@ -181,4 +182,42 @@ fn all_mistakes_of_a_file_are_told_at_once_and_what_follows_is_not() {
     assert_eq!(told.len(), 4, "{told:#?}");
     assert!(told[0].contains("did you mean `tcp`?") && told[1].contains("no port") && told[2].contains("says `allow`"));
     assert!(told[3].contains("nothing here is called `nobody`"));
+}
+
+/// Through the whole reader: names of groups, switches, links and hosts become the addresses that they were given.
+#[test]
+fn a_whole_scenario_has_its_firewall_planned() {
+    use std::path::Path;
+
+    use crate::scenario::{MemoryFiles, Overrides, load};
+    let scenario = |rules: &str| {
+        format!(
+            "longwire: 1\n\
+             nodes:\n  pcs: {{ host: {{ count: 2 }} }}\n  s1: switch\n  s2: switch\n  web: host\n  \
+             gw: {{ router: {{ firewall: {{ default: drop, rules: [{rules}] }} }} }}\n\
+             links:\n  access: {{ ends: [pcs, s1] }}\n  trunk: {{ ends: [s1, s2] }}\n  up: {{ ends: [s2, gw.lan] }}\n  \
+             dmz: {{ ends: [web, gw] }}\n"
+        )
+    };
+    let load = |rules: &str| {
+        let files = MemoryFiles::one("t", &scenario(rules));
+        load(Path::new("t"), &files, &Overrides::default())
+            .map_err(|(told, _)| told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    };
+    for from in ["pcs", "s1", "s2", "trunk", "up", "pcs-2", "10.0.0.0/24"] {
+        let resolved = load(&format!("{{ allow: {{ in: up, from: {from}, to: web, tcp: 80 }} }}")).unwrap();
+        assert!(resolved.warnings.is_empty());
+        let router = resolved.plan.nodes.iter().find_map(crate::engine::NodePlan::router).unwrap();
+        let web = resolved.network.hosts.iter().find(|host| host.name == "web").unwrap();
+        let pc = resolved.network.hosts.iter().find(|host| host.name == "pcs-2").unwrap();
+        let v4 = |host: &crate::scenario::network::HostPlan| match host.interfaces[0].addresses[0].addr() {
+            core::net::IpAddr::V4(address) => address.octets(),
+            other => panic!("{other}"),
+        };
+        let mut wall = Firewall::new(router.firewall.as_ref().unwrap());
+        assert!(passes(&mut wall, v4(pc), v4(web), 80, 0, Some(1)), "{from}");
+        assert!(!passes(&mut wall, v4(web), v4(pc), 80, 1, Some(0)), "{from}");
+    }
+    assert!(load("{ allow: { from: pcx } }").unwrap_err().contains("did you mean `pcs`?"));
+    assert!(load("{ allow: { in: dmzz } }").unwrap_err().contains("did you mean `dmz`?"));
 }

@@ -201,7 +201,13 @@ fn flags(packet: &Packet<'_>) -> Flags {
 fn rejection(packet: &Packet<'_>, flags: Flags, later_fragment: bool) -> Action {
     match packet.summary.detail {
         _ if later_fragment => Action::Drop,
-        Detail::Tcp { .. } => if flags.contains(Flags::RST) { Action::Drop } else { Action::Reset },
+        Detail::Tcp { .. } => {
+            if flags.contains(Flags::RST) {
+                Action::Drop
+            } else {
+                Action::Reset
+            }
+        }
         Detail::Icmp { kind, .. } if packet.summary.ip_version() == Some(4) && is_error_v4(kind) => Action::Drop,
         Detail::Icmp { kind, .. } if packet.summary.ip_version() == Some(6) && is_error_v6(kind) => Action::Drop,
         _ => Action::Prohibited,
