@@ -159,8 +159,13 @@ fn yaml_blocks(markdown: &str) -> Vec<(usize, String)> {
 /// Blocks that begin with `longwire: 1` are whole scenarios. Those that begin with `# lib/NAME` are files that they use.
 #[test]
 fn examples_in_the_documentation_are_right() {
-    let documents =
-        [("README.md", 1), ("docs/scenario.md", 10), ("docs/topology.md", 3), ("docs/topology/firewall.md", 1)];
+    let documents = [
+        ("README.md", 1),
+        ("docs/scenario.md", 10),
+        ("docs/topology.md", 3),
+        ("docs/topology/firewall.md", 1),
+        ("docs/topology/switch.md", 1),
+    ];
     for (document, at_least) in documents {
         let markdown = fs::read_to_string(repository().join(document)).expect(document);
         let blocks = yaml_blocks(&markdown);

@@ -42,7 +42,12 @@ impl Engine {
     pub(super) fn converge(&mut self) {
         let coming = &mut self.convergence.coming;
         let known = coming.partition_point(|(at, ..)| *at <= self.now);
-        self.routes.converge(coming.drain(..known).map(|(_, link, up)| (link.0, up)));
+        let spanning = &mut self.spanning;
+        self.routes.converge(coming.drain(..known).map(|(_, link, up)| {
+            spanning.note(link, up);
+            (link.0, up)
+        }));
+        self.span();
         self.await_convergence();
     }
 }

@@ -11,8 +11,8 @@ use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, Workl
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
-use crate::engine::{DirectionSpec, NodeKind};
-use crate::node::RouterPlan;
+use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
+use crate::node::{PortVlans, RouterPlan, SwitchSpec};
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -37,8 +37,10 @@ pub fn listing(resolved: &Resolved) -> String {
     }
     nodes(resolved, &mut out);
     out.section("links", resolved.links.is_empty());
-    for (link, plan) in resolved.links.iter().zip(&resolved.plan.links) {
-        directions(link, &plan.directions, &resolved.sources, &mut out);
+    let spanning = resolved.plan.spanning();
+    for (at, (link, plan)) in resolved.links.iter().zip(&resolved.plan.links).enumerate() {
+        let blocked = spanning.blocked(at).contains(&true);
+        directions(link, &plan.directions, blocked, &resolved.sources, &mut out);
     }
     tasks(resolved, &mut out);
     Lines(compact(out.0, &scenario.groups)).text()
@@ -80,11 +82,10 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     out.section("nodes", resolved.plan.nodes.is_empty());
     let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
     let mut told = vec![false; resolved.network.hosts.len()];
+    let spanning = resolved.plan.spanning();
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
-            NodeKind::Switch(spec) => {
-                out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
-            }
+            NodeKind::Switch(spec) => switch(&resolved.plan, at, spec, &spanning, out),
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
             NodeKind::Router(router) => self::router(&node.name, router, out),
             NodeKind::Port => {
@@ -96,6 +97,27 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     }
     for (host, _) in resolved.network.hosts.iter().zip(told).filter(|(_, told)| !told) {
         self::host(host, out);
+    }
+}
+
+fn switch(plan: &Plan, at: usize, spec: &SwitchSpec, spanning: &Spanning, out: &mut Lines) {
+    let name = &plan.nodes[at].name;
+    let tree = spec.priority.map_or("spanning_tree: off".to_owned(), |priority| format!("priority: {priority}"));
+    let storm = spec.storm_control.map_or("off".to_owned(), |rate| rate.to_string());
+    let is_root = spanning.has_neighbours(at) && spanning.root(at) == Some(at);
+    let note = if is_root { "root of the spanning tree" } else { "" };
+    let words = format!("ageing: {}, {tree}, storm_control: {storm}", spec.ageing);
+    out.noted(1, format!("{name}: {{ switch: {{ {words} }} }}"), note);
+    let links = plan.links.iter().flat_map(|link| link.ends.iter().filter(|end| **end == at).map(|_| &link.name));
+    for (link, port) in links.zip(spec.vlans.iter().flatten()) {
+        let words = match port {
+            PortVlans::Access(vlan) => format!("access {}", vlan.get()),
+            PortVlans::Trunk { allowed, native } => {
+                let native = native.map_or("none".to_owned(), |vlan| vlan.get().to_string());
+                format!("trunk {{ allowed: {allowed}, native: {native} }}")
+            }
+        };
+        out.noted(2, format!("{link}: {words}"), "VLANs");
     }
 }
 
@@ -146,8 +168,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
     }
 }
 
-fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], sources: &Sources, out: &mut Lines) {
-    out.noted(1, format!("{}:", link.name), &place(link.span, sources));
+fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], blocked: bool, sources: &Sources, out: &mut Lines) {
+    let blocked = if blocked { ", blocked by the spanning tree" } else { "" };
+    out.noted(1, format!("{}:", link.name), &format!("{}{blocked}", place(link.span, sources)));
     for (way, spec) in specs.iter().enumerate() {
         let [from, to] = if way == 0 { [0, 1] } else { [1, 0] }.map(|end| &link.ends[end]);
         out.line(2, format!("{from} → {to}:"));

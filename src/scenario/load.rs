@@ -372,11 +372,11 @@ impl Load {
     }
 
     fn forbid_loops(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
-        let is_bridge = |end: &End| nodes[end.node].spec.as_ref().is_some_and(NodeSpec::is_bridge);
+        let cannot = |end: &End| nodes[end.node].spec.as_ref().is_some_and(NodeSpec::cannot_break_loops);
         let trunks: Vec<Trunk<'_>> = links
             .iter()
             .filter_map(|link| link.ends.as_ref().map(|ends| (link, ends)))
-            .filter(|(_, ends)| ends.iter().all(is_bridge))
+            .filter(|(_, ends)| ends.iter().all(cannot))
             .map(|(link, ends)| Trunk { link: &link.name, span: link.span, ends })
             .collect();
         topology::forbid_loops(&trunks, &mut self.told);

@@ -30,9 +30,11 @@ mod router;
 #[cfg(test)]
 mod router_tests;
 mod schema;
+mod segments;
 pub mod set;
 mod spanned;
 pub mod spec;
+mod switch;
 mod tables;
 mod tasks;
 #[cfg(test)]

@@ -118,6 +118,7 @@ impl Bench {
             let (mut frame, door) = match deed {
                 Deed::Send(port, frame) => (frame, Ok(port)),
                 Deed::Drop(cause, frame) => (frame, Err(cause)),
+                Deed::Flood(port, _) => panic!("routers do not flood, from port {port}"),
             };
             loop {
                 let one = if frame.count() > 1 { Some(self.pool.split_front(&mut frame, 1)) } else { None };

@@ -1,7 +1,7 @@
 //! What the names in a firewall's rules stand for.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
@@ -21,7 +21,7 @@ use crate::scenario::topology::NodeEntry;
 pub(super) struct Directory<'a> {
     /// Hosts, external machines and routers.
     pub stations: IndexMap<&'a str, Station<'a>>,
-    /// Switches, hubs and links: the networks of the segment.
+    /// Switches, hubs and links: the networks of their segments.
     pub segments: IndexMap<&'a str, Vec<IpNet>>,
     /// Names that stand for several nodes.
     pub groups: IndexMap<&'a str, &'a [String]>,
@@ -62,13 +62,15 @@ impl<'a> Directory<'a> {
                 by_link.insert(attachment.link, attachment.segment);
             }
         }
-        let by_bridge = through_bridges(nodes, links, &mut by_link);
-        let bridges =
-            by_bridge.into_iter().filter_map(|(node, segment)| Some((nodes.get_index(node)?.0.as_str(), segment)));
+        let bridged = through_bridges(nodes, links, &by_link);
+        let of_links = by_link.into_iter().map(|(name, segment)| (name, vec![segment]));
+        let segments = of_links.chain(bridged).map(|(name, segments)| {
+            (name, segments.into_iter().flat_map(|segment| networks[segment].iter().copied()).collect())
+        });
         let unsure = links.iter().any(|link| link.ends.is_none());
         Directory {
             stations: all.into_iter().map(|(node, interfaces)| (node.name, Station { interfaces })).collect(),
-            segments: by_link.into_iter().chain(bridges).map(|(name, at)| (name, networks[at].clone())).collect(),
+            segments: segments.collect(),
             groups: groups
                 .iter()
                 .filter(|(_, g)| g.kind == GroupKind::Nodes)
@@ -79,12 +81,13 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// The segments of switches and hubs, by their position among the nodes; and of the links between them, which are added.
+/// Which segments switches and hubs are in, and the links between them: all that are joined without a host or a router
+/// between, whatever their VLANs.
 fn through_bridges<'a>(
-    nodes: &IndexMap<String, NodeEntry>,
+    nodes: &'a IndexMap<String, NodeEntry>,
     links: &'a [Draft],
-    by_link: &mut IndexMap<&'a str, usize>,
-) -> IndexMap<usize, usize> {
+    by_link: &IndexMap<&str, usize>,
+) -> Vec<(&'a str, Vec<usize>)> {
     let is_bridge = |node: usize| nodes[node].spec.as_ref().is_some_and(NodeSpec::is_bridge);
     let bridges = |link: &'a Draft| {
         let ends = link.ends.iter().flatten().map(|end| end.node);
@@ -94,21 +97,27 @@ fn through_bridges<'a>(
     for link in links {
         bridges(link).into_iter().for_each(|node| at.entry(node).or_default().push(link));
     }
-    let mut found: IndexMap<usize, usize> = IndexMap::new();
-    let mut open: Vec<&'a Draft> = links.iter().filter(|link| by_link.contains_key(link.name.as_str())).collect();
-    while let Some(link) = open.pop() {
-        let segment = by_link[link.name.as_str()];
-        for node in bridges(link) {
-            if found.insert(node, segment).is_none() {
-                for next in &at[&node] {
-                    if by_link.insert(&next.name, segment).is_none() {
-                        open.push(next);
-                    }
-                }
+    let mut all = Vec::new();
+    let mut seen = BTreeSet::new();
+    for first in at.keys() {
+        let (mut names, mut segments, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![*first]);
+        while let Some(node) = open.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            names.extend(nodes.get_index(node).map(|(name, _)| name.as_str()));
+            for link in &at[&node] {
+                match by_link.get(link.name.as_str()) {
+                    Some(segment) => segments.insert(*segment),
+                    None => names.insert(&link.name),
+                };
+                open.extend(bridges(link));
             }
         }
+        let segments: Vec<usize> = segments.into_iter().collect();
+        all.extend(names.into_iter().map(|name| (name, segments.clone())));
     }
-    found
+    all
 }
 
 impl Directory<'_> {
