@@ -15,6 +15,7 @@
 //! | `neighbours` | MAC addresses, and frames that wait for them |
 //! | `arp` `discovery` | ARP; neighbour discovery |
 //! | `ipv4` `ipv6` | header checks, forwarding, fragments |
+//! | `firewall` `filter` | which packets pass; what becomes of those that do not |
 //! | `local` | what is for the router itself: ping, resets, unreachable ports |
 //! | `errors` | ICMP errors, their sources and their rate |
 //! | `translate` `nat` | where packets pass address translation; the translation itself |
@@ -24,6 +25,8 @@
 mod arp;
 mod discovery;
 mod errors;
+mod filter;
+pub mod firewall;
 mod interface;
 mod ipv4;
 mod ipv6;
@@ -46,6 +49,7 @@ use crate::frame::{DropCause, Frame};
 use crate::units::Instant;
 use crate::wire::ethernet::{self, EtherType, MacAddr};
 use errors::{Limit, Problem};
+use firewall::Firewall;
 use interface::{Interface, Roles};
 use nat::NatCounters;
 use neighbours::{Due, Found, Held, Neighbours, Waiting};
@@ -66,6 +70,7 @@ pub struct Router {
     neighbours: Neighbours,
     limit: Limit,
     translator: Option<Translator>,
+    firewall: Option<Box<Firewall>>,
     /// The id of the next IPv4 packet of its own.
     id: u16,
     /// A wire frame that is read as a whole, and one that is made.
@@ -98,6 +103,7 @@ impl Router {
             neighbours,
             limit: Limit::default(),
             translator: Translator::new(plan),
+            firewall: plan.firewall.as_ref().map(|plan| Box::new(Firewall::new(plan))),
             id: 0,
             read: Vec::new(),
             made: Vec::new(),
@@ -250,6 +256,11 @@ impl Router {
     /// Wire frames that wait for a neighbour's MAC address.
     pub fn held(&self) -> u64 {
         self.neighbours.waiting()
+    }
+
+    /// Its firewall, if it has one.
+    pub fn firewall(&self) -> Option<&Firewall> {
+        self.firewall.as_deref()
     }
 
     /// Whether a command makes sense here: it depends on the plan alone.
