@@ -377,7 +377,10 @@ mod tests {
         );
         assert!(told("      regions: [fra, tokyo]").iter().any(|t| t.contains("`delay` is missing")));
         let long = "y".repeat(60);
-        one(&format!("      regions: [fra, tokyo, {long}]\n      delay: 5ms"), "cannot be a name");
+        one(
+            &format!("      regions: [fra, tokyo, {long}]\n      delay: 5ms"),
+            "the path between them cannot be called",
+        );
     }
 
     #[test]
