@@ -25,6 +25,7 @@ mod times;
 use std::collections::VecDeque;
 
 pub use command::{Change, Command, Rejected};
+pub use convergence::routes;
 pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
 pub use sink::{Fate, FateKind, FrameSink, Place};
@@ -204,7 +205,7 @@ impl Engine {
             directions,
             events,
             inputs: VecDeque::new(),
-            routes: Routes::default(),
+            routes: routes(plan),
             convergence: Convergence::new(plan.convergence),
             spanning,
             blocked: vec![false; plan.links.len() * 2],

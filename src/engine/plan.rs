@@ -33,6 +33,16 @@ pub struct NodePlan {
     pub kind: NodeKind,
 }
 
+impl NodePlan {
+    /// The router's plan, if this is one.
+    pub fn router(&self) -> Option<&RouterPlan> {
+        match &self.kind {
+            NodeKind::Router(plan) => Some(plan),
+            _ => None,
+        }
+    }
+}
+
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {

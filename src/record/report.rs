@@ -212,26 +212,32 @@ fn by_cause(dropped: &Dropped) -> IndexMap<&'static str, u64> {
         .collect()
 }
 
-/// What happened in a node inside the network.
+/// What happened in a node inside the network: `received + originated + replicated = sent + consumed + dropped + held`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// Frames that links delivered to it.
     pub received: u64,
+    /// Frames of its own: answers, errors, questions for addresses, fragments.
+    pub originated: u64,
     /// Copies that it made for flooding.
     pub replicated: u64,
     /// Frames that it offered to links.
     pub sent: u64,
+    /// Frames that were meant for it.
+    pub consumed: u64,
+    /// Frames that still waited there for a neighbour's address.
+    pub held: u64,
     /// Dropped frames by cause, those that happened.
     pub dropped: IndexMap<&'static str, u64>,
 }
 
 impl Node {
     /// Puts together what an engine counted.
-    pub fn new(name: String, counters: &NodeCounters) -> Node {
-        let NodeCounters { received, replicated, sent, .. } = *counters;
-        Node { name, received, replicated, sent, dropped: by_cause(&counters.dropped) }
+    pub fn new(name: String, counters: &NodeCounters, held: u64) -> Node {
+        let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
+        Node { name, received, originated, replicated, sent, consumed, held, dropped: by_cause(dropped) }
     }
 }
 

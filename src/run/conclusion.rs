@@ -54,7 +54,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         .iter()
         .zip(&outcome.nodes)
         .filter(|(node, _)| node.kind != NodeKind::Port)
-        .map(|(node, counters)| Node::new(node.name.clone(), counters))
+        .map(|(node, (counters, held))| Node::new(node.name.clone(), counters, *held))
         .collect();
     let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
         let host = &resolved.network.hosts[plan.host];

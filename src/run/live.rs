@@ -73,8 +73,8 @@ pub struct Outcome {
     pub directions: Vec<(DirectionCounters, u64)>,
     /// By direction: models with an `only` that no frame has matched, as people write them.
     pub unmatched: Vec<Vec<String>>,
-    /// By node.
-    pub nodes: Vec<NodeCounters>,
+    /// By node: counters, and frames that it still holds.
+    pub nodes: Vec<(NodeCounters, u64)>,
     /// By port, in the order in which they were given.
     pub ports: Vec<PortOutcome>,
     /// The longest time between two drains of the ports.
@@ -350,7 +350,7 @@ impl Loop {
         Outcome {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
             unmatched: engine.directions().map(|d| engine.unmatched(d).map(unmatched_words).collect()).collect(),
-            nodes: engine.nodes().map(|n| engine.node_counters(n).clone()).collect(),
+            nodes: engine.nodes().map(|n| (engine.node_counters(n).clone(), engine.held(n))).collect(),
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,

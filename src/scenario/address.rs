@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address_text::{Address, Pool};
+use super::realm::Realms;
 use super::spanned::Spanned;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 
@@ -17,9 +18,9 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AddressingSpec {
-    /// IPv4 pool, or `none`. Each segment gets a /24 of it, or more if it has more hosts.
+    /// IPv4 pool, or `none`. Each segment gets a /24 of it, or more if it has more hosts; a link between two routers a /31.
     pub ipv4: Spanned<Pool>,
-    /// IPv6 pool, or `none`. Each segment gets a /64 of it.
+    /// IPv6 pool, or `none`. Each segment gets a /64 of it; a link between two routers a /127.
     pub ipv6: Spanned<Pool>,
 }
 
@@ -101,32 +102,80 @@ pub(super) struct Interface {
     pub automatic: bool,
 }
 
-/// The addresses of each interface, IPv4 first. Interfaces stand in file order, segments in that of their first member.
+/// The explicit addresses, with their realms: where they stand and whose they are.
+type Taken<'a> = BTreeMap<(usize, IpAddr), (Span, &'a str)>;
+
+/// The realm in which an address may stand once only. Of IPv6 there is one.
+fn realm(realms: &Realms, segment: usize, address: IpAddr) -> usize {
+    if address.is_ipv4() { realms.realms[segment] } else { 0 }
+}
+
+/// The addresses of each interface, IPv4 first. Of a segment, interfaces get theirs in their order here. `lines` says which
+/// segments are a link between two routers.
 pub(super) fn assign(
     interfaces: &[Interface],
+    realms: &Realms,
+    lines: &[bool],
     pools: &AddressingSpec,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Vec<IpNet>> {
-    let mut taken: BTreeMap<IpAddr, (Span, &str)> = BTreeMap::new();
+    let mut taken: Taken<'_> = BTreeMap::new();
     for interface in interfaces {
         for explicit in &interface.explicit {
             check_one(explicit, diagnostics);
-            if let Some((first, owner)) = taken.insert(explicit.0.addr(), (explicit.span, &interface.name)) {
+            let key = (realm(realms, interface.segment, explicit.0.addr()), explicit.0.addr());
+            if let Some((first, owner)) = taken.insert(key, (explicit.span, &interface.name)) {
                 let message = format!("{} is also the address of `{owner}`", explicit.0.addr());
                 diagnostics.push(Diagnostic::error(explicit.span, message).related(first, "the first"));
             }
         }
     }
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); lines.len()];
+    for (at, interface) in interfaces.iter().enumerate() {
+        members[interface.segment].push(at);
+    }
     let mut result: Vec<Vec<IpNet>> = vec![Vec::new(); interfaces.len()];
-    for (family, pool) in [(Family::V4, &pools.ipv4), (Family::V6, &pools.ipv6)] {
+    for (family, pool, areas) in [(Family::V4, &pools.ipv4, &realms.areas_v4), (Family::V6, &pools.ipv6, &realms.areas)]
+    {
         let mut supply = supply(family, pool, interfaces, diagnostics);
-        let segments = interfaces.iter().map(|i| i.segment + 1).max().unwrap_or(0);
-        for segment in 0..segments {
-            let members: Vec<usize> = (0..interfaces.len()).filter(|i| interfaces[*i].segment == segment).collect();
-            give(family, &members, interfaces, &taken, supply.as_mut(), &mut result, diagnostics);
+        let mut subnets = Vec::new();
+        for (segment, members) in members.iter().enumerate() {
+            let Some(first) = members.first() else { continue };
+            let family_realm = realm(realms, segment, family.address(0));
+            let free = |address: &IpAddr| !taken.contains_key(&(family_realm, *address));
+            let named = subnet(family, members, interfaces, diagnostics);
+            let line = lines[segment];
+            give(family, members, interfaces, (named, line), free, supply.as_mut(), &mut result, diagnostics);
+            subnets.extend(named.map(|net| (areas[segment], net, interfaces[*first].name.as_str())));
         }
+        forbid_overlaps(subnets, diagnostics);
     }
     result
+}
+
+/// Subnets of segments that routers join must be apart: a host sends to its own subnet without a router.
+fn forbid_overlaps(mut subnets: Vec<(usize, Spanned<IpNet>, &str)>, diagnostics: &mut Diagnostics) {
+    subnets.sort_by_key(|(area, net, _)| (*area, number(net.network()), net.prefix_len()));
+    let mut widest: Option<(usize, Spanned<IpNet>, &str)> = None;
+    for (area, net, name) in subnets {
+        match &widest {
+            Some((there, wide, of)) if *there == area && number(wide.broadcast()) >= number(net.network()) => {
+                let (first, second) = if wide.span.line <= net.span.line { (wide, &net) } else { (&net, wide) };
+                let message = format!(
+                    "the segment of `{}` is in {}, which overlaps with {} of another that routers join to it",
+                    if second.span == net.span { name } else { of },
+                    second.value,
+                    first.value
+                );
+                diagnostics.push(
+                    Diagnostic::error(second.span, message)
+                        .related(first.span, "the other")
+                        .help("give each segment a subnet of its own"),
+                );
+            }
+            _ => widest = Some((area, net, name)),
+        }
+    }
 }
 
 fn check_one(explicit: &Spanned<Address>, diagnostics: &mut Diagnostics) {
@@ -172,6 +221,8 @@ struct Supply {
     pool: IpNet,
     span: Span,
     next: u128,
+    /// What is left of a subnet that links between routers share: from this number to before that.
+    line: (u128, u128),
     avoid: Vec<IpNet>,
 }
 
@@ -187,10 +238,22 @@ fn supply(
         return None;
     }
     let avoid = interfaces.iter().flat_map(|i| &i.explicit).map(|e| e.0.trunc()).collect();
-    Some(Supply { family, pool: net, span: pool.span, next: number(net.network()), avoid })
+    Some(Supply { family, pool: net, span: pool.span, next: number(net.network()), line: (0, 0), avoid })
 }
 
 impl Supply {
+    /// The next two addresses for a link between two routers (RFC 3021, RFC 6164). They come out of a subnet that such links
+    /// share, so that thousands of links do not use up the pool.
+    fn take_line(&mut self) -> Result<IpNet, String> {
+        if self.line.0 >= self.line.1 {
+            let shared = self.take(0)?;
+            self.line = (number(shared.network()), number(shared.broadcast()).saturating_add(1));
+        }
+        let at = self.line.0;
+        self.line.0 += 2;
+        Ok(IpNet::new(self.family.address(at), self.family.bits() - 1).expect("the prefix is less than the family's"))
+    }
+
     /// The next subnet with room for `hosts`.
     fn take(&mut self, hosts: usize) -> Result<IpNet, String> {
         // besides the hosts, the network's own address and broadcast
@@ -223,27 +286,22 @@ impl Supply {
                 }
             }
         }
-        self.next = at + size;
+        self.next = at.saturating_add(size);
         Ok(IpNet::new(self.family.address(at), prefix).expect("the prefix is at most the family's"))
     }
 }
 
-/// Gives one segment's members their addresses of one family.
-fn give(
+/// The subnet that the members of a segment name, if they do; all must name the same.
+fn subnet(
     family: Family,
     members: &[usize],
     interfaces: &[Interface],
-    taken: &BTreeMap<IpAddr, (Span, &str)>,
-    supply: Option<&mut Supply>,
-    result: &mut [Vec<IpNet>],
     diagnostics: &mut Diagnostics,
-) {
-    let named = |i: usize| interfaces[i].explicit.iter().filter(move |e| Family::of(e.0.addr()) == family);
+) -> Option<Spanned<IpNet>> {
     let shared = |e: &&Spanned<Address>| !is_link_local(e.0.addr());
     let mut subnet: Option<Spanned<IpNet>> = None;
     for &i in members {
-        result[i].extend(named(i).map(|e| e.0));
-        let Some(first) = named(i).find(shared) else { continue };
+        let Some(first) = named(family, &interfaces[i]).find(shared) else { continue };
         let net = first.0.trunc();
         match &subnet {
             None => subnet = Some(Spanned { value: net, span: first.span }),
@@ -253,17 +311,40 @@ fn give(
                     format!("`{}` is in {net}, others on its segment in {}", interfaces[i].name, there.value),
                 )
                 .related(there.span, "the first on this segment")
-                .help("hosts that switches join need one subnet, with one prefix length"),
+                .help("what links and switches join needs one subnet, with one prefix length"),
             ),
             Some(_) => {}
         }
     }
-    let without: Vec<usize> =
-        members.iter().copied().filter(|i| interfaces[*i].automatic && named(*i).next().is_none()).collect();
+    subnet
+}
+
+/// The addresses of a family that the file names for an interface.
+fn named(family: Family, interface: &Interface) -> impl Iterator<Item = &Spanned<Address>> {
+    interface.explicit.iter().filter(move |e| Family::of(e.0.addr()) == family)
+}
+
+/// Gives one segment's members their addresses of one family: out of the subnet that it has, or of the next that is left.
+#[expect(clippy::too_many_arguments, reason = "a step of `assign`, which has all of it at hand")]
+fn give(
+    family: Family,
+    members: &[usize],
+    interfaces: &[Interface],
+    (subnet, line): (Option<Spanned<IpNet>>, bool),
+    is_free: impl Fn(&IpAddr) -> bool,
+    supply: Option<&mut Supply>,
+    result: &mut [Vec<IpNet>],
+    diagnostics: &mut Diagnostics,
+) {
+    for &i in members {
+        result[i].extend(named(family, &interfaces[i]).map(|e| e.0));
+    }
+    let lacks = |i: &usize| interfaces[*i].automatic && named(family, &interfaces[*i]).next().is_none();
+    let without: Vec<usize> = members.iter().copied().filter(lacks).collect();
     let Some(supply) = supply.filter(|_| !without.is_empty()) else { return };
     let (net, span) = match &subnet {
         Some(subnet) => (subnet.value, subnet.span),
-        None => match supply.take(without.len()) {
+        None => match if line { supply.take_line() } else { supply.take(without.len()) } {
             Ok(net) => (net, supply.span),
             Err(reason) => {
                 let help = "name a larger pool under `addressing`, or give the hosts addresses";
@@ -272,7 +353,7 @@ fn give(
             }
         },
     };
-    let mut free = host_numbers(net).map(|n| family.address(n)).filter(|address| !taken.contains_key(address));
+    let mut free = host_numbers(net).map(|n| family.address(n)).filter(is_free);
     for i in without {
         let Some(address) = free.next() else {
             let message = format!("{net} has no address left for `{}`", interfaces[i].name);
@@ -306,6 +387,7 @@ fn host_numbers(net: IpNet) -> impl Iterator<Item = u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::realm::realms;
     use proptest::prelude::*;
 
     fn interface(segment: usize, explicit: &[&str]) -> Interface {
@@ -326,7 +408,8 @@ mod tests {
 
     fn run(interfaces: &[Interface], pools: AddressingSpec) -> (Vec<String>, Vec<String>) {
         let mut diagnostics = Diagnostics::default();
-        let all = assign(interfaces, &pools, &mut diagnostics);
+        let segments = interfaces.iter().map(|i| i.segment + 1).max().unwrap_or(0);
+        let all = assign(interfaces, &realms(segments, &[]), &vec![false; segments], &pools, &mut diagnostics);
         let text = |nets: &Vec<IpNet>| nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         (all.iter().map(text).collect(), diagnostics.iter().map(|d| d.message.clone()).collect())
     }

@@ -1,9 +1,11 @@
 //! Checked nodes and links → the engine's plan, the hosts' side of it, and how the two belong together.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use super::address::AddressingSpec;
-use super::hosts::{self, Attachment, Host};
+use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
 use super::node::NodeSpec;
 use super::segments::{Vlans, segments};
@@ -12,6 +14,7 @@ use super::topology::{End, NodeEntry};
 use super::{NetworkPlan, PortPlan};
 use crate::diag::{Diagnostics, Span};
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
+use crate::node::RouterPlan;
 use crate::units::Duration;
 
 /// A link while it is being checked.
@@ -53,13 +56,16 @@ pub(super) fn build(
     let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
     let mut own_ports: Vec<(usize, usize)> = Vec::new();
     let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+    let mut attached_to: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
+    for (link, (_, ends)) in drafts.iter().enumerate() {
+        for (end, at) in ends.iter().enumerate() {
+            attached_to[at.node].push((link, end));
+        }
+    }
+    let mut routers: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
     let mut vlans = Vlans::new();
     for (at, (name, node)) in nodes.iter().enumerate() {
-        let attached: Vec<(usize, usize)> = drafts
-            .iter()
-            .enumerate()
-            .flat_map(|(link, (_, ends))| (0..2).filter(|end| ends[*end].node == at).map(move |end| (link, end)))
-            .collect();
+        let attached = std::mem::take(&mut attached_to[at]);
         match &node.spec {
             None => {}
             Some(NodeSpec::Switch(spec)) => {
@@ -74,7 +80,14 @@ pub(super) fn build(
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
                 plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Hub });
             }
-            Some(_) => {
+            Some(NodeSpec::Router(_)) => {
+                position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
+                // its plan follows when all of its segments are known
+                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Router(RouterPlan::default()) });
+                own_ports.extend(&attached);
+                routers.push((at, attached));
+            }
+            Some(NodeSpec::Host(_) | NodeSpec::External(_)) => {
                 for key in &attached {
                     position.insert(*key, plan.nodes.len());
                     let name = drafts[key.0].1[key.1].to_string();
@@ -94,39 +107,55 @@ pub(super) fn build(
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
     let groups = segments(&own_ports, &all_ends, is_bridge, &vlans);
-    let segment_of =
-        |key: &(usize, usize)| groups.iter().position(|group| group.contains(key)).expect("every port is in a segment");
-    let mut ports = Vec::new();
-    let mut inputs = Vec::new();
-    for (host, (at, attached)) in hosts.iter().enumerate() {
+    let segment_of: BTreeMap<(usize, usize), usize> =
+        groups.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
+    let attached = |(at, keys): &(usize, Vec<(usize, usize)>)| {
         let (name, node) = nodes.get_index(*at).expect("positions come from this map");
-        let Some(spec) = &node.spec else { continue };
-        let mut attachments = Vec::new();
-        for (interface, key) in attached.iter().enumerate() {
-            ports.push(PortPlan { node: position[key], host, interface });
+        let attachments = keys.iter().map(|key| {
             let (draft, ends) = &drafts[key.0];
             // from end 0 frames leave forward, from end 1 backward
             let direction = &draft.directions[key.1];
             let place = lookup(&direction.tree, &["mtu"]).map(|node| node.span);
-            attachments.push(Attachment {
+            Attachment {
                 interface: ends[key.1].interface.clone().unwrap_or_default(),
                 link: &draft.name,
                 mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
-                segment: segment_of(key),
-            });
-        }
-        inputs.push(Host { name, spec, attachments });
+                segment: segment_of[key],
+            }
+        });
+        Some(Attached { name, spec: node.spec.as_ref()?, attachments: attachments.collect() })
+    };
+    let members = Members {
+        hosts: hosts.iter().filter_map(attached).collect(),
+        routers: routers.iter().filter_map(attached).collect(),
+        segments: groups.len(),
+    };
+    let mut ports = Vec::new();
+    for (host, (_, attached)) in hosts.iter().enumerate() {
+        ports.extend(attached.iter().enumerate().map(|(interface, key)| PortPlan {
+            node: position[key],
+            host,
+            interface,
+        }));
     }
-    let network = hosts::plan(seed, &inputs, pools, told);
-    forbid_small_mtus(&drafts, &network, told);
-    let segments = inputs.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
+    let (network, router_plans) = hosts::plan(seed, &members, pools, told);
+    let mut router_plans = router_plans.into_iter();
+    for node in &mut plan.nodes {
+        if let NodeKind::Router(router) = &mut node.kind {
+            *router = router_plans.next().expect("one for each router");
+        }
+    }
+    forbid_small_mtus(&drafts, &network, &plan, told);
+    let segments = members.hosts.iter().map(Attached::segments).collect();
     Built { plan, ports, network, segments }
 }
 
 /// Also of links between switches, and of directions toward a host, which set no interface's MTU.
-fn forbid_small_mtus(links: &[(&Draft, &[End; 2])], network: &NetworkPlan, told: &mut Diagnostics) {
-    let mut addresses = network.hosts.iter().flat_map(|host| &host.interfaces).flat_map(|i| &i.addresses);
-    if !addresses.any(|net| net.addr().is_ipv6()) {
+fn forbid_small_mtus(links: &[(&Draft, &[End; 2])], network: &NetworkPlan, plan: &Plan, told: &mut Diagnostics) {
+    let of_hosts = network.hosts.iter().flat_map(|host| &host.interfaces).flat_map(|i| &i.addresses);
+    let routers = plan.nodes.iter().filter_map(NodePlan::router);
+    let of_routers = routers.flat_map(|router| &router.interfaces).flat_map(|i| &i.addresses);
+    if !of_hosts.chain(of_routers).any(|net| net.addr().is_ipv6()) {
         return;
     }
     for direction in links.iter().flat_map(|(link, _)| &link.directions) {

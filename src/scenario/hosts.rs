@@ -5,12 +5,14 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::{self, AddressingSpec, Family, Interface};
-use super::address_text::{Address, RouteTo};
-use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
-use super::node::{Addresses, HostSpec, Neighbours, NodeSpec, Offloads};
+use super::address_text::Address;
+use super::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place, RoutePlan};
+use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
+use super::router::{self, RouterSpec, checked_route};
 use super::spanned::Spanned;
-use super::{hosts_file, mac};
+use super::{hosts_file, mac, neighbours, realm};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
+use crate::node::RouterPlan;
 
 /// The kernel's main routing table (rt_tables).
 const MAIN: u32 = 254;
@@ -23,8 +25,8 @@ const TAP_MTU: u32 = 65_521;
 /// What every link that carries IPv6 must carry.
 pub(super) const IPV6_MTU: u32 = 1280;
 
-/// A host, external ones included, with its links.
-pub(super) struct Host<'a> {
+/// A host, external ones included, or a router, with its links.
+pub(super) struct Attached<'a> {
     /// Its name.
     pub name: &'a str,
     /// What the file says of it.
@@ -39,35 +41,65 @@ pub(super) struct Attachment<'a> {
     pub interface: String,
     /// The link's name.
     pub link: &'a str,
-    /// The `mtu` of the direction away from the host, if the link says one, and where.
+    /// The `mtu` of the direction away from the node, if the link says one, and where.
     pub mtu: Option<(u32, Option<Span>)>,
     /// The segment that it is on.
     pub segment: usize,
 }
 
-/// Plans all hosts.
+/// Both kinds of nodes that have addresses.
+pub(super) struct Members<'a> {
+    /// Hosts, external ones included, in file order.
+    pub hosts: Vec<Attached<'a>>,
+    /// Routers in file order.
+    pub routers: Vec<Attached<'a>>,
+    /// How many segments there are.
+    pub segments: usize,
+}
+
+/// Plans all hosts, and the routers.
 pub(super) fn plan(
     seed: u64,
-    hosts: &[Host<'_>],
+    members: &Members<'_>,
     pools: &AddressingSpec,
     diagnostics: &mut Diagnostics,
-) -> NetworkPlan {
-    let interfaces: Vec<Interface> = hosts
-        .iter()
-        .flat_map(|host| {
-            let explicit = explicit(host, diagnostics);
-            host.attachments.iter().zip(explicit).map(|(attachment, explicit)| Interface {
-                name: format!("{}.{}", host.name, attachment.interface),
-                segment: attachment.segment,
-                explicit,
-                automatic: host.spec.is_host(),
-            })
-        })
-        .collect();
-    let addresses = address::assign(&interfaces, pools, diagnostics);
-    let names = hosts.iter().flat_map(|host| host.attachments.iter().map(|a| (host.name, a.interface.as_str())));
+) -> (NetworkPlan, Vec<RouterPlan>) {
+    let Members { hosts, routers, segments } = members;
+    let borders: Vec<_> = routers.iter().map(|router| (router, None)).collect();
+    let realms = realm::realms(*segments, &borders);
+    // Routers come first, so that gateways have the first address of a segment.
+    let all = || routers.iter().chain(hosts);
+    let mut first_on: Vec<Option<(&str, bool)>> = vec![None; *segments];
+    let mut lines: Vec<bool> = vec![false; *segments];
+    for (member, attachment) in all().flat_map(|member| member.attachments.iter().map(move |a| (member, a))) {
+        let router = matches!(member.spec, NodeSpec::Router(_));
+        match first_on[attachment.segment].replace((attachment.link, router)) {
+            None => {}
+            // two ends of one link are all of its segment
+            Some((link, first)) => lines[attachment.segment] = router && first && link == attachment.link,
+        }
+    }
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for member in all() {
+        let explicit = explicit(member, diagnostics);
+        interfaces.extend(member.attachments.iter().zip(explicit).map(|(attachment, explicit)| Interface {
+            name: format!("{}.{}", member.name, attachment.interface),
+            segment: attachment.segment,
+            explicit,
+            automatic: member.spec.has_interfaces(),
+        }));
+    }
+    let addresses = address::assign(&interfaces, &realms, &lines, pools, diagnostics);
+    let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
     let mut given = addresses.into_iter().zip(mac::assign(seed, names));
 
+    let mut router_plans: Vec<RouterPlan> = Vec::with_capacity(routers.len());
+    for member in routers {
+        let given = given.by_ref().take(member.attachments.len()).collect();
+        if let NodeSpec::Router(spec) = member.spec {
+            router_plans.push(router::plan(member, spec, given, diagnostics));
+        }
+    }
     let mut plans: Vec<HostPlan> = Vec::with_capacity(hosts.len());
     for host in hosts {
         let mut interfaces = Vec::new();
@@ -96,21 +128,29 @@ pub(super) fn plan(
             interfaces,
             routes,
             rules,
-            hosts_file: String::new(),
+            hosts_file: HostsFile::default(),
         });
     }
-    let segments: Vec<Vec<usize>> =
-        hosts.iter().map(|host| host.attachments.iter().map(|a| a.segment).collect()).collect();
-    fill_neighbours(hosts, &mut plans, &segments);
-    for own in 0..plans.len() {
-        plans[own].hosts_file = hosts_file::text(own, &plans, &segments);
+    neighbours::fill(&mut plans, hosts, &mut router_plans, routers);
+    let named: Vec<_> = routers.iter().zip(&router_plans).map(|(router, plan)| (router, plan)).collect();
+    let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
+    let texts = hosts_file::texts(&plans, &segments, &named, &realms);
+    for (plan, text) in plans.iter_mut().zip(texts) {
+        plan.hosts_file = text;
     }
-    NetworkPlan { hosts: plans }
+    (NetworkPlan { hosts: plans }, router_plans)
+}
+
+impl Attached<'_> {
+    /// The segment of each interface.
+    pub(super) fn segments(&self) -> Vec<usize> {
+        self.attachments.iter().map(|attachment| attachment.segment).collect()
+    }
 }
 
 fn place(spec: &NodeSpec) -> Place {
     match spec {
-        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) => Place::Namespace,
+        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) => Place::Namespace,
         NodeSpec::External(external) => match (&external.tap, &external.netns) {
             (None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
             (tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },
@@ -119,7 +159,7 @@ fn place(spec: &NodeSpec) -> Place {
 }
 
 /// The addresses that the file names, for each interface.
-fn explicit(host: &Host<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spanned<Address>>> {
+fn explicit(host: &Attached<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spanned<Address>>> {
     let mut lists = vec![Vec::new(); host.attachments.len()];
     let addresses = match host.spec {
         NodeSpec::External(external) => {
@@ -128,7 +168,8 @@ fn explicit(host: &Host<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spanned<A
             }
             return lists;
         }
-        NodeSpec::Host(HostSpec { addresses: Some(addresses), .. }) => addresses,
+        NodeSpec::Host(HostSpec { addresses: Some(addresses), .. })
+        | NodeSpec::Router(RouterSpec { addresses: Some(addresses), .. }) => addresses,
         _ => return lists,
     };
     let interfaces: Vec<&str> = host.attachments.iter().map(|a| a.interface.as_str()).collect();
@@ -160,7 +201,7 @@ fn explicit(host: &Host<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spanned<A
     lists
 }
 
-fn mtu(host: &Host<'_>, attachment: &Attachment<'_>, addresses: &[IpNet], diagnostics: &mut Diagnostics) -> u32 {
+fn mtu(host: &Attached<'_>, attachment: &Attachment<'_>, addresses: &[IpNet], diagnostics: &mut Diagnostics) -> u32 {
     let own = match host.spec {
         NodeSpec::Host(HostSpec { mtu: Some(mtu), .. }) => Some((mtu.0, Some(mtu.span))),
         _ => None,
@@ -202,33 +243,10 @@ fn routes(
             rules.extend(interface.addresses.iter().map(|net| (net.addr(), table(at))));
         }
     }
+    let nets: Vec<&[IpNet]> = interfaces.iter().map(|interface| &interface.addresses[..]).collect();
     for route in &spec.routes {
+        let Some((to, on_link)) = checked_route(name, route, &nets, diagnostics) else { continue };
         let via = route.via.value;
-        let own = interfaces.iter().any(|i| i.addresses.iter().any(|net| net.addr() == via));
-        let on_link: Vec<usize> =
-            (0..interfaces.len()).filter(|i| interfaces[*i].addresses.iter().any(|net| net.contains(&via))).collect();
-        if own || on_link.is_empty() {
-            let nets: Vec<_> =
-                interfaces.iter().flat_map(|i| &i.addresses).map(|net| format!("`{}`", net.trunc())).collect();
-            let message = if own {
-                format!("the gateway {via} is `{name}` itself")
-            } else {
-                format!("`{name}` cannot reach the gateway {via} directly")
-            };
-            let help = format!("a gateway is a neighbour, in one of the host's own networks: {}", nets.join(", "));
-            diagnostics.push(Diagnostic::error(route.via.span, message).help(help));
-            continue;
-        }
-        let to = match route.to.value {
-            RouteTo::Net(net) => net,
-            RouteTo::Default if via.is_ipv4() => IpNet::new(IpAddr::V4([0; 4].into()), 0).expect("0 is a prefix"),
-            RouteTo::Default => IpNet::new(IpAddr::V6([0u8; 16].into()), 0).expect("0 is a prefix"),
-        };
-        if to.addr().is_ipv4() != via.is_ipv4() {
-            let message = format!("a route to {to} cannot have the gateway {via}: they are of two families");
-            diagnostics.push(Diagnostic::error(route.via.span, message));
-            continue;
-        }
         let by =
             |at: usize, table| RoutePlan { to, via: Some(via), interface: Some(interfaces[at].name.clone()), table };
         routes.push(by(on_link[0], MAIN));
@@ -237,39 +255,4 @@ fn routes(
         }
     }
     (routes, rules)
-}
-
-fn fill_neighbours(hosts: &[Host<'_>], plans: &mut [HostPlan], segments: &[Vec<usize>]) {
-    // What is known of each interface: its addresses, and the link-local one that the kernel makes of its MAC.
-    type Known = (usize, usize, Vec<IpAddr>, [u8; 6]);
-    let mut known: Vec<Known> = Vec::new();
-    for (host, plan) in plans.iter().enumerate() {
-        let made = plan.place == Place::Namespace;
-        for (interface, segment) in plan.interfaces.iter().zip(&segments[host]) {
-            let mut addresses: Vec<IpAddr> = interface.addresses.iter().map(IpNet::addr).collect();
-            // The MAC of a machine behind a TAP is its own affair.
-            if matches!(plan.place, Place::ExternalTap { .. }) || addresses.is_empty() {
-                continue;
-            }
-            let own = IpAddr::V6(mac::link_local(interface.mac));
-            if made && addresses.iter().any(IpAddr::is_ipv6) && !addresses.contains(&own) {
-                addresses.push(own);
-            }
-            known.push((host, *segment, addresses, interface.mac));
-        }
-    }
-    for (own, plan) in plans.iter_mut().enumerate() {
-        let permanent = matches!(hosts[own].spec, NodeSpec::Host(spec) if spec.neighbours == Neighbours::Permanent);
-        if !permanent {
-            continue;
-        }
-        for (interface, segment) in plan.interfaces.iter_mut().zip(&segments[own]) {
-            let families: Vec<Family> = interface.addresses.iter().map(|net| Family::of(net.addr())).collect();
-            let others = known.iter().filter(|(host, there, ..)| *host != own && there == segment);
-            interface.neighbours = others
-                .flat_map(|(_, _, addresses, mac)| addresses.iter().map(|address| (*address, *mac)))
-                .filter(|(address, _)| families.contains(&Family::of(*address)))
-                .collect();
-        }
-    }
 }

@@ -1,7 +1,9 @@
 //! A resolved scenario as text: every value, with what it came from. YAML-like, for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::compact::{Line, compact};
 use super::link::lookup;
 use super::network::{HostPlan, Place};
 use super::parse::parse;
@@ -41,11 +43,11 @@ pub fn listing(resolved: &Resolved) -> String {
         directions(link, &plan.directions, blocked, &resolved.sources, &mut out);
     }
     tasks(resolved, &mut out);
-    out.text()
+    Lines(compact(out.0, &scenario.groups)).text()
 }
 
 /// Lines with their comments.
-struct Lines(Vec<(String, String)>);
+struct Lines(Vec<Line>);
 
 impl Lines {
     fn line(&mut self, depth: usize, text: String) {
@@ -78,7 +80,8 @@ impl Lines {
 
 fn nodes(resolved: &Resolved, out: &mut Lines) {
     out.section("nodes", resolved.plan.nodes.is_empty());
-    let mut told: Vec<usize> = Vec::new();
+    let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
+    let mut told = vec![false; resolved.network.hosts.len()];
     let spanning = resolved.plan.spanning();
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
@@ -86,15 +89,13 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
             NodeKind::Router(router) => self::router(&node.name, router, out),
             NodeKind::Port => {
-                let port = resolved.ports.iter().find(|port| port.node == at);
-                let Some(host) = port.map(|port| port.host).filter(|host| !told.contains(host)) else { continue };
-                told.push(host);
+                let Some(host) = host_at.get(&at).copied().filter(|host| !told[*host]) else { continue };
+                told[host] = true;
                 self::host(&resolved.network.hosts[host], out);
             }
         }
     }
-    for (at, host) in resolved.network.hosts.iter().enumerate().filter(|(at, _)| !told.contains(at)) {
-        debug_assert!(resolved.ports.iter().all(|port| port.host != at));
+    for (host, _) in resolved.network.hosts.iter().zip(told).filter(|(_, told)| !told) {
         self::host(host, out);
     }
 }

@@ -3,7 +3,9 @@
 mod address;
 mod address_text;
 mod build;
+mod compact;
 mod de;
+pub mod expand;
 pub mod files;
 mod gather;
 mod hosts;
@@ -14,6 +16,7 @@ mod load;
 mod mac;
 mod merge;
 mod names;
+mod neighbours;
 pub mod network;
 mod node;
 mod params;
@@ -21,6 +24,10 @@ mod parse;
 mod presets;
 mod reach;
 mod read;
+mod realm;
+mod router;
+#[cfg(test)]
+mod router_tests;
 mod schema;
 mod segments;
 pub mod set;
@@ -43,6 +50,7 @@ use serde::Serialize;
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::Plan;
 
+pub use expand::{Group, GroupKind, Groups};
 pub use files::{Files, MemoryFiles};
 pub use listing::listing;
 pub use load::load;

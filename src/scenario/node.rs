@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address_text::{Address, RouteTo};
 use super::link::Mtu;
+use super::router::RouterSpec;
 use super::spanned::Spanned;
 use super::switch::SwitchNode;
 
@@ -24,6 +25,8 @@ pub(super) enum NodeSpec {
     Switch(SwitchNode),
     /// A repeater: what comes in at a port goes out at all others.
     Hub(HubSpec),
+    /// An IP router: it joins segments.
+    Router(RouterSpec),
     /// A machine that longwire does not make.
     External(Spanned<ExternalSpec>),
 }
@@ -143,9 +146,9 @@ pub(super) struct ExternalSpec {
 }
 
 impl NodeSpec {
-    /// Whether programs can run in it.
-    pub(super) fn is_host(&self) -> bool {
-        matches!(self, NodeSpec::Host(_))
+    /// Whether its links' ends are interfaces with names and addresses that longwire gives out.
+    pub(super) fn has_interfaces(&self) -> bool {
+        matches!(self, NodeSpec::Host(_) | NodeSpec::Router(_))
     }
 
     /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
@@ -168,6 +171,7 @@ impl NodeSpec {
             NodeSpec::Host(_) => "a host",
             NodeSpec::Switch(_) => "a switch",
             NodeSpec::Hub(_) => "a hub",
+            NodeSpec::Router(_) => "a router",
             NodeSpec::External(_) => "an external machine",
         }
     }

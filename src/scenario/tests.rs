@@ -444,22 +444,25 @@ fn neighbours_are_all_others_of_the_segment_whose_mac_is_known() {
 #[test]
 fn every_host_finds_every_name_the_near_address_first() {
     let resolved = good(GOOD);
-    insta::assert_snapshot!(resolved.network.hosts[0].hosts_file, @r"
-    127.0.0.1     localhost
-    ::1           localhost ip6-localhost ip6-loopback
+    insta::assert_snapshot!(resolved.network.hosts[0].hosts_file.text(), @r"
+    127.0.0.1 localhost
+    ::1       localhost ip6-localhost ip6-loopback
+    10.0.0.9  phone phone.wlan0
+    fd00::3   phone phone.wlan0
     10.0.0.1      alice alice.wlan0
     fd00::1       alice alice.wlan0
     10.0.0.2      bob bob.eth0
     fd00::2       bob bob.eth0
     10.0.0.9      phone phone.wlan0
-    fd00::3       phone phone.wlan0
     172.16.0.1    phone phone.lte0
+    fd00::3       phone phone.wlan0
     fd00:0:0:1::1 phone phone.lte0
     172.16.0.2    core core.eth0
     fd00:0:0:1::2 core core.eth0
     ");
     let core = resolved.network.hosts.iter().find(|host| host.name == "core").unwrap();
-    let phone: Vec<_> = core.hosts_file.lines().filter(|line| line.contains("phone")).collect();
+    let text = core.hosts_file.text();
+    let phone: Vec<_> = text.lines().filter(|line| line.contains("phone")).collect();
     assert!(phone[0].contains("phone.lte0") && phone[2].contains("phone.wlan0"), "{phone:?}");
 }
 

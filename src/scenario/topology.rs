@@ -1,6 +1,7 @@
 //! Ends → interfaces and ports, and loops that nobody breaks: who is joined to whom.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -28,7 +29,7 @@ pub(super) struct End {
     pub node: usize,
     /// The node's name.
     pub name: String,
-    /// The interface, of a host; of a switch, and until names are given out, `None`.
+    /// The interface, of a host or a router; of a switch, and until names are given out, `None`.
     pub interface: Option<String>,
     /// Where the end stands.
     pub span: Span,
@@ -95,7 +96,7 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         (NodeSpec::External(external), None) => {
             external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone())
         }
-        (NodeSpec::Host(_), Some(interface)) => {
+        (NodeSpec::Host(_) | NodeSpec::Router(_), Some(interface)) => {
             if let Err(reason) = interface_name(interface) {
                 return mistake(reason, "as in `alice.wlan0`");
             }
@@ -140,12 +141,20 @@ pub(super) fn name_interfaces(
             diagnostics.push(Diagnostic::error(end.span, message).related(first, "the first").help(help));
         }
     }
+    // The first number of each node that may be free.
+    let mut numbers: BTreeMap<usize, u64> = BTreeMap::new();
     for end in links.iter_mut().flat_map(|ends| ends.iter_mut()) {
-        let is_host = nodes[end.node].spec.as_ref().is_some_and(NodeSpec::is_host);
-        if is_host && end.interface.is_none() {
-            let free = (0..).map(|n| format!("eth{n}")).find(|name| !taken.contains_key(&(end.node, name.clone())));
-            let name = free.expect("a host has fewer interfaces than there are numbers");
-            taken.insert((end.node, name.clone()), end.span);
+        let named = nodes[end.node].spec.as_ref().is_some_and(NodeSpec::has_interfaces);
+        if named && end.interface.is_none() {
+            let next = numbers.entry(end.node).or_default();
+            let name = loop {
+                let name = format!("eth{next}");
+                *next += 1;
+                if let Entry::Vacant(free) = taken.entry((end.node, name.clone())) {
+                    free.insert(end.span);
+                    break name;
+                }
+            };
             end.interface = Some(name);
         }
     }

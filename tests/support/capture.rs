@@ -32,6 +32,22 @@ pub(crate) fn read(file: &[u8]) -> (Vec<Captured>, u32) {
     }
 }
 
+/// The frames as a pcap file (draft-ietf-opsawg-pcap, link type 1), all of the same moment.
+pub(crate) fn pcap(frames: &[Captured]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 0x0004_0000, 1] {
+        file.extend_from_slice(&u32::to_le_bytes(word));
+    }
+    for frame in frames {
+        let length = frame.bytes.len() as u32;
+        for word in [0, 0, length, length] {
+            file.extend_from_slice(&u32::to_le_bytes(word));
+        }
+        file.extend_from_slice(&frame.bytes);
+    }
+    file
+}
+
 /// Where the network header ends: of what is not IP, the Ethernet header.
 pub(crate) fn behind_network(frame: &[u8]) -> usize {
     match word(frame, 12) {

@@ -42,8 +42,9 @@ pub(crate) fn check(report: &Value, code: i32) {
         assert!(number(&direction["delivered"]["bytes"]) >= 14 * number(&direction["delivered"]["frames"]));
     }
     for node in report["nodes"].as_array().expect("nodes") {
-        let entered = number(&node["received"]) + number(&node["replicated"]);
-        assert_eq!(entered, number(&node["sent"]) + all_dropped(node), "{node:#}");
+        let sum = |names: &[&str]| names.iter().map(|name| number(&node[*name])).sum::<u64>();
+        let entered = sum(&["received", "originated", "replicated"]);
+        assert_eq!(entered, sum(&["sent", "consumed", "held"]) + all_dropped(node), "{node:#}");
     }
     let expected = match report["verdict"].as_str().expect("a verdict") {
         "pass" | "none" => 0,

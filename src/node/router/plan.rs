@@ -13,6 +13,9 @@ pub struct RouterPlan {
     pub interfaces: Vec<RouterInterface>,
     /// Routes beside those that its addresses imply and those that are computed.
     pub routes: Vec<RouterRoute>,
+    /// The port where the network's IPv4 addresses begin to be others, if the router translates them: what lies behind its
+    /// other ports is not known out there, and they send what they do not know to it.
+    pub border: Option<u32>,
 }
 
 /// One interface of a router.

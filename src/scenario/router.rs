@@ -1,0 +1,93 @@
+//! Routers as they stand in a file, and what the engine gets of them.
+
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::address_text::RouteTo;
+use super::hosts::Attached;
+use super::node::{Addresses, Neighbours, RouteSpec};
+use super::spanned::Spanned;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::node::{RouterInterface, RouterPlan, RouterRoute};
+
+/// An IP router: it joins segments, and sends packets between them on the shortest way.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RouterSpec {
+    /// Its addresses: a list, or a map from interface to list. Of families that it does not name, addresses are given out.
+    pub addresses: Option<Spanned<Addresses>>,
+    /// Routes beyond those that are computed; of the same length they win over those.
+    pub routes: Vec<RouteSpec>,
+    /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
+    pub neighbours: Neighbours,
+}
+
+/// What the engine gets: interfaces without neighbours, which follow when all of the segment is known.
+pub(super) fn plan(
+    router: &Attached<'_>,
+    spec: &RouterSpec,
+    given: Vec<(Vec<IpNet>, [u8; 6])>,
+    told: &mut Diagnostics,
+) -> RouterPlan {
+    let interfaces: Vec<RouterInterface> = router
+        .attachments
+        .iter()
+        .zip(given)
+        .map(|(attachment, (addresses, mac))| RouterInterface {
+            name: attachment.interface.clone(),
+            mac: mac.into(),
+            addresses,
+            neighbours: Vec::new(),
+        })
+        .collect();
+    let nets: Vec<&[IpNet]> = interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+    let routes = spec.routes.iter().filter_map(|route| {
+        let (to, on_link) = checked_route(router.name, route, &nets, told)?;
+        Some(RouterRoute { to, via: Some(route.via.value), port: *on_link.first()? as u32 })
+    });
+    RouterPlan { routes: routes.collect(), interfaces, border: None }
+}
+
+/// The destination of a route that stands in the file, and the interfaces, one at least, from which its gateway is
+/// reached. `None` where it cannot be, which has been told.
+pub(super) fn checked_route(
+    name: &str,
+    route: &RouteSpec,
+    interfaces: &[&[IpNet]],
+    told: &mut Diagnostics,
+) -> Option<(IpNet, Vec<usize>)> {
+    let via = route.via.value;
+    let own = interfaces.iter().any(|nets| nets.iter().any(|net| net.addr() == via));
+    let on_link: Vec<usize> =
+        (0..interfaces.len()).filter(|i| interfaces[*i].iter().any(|net| net.contains(&via))).collect();
+    if own || on_link.is_empty() {
+        let nets: Vec<_> = interfaces.iter().copied().flatten().map(|net| format!("`{}`", net.trunc())).collect();
+        let message = if own {
+            format!("the gateway {via} is `{name}` itself")
+        } else {
+            format!("`{name}` cannot reach the gateway {via} directly")
+        };
+        let help = format!("a gateway is a neighbour, in one of its own networks: {}", nets.join(", "));
+        told.push(Diagnostic::error(route.via.span, message).help(help));
+        return None;
+    }
+    let to = match route.to.value {
+        RouteTo::Net(net) => net,
+        RouteTo::Default => default_route(via),
+    };
+    if to.addr().is_ipv4() != via.is_ipv4() {
+        let message = format!("a route to {to} cannot have the gateway {via}: they are of two families");
+        told.push(Diagnostic::error(route.via.span, message));
+        return None;
+    }
+    Some((to, on_link))
+}
+
+/// The default route in the family of its gateway.
+pub(super) fn default_route(via: IpAddr) -> IpNet {
+    let any = if via.is_ipv4() { IpAddr::V4([0; 4].into()) } else { IpAddr::V6([0; 16].into()) };
+    IpNet::new(any, 0).expect("0 is a prefix")
+}
