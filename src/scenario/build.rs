@@ -16,7 +16,7 @@ use super::topology::{End, NodeEntry};
 use super::{NetworkPlan, PortPlan};
 use crate::diag::{Diagnostics, Span};
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
-use crate::node::RouterPlan;
+use crate::node::{EdgePlan, RouterPlan};
 use crate::units::Duration;
 
 /// A link while it is being checked.
@@ -83,6 +83,16 @@ pub(super) fn build(
             Some(NodeSpec::Hub(_)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
                 plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Hub });
+            }
+            Some(NodeSpec::Cloud(cloud)) => {
+                for region in cloud.regions() {
+                    let here = attached.iter().filter(|(link, end)| drafts[*link].1[*end].region() == region);
+                    let mesh = |(link, _): &&(usize, usize)| drafts[*link].1.iter().all(|end| end.node == at);
+                    let attachments = here.clone().filter(|key| !mesh(key)).count() as u32;
+                    position.extend(here.map(|key| (*key, plan.nodes.len())));
+                    let name = format!("{name}.{region}");
+                    plan.nodes.push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments }) });
+                }
             }
             Some(NodeSpec::Router(_)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));

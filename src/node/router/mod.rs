@@ -18,6 +18,7 @@
 //! | `firewall` `filter` | which packets pass; what becomes of those that do not |
 //! | `local` | what is for the router itself: ping, resets, unreachable ports |
 //! | `errors` | ICMP errors, their sources and their rate |
+//! | `translate` `nat` | where packets pass address translation; the translation itself |
 //!
 //! docs/topology/router.md says what it does as a user sees it.
 
@@ -30,15 +31,17 @@ mod interface;
 mod ipv4;
 mod ipv6;
 mod local;
+pub mod nat;
 mod neighbours;
 mod plan;
 mod table;
 #[cfg(test)]
 mod testing;
+mod translate;
 
 use core::net::IpAddr;
 
-pub use plan::{RouterInterface, RouterPlan, RouterRoute};
+pub use plan::{NatPlan, RouterInterface, RouterPlan, RouterRoute};
 
 use super::routing::Hop;
 use super::{NodeCommand, Work};
@@ -48,8 +51,10 @@ use crate::wire::ethernet::{self, EtherType, MacAddr};
 use errors::{Limit, Problem};
 use firewall::Firewall;
 use interface::{Interface, Roles};
+use nat::NatCounters;
 use neighbours::{Due, Found, Held, Neighbours, Waiting};
 use table::Table;
+use translate::Translator;
 
 /// The shortest frame on a wire, less its FCS (IEEE 802.3 §3.2.8). What is behind a packet up to here is padding.
 const MIN_FRAME: usize = 60;
@@ -65,6 +70,7 @@ pub struct Router {
     neighbours: Neighbours,
     limit: Limit,
     firewall: Option<Box<Firewall>>,
+    translator: Option<Translator>,
     /// The id of the next IPv4 packet of its own.
     id: u16,
     /// A wire frame that is read as a whole, and one that is made.
@@ -97,6 +103,7 @@ impl Router {
             neighbours,
             limit: Limit::default(),
             firewall: plan.firewall.as_ref().map(|plan| Box::new(Firewall::new(plan))),
+            translator: Translator::new(plan),
             id: 0,
             read: Vec::new(),
             made: Vec::new(),
@@ -259,15 +266,20 @@ impl Router {
     /// Whether a command makes sense here: it depends on the plan alone.
     pub fn takes(&self, command: NodeCommand) -> bool {
         match command {
-            NodeCommand::Rebind => false,
+            NodeCommand::Rebind => self.translator.is_some(),
         }
     }
 
     /// A live change.
     pub fn command(&mut self, command: NodeCommand) {
         match command {
-            NodeCommand::Rebind => {}
+            NodeCommand::Rebind => self.translator.iter_mut().for_each(Translator::rebind),
         }
+    }
+
+    /// What its address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        self.translator.as_ref().map(|translator| translator.counters(now))
     }
 }
 
