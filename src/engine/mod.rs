@@ -570,14 +570,14 @@ impl Engine {
         self.nodes[node.0 as usize].node.held()
     }
 
-    /// What a node's firewall decided about, rule by rule; nothing where there is no firewall.
-    pub fn firewall(&self, node: NodeId) -> impl Iterator<Item = RuleCount<'_>> {
-        self.nodes[node.0 as usize].node.firewall().into_iter().flat_map(Firewall::counts)
-    }
-
     /// What a router's address translation has done so far, if it has one.
     pub fn nat_counters(&self, node: NodeId) -> Option<NatCounters> {
         self.nodes[node.0 as usize].node.nat_counters(self.now)
+    }
+
+    /// What a node's firewall decided about, rule by rule; nothing where there is no firewall.
+    pub fn firewall(&self, node: NodeId) -> impl Iterator<Item = RuleCount<'_>> {
+        self.nodes[node.0 as usize].node.firewall().into_iter().flat_map(Firewall::counts)
     }
 
     /// All nodes, in the order of the plan.
@@ -596,7 +596,7 @@ fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
         NodeKind::Port => Node::Port,
         NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(spec, ports))),
         NodeKind::Hub => Node::Hub,
-        NodeKind::Edge(plan) => Node::Edge(Box::new(Edge::new(*plan))),
+        NodeKind::Edge(plan) => Node::Edge(Box::new(Edge::new(*plan, ports))),
         NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
     }
 }

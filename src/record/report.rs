@@ -239,12 +239,12 @@ pub struct Node {
     pub held: u64,
     /// Dropped frames by cause, those that happened.
     pub dropped: IndexMap<&'static str, u64>,
-    /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub firewall: Vec<Rule>,
     /// What a router's address translation did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nat: Option<NatCounters>,
+    /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub firewall: Vec<Rule>,
 }
 
 /// A rule of a firewall, and what it decided about.
@@ -279,8 +279,8 @@ impl Node {
             consumed,
             held,
             dropped: by_cause(dropped),
-            firewall: Vec::new(),
             nat: None,
+            firewall: Vec::new(),
         }
     }
 }

@@ -57,10 +57,9 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         .plan
         .nodes
         .iter()
-        .zip(&outcome.nodes)
-        .zip(outcome.nats.iter().zip(&outcome.firewalls))
-        .filter(|((node, _), _)| node.kind != NodeKind::Port)
-        .map(|((node, (counters, held)), (nat, firewall))| Node {
+        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls))
+        .filter(|(node, _)| node.kind != NodeKind::Port)
+        .map(|(node, (((counters, held), nat), firewall))| Node {
             nat: *nat,
             firewall: firewall.clone(),
             ..Node::new(node.name.clone(), counters, *held)

@@ -111,10 +111,10 @@ pub struct Outcome {
     pub unmatched: Vec<Vec<String>>,
     /// By node: counters, and frames that it still holds.
     pub nodes: Vec<(NodeCounters, u64)>,
-    /// By node: what its firewall decided about, if it has one.
-    pub firewalls: Vec<Vec<Rule>>,
     /// By node: what its address translation did, if it has one.
     pub nats: Vec<Option<NatCounters>>,
+    /// By node: what its firewall decided about, if it has one.
+    pub firewalls: Vec<Vec<Rule>>,
     /// By port, in the order in which they were given.
     pub ports: Vec<PortOutcome>,
     /// The longest time between two drains of the ports.

@@ -91,7 +91,8 @@ pub(super) fn build(
                     let attachments = here.clone().filter(|key| !mesh(key)).count() as u32;
                     position.extend(here.map(|key| (*key, plan.nodes.len())));
                     let name = format!("{name}.{region}");
-                    plan.nodes.push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments }) });
+                    plan.nodes
+                        .push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments, cloud: at as u32 }) });
                 }
             }
             Some(NodeSpec::Router(_)) => {

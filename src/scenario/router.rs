@@ -25,10 +25,10 @@ pub(super) struct RouterSpec {
     pub routes: Vec<RouteSpec>,
     /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
     pub neighbours: Neighbours,
-    /// Which packets pass it. Without one, all do.
-    pub firewall: Option<FirewallSpec>,
     /// Translation of IPv4 addresses and ports between one interface, the outside, and the others. By default none.
     pub nat: Option<Spanned<NatSpec>>,
+    /// Which packets pass it. Without one, all do.
+    pub firewall: Option<FirewallSpec>,
 }
 
 /// What the engine gets: interfaces without neighbours, which follow when all of the segment is known.
