@@ -63,7 +63,7 @@ impl Plan {
         }
         for (at, link) in self.links.iter().enumerate() {
             let ends = link.ends.map(|end| spanning.node_at[end]);
-            if ends.contains(&NONE) || ends[0] == ends[1] {
+            if ends.contains(&NONE) || (ends[0] == ends[1] && link.ends[0] != link.ends[1]) {
                 continue;
             }
             spanning.link_at[at] = spanning.links.len() as u32;
