@@ -104,6 +104,8 @@ pub struct Engine {
     spanning: Spanning,
     /// What it blocks, by the ports of [`Engine::ports`].
     blocked: Vec<bool>,
+    /// Whether it blocks any.
+    any_blocked: bool,
     /// Ports that lead from one switch or hub to another.
     inner: Vec<bool>,
     /// What a node does in its turn; empty between turns.
@@ -121,8 +123,6 @@ struct Site {
     node: Node,
     /// Where its ports begin in [`Engine::ports`], and how many there are.
     ports: (u32, u32),
-    /// Whether the spanning tree blocks any of them.
-    any_blocked: bool,
     counters: NodeCounters,
 }
 
@@ -172,8 +172,7 @@ impl Engine {
                     node.name,
                 );
                 let node = node_for(id as u32, &node.kind, ports);
-                let ports_at = (first, ports);
-                let site = Site { node, ports: ports_at, any_blocked: false, counters: NodeCounters::default() };
+                let site = Site { node, ports: (first, ports), counters: NodeCounters::default() };
                 first += ports;
                 site
             })
@@ -211,6 +210,7 @@ impl Engine {
             convergence: Convergence::new(plan.convergence),
             spanning,
             blocked: vec![false; plan.links.len() * 2],
+            any_blocked: false,
             inner,
             deeds: Vec::new(),
             fine: FineLeft::LIMIT,
@@ -402,7 +402,7 @@ impl Engine {
         let count = frame.count();
         let site = &mut self.nodes[id.0 as usize];
         site.counters.received += count;
-        if site.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
+        if self.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
             return self.drop_at(id, frame, DropCause::Blocked, out);
         }
         match site.node.receive(self.now, port, self.pool.view(&frame).head, count) {
