@@ -116,10 +116,15 @@ impl Engine {
 
     /// Puts the tree of the links that are now taken for up in force. Where it is another one, stations behind other
     /// switches and hubs are forgotten.
+    ///
+    /// Frames that are still on their way between them then say nothing of where their senders are now: a switch passes
+    /// them on and learns nothing of them. Who cannot tell them from others on what it passes on, a hub or a switch outside
+    /// of the tree, drops them (`blocked`).
     pub(super) fn span(&mut self) {
         if self.spanning.links.is_empty() {
             return;
         }
+        let at_first = self.spanned.is_none() && self.last_input.is_none();
         self.spanning.tree = self.spanning.graph.span(&self.spanning.up);
         let mut changed = vec![false; self.spanning.nodes.len()];
         for at in 0..self.spanning.links.len() {
@@ -136,6 +141,9 @@ impl Engine {
             }
         }
         self.any_blocked = self.blocked.contains(&true);
+        if changed.contains(&true) && !at_first {
+            self.spanned = Some(self.now);
+        }
         for (at, node) in self.spanning.nodes.iter().enumerate() {
             let site = &mut self.nodes[*node];
             let ports = site.ports();
