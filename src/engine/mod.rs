@@ -34,8 +34,9 @@ pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
+use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
-use crate::node::{Deed, Node, Router, Switch, Tally, Verdict, Work};
+use crate::node::{Deed, Edge, NatCounters, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -580,6 +581,16 @@ impl Engine {
         self.nodes[node.0 as usize].node.held()
     }
 
+    /// What a router's address translation has done so far, if it has one.
+    pub fn nat_counters(&self, node: NodeId) -> Option<NatCounters> {
+        self.nodes[node.0 as usize].node.nat_counters(self.now)
+    }
+
+    /// What a node's firewall decided about, rule by rule; nothing where there is no firewall.
+    pub fn firewall(&self, node: NodeId) -> impl Iterator<Item = RuleCount<'_>> {
+        self.nodes[node.0 as usize].node.firewall().into_iter().flat_map(Firewall::counts)
+    }
+
     /// All nodes, in the order of the plan.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
@@ -596,6 +607,7 @@ fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
         NodeKind::Port => Node::Port,
         NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(spec, ports))),
         NodeKind::Hub => Node::Hub,
+        NodeKind::Edge(plan) => Node::Edge(Box::new(Edge::new(*plan, ports))),
         NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
     }
 }

@@ -6,6 +6,8 @@
 //! for up, and a link that it does not take for up is blocked at both ends: one that comes up carries nothing before the
 //! tree that has a place for it is in force.
 
+use std::collections::BTreeMap;
+
 use super::{Engine, LinkId, NodeKind, Plan};
 use crate::model::RateSpec;
 use crate::node::switch::{Graph, GraphLink, Tree, path_cost};
@@ -37,20 +39,32 @@ impl Plan {
         let bridging = |node: &NodeKind| match node {
             NodeKind::Switch(spec) => Some(spec.priority),
             NodeKind::Hub => Some(None),
+            // whose regions are one node here: see below
+            NodeKind::Edge(_) => Some(None),
             NodeKind::Port | NodeKind::Router(_) => None,
         };
         let mut spanning = Spanning { node_at: vec![NONE; self.nodes.len()], ..Spanning::default() };
         spanning.link_at = vec![NONE; self.links.len()];
+        // A cloud has no loops inside, by split horizon, and takes no part: to the tree all of it is one shared segment.
+        let cloud_of = |node: &NodeKind| if let NodeKind::Edge(plan) = node { Some(plan.cloud) } else { None };
+        let mut clouds: BTreeMap<u32, u32> = BTreeMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
+            if let Some(there) = cloud_of(&node.kind).and_then(|cloud| clouds.get(&cloud)) {
+                spanning.node_at[at] = *there;
+                continue;
+            }
             if let Some(priority) = bridging(&node.kind) {
-                spanning.node_at[at] = spanning.nodes.len() as u32;
+                let place = spanning.nodes.len() as u32;
+                clouds.extend(cloud_of(&node.kind).map(|cloud| (cloud, place)));
+                spanning.node_at[at] = place;
                 spanning.nodes.push(at);
                 spanning.graph.nodes.push(priority);
             }
         }
         for (at, link) in self.links.iter().enumerate() {
             let ends = link.ends.map(|end| spanning.node_at[end]);
-            if ends.contains(&NONE) {
+            let inside_cloud = ends[0] == ends[1] && link.ends[0] != link.ends[1];
+            if ends.contains(&NONE) || inside_cloud {
                 continue;
             }
             spanning.link_at[at] = spanning.links.len() as u32;
@@ -144,10 +158,9 @@ impl Engine {
         if changed.contains(&true) && !at_first {
             self.spanned = Some(self.now);
         }
-        for (at, node) in self.spanning.nodes.iter().enumerate() {
-            let site = &mut self.nodes[*node];
+        for (site, at) in self.nodes.iter_mut().zip(&self.spanning.node_at).filter(|(_, at)| **at != NONE) {
             let ports = site.ports();
-            if changed[self.spanning.tree.part[at]] {
+            if changed[self.spanning.tree.part[*at as usize]] {
                 site.node.forget(&self.inner[ports]);
             }
         }
