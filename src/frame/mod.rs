@@ -23,6 +23,8 @@ pub use view::{Cut, FrameView};
 
 /// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
 pub const HEAD_BYTES: usize = 192;
+/// The most bytes that a head ever has: there is room for two VLAN tags that were not there when it came.
+pub const HEAD_ROOM: usize = HEAD_BYTES + 8;
 /// The most slices that a frame's bytes lie in: its head, and the pieces behind it.
 pub const PARTS: usize = 2 + pieces::MOST;
 /// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
@@ -129,7 +131,7 @@ pub enum DropCause {
     LinkDown,
     /// Larger than the link's MTU.
     Mtu,
-    /// A switch with no other port to send it to.
+    /// A switch or hub with no other port to send it to.
     NoPort,
     /// A switch that knows the destination behind the port that the frame came from.
     SamePort,
@@ -147,19 +149,27 @@ pub enum DropCause {
     Unreachable,
     /// A firewall's rule.
     Firewall,
-    /// An address translation that had no place for it, or does not let it in.
-    Nat,
+    /// NAT: nobody inside is mapped to what it was sent to, or the flow that an ICMP error is about is not known.
+    NatNoMapping,
+    /// NAT: there is a mapping, and its filter does not let this sender in (RFC 4787 §5).
+    NatFiltered,
+    /// NAT: no port is left, or the limit of sessions or of a host's mappings is reached.
+    NatFull,
+    /// NAT: a later fragment, and the first of its packet, which alone has the ports, has not passed.
+    NatFragment,
     /// A port of a switch that is not in the frame's VLAN.
     Vlan,
     /// A port of a switch that the spanning tree keeps blocked.
     Blocked,
     /// More frames to all than a switch's storm control lets through.
     Storm,
+    /// To a group that bridges keep to one link, such as spanning tree and LLDP (IEEE 802.1D §7.12.6).
+    Reserved,
 }
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 19] = [
+    pub const ALL: [DropCause; 23] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -175,10 +185,14 @@ impl DropCause {
         DropCause::NoRoute,
         DropCause::Unreachable,
         DropCause::Firewall,
-        DropCause::Nat,
+        DropCause::NatNoMapping,
+        DropCause::NatFiltered,
+        DropCause::NatFull,
+        DropCause::NatFragment,
         DropCause::Vlan,
         DropCause::Blocked,
         DropCause::Storm,
+        DropCause::Reserved,
     ];
 
     /// The cause's name in reports and expectations.
@@ -199,10 +213,14 @@ impl DropCause {
             DropCause::NoRoute => "no_route",
             DropCause::Unreachable => "unreachable",
             DropCause::Firewall => "firewall",
-            DropCause::Nat => "nat",
+            DropCause::NatNoMapping => "nat_no_mapping",
+            DropCause::NatFiltered => "nat_filtered",
+            DropCause::NatFull => "nat_full",
+            DropCause::NatFragment => "nat_fragment",
             DropCause::Vlan => "vlan",
             DropCause::Blocked => "blocked",
             DropCause::Storm => "storm",
+            DropCause::Reserved => "reserved",
         }
     }
 }

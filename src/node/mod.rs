@@ -3,13 +3,16 @@
 //! Most frames need no more than a [`Verdict`] on their head. Where a node changes frames, answers them, holds them or
 //! sends some of its own, its verdict is [`Verdict::Handle`]: it gets the frame itself, and a [`Work`] to do all that with.
 
+pub mod edge;
 pub mod router;
 pub mod routing;
 pub mod switch;
 mod work;
 
-pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
-pub use switch::{Switch, SwitchSpec};
+pub use edge::{Edge, EdgePlan};
+pub use router::nat::{NatCounters, NatSpec};
+pub use router::{NatPlan, Router, RouterInterface, RouterPlan, RouterRoute};
+pub use switch::{LearningTable, PortVlans, Switch, SwitchSpec, VlanId, VlanSet};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
 
@@ -25,7 +28,7 @@ pub enum Verdict {
     Consume,
     /// It leaves by this port of the node.
     Forward(u32),
-    /// It leaves by every port of the node but the one it came from.
+    /// It leaves by every port of the node but the one it came from, and those that the spanning tree blocks.
     Flood,
     /// It ends here.
     Drop(DropCause),
@@ -50,19 +53,22 @@ pub enum Node {
     Switch(Box<Switch>),
     /// A repeater.
     Hub,
+    /// One region of a cloud.
+    Edge(Box<Edge>),
     /// An IP router.
     Router(Box<Router>),
 }
 
 impl Node {
     /// Where the frame with this head goes that came in at `port`, the node's ports being numbered in the order of its
-    /// links.
+    /// links: `count` wire frames of one train.
     #[inline]
-    pub fn receive(&mut self, now: Instant, port: u32, head: &[u8]) -> Verdict {
+    pub fn receive(&mut self, now: Instant, port: u32, head: &[u8], count: u64) -> Verdict {
         match self {
             Node::Port => Verdict::Consume,
-            Node::Switch(switch) => switch.receive(now, port, head),
+            Node::Switch(switch) => switch.receive(now, port, head, count),
             Node::Hub => Verdict::Flood,
+            Node::Edge(edge) => edge.receive(now, port, head),
             Node::Router(_) => Verdict::Handle,
         }
     }
@@ -71,7 +77,9 @@ impl Node {
     pub fn handle(&mut self, work: &mut Work<'_>, port: u32, frame: Frame) {
         match self {
             Node::Router(router) => router.receive(work, port, frame),
-            Node::Port | Node::Switch(_) | Node::Hub => work.drop(frame, DropCause::Unsupported),
+            Node::Switch(switch) => switch.handle(work, port, frame),
+            Node::Edge(edge) => edge.handle(work, frame),
+            Node::Port | Node::Hub => work.drop(frame, DropCause::Unsupported),
         }
     }
 
@@ -80,7 +88,7 @@ impl Node {
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Node::Router(router) => router.deadline(),
-            Node::Port | Node::Switch(_) | Node::Hub => None,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 
@@ -88,7 +96,7 @@ impl Node {
     pub fn wake(&mut self, work: &mut Work<'_>) {
         match self {
             Node::Router(router) => router.wake(work),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
         }
     }
 
@@ -96,7 +104,21 @@ impl Node {
     pub fn set_mtu(&mut self, port: u32, mtu: Option<u32>) {
         match self {
             Node::Router(router) => router.set_mtu(port, mtu),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
+        }
+    }
+
+    /// The spanning tree blocks a port, or does so no longer.
+    pub fn set_blocked(&mut self, port: u32, blocked: bool) {
+        if let Node::Switch(switch) = self {
+            switch.set_blocked(port, blocked);
+        }
+    }
+
+    /// The topology has changed: what was learned behind the ports for which `stale` says so may be elsewhere.
+    pub fn forget(&mut self, stale: &[bool]) {
+        if let Node::Switch(switch) = self {
+            switch.forget(stale);
         }
     }
 
@@ -104,7 +126,7 @@ impl Node {
     pub fn takes(&self, command: NodeCommand) -> bool {
         match self {
             Node::Router(router) => router.takes(command),
-            Node::Port | Node::Switch(_) | Node::Hub => false,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => false,
         }
     }
 
@@ -112,7 +134,15 @@ impl Node {
     pub fn command(&mut self, command: NodeCommand) {
         match self {
             Node::Router(router) => router.command(command),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
+        }
+    }
+
+    /// What a router's address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        match self {
+            Node::Router(router) => router.nat_counters(now),
+            Node::Port | Node::Switch(_) | Node::Hub => None,
         }
     }
 
@@ -120,7 +150,7 @@ impl Node {
     pub fn held(&self) -> u64 {
         match self {
             Node::Router(router) => router.held(),
-            Node::Port | Node::Switch(_) | Node::Hub => 0,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => 0,
         }
     }
 }

@@ -8,11 +8,13 @@ use super::address::AddressingSpec;
 use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
 use super::node::NodeSpec;
-use super::topology::{self, End, NodeEntry};
+use super::segments::{Vlans, segments};
+use super::switch::Port;
+use super::topology::{End, NodeEntry};
 use super::{NetworkPlan, PortPlan};
 use crate::diag::{Diagnostics, Span};
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
-use crate::node::RouterPlan;
+use crate::node::{EdgePlan, RouterPlan};
 use crate::units::Duration;
 
 /// A link while it is being checked.
@@ -61,17 +63,32 @@ pub(super) fn build(
         }
     }
     let mut routers: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+    let mut vlans = Vlans::new();
     for (at, (name, node)) in nodes.iter().enumerate() {
         let attached = std::mem::take(&mut attached_to[at]);
         match &node.spec {
             None => {}
             Some(NodeSpec::Switch(spec)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
-                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(*spec) });
+                let port = |(link, end): &(usize, usize)| (drafts[*link].0.name.as_str(), &drafts[*link].1[1 - end]);
+                let ports: Vec<Port<'_>> = attached.iter().map(port).map(|(link, far)| Port { link, far }).collect();
+                let spec = spec.plan(name, &ports, drafts.len() < links.len(), told);
+                vlans.extend(attached.iter().copied().zip(spec.vlans.iter().flatten().cloned()));
+                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(spec) });
             }
             Some(NodeSpec::Hub(_)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
                 plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Hub });
+            }
+            Some(NodeSpec::Cloud(cloud)) => {
+                for region in cloud.regions() {
+                    let here = attached.iter().filter(|(link, end)| drafts[*link].1[*end].region() == region);
+                    let mesh = |(link, _): &&(usize, usize)| drafts[*link].1.iter().all(|end| end.node == at);
+                    let attachments = here.clone().filter(|key| !mesh(key)).count() as u32;
+                    position.extend(here.map(|key| (*key, plan.nodes.len())));
+                    let name = format!("{name}.{region}");
+                    plan.nodes.push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments }) });
+                }
             }
             Some(NodeSpec::Router(_)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
@@ -99,7 +116,7 @@ pub(super) fn build(
     }
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
-    let groups = topology::segments(&own_ports, &all_ends, is_bridge);
+    let groups = segments(&own_ports, &all_ends, is_bridge, &vlans);
     let segment_of: BTreeMap<(usize, usize), usize> =
         groups.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
     let attached = |(at, keys): &(usize, Vec<(usize, usize)>)| {

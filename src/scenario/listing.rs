@@ -7,12 +7,14 @@ use super::compact::{Line, compact};
 use super::link::lookup;
 use super::network::{HostPlan, Place};
 use super::parse::parse;
+use super::series::SeriesSpec;
 use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
+use super::timeline::Action;
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
-use crate::engine::{DirectionSpec, NodeKind};
-use crate::node::RouterPlan;
+use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
+use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -32,15 +34,21 @@ pub fn listing(resolved: &Resolved) -> String {
         None if scenario.workloads.is_empty() => out.noted(0, "duration: none".into(), "until Ctrl-C"),
         None => out.noted(0, "duration: none".into(), "until all workloads are done"),
     }
+    if scenario.series != SeriesSpec::default() {
+        out.line(0, format!("series: {}", scenario.series));
+    }
     for (name, text) in &scenario.params {
         out.line(0, format!("param {name}: {text}"));
     }
     nodes(resolved, &mut out);
     out.section("links", resolved.links.is_empty());
-    for (link, plan) in resolved.links.iter().zip(&resolved.plan.links) {
-        directions(link, &plan.directions, &resolved.sources, &mut out);
+    let spanning = resolved.plan.spanning();
+    for (at, (link, plan)) in resolved.links.iter().zip(&resolved.plan.links).enumerate() {
+        let blocked = spanning.blocked(at).contains(&true);
+        directions(link, &plan.directions, blocked, &resolved.sources, &mut out);
     }
     tasks(resolved, &mut out);
+    timeline(resolved, &mut out);
     Lines(compact(out.0, &scenario.groups)).text()
 }
 
@@ -80,12 +88,12 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     out.section("nodes", resolved.plan.nodes.is_empty());
     let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
     let mut told = vec![false; resolved.network.hosts.len()];
+    let spanning = resolved.plan.spanning();
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
-            NodeKind::Switch(spec) => {
-                out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
-            }
+            NodeKind::Switch(spec) => switch(&resolved.plan, at, spec, &spanning, out),
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
+            NodeKind::Edge(_) => out.line(1, format!("{}: region of a cloud", node.name)),
             NodeKind::Router(router) => self::router(&node.name, router, out),
             NodeKind::Port => {
                 let Some(host) = host_at.get(&at).copied().filter(|host| !told[*host]) else { continue };
@@ -99,6 +107,27 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     }
 }
 
+fn switch(plan: &Plan, at: usize, spec: &SwitchSpec, spanning: &Spanning, out: &mut Lines) {
+    let name = &plan.nodes[at].name;
+    let tree = spec.priority.map_or("spanning_tree: off".to_owned(), |priority| format!("priority: {priority}"));
+    let storm = spec.storm_control.map_or("off".to_owned(), |rate| rate.to_string());
+    let is_root = spanning.has_neighbours(at) && spanning.root(at) == Some(at);
+    let note = if is_root { "root of the spanning tree" } else { "" };
+    let words = format!("ageing: {}, {tree}, storm_control: {storm}", spec.ageing);
+    out.noted(1, format!("{name}: {{ switch: {{ {words} }} }}"), note);
+    let links = plan.links.iter().flat_map(|link| link.ends.iter().filter(|end| **end == at).map(|_| &link.name));
+    for (link, port) in links.zip(spec.vlans.iter().flatten()) {
+        let words = match port {
+            PortVlans::Access(vlan) => format!("access {}", vlan.get()),
+            PortVlans::Trunk { allowed, native } => {
+                let native = native.map_or("none".to_owned(), |vlan| vlan.get().to_string());
+                format!("trunk {{ allowed: {allowed}, native: {native} }}")
+            }
+        };
+        out.noted(2, format!("{link}: {words}"), "VLANs");
+    }
+}
+
 fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
     out.noted(1, format!("{name}:"), "router");
     for interface in &router.interfaces {
@@ -106,6 +135,30 @@ fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+    }
+    if let Some(nat) = &router.nat {
+        self::nat(&nat.spec, out);
+    }
+}
+
+fn nat(spec: &NatSpec, out: &mut Lines) {
+    out.line(2, "nat:".to_owned());
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(spec) {
+        fields.iter().for_each(|(key, value)| out.line(3, format!("{key}: {}", flow(value))));
+    }
+}
+
+/// A value as YAML in one line. Texts of a translation need no quotes but where they have a colon.
+fn flow(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text.contains(':') => format!("\"{text}\""),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(all) => format!("[{}]", all.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        serde_json::Value::Object(fields) => {
+            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -146,8 +199,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
     }
 }
 
-fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], sources: &Sources, out: &mut Lines) {
-    out.noted(1, format!("{}:", link.name), &place(link.span, sources));
+fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], blocked: bool, sources: &Sources, out: &mut Lines) {
+    let blocked = if blocked { ", blocked by the spanning tree" } else { "" };
+    out.noted(1, format!("{}:", link.name), &format!("{}{blocked}", place(link.span, sources)));
     for (way, spec) in specs.iter().enumerate() {
         let [from, to] = if way == 0 { [0, 1] } else { [1, 0] }.map(|end| &link.ends[end]);
         out.line(2, format!("{from} → {to}:"));
@@ -187,20 +241,7 @@ fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>,
         }
         _ => {
             let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
-            out.noted(depth, format!("{key}: {}", inline(value)), &note);
-        }
-    }
-}
-
-/// A value in one line, as YAML writes it.
-fn inline(value: &Node) -> String {
-    let list = |items: Vec<String>| items.join(", ");
-    match &value.value {
-        Value::Null => "none".to_owned(),
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(inline).collect())),
-        Value::Map(entries) => {
-            format!("{{ {} }}", list(entries.iter().map(|e| format!("{}: {}", e.key, inline(&e.value))).collect()))
+            out.noted(depth, format!("{key}: {}", value.inline()), &note);
         }
     }
 }
@@ -263,6 +304,14 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
     }
 }
 
+fn timeline(resolved: &Resolved, out: &mut Lines) {
+    out.section("timeline", resolved.timeline.is_empty());
+    for step in &resolved.timeline {
+        let words: Vec<_> = step.actions.iter().flat_map(Action::words).collect();
+        out.line(1, format!("{}: {}", step.at, words.join(", ")));
+    }
+}
+
 fn program<'a>(program: &Program, host: impl Fn(usize) -> &'a str) -> String {
     let what = match &program.run {
         Command::Command(command) => words(command),
@@ -308,7 +357,7 @@ mod tests {
         let loss = r#"[{"random": "0.5%"}, {"frames": [3, "7-9"], "only": {"udp": 53}}]"#;
         let spec = DirectionSpec { loss: serde_json::from_str(loss).unwrap(), ..DirectionSpec::default() };
         let tree = spec_tree(&spec);
-        let shown = inline(tree.get("loss").unwrap());
+        let shown = tree.get("loss").unwrap().inline();
         assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
     }
 }

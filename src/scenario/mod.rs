@@ -3,6 +3,7 @@
 mod address;
 mod address_text;
 mod build;
+mod cloud;
 mod compact;
 mod de;
 pub mod expand;
@@ -29,13 +30,17 @@ mod router;
 #[cfg(test)]
 mod router_tests;
 mod schema;
+mod segments;
+pub mod series;
 pub mod set;
 mod spanned;
 pub mod spec;
+mod switch;
 mod tables;
 mod tasks;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 pub mod timing;
 mod topology;
 pub mod tree;
@@ -79,6 +84,8 @@ pub struct Resolved {
     pub ports: Vec<PortPlan>,
     /// What the values of each link came from, in the order of `plan.links`.
     pub links: Vec<ResolvedLink>,
+    /// What changes at which time, in the order of time.
+    pub timeline: Vec<timeline::Step>,
     /// Worth knowing; none of them stops a run.
     pub warnings: Diagnostics,
     /// The texts that spans point into.

@@ -10,10 +10,11 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::address_text::{Address, RouteTo};
+use super::cloud::CloudSpec;
 use super::link::Mtu;
 use super::router::RouterSpec;
 use super::spanned::Spanned;
-use crate::node::SwitchSpec;
+use super::switch::SwitchNode;
 
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,9 +23,11 @@ pub(super) enum NodeSpec {
     /// A network namespace that longwire makes for the run.
     Host(HostSpec),
     /// An Ethernet switch.
-    Switch(SwitchSpec),
+    Switch(SwitchNode),
     /// A repeater: what comes in at a port goes out at all others.
     Hub(HubSpec),
+    /// The Internet between regions: delays, jitter and loss from each region to each other.
+    Cloud(CloudSpec),
     /// An IP router: it joins segments.
     Router(RouterSpec),
     /// A machine that longwire does not make.
@@ -153,7 +156,16 @@ impl NodeSpec {
 
     /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
     pub(super) fn is_bridge(&self) -> bool {
-        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_))
+        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Cloud(_))
+    }
+
+    /// Whether it passes frames on by all of its ports, whatever the spanning tree: it could not break a loop.
+    pub(super) fn cannot_break_loops(&self) -> bool {
+        match self {
+            NodeSpec::Hub(_) => true,
+            NodeSpec::Switch(switch) => !switch.spans(),
+            _ => false,
+        }
     }
 
     /// What it is, for messages.
@@ -162,6 +174,7 @@ impl NodeSpec {
             NodeSpec::Host(_) => "a host",
             NodeSpec::Switch(_) => "a switch",
             NodeSpec::Hub(_) => "a hub",
+            NodeSpec::Cloud(_) => "a cloud",
             NodeSpec::Router(_) => "a router",
             NodeSpec::External(_) => "an external machine",
         }

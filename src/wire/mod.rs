@@ -8,9 +8,11 @@
 //! |---|---|
 //! | [`ethernet`] [`vlan`] [`arp`] | layer 2, and the tags between |
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
+//! | [`fragment`] [`icmp_error`] [`nd`] | what routers make: fragments, errors about packets, answers of neighbour discovery |
 //! | [`tcp`] [`udp`] | layer 4 |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
+//! | [`rewrite`] | addresses and ports changed in place, with every checksum over them |
 //! | [`summary`] | one pass over a head: what rules match and what event logs print |
 //! | [`gso`] [`segmentation`] | a super-frame as a train of wire frames, and how it is cut |
 //! | [`vnet`] | the virtio-net header, which says that a frame is a super-frame |
@@ -19,10 +21,14 @@ pub mod arp;
 pub mod checksum;
 pub mod ecn;
 pub mod ethernet;
+pub mod fragment;
 pub mod gso;
 pub mod icmp;
+pub mod icmp_error;
 pub mod ipv4;
 pub mod ipv6;
+pub mod nd;
+pub mod rewrite;
 pub mod segmentation;
 pub mod summary;
 pub mod tcp;
@@ -80,7 +86,7 @@ fn octets<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 /// Writes `value` over the bytes at `at`.
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+pub(crate) fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
     bytes[at..at + N].copy_from_slice(&value);
 }
 

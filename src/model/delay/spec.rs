@@ -10,7 +10,7 @@ use super::trace::TraceSpec;
 use crate::model::Only;
 use crate::model::data::{FileOf, NamedFile};
 use crate::model::form::{Short, short_or_long};
-use crate::units::Duration;
+use crate::units::{Duration, Instant};
 
 /// Propagation delay of one direction, **one way**. Short form: the mean alone, as in `delay: 5ms`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,6 +33,23 @@ pub struct DelaySpec {
     pub order: Order,
     /// Which frames it applies to; others travel no time, past those that do.
     pub only: Option<Only>,
+}
+
+impl DelaySpec {
+    /// What a frame travels on average: the mean, that of the samples, or what a trace begins with. Draws below 0 that are
+    /// cut off, and those of distributions that are not symmetric, are not counted in.
+    pub fn average(&self) -> Duration {
+        if let Some(samples) = self.samples.as_ref().and_then(FileOf::table) {
+            let sum: u128 = samples.sorted().iter().map(|delay| u128::from(delay.as_nanos())).sum();
+            return Duration::from_nanos((sum / samples.sorted().len() as u128) as u64);
+        }
+        match &self.trace {
+            Some(TraceSpec { file, repeat, interpolate }) => {
+                file.table().map_or(self.mean, |trace| trace.at(Instant::ZERO, *repeat, *interpolate))
+            }
+            None => self.mean,
+        }
+    }
 }
 
 /// Whether frames may overtake each other on the wire.
