@@ -12,7 +12,7 @@ use super::read::read;
 use super::tables::Tables;
 use super::topology::End;
 use super::tree::{Entry, Node, Origin, Value};
-use super::{GroupKind, Resolved, ResolvedLink};
+use super::{GroupKind, Groups, Resolved, ResolvedLink};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
 use crate::engine::{Change, DirectionId, DirectionSpec, LinkId};
 use crate::rng::Way;
