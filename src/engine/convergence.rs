@@ -67,6 +67,7 @@ pub fn routes(plan: &Plan) -> Routes {
     let sites = plan.nodes.iter().enumerate().map(|(node, plan)| match &plan.kind {
         NodeKind::Port => Site::Host,
         NodeKind::Switch(_) | NodeKind::Hub => Site::Bridge,
+        NodeKind::Edge(plan) => Site::Region { cloud: plan.cloud },
         NodeKind::Router(plan) => Site::Router { node: node as u32, plan },
     });
     Routes::new(&Network { sites: sites.collect(), wires: wires.collect(), links: plan.links.len() })

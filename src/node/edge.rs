@@ -13,6 +13,8 @@ use crate::units::Instant;
 pub struct EdgePlan {
     /// How many of its ports, the first ones, have something attached. All others lead to other regions.
     pub attachments: u32,
+    /// Which cloud it is a region of: all regions of a cloud have the same number.
+    pub cloud: u32,
 }
 
 /// A region at work.
@@ -23,14 +25,14 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// A region that knows no address yet.
-    pub fn new(plan: EdgePlan) -> Edge {
-        Edge { attachments: plan.attachments, switch: Switch::new(SwitchSpec::default()) }
+    /// A region with so many ports that knows no address yet.
+    pub fn new(plan: EdgePlan, ports: u32) -> Edge {
+        Edge { attachments: plan.attachments, switch: Switch::new(&SwitchSpec::default(), ports) }
     }
 
     /// Where the frame with this head goes that came in at `port`.
-    pub fn receive(&mut self, now: Instant, port: u32, head: &[u8]) -> Verdict {
-        let verdict = self.switch.receive(now, port, head);
+    pub fn receive(&mut self, now: Instant, port: u32, head: &[u8], count: u64) -> Verdict {
+        let verdict = self.switch.receive(now, port, head, count);
         if port < self.attachments {
             return verdict;
         }
@@ -44,6 +46,11 @@ impl Edge {
             },
             other => other,
         }
+    }
+
+    /// The topology around the cloud has changed: any station may be elsewhere.
+    pub fn forget(&mut self) {
+        self.switch.forget_all();
     }
 
     /// Sends a frame from another region to all that is attached here.
@@ -72,7 +79,7 @@ mod tests {
     }
 
     fn edge(attachments: u32) -> Edge {
-        Edge::new(EdgePlan { attachments })
+        Edge::new(EdgePlan { attachments, cloud: 0 }, 4)
     }
 
     #[test]
@@ -80,22 +87,22 @@ mod tests {
         let now = Instant::ZERO;
         let mut region = edge(2);
         // from what is attached: to all, as a switch
-        assert_eq!(region.receive(now, 0, &frame(255, 1)), Verdict::Flood);
+        assert_eq!(region.receive(now, 0, &frame(255, 1), 1), Verdict::Flood);
         // from another region: to what is attached
-        assert_eq!(region.receive(now, 2, &frame(255, 9)), Verdict::Handle);
-        assert_eq!(region.receive(now, 2, &frame(7, 9)), Verdict::Handle);
-        assert_eq!(region.receive(now, 3, &frame(1, 8)), Verdict::Forward(0));
+        assert_eq!(region.receive(now, 2, &frame(255, 9), 1), Verdict::Handle);
+        assert_eq!(region.receive(now, 2, &frame(7, 9), 1), Verdict::Handle);
+        assert_eq!(region.receive(now, 3, &frame(1, 8), 1), Verdict::Forward(0));
         // known in a third region
-        assert_eq!(region.receive(now, 3, &frame(9, 8)), Verdict::Drop(DropCause::SamePort));
-        assert_eq!(region.receive(now, 2, &frame(9, 7)), Verdict::Drop(DropCause::SamePort));
-        assert_eq!(region.receive(now, 1, &frame(9, 2)), Verdict::Forward(2));
-        assert_eq!(region.receive(now, 0, &frame(2, 1)), Verdict::Forward(1));
+        assert_eq!(region.receive(now, 3, &frame(9, 8), 1), Verdict::Drop(DropCause::SamePort));
+        assert_eq!(region.receive(now, 2, &frame(9, 7), 1), Verdict::Drop(DropCause::SamePort));
+        assert_eq!(region.receive(now, 1, &frame(9, 2), 1), Verdict::Forward(2));
+        assert_eq!(region.receive(now, 0, &frame(2, 1), 1), Verdict::Forward(1));
     }
 
     #[test]
     fn one_attachment_gets_it_all_and_none_ends_it() {
-        assert_eq!(edge(1).receive(Instant::ZERO, 1, &frame(255, 9)), Verdict::Forward(0));
-        assert_eq!(edge(0).receive(Instant::ZERO, 1, &frame(255, 9)), Verdict::Drop(DropCause::NoPort));
-        assert_eq!(edge(1).receive(Instant::ZERO, 1, &[0; 13]), Verdict::Drop(DropCause::Malformed));
+        assert_eq!(edge(1).receive(Instant::ZERO, 1, &frame(255, 9), 1), Verdict::Forward(0));
+        assert_eq!(edge(0).receive(Instant::ZERO, 1, &frame(255, 9), 1), Verdict::Drop(DropCause::NoPort));
+        assert_eq!(edge(1).receive(Instant::ZERO, 1, &[0; 13], 1), Verdict::Drop(DropCause::Malformed));
     }
 }

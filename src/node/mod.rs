@@ -4,6 +4,7 @@
 //! sends some of its own, its verdict is [`Verdict::Handle`]: it gets the frame itself, and a [`Work`] to do all that with.
 
 pub mod edge;
+pub(crate) mod expiring;
 pub mod router;
 pub mod routing;
 pub mod switch;
@@ -68,7 +69,7 @@ impl Node {
             Node::Port => Verdict::Consume,
             Node::Switch(switch) => switch.receive(now, port, head, count),
             Node::Hub => Verdict::Flood,
-            Node::Edge(edge) => edge.receive(now, port, head),
+            Node::Edge(edge) => edge.receive(now, port, head, count),
             Node::Router(_) => Verdict::Handle,
         }
     }
@@ -117,8 +118,10 @@ impl Node {
 
     /// The topology has changed: what was learned behind the ports for which `stale` says so may be elsewhere.
     pub fn forget(&mut self, stale: &[bool]) {
-        if let Node::Switch(switch) = self {
-            switch.forget(stale);
+        match self {
+            Node::Switch(switch) => switch.forget(stale),
+            Node::Edge(edge) => edge.forget(),
+            Node::Port | Node::Hub | Node::Router(_) => {}
         }
     }
 
@@ -142,7 +145,7 @@ impl Node {
     pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
         match self {
             Node::Router(router) => router.nat_counters(now),
-            Node::Port | Node::Switch(_) | Node::Hub => None,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 
@@ -151,6 +154,14 @@ impl Node {
         match self {
             Node::Router(router) => router.held(),
             Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => 0,
+        }
+    }
+
+    /// The node's firewall, if it has one.
+    pub fn firewall(&self) -> Option<&router::firewall::Firewall> {
+        match self {
+            Node::Router(router) => router.firewall(),
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! links. It prints nothing and opens no files: text goes back to its caller, log lines into a writer.
 
 pub mod event_log;
+mod firewall;
 mod over_time;
 pub mod report;
 pub mod series;

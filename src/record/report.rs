@@ -8,6 +8,7 @@ use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
 use crate::node::NatCounters;
+use crate::node::router::firewall::{Counted, Policy, RuleCount};
 use crate::scenario::timing::TimingSpec;
 use crate::scenario::validity::ValiditySpec;
 
@@ -241,13 +242,46 @@ pub struct Node {
     /// What a router's address translation did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nat: Option<NatCounters>,
+    /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub firewall: Vec<Rule>,
+}
+
+/// A rule of a firewall, and what it decided about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// Its name, or the rule as it is written.
+    pub rule: String,
+    /// `allow`, `drop` or `reject`.
+    pub action: Policy,
+    /// How much.
+    #[serde(flatten)]
+    pub decided: Count,
+}
+
+impl From<RuleCount<'_>> for Rule {
+    fn from(RuleCount { rule, action, counted }: RuleCount<'_>) -> Rule {
+        let Counted { frames, bytes } = counted;
+        Rule { rule: rule.to_owned(), action, decided: Count { frames, bytes } }
+    }
 }
 
 impl Node {
     /// Puts together what an engine counted.
     pub fn new(name: String, counters: &NodeCounters, held: u64) -> Node {
         let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
-        Node { name, received, originated, replicated, sent, consumed, held, dropped: by_cause(dropped), nat: None }
+        Node {
+            name,
+            received,
+            originated,
+            replicated,
+            sent,
+            consumed,
+            held,
+            dropped: by_cause(dropped),
+            nat: None,
+            firewall: Vec::new(),
+        }
     }
 }
 

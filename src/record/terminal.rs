@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
@@ -38,6 +39,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
         report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
     )?;
     write_directions(out, report)?;
+    firewall::write(out, &report.nodes)?;
     over_time::write(out, report, verbose)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;

@@ -57,10 +57,13 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         .plan
         .nodes
         .iter()
-        .zip(&outcome.nodes)
-        .zip(&outcome.nats)
-        .filter(|((node, _), _)| node.kind != NodeKind::Port)
-        .map(|((node, (counters, held)), nat)| Node { nat: *nat, ..Node::new(node.name.clone(), counters, *held) })
+        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls))
+        .filter(|(node, _)| node.kind != NodeKind::Port)
+        .map(|(node, (((counters, held), nat), firewall))| Node {
+            nat: *nat,
+            firewall: firewall.clone(),
+            ..Node::new(node.name.clone(), counters, *held)
+        })
         .collect();
     let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
         let host = &resolved.network.hosts[plan.host];

@@ -25,6 +25,7 @@ use crate::model::Only;
 use crate::node::NatCounters;
 use crate::port::tap::TapPort;
 use crate::record::event_log::Entry;
+use crate::record::report::Rule;
 use crate::record::series::Recorded;
 use crate::scenario::timing::TimingSpec;
 use crate::units::{Duration, Instant};
@@ -112,6 +113,8 @@ pub struct Outcome {
     pub nodes: Vec<(NodeCounters, u64)>,
     /// By node: what its address translation did, if it has one.
     pub nats: Vec<Option<NatCounters>>,
+    /// By node: what its firewall decided about, if it has one.
+    pub firewalls: Vec<Vec<Rule>>,
     /// By port, in the order in which they were given.
     pub ports: Vec<PortOutcome>,
     /// The longest time between two drains of the ports.
@@ -445,6 +448,7 @@ impl Loop {
         Outcome {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
             unmatched: engine.directions().map(|d| engine.unmatched(d).map(unmatched_words).collect()).collect(),
+            firewalls: engine.nodes().map(|n| engine.firewall(n).map(Rule::from).collect()).collect(),
             nodes: engine.nodes().map(|n| (engine.node_counters(n).clone(), engine.held(n))).collect(),
             nats: engine.nodes().map(|n| engine.nat_counters(n)).collect(),
             log_lost: self.taps.log_lost(),

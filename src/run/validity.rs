@@ -66,6 +66,7 @@ mod tests {
             directions: Vec::new(),
             nodes: Vec::new(),
             nats: Vec::new(),
+            firewalls: Vec::new(),
             ports: vec![PortOutcome::default(), PortOutcome::default()],
             stall: Duration::from_millis(3),
             run_delay: Some(Duration::from_millis(10)),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::address::AddressingSpec;
+use super::expand::Groups;
+use super::firewall;
 use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
 use super::node::NodeSpec;
@@ -38,11 +40,13 @@ pub(super) struct Built {
 }
 
 /// Builds both plans of what could be read; links without ends, and nodes that could not be read, are left out.
+#[expect(clippy::too_many_arguments, reason = "all that a plan is made of")]
 pub(super) fn build(
     seed: u64,
     coalesce: Duration,
     convergence: Duration,
     nodes: &IndexMap<String, NodeEntry>,
+    groups: &Groups,
     links: &[Draft],
     pools: &AddressingSpec,
     told: &mut Diagnostics,
@@ -87,7 +91,8 @@ pub(super) fn build(
                     let attachments = here.clone().filter(|key| !mesh(key)).count() as u32;
                     position.extend(here.map(|key| (*key, plan.nodes.len())));
                     let name = format!("{name}.{region}");
-                    plan.nodes.push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments }) });
+                    plan.nodes
+                        .push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments, cloud: at as u32 }) });
                 }
             }
             Some(NodeSpec::Router(_)) => {
@@ -116,9 +121,9 @@ pub(super) fn build(
     }
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
-    let groups = segments(&own_ports, &all_ends, is_bridge, &vlans);
+    let segments = segments(&own_ports, &all_ends, is_bridge, &vlans);
     let segment_of: BTreeMap<(usize, usize), usize> =
-        groups.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
+        segments.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
     let attached = |(at, keys): &(usize, Vec<(usize, usize)>)| {
         let (name, node) = nodes.get_index(*at).expect("positions come from this map");
         let attachments = keys.iter().map(|key| {
@@ -138,7 +143,7 @@ pub(super) fn build(
     let members = Members {
         hosts: hosts.iter().filter_map(attached).collect(),
         routers: routers.iter().filter_map(attached).collect(),
-        segments: groups.len(),
+        segments: segments.len(),
     };
     let mut ports = Vec::new();
     for (host, (_, attached)) in hosts.iter().enumerate() {
@@ -148,7 +153,8 @@ pub(super) fn build(
             interface,
         }));
     }
-    let (network, router_plans) = hosts::plan(seed, &members, pools, told);
+    let (network, mut router_plans) = hosts::plan(seed, &members, pools, told);
+    firewall::plan_all(nodes, groups, links, &members, &network.hosts, &mut router_plans, told);
     let mut router_plans = router_plans.into_iter();
     for node in &mut plan.nodes {
         if let NodeKind::Router(router) = &mut node.kind {

@@ -118,6 +118,7 @@ impl Load {
             coalesce,
             head.convergence.unwrap_or(CONVERGENCE),
             &nodes,
+            &self.groups,
             &links,
             &head.addressing,
             &mut self.told,

@@ -8,6 +8,7 @@ mod compact;
 mod de;
 pub mod expand;
 pub mod files;
+mod firewall;
 mod gather;
 mod hosts;
 mod hosts_file;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address_text::RouteTo;
+use super::firewall::FirewallSpec;
 use super::hosts::Attached;
 use super::node::{Addresses, Neighbours, NodeSpec, RouteSpec};
 use super::spanned::Spanned;
@@ -26,6 +27,8 @@ pub(super) struct RouterSpec {
     pub neighbours: Neighbours,
     /// Translation of IPv4 addresses and ports between one interface, the outside, and the others. By default none.
     pub nat: Option<Spanned<NatSpec>>,
+    /// Which packets pass it. Without one, all do.
+    pub firewall: Option<FirewallSpec>,
 }
 
 /// What the engine gets: interfaces without neighbours, which follow when all of the segment is known.
@@ -54,7 +57,7 @@ pub(super) fn plan(
     });
     let routes = routes.collect();
     let nat = nat(router, spec, seed, &interfaces, told);
-    RouterPlan { routes, interfaces, border: nat.as_ref().map(|nat| nat.port), nat }
+    RouterPlan { routes, interfaces, border: nat.as_ref().map(|nat| nat.port), nat, firewall: None }
 }
 
 /// The position of the attachment that is a router's outside, if it translates addresses there.

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::firewall::FirewallPlan;
 use super::nat::NatSpec;
 use crate::rng::StreamKey;
 use crate::wire::ethernet::MacAddr;
@@ -15,6 +16,8 @@ pub struct RouterPlan {
     pub interfaces: Vec<RouterInterface>,
     /// Routes beside those that its addresses imply and those that are computed.
     pub routes: Vec<RouterRoute>,
+    /// Its firewall, if it has one.
+    pub firewall: Option<FirewallPlan>,
     /// The port where the network's IPv4 addresses begin to be others, if the router translates them: what lies behind its
     /// other ports is not known out there, and they send what they do not know to it.
     pub border: Option<u32>,

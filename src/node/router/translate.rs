@@ -134,7 +134,7 @@ mod tests {
                 pool.release(frame);
                 cause
             }
-            Deed::Send(..) => unreachable!("a translator sends nothing"),
+            Deed::Send(..) | Deed::Flood(..) => unreachable!("a translator sends nothing"),
         });
         dropped.collect()
     }

@@ -297,7 +297,7 @@ mod tests {
         );
         let plan = &resolved.plan;
         let nodes: Vec<_> = plan.nodes.iter().map(|node| (node.name.as_str(), &node.kind)).collect();
-        let edge = |attachments| NodeKind::Edge(EdgePlan { attachments });
+        let edge = |attachments| NodeKind::Edge(EdgePlan { attachments, cloud: 2 });
         assert_eq!(nodes[3..], [("net.fra", &edge(2)), ("net.tokyo", &edge(1)), ("net.nyc", &edge(0))]);
         let ends: Vec<[usize; 2]> = plan.links.iter().map(|link| link.ends).collect();
         assert_eq!(ends, [[0, 3], [4, 1], [2, 3], [3, 4], [3, 5], [4, 5]]);
@@ -377,7 +377,10 @@ mod tests {
         );
         assert!(told("      regions: [fra, tokyo]").iter().any(|t| t.contains("`delay` is missing")));
         let long = "y".repeat(60);
-        one(&format!("      regions: [fra, tokyo, {long}]\n      delay: 5ms"), "cannot be a name");
+        one(
+            &format!("      regions: [fra, tokyo, {long}]\n      delay: 5ms"),
+            "the path between them cannot be called",
+        );
     }
 
     #[test]
