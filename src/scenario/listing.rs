@@ -1,6 +1,10 @@
 //! A resolved scenario as text: every value, with what it came from. YAML-like, for people.
 
+use core::net::IpAddr;
 use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+use ipnet::IpNet;
 
 use super::link::lookup;
 use super::network::{HostPlan, Place};
@@ -9,8 +13,9 @@ use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, Workl
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
-use crate::engine::{DirectionSpec, NodeKind};
+use crate::engine::{self, DirectionSpec, NodeKind};
 use crate::node::RouterPlan;
+use crate::node::routing::Hop;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -77,13 +82,18 @@ impl Lines {
 fn nodes(resolved: &Resolved, out: &mut Lines) {
     out.section("nodes", resolved.plan.nodes.is_empty());
     let mut told: Vec<usize> = Vec::new();
+    let routers = resolved.plan.nodes.iter().filter(|node| node.router().is_some()).count();
+    let mut routes = (1..=ROUTES_OF).contains(&routers).then(|| engine::routes(&resolved.plan));
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
             NodeKind::Switch(spec) => {
                 out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
             }
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
-            NodeKind::Router(router) => self::router(&node.name, router, out),
+            NodeKind::Router(router) => {
+                let computed = routes.as_mut().map(|routes| routes.of(at as u32));
+                self::router(&node.name, router, computed, out);
+            }
             NodeKind::Port => {
                 let port = resolved.ports.iter().find(|port| port.node == at);
                 let Some(host) = port.map(|port| port.host).filter(|host| !told.contains(host)) else { continue };
@@ -98,13 +108,36 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     }
 }
 
-fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
+/// With more routers than this, what they compute is not shown: it would be a page for each.
+const ROUTES_OF: usize = 50;
+/// So many prefixes of one next hop are named.
+const PREFIXES: usize = 4;
+
+fn router(name: &str, router: &RouterPlan, computed: Option<Vec<(IpNet, Hop)>>, out: &mut Lines) {
     out.noted(1, format!("{name}:"), "router");
-    for interface in &router.interfaces {
-        out.line(2, format!("{}:", interface.name));
+    for (port, interface) in router.interfaces.iter().enumerate() {
+        let outside = if router.border == Some(port as u32) { "outside" } else { "" };
+        out.noted(2, format!("{}:", interface.name), outside);
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+    }
+    let device = |port: u32| router.interfaces.get(port as usize).map_or("", |interface| interface.name.as_str());
+    for route in &router.routes {
+        let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
+        out.noted(2, format!("route: {}{via} dev {}", route.to, device(route.port)), "given");
+    }
+    // what its own addresses say is not worth a line
+    let computed = computed.into_iter().flatten().filter_map(|(net, hop)| Some((net, hop.port, hop.via?)));
+    let mut by_hop: IndexMap<(u32, IpAddr), Vec<IpNet>> = IndexMap::new();
+    for (net, port, via) in computed {
+        by_hop.entry((port, via)).or_default().push(net);
+    }
+    for ((port, via), nets) in by_hop {
+        let named: Vec<_> = nets.iter().take(PREFIXES).map(ToString::to_string).collect();
+        let more = nets.len().saturating_sub(PREFIXES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        out.noted(2, format!("route: {}{more} via {via} dev {}", named.join(", "), device(port)), "computed");
     }
 }
 
@@ -126,6 +159,10 @@ fn host(host: &HostPlan, out: &mut Lines) {
         out.line(3, format!("mtu: {}", interface.mtu));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+        if let (Place::ExternalTap { .. }, [_, ..]) = (&host.place, &interface.gateways[..]) {
+            let gateways: Vec<_> = interface.gateways.iter().map(ToString::to_string).collect();
+            out.noted(3, format!("gateways: [{}]", gateways.join(", ")), "for the machine to set: longwire cannot");
+        }
         if host.place == Place::Namespace {
             let count = interface.neighbours.len();
             out.line(

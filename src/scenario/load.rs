@@ -24,6 +24,7 @@ use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
+use super::ways::Ways;
 use super::workload::{ServiceSpec, WorkloadSpec};
 use super::{Overrides, Resolved, ResolvedLink, names, params};
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
@@ -99,7 +100,7 @@ impl Load {
         self.warn_of_lone_hosts(&links, &nodes);
 
         let coalesce = head.coalesce.unwrap_or(COALESCE);
-        let Built { plan, ports, network, segments } = build(
+        let Built { plan, ports, network, segments, router_segments } = build(
             seed,
             coalesce,
             head.convergence.unwrap_or(CONVERGENCE),
@@ -114,6 +115,7 @@ impl Load {
         let hosts = Hosts {
             plans: &network.hosts,
             segments: &segments,
+            ways: Ways::new(&plan, &router_segments),
             silent: silent(&nodes, &links, &root),
             switches: nodes
                 .iter()

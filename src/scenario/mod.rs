@@ -5,6 +5,7 @@ mod address_text;
 mod build;
 mod de;
 pub mod files;
+mod gateways;
 mod gather;
 mod hosts;
 mod hosts_file;
@@ -39,6 +40,7 @@ mod topology;
 pub mod tree;
 pub mod validity;
 mod waits;
+mod ways;
 mod workload;
 
 use serde::Serialize;
