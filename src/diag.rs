@@ -190,6 +190,9 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, k)| k)
 }
 
+/// More names than these are not listed one by one: the names of a big network would bury the mistake.
+const MOST_NAMED: usize = 60;
+
 /// "did you mean …?" for an unknown word, else the list of what is known.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, known.clone()) {
@@ -198,6 +201,9 @@ pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clo
             let known: Vec<String> = known.into_iter().map(|k| format!("`{k}`")).collect();
             if known.is_empty() {
                 "there is none to name here".into()
+            } else if known.len() > MOST_NAMED {
+                let more = known.len() - MOST_NAMED;
+                format!("known here: {} and {more} more", known[..MOST_NAMED].join(", "))
             } else {
                 format!("known here: {}", known.join(", "))
             }

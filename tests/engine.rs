@@ -295,10 +295,10 @@ fn plan() -> impl Strategy<Value = (Plan, usize)> {
             let mut nodes: Vec<_> =
                 (0..all_ports).map(|n| NodePlan { name: format!("p{n}"), kind: NodeKind::Port }).collect();
             let ageing = Duration::from_millis(3);
-            nodes.extend(
-                (0..switches)
-                    .map(|n| NodePlan { name: format!("s{n}"), kind: NodeKind::Switch(SwitchSpec { ageing }) }),
-            );
+            nodes.extend((0..switches).map(|n| NodePlan {
+                name: format!("s{n}"),
+                kind: NodeKind::Switch(SwitchSpec { ageing, ..SwitchSpec::default() }),
+            }));
             let mut ends: Vec<[usize; 2]> =
                 (1..switches).map(|n| [all_ports + parents[n].index(n), all_ports + n]).collect();
             ends.extend((0..ports).map(|p| [p, all_ports + parents[switches - 1 + p].index(switches)]));

@@ -23,7 +23,7 @@ fn scenarios() -> Vec<PathBuf> {
         let files = folder.map(|entry| entry.expect("the folder can be read").path());
         files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect::<Vec<_>>()
     };
-    let mut files = [in_folder("scenarios"), in_folder("scenarios/models")].concat();
+    let mut files = [in_folder("scenarios"), in_folder("scenarios/models"), in_folder("scenarios/import")].concat();
     files.sort();
     assert!(files.len() >= 40, "only {} scenarios were found", files.len());
     files
@@ -64,7 +64,7 @@ fn every_scenario_says_what_it_shows_and_what_to_look_at() {
         let text = fs::read_to_string(&path).expect("it was there a moment ago");
         let name = path.display();
         let mut lines = text.lines();
-        let up = if path.parent().is_some_and(|folder| folder.ends_with("models")) { "../" } else { "" };
+        let up = if path.parent().is_some_and(|folder| folder.ends_with("scenarios")) { "" } else { "../" };
         let schema = format!("# yaml-language-server: $schema={up}schema.json");
         assert_eq!(lines.next(), Some(schema.as_str()), "{name}: first line");
         let comment: Vec<&str> = lines.take_while(|line| line.starts_with('#')).collect();
@@ -159,7 +159,9 @@ fn yaml_blocks(markdown: &str) -> Vec<(usize, String)> {
 /// Blocks that begin with `longwire: 1` are whole scenarios. Those that begin with `# lib/NAME` are files that they use.
 #[test]
 fn examples_in_the_documentation_are_right() {
-    for (document, at_least) in [("README.md", 1), ("docs/scenario.md", 10)] {
+    let documents =
+        [("README.md", 1), ("docs/scenario.md", 10), ("docs/topology.md", 3), ("docs/topology/switch.md", 1)];
+    for (document, at_least) in documents {
         let markdown = fs::read_to_string(repository().join(document)).expect(document);
         let blocks = yaml_blocks(&markdown);
         let mut used = MemoryFiles::default();
@@ -227,7 +229,9 @@ fn alternatives(block: &str) -> Vec<String> {
 /// Whatever may be written in a file is in the reference.
 #[test]
 fn the_reference_names_every_key() {
-    let reference = fs::read_to_string(repository().join("docs/scenario.md")).expect("docs/scenario.md");
+    let read =
+        |name: &str| fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let reference = read("docs/scenario.md") + &read("docs/topology.md");
     let mut keys = Vec::new();
     collect_keys(&longwire::scenario::schema(), &mut keys);
     assert!(keys.len() > 40, "the schema names {} keys", keys.len());

@@ -17,17 +17,20 @@ mod line;
 mod losses;
 mod medium;
 mod plan;
+mod routing;
 mod scope;
 mod sink;
+mod spanning;
 mod times;
 
 use std::collections::VecDeque;
 
 pub use command::{Change, Command, Rejected};
-pub use convergence::routes;
 pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
+pub use routing::routes;
 pub use sink::{Fate, FateKind, FrameSink, Place};
+pub use spanning::Spanning;
 pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
@@ -97,6 +100,12 @@ pub struct Engine {
     routes: Routes,
     /// What went down or came up, and switches and routers do not know yet.
     convergence: Convergence,
+    /// The tree of the links that switches and hubs take for up.
+    spanning: Spanning,
+    /// What it blocks, by the ports of [`Engine::ports`].
+    blocked: Vec<bool>,
+    /// Ports that lead from one switch or hub to another.
+    inner: Vec<bool>,
     /// What a node does in its turn; empty between turns.
     deeds: Vec<Deed>,
     fine: FineLeft,
@@ -112,6 +121,8 @@ struct Site {
     node: Node,
     /// Where its ports begin in [`Engine::ports`], and how many there are.
     ports: (u32, u32),
+    /// Whether the spanning tree blocks any of them.
+    any_blocked: bool,
     counters: NodeCounters,
 }
 
@@ -160,15 +171,16 @@ impl Engine {
                     "port {} has {ports} links instead of one",
                     node.name,
                 );
-                let node = node_for(id as u32, &node.kind);
-                let site = Site { node, ports: (first, ports), counters: NodeCounters::default() };
+                let node = node_for(id as u32, &node.kind, ports);
+                let ports_at = (first, ports);
+                let site = Site { node, ports: ports_at, any_blocked: false, counters: NodeCounters::default() };
                 first += ports;
                 site
             })
             .collect();
         let mut ports = vec![DirectionId(u32::MAX); plan.links.len() * 2];
         let mut directions = Vec::with_capacity(plan.links.len() * 2);
-        for (n, (link, port)) in plan.links.iter().zip(port_ids).enumerate() {
+        for (n, (link, port)) in plan.links.iter().zip(&port_ids).enumerate() {
             let ids = LinkId(u32::try_from(n).expect("fewer than 2^31 links")).directions();
             for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
                 ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
@@ -182,7 +194,11 @@ impl Engine {
         }
         // after the directions come the nodes' deadlines, and then convergence
         let events = EventQueue::new(directions.len() + nodes.len() + 1);
-        Engine {
+        let spanning = plan.spanning();
+        let inner = Engine::inner_ports(plan, &spanning, |link, end| {
+            nodes[plan.links[link].ends[end]].ports().start + port_ids[link][end] as usize
+        });
+        let mut engine = Engine {
             now: Instant::ZERO,
             coalesce: plan.coalesce,
             pool: FramePool::default(),
@@ -193,12 +209,17 @@ impl Engine {
             inputs: VecDeque::new(),
             routes: routes(plan),
             convergence: Convergence::new(plan.convergence),
+            spanning,
+            blocked: vec![false; plan.links.len() * 2],
+            inner,
             deeds: Vec::new(),
             fine: FineLeft::LIMIT,
             last_input: None,
             seed: plan.seed,
             names: plan.links.iter().map(|link| link.name.as_str().into()).collect(),
-        }
+        };
+        engine.span();
+        engine
     }
 
     /// Where frames are made: fill one here, then [`Engine::inject`] it.
@@ -381,7 +402,10 @@ impl Engine {
         let count = frame.count();
         let site = &mut self.nodes[id.0 as usize];
         site.counters.received += count;
-        match site.node.receive(self.now, port, self.pool.view(&frame).head) {
+        if site.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
+            return self.drop_at(id, frame, DropCause::Blocked, out);
+        }
+        match site.node.receive(self.now, port, self.pool.view(&frame).head, count) {
             Verdict::Consume => {
                 site.counters.consumed += count;
                 out.deliver(id, self.pool.view(&frame), self.now);
@@ -421,6 +445,7 @@ impl Engine {
                     let direction = self.ports[self.nodes[id.0 as usize].ports()][port as usize];
                     self.send(id, direction, frame, turn, out);
                 }
+                Deed::Flood(from, frame) => self.flood(id, from, frame, turn, out),
                 Deed::Drop(cause, frame) => self.drop_at(id, frame, cause, out),
             }
         }
@@ -438,10 +463,13 @@ impl Engine {
         let ports = self.nodes[id.0 as usize].ports();
         let from = ports.start + from as usize;
         // the last port takes the frame itself, those before it a copy
-        let Some(last) = ports.clone().rev().find(|port| *port != from) else {
+        let Some(last) = ports.clone().rev().find(|port| *port != from && !self.blocked[*port]) else {
             return self.drop_at(id, frame, DropCause::NoPort, out);
         };
         for port in (ports.start..last).filter(|port| *port != from) {
+            if self.blocked[port] {
+                continue;
+            }
             let copy = self.pool.share(&frame);
             self.nodes[id.0 as usize].counters.replicated += copy.count();
             self.send(id, self.ports[port], copy, turn, out);
@@ -511,6 +539,12 @@ impl Engine {
         self.directions[direction.0 as usize].unmatched()
     }
 
+    /// Whether the spanning tree blocks the port at the beginning of a direction now.
+    pub fn is_blocked(&self, direction: DirectionId) -> bool {
+        let (node, port) = self.near_end(direction);
+        self.blocked[self.nodes[node.0 as usize].ports().start + port as usize]
+    }
+
     /// Whether a link is up.
     pub fn is_up(&self, link: LinkId) -> bool {
         self.directions[link.directions()[0].0 as usize].is_up()
@@ -547,10 +581,10 @@ impl Engine {
     }
 }
 
-fn node_for(id: u32, kind: &NodeKind) -> Node {
+fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
     match kind {
         NodeKind::Port => Node::Port,
-        NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(*spec))),
+        NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(spec, ports))),
         NodeKind::Hub => Node::Hub,
         NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
     }
@@ -562,6 +596,8 @@ mod every_event_tests;
 mod medium_tests;
 #[cfg(test)]
 mod queue_tests;
+#[cfg(test)]
+mod switch_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub use view::{Cut, FrameView};
 
 /// Bytes of a frame's head that every frame owns: Ethernet to TCP with options and two VLAN tags, and all of an ACK.
 pub const HEAD_BYTES: usize = 192;
+/// The most bytes that a head ever has: there is room for two VLAN tags that were not there when it came.
+pub const HEAD_ROOM: usize = HEAD_BYTES + 8;
 /// The most slices that a frame's bytes lie in: its head, and the pieces behind it.
 pub const PARTS: usize = 2 + pieces::MOST;
 /// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
@@ -129,7 +131,7 @@ pub enum DropCause {
     LinkDown,
     /// Larger than the link's MTU.
     Mtu,
-    /// A switch with no other port to send it to.
+    /// A switch or hub with no other port to send it to.
     NoPort,
     /// A switch that knows the destination behind the port that the frame came from.
     SamePort,
@@ -155,11 +157,13 @@ pub enum DropCause {
     Blocked,
     /// More frames to all than a switch's storm control lets through.
     Storm,
+    /// To a group that bridges keep to one link, such as spanning tree and LLDP (IEEE 802.1D §7.12.6).
+    Reserved,
 }
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 19] = [
+    pub const ALL: [DropCause; 20] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -179,6 +183,7 @@ impl DropCause {
         DropCause::Vlan,
         DropCause::Blocked,
         DropCause::Storm,
+        DropCause::Reserved,
     ];
 
     /// The cause's name in reports and expectations.
@@ -203,6 +208,7 @@ impl DropCause {
             DropCause::Vlan => "vlan",
             DropCause::Blocked => "blocked",
             DropCause::Storm => "storm",
+            DropCause::Reserved => "reserved",
         }
     }
 }

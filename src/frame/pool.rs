@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::pieces::{FIRST, MORE, MOST, Piece, Pieces, Rest};
-use super::{Cut, Frame, FrameView, HEAD_BYTES};
+use super::{Cut, Frame, FrameView, HEAD_BYTES, HEAD_ROOM};
 use crate::wire::vnet::Offload;
 
 /// The longest frame.
@@ -29,13 +29,15 @@ struct Slot {
     total: u32,
     cut: Option<Cut>,
     offload: Offload,
+    /// Bytes of the head, at most [`HEAD_ROOM`]: as many as were read into it, and what was put in and taken out since.
+    head_len: u8,
     /// What is behind the head.
     first: Option<u32>,
     /// And behind that.
     more: Option<u32>,
     /// The slot whose bytes behind the head are this one's too: a head that was changed apart from others of its train.
     body: Option<u32>,
-    head: [u8; HEAD_BYTES],
+    head: [u8; HEAD_ROOM],
 }
 
 impl Default for Slot {
@@ -45,11 +47,37 @@ impl Default for Slot {
             total: 0,
             cut: None,
             offload: Offload::default(),
+            head_len: 0,
             first: None,
             more: None,
             body: None,
-            head: [0; HEAD_BYTES],
+            head: [0; HEAD_ROOM],
         }
+    }
+}
+
+/// What changes in a slot when what is behind an offset of its head moves.
+struct Moved {
+    by: i32,
+    cut: Option<Cut>,
+    offload: Offload,
+}
+
+impl Moved {
+    /// `None` if something that the slot knows of its frame begins before `from`, or would end beyond what it can be.
+    fn of(slot: &Slot, from: usize, by: i32) -> Option<Moved> {
+        let cut = match slot.cut {
+            Some(cut) if usize::from(cut.header) < from => return None,
+            Some(cut) => Some(Cut { header: cut.header.checked_add_signed(by as i16)?, ..cut }),
+            None => None,
+        };
+        Some(Moved { by, cut, offload: slot.offload.moved(from, by)? })
+    }
+
+    fn note(self, slot: &mut Slot, head_len: usize) {
+        slot.head_len = head_len as u8;
+        slot.total = slot.total.saturating_add_signed(self.by);
+        (slot.cut, slot.offload) = (self.cut, self.offload);
     }
 }
 
@@ -128,7 +156,7 @@ impl FramePool {
         let first_bytes = first.map_or(&mut [][..], |first| &mut self.firsts.all[first as usize][..]);
         let more = self.pieces.ready(capacity.saturating_sub(HEAD_BYTES + FIRST));
         let room = HEAD_BYTES + first_bytes.len() + more.len() * MORE;
-        let result = read([&mut slot.head, first_bytes], more);
+        let result = read([&mut slot.head[..HEAD_BYTES], first_bytes], more);
         let total = match &result {
             Ok(total) => (*total).min(room),
             Err(_) => 0,
@@ -143,6 +171,7 @@ impl FramePool {
         }
         let slot = &mut self.slots[id as usize];
         (slot.references, slot.total, slot.cut) = (1, total as u32, None);
+        slot.head_len = total.min(HEAD_BYTES) as u8;
         (slot.first, slot.more) = (kept, self.pieces.keep(total.saturating_sub(HEAD_BYTES + FIRST)));
         slot.offload = Offload::default();
         Ok(Frame::new(id, 0, NonZeroU16::MIN))
@@ -225,9 +254,9 @@ impl FramePool {
         let id = self.slot();
         let shared = &self.slots[frame.slot() as usize];
         let body = shared.body.unwrap_or(frame.slot());
-        let (total, cut, offload, head) = (shared.total, shared.cut, shared.offload, shared.head);
+        let Slot { total, cut, offload, head_len, head, .. } = *shared;
         self.slots[id as usize] =
-            Slot { references: 1, total, cut, offload, first: None, more: None, body: Some(body), head };
+            Slot { references: 1, total, cut, offload, head_len, first: None, more: None, body: Some(body), head };
         self.slots[body as usize].references += 1;
         // what this stretch held of the old slot
         self.slots[frame.slot() as usize].references -= 1;
@@ -261,8 +290,9 @@ impl FramePool {
     pub fn flip(&mut self, frame: &Frame, at: usize, mask: u8) {
         let slot = &mut self.slots[frame.slot() as usize];
         debug_assert!(slot.references == 1 && slot.cut.is_none() && slot.body.is_none() && at < slot.total as usize);
+        let head = usize::from(slot.head_len);
         let behind = |start| at.checked_sub(start);
-        let byte = match (behind(HEAD_BYTES + FIRST).zip(slot.more), behind(HEAD_BYTES).zip(slot.first)) {
+        let byte = match (behind(head + FIRST).zip(slot.more), behind(head).zip(slot.first)) {
             (Some((at, list)), _) => self.pieces.byte(list, at),
             (None, Some((at, first))) => &mut self.firsts.all[first as usize][at],
             (None, None) => &mut slot.head[at],
@@ -275,7 +305,39 @@ impl FramePool {
     pub(crate) fn head_mut(&mut self, frame: &Frame) -> &mut [u8] {
         let slot = &mut self.slots[frame.slot() as usize];
         debug_assert!(slot.references == 1);
-        &mut slot.head[..(slot.total as usize).min(HEAD_BYTES)]
+        &mut slot.head[..usize::from(slot.head_len)]
+    }
+
+    /// Puts bytes into the head of a frame that nothing else shares, in front of its network header: into that of each of
+    /// its wire frames. What is behind moves on, and so does what the frame has left to do. False, and all stays as it
+    /// was, where the head has no room or `at` is behind the beginning of a network header that matters.
+    pub(crate) fn insert(&mut self, frame: &Frame, at: usize, bytes: &[u8]) -> bool {
+        let slot = &mut self.slots[frame.slot() as usize];
+        debug_assert!(slot.references == 1);
+        let (old, new) = (usize::from(slot.head_len), usize::from(slot.head_len) + bytes.len());
+        if at > old || new > HEAD_ROOM {
+            return false;
+        }
+        let Some(moved) = Moved::of(slot, at, bytes.len() as i32) else { return false };
+        slot.head.copy_within(at..old, at + bytes.len());
+        slot.head[at..at + bytes.len()].copy_from_slice(bytes);
+        moved.note(slot, new);
+        true
+    }
+
+    /// Takes `count` bytes at `at` out of the head of a frame that nothing else shares, in front of its network header:
+    /// the opposite of [`FramePool::insert`].
+    pub(crate) fn remove(&mut self, frame: &Frame, at: usize, count: usize) -> bool {
+        let slot = &mut self.slots[frame.slot() as usize];
+        debug_assert!(slot.references == 1);
+        let old = usize::from(slot.head_len);
+        if at + count > old {
+            return false;
+        }
+        let Some(moved) = Moved::of(slot, at + count, -(count as i32)) else { return false };
+        slot.head.copy_within(at + count..old, at);
+        moved.note(slot, old - count);
+        true
     }
 
     /// Another handle to the same wire frames: for flooding and duplication. No bytes are copied.
@@ -339,8 +401,8 @@ impl FramePool {
         let first = body.first.map_or(&[][..], |first| &self.firsts.all[first as usize][..]);
         let more = body.more.map_or(&[][..], |list| self.pieces.list(list));
         FrameView {
-            head: &slot.head[..total.min(HEAD_BYTES)],
-            rest: Rest::new(first, more, total.saturating_sub(HEAD_BYTES)),
+            head: &slot.head[..usize::from(slot.head_len)],
+            rest: Rest::new(first, more, total - usize::from(slot.head_len)),
             cut: slot.cut,
             offload: slot.offload,
             first: frame.first(),
@@ -538,6 +600,68 @@ mod tests {
         let alone = pool.own_head(alone);
         assert_eq!(pool.slots.len(), slots);
         pool.release(alone);
+    }
+
+    #[test]
+    fn bytes_are_put_into_heads_and_taken_out_again_at_every_length() {
+        let mut pool = FramePool::default();
+        for n in [18, 60, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 1514, HEAD_BYTES + FIRST + 1, LONGEST] {
+            let bytes = pattern(n);
+            let frame = pool.store(&bytes).unwrap();
+            let shared = pool.share(&frame);
+            let tagged = pool.own_head(frame);
+            assert!(pool.insert(&tagged, 12, &[1, 2, 3, 4]));
+            let with = [&bytes[..12], &[1, 2, 3, 4], &bytes[12..]].concat();
+            assert_eq!((pool.view(&tagged).to_vec(), pool.bytes(&tagged)), (with.clone(), n as u64 + 4));
+            assert_eq!(pool.view(&shared).to_vec(), bytes, "the other handle has its own head");
+            let mut whole = Vec::new();
+            pool.view(&tagged).write_wire_frame(&mut whole);
+            assert_eq!(whole, with);
+            assert!(pool.remove(&tagged, 12, 4));
+            assert_eq!(pool.view(&tagged).to_vec(), bytes);
+            // more goes out than was put in, and bits flip at the right place behind a head of another length
+            assert!(pool.remove(&tagged, 8, 4));
+            let less = [&bytes[..8], &bytes[12..]].concat();
+            assert_eq!(pool.view(&tagged).to_vec(), less);
+            pool.release(shared);
+            pool.release(tagged);
+            let alone = pool.store(&bytes).unwrap();
+            assert!(pool.insert(&alone, 0, &[9; 8]) && !pool.insert(&alone, 0, &[9; 200]));
+            for at in [0, 7, n / 2 + 8, n + 7] {
+                pool.flip(&alone, at, 1);
+                let expected = if at < 8 { 8 } else { bytes[at - 8] ^ 1 };
+                assert_eq!(pool.view(&alone).to_vec()[at], expected, "{n} bytes, at {at}");
+            }
+            pool.release(alone);
+        }
+        let full = pool.store(&pattern(HEAD_BYTES)).unwrap();
+        assert!(pool.insert(&full, 14, &[0; HEAD_ROOM - HEAD_BYTES]) && !pool.insert(&full, 14, &[0]));
+        assert!(!pool.remove(&full, HEAD_ROOM - 3, 4) && !pool.insert(&full, HEAD_ROOM + 1, &[]));
+        pool.release(full);
+        assert_eq!(pool.live(), 0);
+    }
+
+    #[test]
+    fn a_tag_goes_into_each_wire_frame_of_a_train() {
+        let mut pool = FramePool::default();
+        let cut = Cut { header: 66, segment: 1000 };
+        let bytes = pattern(66 + 2500);
+        let mut train = pool.store_train(&bytes, cut).unwrap();
+        let first = pool.split_front(&mut train, 1);
+        let mut tagged = pool.own_head(train);
+        assert!(pool.insert(&tagged, 12, &[7; 4]));
+        assert_eq!((pool.bytes(&tagged), pool.bytes(&first)), (1070 + 570, 1066));
+        assert_eq!(pool.view(&tagged).cut, Some(Cut { header: 70, segment: 1000 }));
+        let middle = pool.split_front(&mut tagged, 1);
+        for (frame, payload) in [(middle, 1066..2066), (tagged, 2066..2566)] {
+            let mut wire = Vec::new();
+            pool.view(&frame).write_wire_frame(&mut wire);
+            assert_eq!(wire, [&bytes[..12], &[7; 4], &bytes[12..66], &bytes[payload]].concat());
+            pool.release(frame);
+        }
+        assert!(!pool.remove(&first, 64, 4), "not across the end of the header");
+        pool.release(first);
+        assert_eq!(pool.live(), 0);
     }
 
     #[test]

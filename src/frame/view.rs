@@ -20,7 +20,7 @@ pub struct Cut {
 /// The bytes of a stretch of a train.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameView<'a> {
-    /// The first [`HEAD_BYTES`] of the train: its headers, and the beginning of its payload.
+    /// The first bytes of the train, about [`super::HEAD_BYTES`]: its headers, and the beginning of its payload.
     pub head: &'a [u8],
     /// What follows the head.
     pub rest: Rest<'a>,

@@ -254,7 +254,7 @@ impl Pid1 {
         let indices = configure::host(&mut netlink, plan, self.ipv6)?;
         let mounts = namespace::new_mounts()?;
         mount::fresh_sys();
-        mount::replace_hosts_file(&plan.hosts_file)?;
+        mount::replace_hosts_file(&plan.hosts_file.text())?;
         Ok((Host { network, mounts, netlink, indices }, taps))
     }
 

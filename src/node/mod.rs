@@ -9,7 +9,7 @@ pub mod switch;
 mod work;
 
 pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
-pub use switch::{Switch, SwitchSpec};
+pub use switch::{LearningTable, PortVlans, Switch, SwitchSpec, VlanId, VlanSet};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
 
@@ -25,7 +25,7 @@ pub enum Verdict {
     Consume,
     /// It leaves by this port of the node.
     Forward(u32),
-    /// It leaves by every port of the node but the one it came from.
+    /// It leaves by every port of the node but the one it came from, and those that the spanning tree blocks.
     Flood,
     /// It ends here.
     Drop(DropCause),
@@ -56,12 +56,12 @@ pub enum Node {
 
 impl Node {
     /// Where the frame with this head goes that came in at `port`, the node's ports being numbered in the order of its
-    /// links.
+    /// links: `count` wire frames of one train.
     #[inline]
-    pub fn receive(&mut self, now: Instant, port: u32, head: &[u8]) -> Verdict {
+    pub fn receive(&mut self, now: Instant, port: u32, head: &[u8], count: u64) -> Verdict {
         match self {
             Node::Port => Verdict::Consume,
-            Node::Switch(switch) => switch.receive(now, port, head),
+            Node::Switch(switch) => switch.receive(now, port, head, count),
             Node::Hub => Verdict::Flood,
             Node::Router(_) => Verdict::Handle,
         }
@@ -71,7 +71,8 @@ impl Node {
     pub fn handle(&mut self, work: &mut Work<'_>, port: u32, frame: Frame) {
         match self {
             Node::Router(router) => router.receive(work, port, frame),
-            Node::Port | Node::Switch(_) | Node::Hub => work.drop(frame, DropCause::Unsupported),
+            Node::Switch(switch) => switch.handle(work, port, frame),
+            Node::Port | Node::Hub => work.drop(frame, DropCause::Unsupported),
         }
     }
 
@@ -97,6 +98,20 @@ impl Node {
         match self {
             Node::Router(router) => router.set_mtu(port, mtu),
             Node::Port | Node::Switch(_) | Node::Hub => {}
+        }
+    }
+
+    /// The spanning tree blocks a port, or does so no longer.
+    pub fn set_blocked(&mut self, port: u32, blocked: bool) {
+        if let Node::Switch(switch) = self {
+            switch.set_blocked(port, blocked);
+        }
+    }
+
+    /// The topology has changed: what was learned behind the ports for which `stale` says so may be elsewhere.
+    pub fn forget(&mut self, stale: &[bool]) {
+        if let Node::Switch(switch) = self {
+            switch.forget(stale);
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Work<'a> {
 pub enum Deed {
     /// It leaves by this port of the node.
     Send(u32, Frame),
+    /// It leaves by every port of the node but this one, and those that the spanning tree blocks.
+    Flood(u32, Frame),
     /// It ends here.
     Drop(DropCause, Frame),
 }
@@ -41,6 +43,11 @@ impl Work<'_> {
     #[inline]
     pub fn send(&mut self, port: u32, frame: Frame) {
         self.deeds.push(Deed::Send(port, frame));
+    }
+
+    /// A frame leaves by every port but the one that it came from, as with [`super::Verdict::Flood`].
+    pub fn flood(&mut self, from: u32, frame: Frame) {
+        self.deeds.push(Deed::Flood(from, frame));
     }
 
     /// A frame ends here.

@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 
 use super::tap::{Framing, Offload as Granted, TapPort};
-use crate::frame::{Frame, FramePool, FrameView, HEAD_BYTES, PARTS, Rest};
+use crate::frame::{Frame, FramePool, FrameView, HEAD_ROOM, PARTS, Rest};
 use crate::wire::gso::{Gso, GsoKind, MAX_HEADER_LEN};
 use crate::wire::segmentation::{Checksum, Cut, Segmenter, complete_checksum};
 use crate::wire::vnet::{ChecksumState, DATA_VALID, Endian, HEADER_LEN, VnetHeader};
@@ -130,7 +130,7 @@ impl Writer<'_> {
     fn plain(&mut self, view: FrameView<'_>) {
         match view.offload.checksum {
             ChecksumState::Partial(partial) if !self.abilities.checksum => {
-                let mut head = [0; HEAD_BYTES];
+                let mut head = [0; HEAD_ROOM];
                 let head = &mut head[..view.head.len()];
                 head.copy_from_slice(view.head);
                 match complete_checksum(head, view.rest, partial) {

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::live::Live;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::{Command, LinkId};
+use crate::engine::Command;
 use crate::scenario::set::LiveLinks;
 
 /// Applies changes at one instant; none if one is wrong. Returns what was done, in words.
@@ -12,7 +12,7 @@ pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> R
     let mut commands = Vec::new();
     for text in changes {
         match up_or_down(&changed, text)? {
-            Some(command) => commands.push(command),
+            Some(several) => commands.extend(several),
             None => {
                 let set = changed.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
                 commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
@@ -24,17 +24,16 @@ pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> R
     Ok(changes.to_vec())
 }
 
-/// `LINK=down` and `LINK=up`.
-fn up_or_down(links: &LiveLinks, text: &str) -> Result<Option<Command>, String> {
+/// `LINK=down` and `LINK=up`; a group of links stands for all of them.
+fn up_or_down(links: &LiveLinks, text: &str) -> Result<Option<Vec<Command>>, String> {
     let Some((name, state @ ("down" | "up"))) = text.split_once('=').map(|(n, s)| (n.trim(), s.trim())) else {
         return Ok(None);
     };
-    let link = links
-        .names()
-        .position(|link| link == name)
-        .ok_or_else(|| format!("`{text}`: no link `{name}`: {}", crate::diag::suggestion(name, links.names())))?;
-    let link = LinkId(link as u32);
-    Ok(Some(if state == "down" { Command::Down(link) } else { Command::Up(link) }))
+    let several = links
+        .links_of(name)
+        .ok_or_else(|| format!("`{text}`: no link `{name}`: {}", crate::diag::suggestion(name, links.known())))?;
+    let command = if state == "down" { Command::Down } else { Command::Up };
+    Ok(Some(several.into_iter().map(command).collect()))
 }
 
 /// What is wrong with a change. Its line and column mean nothing to whoever wrote it on a command line; the change does.

@@ -1,12 +1,16 @@
 //! Checked nodes and links → the engine's plan, the hosts' side of it, and how the two belong together.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use super::address::AddressingSpec;
 use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
 use super::node::NodeSpec;
-use super::topology::{self, End, NodeEntry};
+use super::segments::{Vlans, segments};
+use super::switch::Port;
+use super::topology::{End, NodeEntry};
 use super::{NetworkPlan, PortPlan};
 use crate::diag::{Diagnostics, Span};
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
@@ -54,18 +58,25 @@ pub(super) fn build(
     let mut position: IndexMap<(usize, usize), usize> = IndexMap::new();
     let mut own_ports: Vec<(usize, usize)> = Vec::new();
     let mut hosts: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+    let mut attached_to: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
+    for (link, (_, ends)) in drafts.iter().enumerate() {
+        for (end, at) in ends.iter().enumerate() {
+            attached_to[at.node].push((link, end));
+        }
+    }
     let mut routers: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+    let mut vlans = Vlans::new();
     for (at, (name, node)) in nodes.iter().enumerate() {
-        let attached: Vec<(usize, usize)> = drafts
-            .iter()
-            .enumerate()
-            .flat_map(|(link, (_, ends))| (0..2).filter(|end| ends[*end].node == at).map(move |end| (link, end)))
-            .collect();
+        let attached = std::mem::take(&mut attached_to[at]);
         match &node.spec {
             None => {}
             Some(NodeSpec::Switch(spec)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
-                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(*spec) });
+                let port = |(link, end): &(usize, usize)| (drafts[*link].0.name.as_str(), &drafts[*link].1[1 - end]);
+                let ports: Vec<Port<'_>> = attached.iter().map(port).map(|(link, far)| Port { link, far }).collect();
+                let spec = spec.plan(name, &ports, drafts.len() < links.len(), told);
+                vlans.extend(attached.iter().copied().zip(spec.vlans.iter().flatten().cloned()));
+                plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Switch(spec) });
             }
             Some(NodeSpec::Hub(_)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
@@ -97,9 +108,9 @@ pub(super) fn build(
     }
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
-    let groups = topology::segments(&own_ports, &all_ends, is_bridge);
-    let segment_of =
-        |key: &(usize, usize)| groups.iter().position(|group| group.contains(key)).expect("every port is in a segment");
+    let groups = segments(&own_ports, &all_ends, is_bridge, &vlans);
+    let segment_of: BTreeMap<(usize, usize), usize> =
+        groups.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
     let attached = |(at, keys): &(usize, Vec<(usize, usize)>)| {
         let (name, node) = nodes.get_index(*at).expect("positions come from this map");
         let attachments = keys.iter().map(|key| {
@@ -111,7 +122,7 @@ pub(super) fn build(
                 interface: ends[key.1].interface.clone().unwrap_or_default(),
                 link: &draft.name,
                 mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
-                segment: segment_of(key),
+                segment: segment_of[key],
             }
         });
         Some(Attached { name, spec: node.spec.as_ref()?, attachments: attachments.collect() })

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "longwire",
     "name",
     "seed",
@@ -24,6 +24,7 @@ pub(super) const KEYS: [&str; 15] = [
     "addressing",
     "validity",
     "timing",
+    "import",
     "nodes",
     "links",
     "services",

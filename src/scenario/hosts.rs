@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::Address;
 use super::gateways::Directory;
-use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
+use super::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place, RoutePlan};
 use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use super::router::{self, RouterSpec, checked_route};
 use super::spanned::Spanned;
@@ -134,7 +134,7 @@ pub(super) fn plan(
             interfaces,
             routes,
             rules,
-            hosts_file: String::new(),
+            hosts_file: HostsFile::default(),
         });
     }
     let directory = Directory::new(members, &plans, &router_plans);
@@ -154,8 +154,9 @@ pub(super) fn plan(
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers);
     let named: Vec<_> = routers.iter().zip(&router_plans).map(|(router, plan)| (router, plan)).collect();
     let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
-    for own in 0..plans.len() {
-        plans[own].hosts_file = hosts_file::text(own, &plans, &segments, &named, &realms);
+    let texts = hosts_file::texts(&plans, &segments, &named, &realms);
+    for (plan, text) in plans.iter_mut().zip(texts) {
+        plan.hosts_file = text;
     }
     (NetworkPlan { hosts: plans }, router_plans)
 }

@@ -1,60 +1,146 @@
-//! A host's /etc/hosts: every name of the scenario, the address that is best reached from this host first.
+//! Hosts' /etc/hosts: every name of the scenario, the address that is best reached from the reader first.
 
 use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::hosts::Attached;
-use super::network::HostPlan;
+use super::network::{HostPlan, HostsFile};
 use super::realm::Realms;
 use crate::node::RouterPlan;
 
-/// The text for the host at position `own`. `segments[host][interface]` says who shares a segment.
+/// A name with its addresses: of each the interface and the segment.
+struct Named<'a> {
+    name: &'a str,
+    addresses: Vec<(IpAddr, &'a str, usize)>,
+}
+
+/// The files of all hosts, in order. `segments[host][interface]` says who shares a segment.
 ///
-/// A resolver takes the first line that has the name and the family (nsswitch's `files`), so the order is what matters:
-/// addresses on a segment shared with this host come before the others, IPv4 before IPv6. IPv4 addresses that mean
-/// nothing here, or another machine, since a router translates them on the way, are left out.
-pub(super) fn text(
-    own: usize,
+/// A resolver takes the first line that has the name and the family (nsswitch's `files`), so the order within a name is what
+/// matters: addresses on a segment shared with the reader come before the others, IPv4 before IPv6. IPv4 addresses that
+/// mean nothing to the reader, or another machine, since a router translates them on the way, are left out.
+///
+/// Only what has several interfaces reads differently from place to place. That part is each host's own; the rest is
+/// shared, since a whole text for each host would take memory by the square of their number.
+pub(super) fn texts(
     hosts: &[HostPlan],
     segments: &[Vec<usize>],
     routers: &[(&Attached<'_>, &RouterPlan)],
     realms: &Realms,
-) -> String {
-    let mut lines = vec![
-        ("127.0.0.1".to_owned(), "localhost".to_owned()),
-        ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
-    ];
-    let mut add = |name: &str, own_name: bool, mut addresses: Vec<(IpAddr, &str, usize)>| {
-        let apart = |segment: usize| !own_name && !segments[own].contains(&segment);
-        // A link-local address means nothing without its interface.
-        addresses.retain(|(address, _, segment)| {
-            !super::address::is_link_local(*address)
-                && (address.is_ipv6() || own_name || realms.reaches(&segments[own], *segment))
+) -> Vec<HostsFile> {
+    let of_hosts = hosts.iter().zip(segments).map(|(host, segments)| {
+        let interfaces = host.interfaces.iter().zip(segments);
+        let addresses = interfaces.flat_map(|(interface, at)| {
+            interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), *at))
         });
-        addresses.sort_by_key(|(address, _, segment)| (apart(*segment), address.is_ipv6()));
-        lines.extend(
-            addresses.iter().map(|(address, interface, _)| (address.to_string(), format!("{name} {name}.{interface}"))),
-        );
-    };
-    let order = std::iter::once(own).chain((0..hosts.len()).filter(|host| *host != own));
-    for host in order {
-        let interfaces = hosts[host].interfaces.iter().zip(&segments[host]);
-        let addresses = interfaces.flat_map(|(interface, segment)| {
-            interface.addresses.iter().map(move |net| (net.addr(), interface.name.as_str(), *segment))
-        });
-        add(&hosts[host].name, host == own, addresses.collect());
-    }
-    for (router, plan) in routers {
+        Named { name: &host.name, addresses: addresses.collect() }
+    });
+    let of_routers = routers.iter().map(|(router, plan)| {
         let interfaces = plan.interfaces.iter().zip(&router.attachments);
         let addresses = interfaces.flat_map(|(interface, attachment)| {
-            interface.addresses.iter().map(move |net| (net.addr(), interface.name.as_str(), attachment.segment))
+            interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), attachment.segment))
         });
-        add(router.name, false, addresses.collect());
+        Named { name: router.name, addresses: addresses.collect() }
+    });
+    let mut all: Vec<Named<'_>> = of_hosts.chain(of_routers).collect();
+    for named in &mut all {
+        // A link-local address means nothing without its interface.
+        named.addresses.retain(|(address, ..)| !super::address::is_link_local(*address));
+        named.addresses.sort_by_key(|(address, ..)| address.is_ipv6());
     }
+    // Who is on a segment, and on another too.
+    let mut several: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (at, named) in all.iter().enumerate() {
+        let on: BTreeSet<usize> = named.addresses.iter().map(|(.., segment)| *segment).collect();
+        if on.len() > 1 {
+            for segment in on {
+                several.entry(segment).or_default().insert(at);
+            }
+        }
+    }
+    let mut shared: BTreeMap<BTreeSet<usize>, Arc<str>> = BTreeMap::new();
+    let file = |own: &Vec<usize>| {
+        let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
+        let near = near.into_iter().map(|at| &all[at]);
+        let mut lines = vec![
+            ("127.0.0.1".to_owned(), "localhost".to_owned()),
+            ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
+        ];
+        lines.extend(near.flat_map(|named| named.lines(|_, segment| own.contains(&segment))));
+        let reached: BTreeSet<usize> =
+            own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
+        let rest = shared.entry(reached).or_insert_with(|| {
+            let reaches = |address: IpAddr, segment: usize| address.is_ipv6() || realms.reaches(own, segment);
+            text(all.iter().flat_map(|named| named.lines(reaches)).collect()).into()
+        });
+        HostsFile { near: text(lines), all: Arc::clone(rest) }
+    };
+    segments.iter().map(file).collect()
+}
+
+impl Named<'_> {
+    fn lines(&self, wanted: impl Fn(IpAddr, usize) -> bool) -> Vec<(String, String)> {
+        let wanted = self.addresses.iter().filter(|(address, _, segment)| wanted(*address, *segment));
+        let name = self.name;
+        wanted.map(|(address, interface, _)| (address.to_string(), format!("{name} {name}.{interface}"))).collect()
+    }
+}
+
+fn text(lines: Vec<(String, String)>) -> String {
     let width = lines.iter().map(|(address, _)| address.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (address, names) in lines {
         writeln!(text, "{address:width$} {names}").expect("writing to a String does not fail");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::network::{InterfacePlan, Place};
+    use crate::scenario::realm::realms;
+
+    fn host(name: &str, addresses: &[&str]) -> HostPlan {
+        let interface = |(at, address): (usize, &&str)| InterfacePlan {
+            name: format!("eth{at}"),
+            link: String::new(),
+            mac: [0; 6],
+            mtu: 1500,
+            addresses: vec![address.parse().unwrap()],
+            gateways: Vec::new(),
+            neighbours: Vec::new(),
+        };
+        HostPlan {
+            name: name.into(),
+            place: Place::Namespace,
+            offloads: true,
+            interfaces: addresses.iter().enumerate().map(interface).collect(),
+            routes: Vec::new(),
+            rules: Vec::new(),
+            hosts_file: HostsFile::default(),
+        }
+    }
+
+    #[test]
+    fn hosts_share_all_but_what_is_near() {
+        let hosts = [
+            host("a", &["10.0.0.1/24"]),
+            host("b", &["10.0.1.1/24"]),
+            host("c", &["10.0.2.1/24"]),
+            host("two", &["10.0.0.9/24", "10.0.1.9/24"]),
+        ];
+        let files = texts(&hosts, &[vec![0], vec![1], vec![2], vec![0, 1]], &[], &realms(3, &[]));
+        assert!(files.iter().all(|file| Arc::ptr_eq(&file.all, &files[0].all) && file.all.lines().count() == 5));
+        let two = |at: usize| {
+            let text = files[at].text();
+            text.lines().filter(|line| line.contains("two")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(two(0), ["10.0.0.9  two two.eth0", "10.0.0.9 two two.eth0", "10.0.1.9 two two.eth1"]);
+        assert_eq!(two(1)[0], "10.0.1.9  two two.eth1");
+        assert_eq!(two(2), ["10.0.0.9 two two.eth0", "10.0.1.9 two two.eth1"]);
+        assert!(files[2].text().starts_with("127.0.0.1 localhost\n::1 "));
+    }
 }

@@ -1,11 +1,10 @@
 //! A resolved scenario as text: every value, with what it came from. YAML-like, for people.
 
-use core::net::IpAddr;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use indexmap::IndexMap;
-use ipnet::IpNet;
-
+use super::compact::{Line, compact};
+use super::computed::Computed;
 use super::link::lookup;
 use super::network::{HostPlan, Place};
 use super::parse::parse;
@@ -13,9 +12,8 @@ use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, Workl
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
-use crate::engine::{self, DirectionSpec, NodeKind};
-use crate::node::RouterPlan;
-use crate::node::routing::Hop;
+use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
+use crate::node::{PortVlans, RouterPlan, SwitchSpec};
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -40,15 +38,17 @@ pub fn listing(resolved: &Resolved) -> String {
     }
     nodes(resolved, &mut out);
     out.section("links", resolved.links.is_empty());
-    for (link, plan) in resolved.links.iter().zip(&resolved.plan.links) {
-        directions(link, &plan.directions, &resolved.sources, &mut out);
+    let spanning = resolved.plan.spanning();
+    for (at, (link, plan)) in resolved.links.iter().zip(&resolved.plan.links).enumerate() {
+        let blocked = spanning.blocked(at).contains(&true);
+        directions(link, &plan.directions, blocked, &resolved.sources, &mut out);
     }
     tasks(resolved, &mut out);
-    out.text()
+    Lines(compact(out.0, &scenario.groups)).text()
 }
 
 /// Lines with their comments.
-struct Lines(Vec<(String, String)>);
+struct Lines(Vec<Line>);
 
 impl Lines {
     fn line(&mut self, depth: usize, text: String) {
@@ -81,39 +81,52 @@ impl Lines {
 
 fn nodes(resolved: &Resolved, out: &mut Lines) {
     out.section("nodes", resolved.plan.nodes.is_empty());
-    let mut told: Vec<usize> = Vec::new();
-    let routers = resolved.plan.nodes.iter().filter(|node| node.router().is_some()).count();
-    let mut routes = (1..=ROUTES_OF).contains(&routers).then(|| engine::routes(&resolved.plan));
+    let mut computed = Computed::of(&resolved.plan);
+    let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
+    let mut told = vec![false; resolved.network.hosts.len()];
+    let spanning = resolved.plan.spanning();
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
-            NodeKind::Switch(spec) => {
-                out.line(1, format!("{}: {{ switch: {{ ageing: {} }} }}", node.name, spec.ageing))
-            }
+            NodeKind::Switch(spec) => switch(&resolved.plan, at, spec, &spanning, out),
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
             NodeKind::Router(router) => {
-                let computed = routes.as_mut().map(|routes| routes.of(at as u32));
-                self::router(&node.name, router, computed, out);
+                self::router(&node.name, router, out);
+                computed.routes(at, router).into_iter().for_each(|(line, note)| out.noted(2, line, note));
             }
             NodeKind::Port => {
-                let port = resolved.ports.iter().find(|port| port.node == at);
-                let Some(host) = port.map(|port| port.host).filter(|host| !told.contains(host)) else { continue };
-                told.push(host);
+                let Some(host) = host_at.get(&at).copied().filter(|host| !told[*host]) else { continue };
+                told[host] = true;
                 self::host(&resolved.network.hosts[host], out);
             }
         }
     }
-    for (at, host) in resolved.network.hosts.iter().enumerate().filter(|(at, _)| !told.contains(at)) {
-        debug_assert!(resolved.ports.iter().all(|port| port.host != at));
+    for (host, _) in resolved.network.hosts.iter().zip(told).filter(|(_, told)| !told) {
         self::host(host, out);
     }
 }
 
-/// With more routers than this, what they compute is not shown: it would be a page for each.
-const ROUTES_OF: usize = 50;
-/// So many prefixes of one next hop are named.
-const PREFIXES: usize = 4;
+fn switch(plan: &Plan, at: usize, spec: &SwitchSpec, spanning: &Spanning, out: &mut Lines) {
+    let name = &plan.nodes[at].name;
+    let tree = spec.priority.map_or("spanning_tree: off".to_owned(), |priority| format!("priority: {priority}"));
+    let storm = spec.storm_control.map_or("off".to_owned(), |rate| rate.to_string());
+    let is_root = spanning.has_neighbours(at) && spanning.root(at) == Some(at);
+    let note = if is_root { "root of the spanning tree" } else { "" };
+    let words = format!("ageing: {}, {tree}, storm_control: {storm}", spec.ageing);
+    out.noted(1, format!("{name}: {{ switch: {{ {words} }} }}"), note);
+    let links = plan.links.iter().flat_map(|link| link.ends.iter().filter(|end| **end == at).map(|_| &link.name));
+    for (link, port) in links.zip(spec.vlans.iter().flatten()) {
+        let words = match port {
+            PortVlans::Access(vlan) => format!("access {}", vlan.get()),
+            PortVlans::Trunk { allowed, native } => {
+                let native = native.map_or("none".to_owned(), |vlan| vlan.get().to_string());
+                format!("trunk {{ allowed: {allowed}, native: {native} }}")
+            }
+        };
+        out.noted(2, format!("{link}: {words}"), "VLANs");
+    }
+}
 
-fn router(name: &str, router: &RouterPlan, computed: Option<Vec<(IpNet, Hop)>>, out: &mut Lines) {
+fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
     out.noted(1, format!("{name}:"), "router");
     for (port, interface) in router.interfaces.iter().enumerate() {
         let outside = if router.border == Some(port as u32) { "outside" } else { "" };
@@ -121,23 +134,6 @@ fn router(name: &str, router: &RouterPlan, computed: Option<Vec<(IpNet, Hop)>>, 
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
-    }
-    let device = |port: u32| router.interfaces.get(port as usize).map_or("", |interface| interface.name.as_str());
-    for route in &router.routes {
-        let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
-        out.noted(2, format!("route: {}{via} dev {}", route.to, device(route.port)), "given");
-    }
-    // what its own addresses say is not worth a line
-    let computed = computed.into_iter().flatten().filter_map(|(net, hop)| Some((net, hop.port, hop.via?)));
-    let mut by_hop: IndexMap<(u32, IpAddr), Vec<IpNet>> = IndexMap::new();
-    for (net, port, via) in computed {
-        by_hop.entry((port, via)).or_default().push(net);
-    }
-    for ((port, via), nets) in by_hop {
-        let named: Vec<_> = nets.iter().take(PREFIXES).map(ToString::to_string).collect();
-        let more = nets.len().saturating_sub(PREFIXES);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        out.noted(2, format!("route: {}{more} via {via} dev {}", named.join(", "), device(port)), "computed");
     }
 }
 
@@ -182,8 +178,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
     }
 }
 
-fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], sources: &Sources, out: &mut Lines) {
-    out.noted(1, format!("{}:", link.name), &place(link.span, sources));
+fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], blocked: bool, sources: &Sources, out: &mut Lines) {
+    let blocked = if blocked { ", blocked by the spanning tree" } else { "" };
+    out.noted(1, format!("{}:", link.name), &format!("{}{blocked}", place(link.span, sources)));
     for (way, spec) in specs.iter().enumerate() {
         let [from, to] = if way == 0 { [0, 1] } else { [1, 0] }.map(|end| &link.ends[end]);
         out.line(2, format!("{from} → {to}:"));

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::address::AddressingSpec;
 use super::build::{Built, Draft, build};
+use super::expand::{expand, fold};
 use super::files::Files;
 use super::gather::{KEYS, gather};
 use super::link::{Layers, LinkHead, position_of_end};
@@ -26,7 +27,7 @@ use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
 use super::ways::Ways;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{Overrides, Resolved, ResolvedLink, names, params};
+use super::{Groups, Overrides, Resolved, ResolvedLink, names, params};
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::profile;
 use crate::units::Duration;
@@ -58,8 +59,9 @@ struct Head {
 /// # Errors
 /// All mistakes at once, ordered by place, with the texts that their places point into. Warnings stand among them.
 pub fn load(path: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, (Diagnostics, Sources)> {
-    let mut load = Load { sources: Sources::default(), told: Diagnostics::default() };
+    let mut load = Load { sources: Sources::default(), told: Diagnostics::default(), groups: Groups::default() };
     let resolved = load.run(path, files, overrides);
+    load.told = fold(std::mem::take(&mut load.told), &load.groups);
     load.told.sort();
     match resolved {
         Some(resolved) if !load.told.has_errors() => {
@@ -72,6 +74,7 @@ pub fn load(path: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Res
 struct Load {
     sources: Sources,
     told: Diagnostics,
+    groups: Groups,
 }
 
 impl Load {
@@ -79,6 +82,7 @@ impl Load {
         let mut root = gather(path, files, &mut self.sources, &mut self.told)?;
         let params = params::substitute(&mut root, &overrides.params, &mut self.sources, &mut self.told);
         names::check(&root, &mut self.told);
+        self.groups = expand(&mut root, files, &mut self.sources, &mut self.told);
         let head = self.head(&mut root);
         let seed = overrides.seed.or(head.seed).unwrap_or(1);
 
@@ -97,7 +101,7 @@ impl Load {
             topology::name_interfaces(&mut ends, &nodes, &mut self.told);
         }
         self.forbid_loops(&links, &nodes);
-        self.warn_of_lone_hosts(&links, &nodes);
+        self.warn_of_lone_hosts(&root, &links, &nodes);
 
         let coalesce = head.coalesce.unwrap_or(COALESCE);
         let Built { plan, ports, network, segments, router_segments } = build(
@@ -114,6 +118,7 @@ impl Load {
         let workloads = self.section::<WorkloadSpec>(&mut root, "workloads");
         let hosts = Hosts {
             plans: &network.hosts,
+            by_name: network.hosts.iter().enumerate().map(|(at, host)| (host.name.as_str(), at)).collect(),
             segments: &segments,
             ways: Ways::new(&plan, &router_segments),
             silent: silent(&nodes, &links, &root),
@@ -146,6 +151,7 @@ impl Load {
             params,
             validity: head.validity,
             timing: head.timing,
+            groups: self.groups.clone(),
             services: checked_services,
             workloads: checked_workloads,
             folder: path.parent().unwrap_or(Path::new("")).to_owned(),
@@ -367,22 +373,25 @@ impl Load {
     }
 
     fn forbid_loops(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
-        let is_bridge = |end: &End| nodes[end.node].spec.as_ref().is_some_and(NodeSpec::is_bridge);
+        let cannot = |end: &End| nodes[end.node].spec.as_ref().is_some_and(NodeSpec::cannot_break_loops);
         let trunks: Vec<Trunk<'_>> = links
             .iter()
             .filter_map(|link| link.ends.as_ref().map(|ends| (link, ends)))
-            .filter(|(_, ends)| ends.iter().all(is_bridge))
+            .filter(|(_, ends)| ends.iter().all(cannot))
             .map(|(link, ends)| Trunk { link: &link.name, span: link.span, ends })
             .collect();
         topology::forbid_loops(&trunks, &mut self.told);
     }
 
-    fn warn_of_lone_hosts(&mut self, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
-        if links.iter().any(|link| link.ends.is_none()) {
+    fn warn_of_lone_hosts(&mut self, root: &Node, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {
+        if passed_over(root, links) {
             return; // it may be the one that they miss
         }
-        for (position, (name, node)) in nodes.iter().enumerate() {
-            let joined = links.iter().filter_map(|link| link.ends.as_ref()).flatten().any(|end| end.node == position);
+        let mut joined = vec![false; nodes.len()];
+        for end in links.iter().filter_map(|link| link.ends.as_ref()).flatten() {
+            joined[end.node] = true;
+        }
+        for ((name, node), joined) in nodes.iter().zip(joined) {
             if let Some(spec) = node.spec.as_ref().filter(|_| !joined) {
                 let message = format!("`{name}` is {} without a link", spec.describe());
                 self.told.push(Diagnostic::warning(node.span, message));
@@ -391,9 +400,15 @@ impl Load {
     }
 }
 
+/// Whether a link could not be read, so that nobody knows whom it would have joined.
+fn passed_over(root: &Node, links: &[Draft]) -> bool {
+    let entries = root.get("links").and_then(Node::entries).unwrap_or_default();
+    links.iter().any(|link| link.ends.is_none()) || entries.iter().any(|entry| entry.value.pruned)
+}
+
 /// Hosts of which nothing more is told: they, or a link that may be theirs, could not be read.
 fn silent<'a>(nodes: &'a IndexMap<String, NodeEntry>, links: &[Draft], root: &Node) -> Vec<&'a str> {
-    let unsure = links.iter().any(|link| link.ends.is_none())
+    let unsure = passed_over(root, links)
         || root.get("nodes").is_some_and(|section| section.entries().is_none() && section.pruned);
     nodes.iter().filter(|(_, node)| unsure || node.spec.is_none()).map(|(name, _)| name.as_str()).collect()
 }

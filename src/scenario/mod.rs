@@ -3,7 +3,10 @@
 mod address;
 mod address_text;
 mod build;
+mod compact;
+mod computed;
 mod de;
+pub mod expand;
 pub mod files;
 mod gateways;
 mod gather;
@@ -28,9 +31,11 @@ mod router;
 #[cfg(test)]
 mod router_tests;
 mod schema;
+mod segments;
 pub mod set;
 mod spanned;
 pub mod spec;
+mod switch;
 mod tables;
 mod tasks;
 #[cfg(test)]
@@ -48,6 +53,7 @@ use serde::Serialize;
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::Plan;
 
+pub use expand::{Group, GroupKind, Groups};
 pub use files::{Files, MemoryFiles};
 pub use listing::listing;
 pub use load::load;

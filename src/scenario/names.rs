@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 pub(super) const SECTIONS: [&str; 4] = ["nodes", "links", "services", "workloads"];
 
 /// The longest label of a host name (RFC 1123 §2.1).
-const MAX: usize = 63;
+pub(super) const MAX: usize = 63;
 
 /// Checks the names of all sections.
 pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
@@ -33,7 +33,7 @@ pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn check_one(name: &str) -> Result<(), String> {
+pub(super) fn check_one(name: &str) -> Result<(), String> {
     let Some(first) = name.chars().next() else { return Err("it is empty".into()) };
     if !first.is_ascii_alphanumeric() {
         return Err(format!("it begins with `{first}`"));

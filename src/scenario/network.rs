@@ -1,6 +1,7 @@
 //! The hosts' side of a plan: what longwire sets up in the kernel. Plain data, computed from the scenario alone.
 
 use core::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,8 @@ pub struct HostPlan {
     /// Source rules of hosts with several interfaces, `from ADDRESS lookup TABLE`, so that a program that binds to an
     /// interface's address leaves by that interface.
     pub rules: Vec<(IpAddr, u32)>,
-    /// The whole text of this host's /etc/hosts.
-    pub hosts_file: String,
+    /// This host's /etc/hosts.
+    pub hosts_file: HostsFile,
 }
 
 /// Where a host is.
@@ -69,6 +70,23 @@ pub struct InterfacePlan {
     /// Permanent neighbour entries: (address, MAC) of the others on this segment, link-local ones included.
     /// Empty with `neighbours: dynamic`.
     pub neighbours: Vec<(IpAddr, [u8; 6])>,
+}
+
+/// A host's /etc/hosts, in two parts: most of it is the same for all hosts, and is there once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostsFile {
+    /// The host itself, and neighbours with several interfaces, by the addresses that are near. A resolver takes the first
+    /// line that has a name, so they come first.
+    pub near: String,
+    /// Every name.
+    pub all: Arc<str>,
+}
+
+impl HostsFile {
+    /// The whole text.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.near, self.all)
+    }
 }
 
 /// One route.

@@ -13,7 +13,7 @@ use super::address_text::{Address, RouteTo};
 use super::link::Mtu;
 use super::router::RouterSpec;
 use super::spanned::Spanned;
-use crate::node::SwitchSpec;
+use super::switch::SwitchNode;
 
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,7 +22,7 @@ pub(super) enum NodeSpec {
     /// A network namespace that longwire makes for the run.
     Host(HostSpec),
     /// An Ethernet switch.
-    Switch(SwitchSpec),
+    Switch(SwitchNode),
     /// A repeater: what comes in at a port goes out at all others.
     Hub(HubSpec),
     /// An IP router: it joins segments.
@@ -157,6 +157,15 @@ impl NodeSpec {
     /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
     pub(super) fn is_bridge(&self) -> bool {
         matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_))
+    }
+
+    /// Whether it passes frames on by all of its ports, whatever the spanning tree: it could not break a loop.
+    pub(super) fn cannot_break_loops(&self) -> bool {
+        match self {
+            NodeSpec::Hub(_) => true,
+            NodeSpec::Switch(switch) => !switch.spans(),
+            _ => false,
+        }
     }
 
     /// What it is, for messages.

@@ -1,6 +1,7 @@
 //! From where to where: `HOST`, `HOST.INTERFACE` or an address in the mouth of a workload.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -17,6 +18,8 @@ use crate::diag::{Diagnostic, Diagnostics, suggestion};
 pub(super) struct Hosts<'a> {
     /// Hosts of the plan, external ones included.
     pub plans: &'a [HostPlan],
+    /// Their positions by name.
+    pub by_name: BTreeMap<&'a str, usize>,
     /// Who shares a segment: `segments[host][interface]`.
     pub segments: &'a [Vec<usize>],
     /// Where routers send packets.
@@ -52,8 +55,8 @@ impl Hosts<'_> {
     }
 
     fn find(&self, name: &str, text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
-        if let Some(host) = self.plans.iter().position(|host| host.name == name) {
-            return Some(host);
+        if let Some(host) = self.by_name.get(name) {
+            return Some(*host);
         }
         if self.silent.contains(&name) {
             return None;

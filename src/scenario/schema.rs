@@ -1,6 +1,8 @@
 //! The JSON Schema of scenario files, for completion and checks in editors. It knows shapes, not names: `longwire check`
 //! knows more.
 
+use std::marker::PhantomData;
+
 use indexmap::IndexMap;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
@@ -8,6 +10,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::address::AddressingSpec;
+use super::expand::{DumbbellSpec, FatTreeSpec, FullSpec, ImportsSpec, MOST, MeshSpec, RingSpec, StarSpec, TreeSpec};
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
 use super::timing::TimingSpec;
@@ -52,6 +55,9 @@ struct FileSpec {
     timing: Option<TimingSpec>,
     /// Hosts, switches, hubs and routers by name.
     nodes: Option<IndexMap<String, NodeSpec>>,
+    /// Graphs from files, as nodes and links.
+    #[schemars(with = "Option<ImportsSpec>")]
+    import: (),
     /// Links by name.
     links: Option<IndexMap<String, LinkSpec>>,
     /// Programs that run for the whole time, by name.
@@ -67,6 +73,24 @@ struct FileSpec {
 struct LinkSpec {
     /// Two nodes: `HOST`, `HOST.INTERFACE`, or a switch.
     ends: Option<[String; 2]>,
+    /// In place of `ends`: each leaf is joined with the centre.
+    #[schemars(with = "Option<Short<StarSpec>>")]
+    star: (),
+    /// In place of `ends`: each node is joined with the next, the last with the first.
+    #[schemars(with = "Option<Short<RingSpec>>")]
+    ring: (),
+    /// In place of `ends`: each node is joined with each other.
+    #[schemars(with = "Option<Short<FullSpec>>")]
+    full: (),
+    /// In place of `ends`: a grid, each node joined with its neighbours.
+    mesh: Option<MeshSpec>,
+    /// In place of `ends`: nodes in levels, hosts as leaves.
+    tree: Option<TreeSpec>,
+    /// In place of `ends`: a fat tree, or its k.
+    #[schemars(with = "Option<Number<FatTreeSpec>>")]
+    fat_tree: (),
+    /// In place of `ends`: hosts left and right, and one link that they share.
+    dumbbell: Option<DumbbellSpec>,
     /// A preset; the fields here go over it, key by key.
     #[schemars(with = "Option<Profile>")]
     profile: (),
@@ -96,6 +120,45 @@ struct LinkSpec {
     mtu: Option<Mtu>,
     /// What differs for frames that go toward an end.
     toward: Option<IndexMap<String, Fields>>,
+}
+
+/// A spec, or for short how many nodes there are, or which.
+struct Short<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Short<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Short{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
+        let long = generator.subschema_for::<T>();
+        schemars::json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1 },
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" } },
+                long,
+            ],
+        })
+    }
+}
+
+/// A spec, or for short its one number.
+struct Number<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Number<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Number{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
+        let long = generator.subschema_for::<T>();
+        schemars::json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, long] })
+    }
 }
 
 /// Any scalar.
@@ -184,6 +247,15 @@ pub fn schema() -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<FileSpec>().to_value();
     schema["title"] = json!("longwire scenario");
     schema["patternProperties"] = json!({ "^x-": { "description": "A place for anchors." } });
+    // Any kind of node can be a group.
+    let kinds = schema["$defs"]["NodeSpec"]["oneOf"].as_array().cloned().unwrap_or_default();
+    for kind in kinds.iter().filter_map(|kind| kind["properties"].as_object()?.values().next()?["$ref"].as_str()) {
+        let name = kind.rsplit('/').next().unwrap_or_default().to_owned();
+        schema["$defs"][name]["properties"]["count"] = json!({
+            "description": "How many there are: a group, whose members are NAME-1, NAME-2, and so on.",
+            "type": ["integer", "string"], "minimum": 1, "maximum": MOST, "pattern": PARAM,
+        });
+    }
     // A kind's name alone stands for the kind with nothing said.
     let node = &mut schema["$defs"]["NodeSpec"];
     let long = node.take();
@@ -214,6 +286,7 @@ mod tests {
         assert_eq!(schema["additionalProperties"], json!(false));
         let mut link = vec!["ends", "profile", "user", "half_duplex", "rtt", "toward"];
         link.extend(crate::scenario::link::FIELDS);
+        link.extend(crate::scenario::expand::PATTERNS);
         link.sort_unstable();
         assert_eq!(keys(&schema["$defs"]["Link"]["properties"]), link);
     }

@@ -1,6 +1,7 @@
 //! Changes to links while they run: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, in the grammar of the file, with the
 //! same errors.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::files::Files;
@@ -10,7 +11,7 @@ use super::parse::parse;
 use super::read::read;
 use super::tables::Tables;
 use super::tree::{Entry, Node, Origin, Value};
-use super::{Resolved, ResolvedLink};
+use super::{GroupKind, Resolved, ResolvedLink};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
 use crate::engine::{Change, DirectionId, DirectionSpec, LinkId};
 use crate::rng::Way;
@@ -20,6 +21,10 @@ use crate::units::Duration;
 #[derive(Clone, Debug)]
 pub struct LiveLinks {
     links: Vec<(ResolvedLink, [DirectionSpec; 2])>,
+    /// Positions of links by their names and by those of their groups.
+    by_name: BTreeMap<String, Vec<usize>>,
+    /// Groups of nodes with their members: ends of several links.
+    nodes: BTreeSet<(String, String)>,
     /// The scenario's file: tables are looked up beside it.
     scenario: PathBuf,
     /// The texts that the links were read from.
@@ -30,7 +35,22 @@ impl LiveLinks {
     /// The links as a scenario has them.
     pub fn new(resolved: &Resolved) -> LiveLinks {
         let specs = resolved.plan.links.iter().map(|link| link.directions.clone());
+        let mut by_name: BTreeMap<String, Vec<usize>> =
+            resolved.links.iter().enumerate().map(|(at, link)| (link.name.clone(), vec![at])).collect();
+        let mut nodes = BTreeSet::new();
+        for (name, group) in resolved.scenario.groups.iter() {
+            match group.kind {
+                GroupKind::Nodes => nodes.extend(group.members.iter().map(|node| (name.to_owned(), node.clone()))),
+                GroupKind::Links => {
+                    let links = group.members.iter().filter_map(|link| by_name.get(link)).flatten().copied().collect();
+                    by_name.insert(name.to_owned(), links);
+                }
+                GroupKind::Services | GroupKind::Workloads => {}
+            }
+        }
         LiveLinks {
+            by_name,
+            nodes,
             links: resolved.links.iter().cloned().zip(specs).collect(),
             // any name in its folder: only the folder counts
             scenario: resolved.scenario.folder.join("scenario"),
@@ -43,20 +63,30 @@ impl LiveLinks {
         self.links.iter().map(|(link, _)| link.name.as_str())
     }
 
+    /// The links that a name stands for: one, or those of a group. In the order of the group.
+    pub fn links_of(&self, name: &str) -> Option<Vec<LinkId>> {
+        self.by_name.get(name).map(|links| links.iter().map(|link| LinkId(*link as u32)).collect())
+    }
+
+    /// Names that [`Self::links_of`] knows: links and groups of links.
+    pub fn known(&self) -> impl Iterator<Item = &str> + Clone {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// How a direction stands.
     pub fn direction(&self, id: DirectionId) -> Option<&DirectionSpec> {
         self.links.get(id.link().0 as usize).map(|(_, specs)| &specs[index(id.way())])
     }
 
-    /// The directions that `LINK` or `LINK.toward.END` names, for `down` and `up`.
+    /// The directions that `LINK` or `LINK.toward.END` names, for `down` and `up`. A group of links stands for all of them.
     ///
     /// # Errors
     /// What is wrong with the text, with places in it.
     pub fn directions(&self, text: &str) -> Result<Vec<DirectionId>, (Diagnostics, Sources)> {
         let mut argument = Argument::new(text);
         let parts = argument.parts(text, 0);
-        let found = self.target(&parts, &mut argument.told).and_then(|(link, ways, rest)| match rest {
-            [] => Some(ways.into_iter().map(|way| way_along(link, way)).collect()),
+        let found = self.targets(&parts, &mut argument.told).and_then(|(links, rest)| match rest {
+            [] => Some(links),
             [extra, ..] => {
                 let error = Diagnostic::error(extra.1, format!("`{}` is too much here", extra.0));
                 argument.told.push(error.help("name a link, or one of its directions: `LINK.toward.END`"));
@@ -67,7 +97,7 @@ impl LiveLinks {
     }
 
     /// Applies `LINK.FIELD=VALUE` or `LINK.toward.END.FIELD=VALUE`; without `toward` both directions change. FIELD is one
-    /// of a link's, or `rtt`, or further in: `wifi.delay.jitter=2ms`.
+    /// of a link's, or `rtt`, or further in: `wifi.delay.jitter=2ms`. LINK may be a group of links, and END a group of nodes.
     ///
     /// # Errors
     /// What is wrong with the text, with places in it. Then nothing has changed.
@@ -102,7 +132,7 @@ impl LiveLinks {
         };
         let parts = argument.parts(path, 0);
         let value = argument.value(value, path.len() + 1)?;
-        let (link, ways, fields) = self.target(&parts, &mut argument.told)?;
+        let (directions, fields) = self.targets(&parts, &mut argument.told)?;
         let Some((field, span)) = fields.first() else {
             let error = Diagnostic::error(argument.span(0, path.len()), "it does not say what changes");
             argument.told.push(error.help(format!("name a field: {}", FIELDS.join(", "))));
@@ -121,7 +151,8 @@ impl LiveLinks {
             return None;
         }
         let mut changes = Vec::new();
-        for way in ways {
+        for id in directions {
+            let way = id.way();
             let top = if *field == "rtt" {
                 if fields.len() > 1 || parts.len() > 2 {
                     let error = Diagnostic::error(*span, "`rtt` is of both directions, and nothing is below it");
@@ -132,7 +163,7 @@ impl LiveLinks {
             } else {
                 nest(fields, &value)
             };
-            let mut below = self.links[link].0.directions[index(way)].clone();
+            let mut below = self.links[id.link().0 as usize].0.directions[index(way)].clone();
             // A wire that no longer takes time has no queue, whoever asked for it.
             if *field == "rate" && value.as_text() == Some("none") {
                 below.remove("queue");
@@ -141,48 +172,67 @@ impl LiveLinks {
             let mut direction = finish(tree, &mut argument.told);
             let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: true };
             tables.load(&mut direction.spec, &direction.tree, &mut argument.told);
-            changes.push((way_along(link, way), direction.tree, direction.spec));
+            changes.push((id, direction.tree, direction.spec));
         }
         Some(changes)
     }
 
-    #[expect(clippy::type_complexity, reason = "a private helper's three results")]
-    fn target<'p, 't>(
+    /// The directions that are meant, and what of the path is behind them.
+    #[expect(clippy::type_complexity, reason = "a private helper's two results")]
+    fn targets<'p, 't>(
         &self,
         parts: &'p [(&'t str, Span)],
         told: &mut Diagnostics,
-    ) -> Option<(usize, Vec<Way>, &'p [(&'t str, Span)])> {
+    ) -> Option<(Vec<DirectionId>, &'p [(&'t str, Span)])> {
         let ((name, span), rest) = parts.split_first()?;
-        let Some(link) = self.names().position(|link| link == *name) else {
+        let Some(links) = self.by_name.get(*name) else {
             let error = Diagnostic::error(*span, format!("unknown link `{name}`"));
-            told.push(error.help(suggestion(name, self.names())));
+            told.push(error.help(suggestion(name, self.known())));
             return None;
         };
         let [("toward", toward), rest @ ..] = rest else {
-            return Some((link, vec![Way::Forward, Way::Backward], rest));
+            let both = |link: &usize| [Way::Forward, Way::Backward].map(|way| way_along(*link, way));
+            return Some((links.iter().flat_map(both).collect(), rest));
         };
-        let ends = &self.links[link].0.ends;
+        let example = &self.links[*links.first()?].0.ends;
         let Some((end, end_span)) = rest.first() else {
             let error = Diagnostic::error(*toward, "it does not say toward which end");
-            told.push(error.help(format!("`{}` or `{}`", ends[0], ends[1])));
+            told.push(error.help(format!("`{}` or `{}`", example[0], example[1])));
             return None;
         };
-        // `toward.alice.wlan0.rate`: an interface is part of its end.
-        let whole = rest.get(1).map(|(interface, _)| format!("{end}.{interface}"));
-        for (position, known) in ends.iter().enumerate() {
-            let node = known.split('.').next().unwrap_or(known);
-            let way = vec![if position == 0 { Way::Backward } else { Way::Forward }];
-            if known.contains('.') && whole.as_deref() == Some(known) {
-                return Some((link, way, &rest[2..]));
+        let mut directions = Vec::with_capacity(links.len());
+        let mut behind = &rest[1..];
+        for link in links {
+            let Some((position, with_interface)) = self.end(*link, end, rest.get(1).map(|(part, _)| *part)) else {
+                let ends = &self.links[*link].0;
+                let nodes: Vec<_> = ends.ends.iter().map(|end| end.split('.').next().unwrap_or(end)).collect();
+                let error = Diagnostic::error(*end_span, format!("`{end}` is not an end of `{}`", ends.name));
+                told.push(error.help(suggestion(end, nodes.iter().copied())));
+                return None;
+            };
+            if with_interface {
+                behind = &rest[2..];
             }
-            if node == *end {
-                return Some((link, way, &rest[1..]));
-            }
+            directions.push(way_along(*link, if position == 0 { Way::Backward } else { Way::Forward }));
         }
-        let nodes: Vec<_> = ends.iter().map(|end| end.split('.').next().unwrap_or(end)).collect();
-        let error = Diagnostic::error(*end_span, format!("`{end}` is not an end of `{name}`"));
-        told.push(error.help(suggestion(end, nodes.iter().copied())));
-        None
+        Some((directions, behind))
+    }
+
+    /// Which end of a link is called so, and whether `next` is the end's interface: `toward.alice.wlan0.rate`.
+    fn end(&self, link: usize, end: &str, next: Option<&str>) -> Option<(usize, bool)> {
+        let ends = self.links[link].0.ends.iter().map(|known| match known.split_once('.') {
+            Some((node, interface)) => (node, Some(interface)),
+            None => (known.as_str(), None),
+        });
+        let called = |node: &str| node == end || self.nodes.contains(&(end.to_owned(), node.to_owned()));
+        let mut found = None;
+        for (position, (_, interface)) in ends.enumerate().filter(|(_, (node, _))| called(node)) {
+            if interface.is_some() && interface == next {
+                return Some((position, true));
+            }
+            found.get_or_insert((position, false));
+        }
+        found
     }
 }
 
@@ -425,5 +475,38 @@ mod tests {
         assert_eq!(live.directions("wifi").unwrap(), [FORWARD, BACKWARD]);
         assert_eq!(live.directions("wifi.toward.a.wlan0").unwrap(), [BACKWARD]);
         assert!(live.directions("wifi.loss").is_err());
+    }
+
+    #[test]
+    fn a_group_of_links_stands_for_all_of_them() {
+        let text = "longwire: 1\nnodes: { c: { host: { count: 3 } }, ap: switch, b: host }\nlinks:\n  \
+                    wifi: { ends: [c.wlan0, ap], delay: 5ms }\n  lan: { ends: [ap, b] }\n";
+        let load =
+            || LiveLinks::new(&load(Path::new("t"), &MemoryFiles::one("t", text), &Overrides::default()).unwrap());
+        let set = |live: &mut LiveLinks, text: &str| {
+            let changes =
+                live.set(text, &MemoryFiles::default()).map_err(|(told, _)| told.iter().next().unwrap().to_string());
+            changes.map(|changes| changes.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+        };
+        let mut live = load();
+        assert_eq!(set(&mut live, "wifi.loss=5%"), Ok(vec![0, 1, 2, 3, 4, 5]));
+        let five = Some(LossSpec::random("5%".parse().unwrap()));
+        assert!((0..6).all(|id| live.direction(DirectionId(id)).map(|spec| spec.loss.clone()) == five));
+        assert_eq!(set(&mut live, "wifi-2.loss=none"), Ok(vec![2, 3]));
+        // toward the access point, and toward each client, by its group's name or its own
+        assert_eq!(set(&mut live, "wifi.toward.ap.delay=9ms"), Ok(vec![0, 2, 4]));
+        assert_eq!(set(&mut live, "wifi.toward.c.delay=9ms"), Ok(vec![1, 3, 5]));
+        assert_eq!(set(&mut live, "wifi.toward.c.wlan0.delay=8ms"), Ok(vec![1, 3, 5]));
+        assert_eq!(set(&mut live, "wifi-3.toward.c-3.wlan0.delay=8ms"), Ok(vec![5]));
+        assert_eq!(live.directions("wifi").unwrap().len(), 6);
+        assert_eq!(live.links_of("wifi").unwrap().len(), 3);
+        assert_eq!(live.links_of("c"), None);
+        assert_eq!(
+            set(&mut live, "wifi.toward.b.loss=5%"),
+            Err("1:13: `b` is not an end of `wifi-1` (known here: `c-1`, `ap`)".into())
+        );
+        assert!(set(&mut live, "wfi.loss=5%").unwrap_err().contains("did you mean `wifi`?"));
+        // none changes if one is wrong
+        assert!(set(&mut live, "wifi.queue=codel").is_err());
     }
 }

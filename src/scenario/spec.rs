@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::expand::Groups;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use crate::units::{ByteSize, Duration, Rate};
@@ -31,6 +32,9 @@ pub struct Scenario {
     pub services: IndexMap<String, Service>,
     /// What the run is for, in file order.
     pub workloads: IndexMap<String, Workload>,
+    /// Names that stand for several nodes, links, services or workloads.
+    #[serde(skip_serializing_if = "Groups::is_empty")]
+    pub groups: Groups,
     /// The folder of the scenario file: where programs start unless they say otherwise. Empty for the current folder.
     pub folder: PathBuf,
 }

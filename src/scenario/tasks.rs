@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::reach::Hosts;
 use super::spanned::Spanned;
@@ -133,9 +133,10 @@ pub(super) fn workloads(
     told: &mut Diagnostics,
 ) -> IndexMap<String, Workload> {
     let mut workloads = IndexMap::new();
+    let names: IndexSet<&str> = all.iter().map(|workload| workload.name.as_str()).collect();
     for entry in all {
         let Some(spec) = &entry.spec else { continue };
-        let start = start(spec, all, services, duration, told);
+        let start = start(spec, &names, services, duration, told);
         let Some(kind) = kind(entry, spec, duration, hosts, told) else { continue };
         workloads.insert(entry.name.clone(), Workload { start, timeout: spec.timeout, kind });
     }
@@ -145,7 +146,7 @@ pub(super) fn workloads(
 
 fn start(
     spec: &WorkloadSpec,
-    all: &[Named<WorkloadSpec>],
+    names: &IndexSet<&str>,
     services: &[Named<ServiceSpec>],
     duration: Option<Duration>,
     told: &mut Diagnostics,
@@ -164,7 +165,7 @@ fn start(
     }
     let Some(after) = &spec.after else { return Start::At(spec.at.as_ref().map_or(Duration::ZERO, |at| at.value)) };
     for name in &after.value.0 {
-        if all.iter().any(|workload| workload.name == name.value) {
+        if names.contains(name.value.as_str()) {
             continue;
         }
         let span = if name.span.line > 0 { name.span } else { after.span };
@@ -173,7 +174,7 @@ fn start(
                 .help("all services are ready before the first workload starts")
         } else {
             Diagnostic::error(span, format!("unknown workload `{}`", name.value))
-                .help(suggestion(name, all.iter().map(|workload| workload.name.as_str())))
+                .help(suggestion(name, names.iter().copied()))
         };
         told.push(error);
     }

@@ -253,22 +253,127 @@ fn mtu_bounds_and_ipv6() {
 }
 
 #[test]
-fn a_loop_of_switches_is_named() {
-    let told = bad("\
+fn a_loop_that_nobody_breaks_is_named() {
+    let ring = |s3: &str, s1: &str| {
+        format!(
+            "\
 longwire: 1
-nodes: { a: host, s1: switch, s2: switch, s3: switch }
+nodes: {{ a: host, s1: {s1}, s2: hub, s3: {s3} }}
 links:
-  x: { ends: [s1, s2] }
-  y: { ends: [s2, s3] }
-  z: { ends: [s3, s1] }
+  x: {{ ends: [s1, s2] }}
+  y: {{ ends: [s2, s3] }}
+  z: {{ ends: [s3, s1] }}
+  h: {{ ends: [a, s1] }}
+"
+        )
+    };
+    let off = "{ switch: { spanning_tree: off } }";
+    for others in ["hub", off] {
+        assert_eq!(
+            bad(&ring(others, off)),
+            [
+                "6:3: `z` closes a loop that no spanning tree breaks: s3 (z) s1 (x) s2 (y) s3 (frames would go round it for ever: take one of its links away, or let a switch in it take part in the spanning tree)"
+            ]
+        );
+        assert!(listing(&good(&ring(others, "switch"))).contains("blocked by the spanning tree"));
+    }
+}
+
+#[test]
+fn the_listing_shows_what_the_spanning_tree_does() {
+    let listed = listing(&good("\
+longwire: 1
+nodes: { a: host, s1: switch, s2: { switch: { priority: 8192, storm_control: off } }, s3: { switch: { spanning_tree: off } }, s4: switch }
+links:
+  x: { ends: [s1, s2], rate: 1Gbit }
+  y: { ends: [s2, s4], rate: 1Gbit }
+  z: { ends: [s4, s1], rate: 1Gbit }
+  u: { ends: [s3, s1] }
   h: { ends: [a, s1] }
-");
+"));
+    let line = |start: &str| {
+        let line = listed.lines().find(|line| line.trim_start().starts_with(start)).expect(start);
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     assert_eq!(
-        told,
-        [
-            "6:3: `z` closes a loop of switches: s3 (z) s1 (x) s2 (y) s3 (frames would go round it for ever: take one of its links away)"
-        ]
+        line("s2:"),
+        "s2: { switch: { ageing: 5m, priority: 8192, storm_control: off } } # root of the spanning tree"
     );
+    assert_eq!(line("s3:"), "s3: { switch: { ageing: 5m, spanning_tree: off, storm_control: 100000 } }");
+    assert!(!line("s1:").contains('#'), "{}", line("s1:"));
+    assert_eq!(line("z:"), "z: # test.yaml:6, blocked by the spanning tree");
+    assert_eq!((line("x:").as_str(), line("h:").as_str()), ("x: # test.yaml:4", "h: # test.yaml:8"));
+}
+
+/// Three hosts at one switch and two links to another, with this said of the first.
+fn vlans(switch: &str) -> String {
+    format!(
+        "longwire: 1\nnodes: {{ a: host, b: host, c: host, t: {{ switch: {{ trunks: [t1, t2] }} }}, s: {{ switch: {switch} }} }}\n\
+         links: {{ la: {{ ends: [a, s] }}, lb: {{ ends: [b, s] }}, lc: {{ ends: [c, t] }}, t1: {{ ends: [s, t] }}, t2: {{ ends: [t, s] }} }}\n"
+    )
+}
+
+#[test]
+fn vlans_are_segments_of_their_own() {
+    let resolved =
+        good(&vlans("{ vlans: { 10: [a], 20: [lb] }, trunks: { t1: { native: 10 }, t2: { allowed: [1, 20-22] } } }"));
+    let subnets: Vec<_> =
+        resolved.network.hosts.iter().map(|host| host.interfaces[0].addresses[0].trunc().to_string()).collect();
+    // c is in VLAN 1 of its switch, which is native on t1 there, and here t1's native VLAN is 10
+    assert_eq!(subnets, ["10.0.0.0/24", "10.0.1.0/24", "10.0.0.0/24"]);
+    assert!(resolved.network.hosts[1].interfaces[0].neighbours.is_empty());
+    let listed = listing(&resolved);
+    for words in [
+        "la: access 10",
+        "lb: access 20",
+        "t1: trunk { allowed: all, native: 10 }",
+        "t2: trunk { allowed: [1, 20-22], native: 1 }",
+        "lc: access 1",
+    ] {
+        assert!(listed.contains(words), "{words} in\n{listed}");
+    }
+    // by neighbour, by interface, and ports that are not named
+    let resolved = good(&vlans("{ vlans: { 20: [b.eth0] } }"));
+    let NodeKind::Switch(spec) = &resolved.plan.nodes[4].kind else { panic!("a switch") };
+    let own: Vec<_> = spec.vlans.iter().flatten().map(|port| port.own().map(|vlan| vlan.get())).collect();
+    assert_eq!(own, [Some(1), Some(20), Some(1), Some(1)]);
+    let NodeKind::Switch(plain) = &good(&vlans("{ ageing: 5s }")).plan.nodes[4].kind.clone() else {
+        panic!("a switch")
+    };
+    assert_eq!(plain.vlans, None);
+}
+
+#[test]
+fn mistakes_in_vlans_have_their_places() {
+    let says = |switch: &str, expected: &[&str]| assert_eq!(bad(&vlans(switch)), expected, "{switch}");
+    says("{ vlans: { 10: [aa] } }", &["2:103: no link of `s` is or leads to `aa` (did you mean `a`?)"]);
+    says("{ vlans: { 10: [t] } }", &["2:103: several links lead to `t` (name the link: `t1`, `t2`)"]);
+    says(
+        "{ vlans: { 10: [a], 20: [la] } }",
+        &["2:112: the port at `la` stands here twice (a port is in one VLAN, or a trunk: keep one of them)"],
+    );
+    says(
+        "{ vlans: { 10: [a] }, trunks: [a] }",
+        &["2:118: the port at `la` stands here twice (a port is in one VLAN, or a trunk: keep one of them)"],
+    );
+    says(
+        "{ vlans: { 0: [a] } }",
+        &["2:98: there is no VLAN 0, they are 1 to 4094: 0 is what frames say that are in none"],
+    );
+    says("{ vlans: { 4095: [a] } }", &["2:98: there is no VLAN 4095, they are 1 to 4094: 4095 is reserved"]);
+    says(
+        "{ trunks: { t1: { allowed: [10], native: 20 } } }",
+        &[
+            "2:128: the native VLAN 20 is not among those that this trunk allows (add it to `allowed`, or write `native: none`)",
+        ],
+    );
+    says("{ trunks: t1 }", &["2:97: trunks are a list: write `[t1]`"]);
+    says("{ priority: 5000 }", &["2:99: a priority is 0 to 61440 in steps of 4096 (IEEE 802.1D): write `4096`"]);
+    says("{ storm_control: 0 }", &["2:104: `0` is not a limit of storms: 1 to 1000000000 frames per second, or `off`"]);
+    says("{ spanning_tree: no }", &["2:104: `no` is not known here (known here: `on`, `off`)"]);
+    // a link that could not be read may be the one that is meant
+    let told = bad(&vlans("{ vlans: { 10: [lx] } }").replace("lc: {", "lx: { ends: [c] }, lc: {"));
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[test]
@@ -339,22 +444,25 @@ fn neighbours_are_all_others_of_the_segment_whose_mac_is_known() {
 #[test]
 fn every_host_finds_every_name_the_near_address_first() {
     let resolved = good(GOOD);
-    insta::assert_snapshot!(resolved.network.hosts[0].hosts_file, @r"
-    127.0.0.1     localhost
-    ::1           localhost ip6-localhost ip6-loopback
+    insta::assert_snapshot!(resolved.network.hosts[0].hosts_file.text(), @r"
+    127.0.0.1 localhost
+    ::1       localhost ip6-localhost ip6-loopback
+    10.0.0.9  phone phone.wlan0
+    fd00::3   phone phone.wlan0
     10.0.0.1      alice alice.wlan0
     fd00::1       alice alice.wlan0
     10.0.0.2      bob bob.eth0
     fd00::2       bob bob.eth0
     10.0.0.9      phone phone.wlan0
-    fd00::3       phone phone.wlan0
     172.16.0.1    phone phone.lte0
+    fd00::3       phone phone.wlan0
     fd00:0:0:1::1 phone phone.lte0
     172.16.0.2    core core.eth0
     fd00:0:0:1::2 core core.eth0
     ");
     let core = resolved.network.hosts.iter().find(|host| host.name == "core").unwrap();
-    let phone: Vec<_> = core.hosts_file.lines().filter(|line| line.contains("phone")).collect();
+    let text = core.hosts_file.text();
+    let phone: Vec<_> = text.lines().filter(|line| line.contains("phone")).collect();
     assert!(phone[0].contains("phone.lte0") && phone[2].contains("phone.wlan0"), "{phone:?}");
 }
 

@@ -1,6 +1,7 @@
-//! Ends → interfaces, ports and segments: who is joined to whom.
+//! Ends → interfaces and ports, and loops that nobody breaks: who is joined to whom.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -140,18 +141,26 @@ pub(super) fn name_interfaces(
             diagnostics.push(Diagnostic::error(end.span, message).related(first, "the first").help(help));
         }
     }
+    // The first number of each node that may be free.
+    let mut numbers: BTreeMap<usize, u64> = BTreeMap::new();
     for end in links.iter_mut().flat_map(|ends| ends.iter_mut()) {
         let named = nodes[end.node].spec.as_ref().is_some_and(NodeSpec::has_interfaces);
         if named && end.interface.is_none() {
-            let free = (0..).map(|n| format!("eth{n}")).find(|name| !taken.contains_key(&(end.node, name.clone())));
-            let name = free.expect("a host has fewer interfaces than there are numbers");
-            taken.insert((end.node, name.clone()), end.span);
+            let next = numbers.entry(end.node).or_default();
+            let name = loop {
+                let name = format!("eth{next}");
+                *next += 1;
+                if let Entry::Vacant(free) = taken.entry((end.node, name.clone())) {
+                    free.insert(end.span);
+                    break name;
+                }
+            };
             end.interface = Some(name);
         }
     }
 }
 
-/// A link between two switches, for the search for loops.
+/// A link between two nodes that break no loop, hubs and switches without a spanning tree, for the search for loops.
 pub(super) struct Trunk<'a> {
     /// The link's name.
     pub link: &'a str,
@@ -161,7 +170,7 @@ pub(super) struct Trunk<'a> {
     pub ends: &'a [End; 2],
 }
 
-/// Frames would go round a loop of switches for ever: tells each link that closes one.
+/// Frames would go round a loop for ever that no spanning tree breaks: tells each link that closes one.
 pub(super) fn forbid_loops(trunks: &[Trunk<'_>], diagnostics: &mut Diagnostics) {
     let mut tree: BTreeMap<usize, Vec<(usize, &Trunk<'_>)>> = BTreeMap::new();
     for trunk in trunks {
@@ -170,16 +179,16 @@ pub(super) fn forbid_loops(trunks: &[Trunk<'_>], diagnostics: &mut Diagnostics) 
             let mut names = vec![trunk.ends[0].name.clone(), format!("({})", trunk.link), trunk.ends[1].name.clone()];
             let mut at = b;
             for step in &way {
-                let next = step.ends.iter().find(|end| end.node != at).expect("a trunk joins two switches");
+                let next = step.ends.iter().find(|end| end.node != at).expect("a trunk joins two nodes");
                 names.push(format!("({})", step.link));
                 names.push(next.name.clone());
                 at = next.node;
             }
             let mut error = Diagnostic::error(
                 trunk.span,
-                format!("`{}` closes a loop of switches: {}", trunk.link, names.join(" ")),
+                format!("`{}` closes a loop that no spanning tree breaks: {}", trunk.link, names.join(" ")),
             )
-            .help("frames would go round it for ever: take one of its links away");
+            .help("frames would go round it for ever: take one of its links away, or let a switch in it take part in the spanning tree");
             for step in way {
                 error = error.related(step.span, "part of the loop");
             }
@@ -191,7 +200,7 @@ pub(super) fn forbid_loops(trunks: &[Trunk<'_>], diagnostics: &mut Diagnostics) 
     }
 }
 
-/// The links of the shortest way from one switch to another.
+/// The links of the shortest way from one node to another.
 fn path<'a, 't>(
     tree: &BTreeMap<usize, Vec<(usize, &'t Trunk<'a>)>>,
     from: usize,
@@ -219,40 +228,6 @@ fn path<'a, 't>(
         }
     }
     None
-}
-
-/// Groups of host interfaces that hear each other's broadcasts: joined by links and switches. Each is a list of (link,
-/// end) in the order of `ports`. Groups stand in the order of their links, so that a link added at the end of a file
-/// leaves the groups before it, and with them their subnets, as they were.
-pub(super) fn segments(
-    ports: &[(usize, usize)],
-    links: &[&[End; 2]],
-    is_bridge: impl Fn(usize) -> bool,
-) -> Vec<Vec<(usize, usize)>> {
-    // One cell for each link; links that meet at a switch are one.
-    let mut parent: Vec<usize> = (0..links.len()).collect();
-    fn root(parent: &mut [usize], mut at: usize) -> usize {
-        while parent[at] != at {
-            parent[at] = parent[parent[at]];
-            at = parent[at];
-        }
-        at
-    }
-    let mut first_at: BTreeMap<usize, usize> = BTreeMap::new();
-    for (link, ends) in links.iter().enumerate() {
-        for end in ends.iter().filter(|end| is_bridge(end.node)) {
-            let first = *first_at.entry(end.node).or_insert(link);
-            let (a, b) = (root(&mut parent, first), root(&mut parent, link));
-            parent[a] = b;
-        }
-    }
-    let mut groups: IndexMap<usize, Vec<(usize, usize)>> = IndexMap::new();
-    for &(link, end) in ports {
-        groups.entry(root(&mut parent, link)).or_default().push((link, end));
-    }
-    let mut groups: Vec<_> = groups.into_values().collect();
-    groups.sort_by_key(|group| group.iter().map(|(link, _)| *link).min());
-    groups
 }
 
 #[cfg(test)]
@@ -285,19 +260,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("`d` closes a loop of switches: s2 (d) s0 (a) s1 (b) s2", 2),
-                ("`e` closes a loop of switches: s0 (e) s3 (c) s0", 1)
+                ("`d` closes a loop that no spanning tree breaks: s2 (d) s0 (a) s1 (b) s2", 2),
+                ("`e` closes a loop that no spanning tree breaks: s0 (e) s3 (c) s0", 1)
             ]
         );
-    }
-
-    #[test]
-    fn segments_end_at_hosts() {
-        // h0 -l0- s1 -l1- s2 -l2- h3 -l3- h4
-        let links = [[at(0), at(1)], [at(1), at(2)], [at(2), at(3)], [at(3), at(4)]];
-        let links: Vec<_> = links.iter().collect();
-        let ports = [(0, 0), (2, 1), (3, 0), (3, 1)];
-        let found = segments(&ports, &links, |node| node == 1 || node == 2);
-        assert_eq!(found, [vec![(0, 0), (2, 1)], vec![(3, 0), (3, 1)]]);
     }
 }

@@ -1,11 +1,13 @@
 //! Workloads that wait for others, and would wait for ever.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use indexmap::IndexMap;
 
 use super::spanned::Spanned;
 use super::spec::{Amount, Workload, WorkloadKind};
 use super::tasks::Named;
-use super::workload::WorkloadSpec;
+use super::workload::{After, WorkloadSpec};
 use crate::diag::{Diagnostic, Diagnostics};
 
 /// A workload that starts after one that runs to the end, or after itself by way of others, would never start.
@@ -14,10 +16,9 @@ pub(super) fn forbid_waiting_for_ever(
     done: &IndexMap<String, Workload>,
     told: &mut Diagnostics,
 ) {
-    let after = |name: &str| {
-        let spec = all.iter().find(|w| w.name == name).and_then(|w| w.spec.as_ref());
-        spec.and_then(|spec| spec.after.as_ref())
-    };
+    let by_name: BTreeMap<&str, &Spanned<After>> =
+        all.iter().filter_map(|w| Some((w.name.as_str(), w.spec.as_ref()?.after.as_ref()?))).collect();
+    let after = |name: &str| by_name.get(name).copied();
     for workload in all {
         let Some(list) = after(&workload.name) else { continue };
         for name in &list.value.0 {
@@ -35,44 +36,51 @@ pub(super) fn forbid_waiting_for_ever(
         }
     }
     // Each cycle is told once, at its member that stands first in the file.
-    let mut seen: Vec<&str> = Vec::new();
+    let mut finished: BTreeSet<&str> = BTreeSet::new();
     for workload in all {
-        let mut way: Vec<&str> = vec![&workload.name];
-        if seen.contains(&workload.name.as_str()) {
-            continue;
-        }
-        if let Some(cycle) = cycle_from(&workload.name, &mut way, &mut Vec::new(), &after) {
-            let span = after(&workload.name).map_or(workload.span, |after| after.span);
-            let names: Vec<_> = cycle.iter().map(|name| format!("`{name}`")).collect();
+        if let Some(cycle) = cycle_from(&workload.name, &mut finished, &after) {
+            let first = all.iter().position(|w| cycle.contains(&w.name.as_str())).unwrap_or_default();
+            let start = cycle.iter().position(|name| *name == all[first].name).unwrap_or_default();
+            let round = cycle.iter().cycle().skip(start).take(cycle.len() + 1);
+            let span = after(&all[first].name).map_or(all[first].span, |after| after.span);
+            let names: Vec<_> = round.map(|name| format!("`{name}`")).collect();
             let message = format!("workloads wait for each other: {}", names.join(" after "));
             told.push(Diagnostic::error(span, message).help("one of them must start by itself"));
-            seen.extend(cycle);
         }
     }
 }
 
+/// A cycle that a depth-first walk from `start` meets. It goes no further than `finished`, from where there is none that
+/// was not told, and adds what it has seen.
 fn cycle_from<'a>(
-    start: &str,
-    way: &mut Vec<&'a str>,
-    visited: &mut Vec<&'a str>,
-    after: &impl Fn(&str) -> Option<&'a Spanned<super::workload::After>>,
+    start: &'a str,
+    finished: &mut BTreeSet<&'a str>,
+    after: &impl Fn(&str) -> Option<&'a Spanned<After>>,
 ) -> Option<Vec<&'a str>> {
-    let at = *way.last()?;
-    for name in after(at).into_iter().flat_map(|list| &list.value.0) {
-        if name.value == start {
-            let mut cycle = way.clone();
-            cycle.push(&name.value);
-            return Some(cycle);
-        }
-        if visited.contains(&name.value.as_str()) {
-            continue;
-        }
-        visited.push(&name.value);
-        way.push(&name.value);
-        if let Some(cycle) = cycle_from(start, way, visited, after) {
-            return Some(cycle);
-        }
-        way.pop();
+    let next = |name: &str| after(name).map_or(&[][..], |list| &list.value.0).iter();
+    let mut way = vec![(start, next(start))];
+    let mut on_way = BTreeSet::from([start]);
+    let mut found = None;
+    if finished.contains(start) {
+        return None;
     }
-    None
+    while let Some((at, others)) = way.last_mut() {
+        match others.next() {
+            Some(name) if on_way.contains(name.value.as_str()) => {
+                let from = way.iter().position(|(on, _)| *on == name.value).unwrap_or_default();
+                found.get_or_insert_with(|| way[from..].iter().map(|(on, _)| *on).collect());
+            }
+            Some(name) if finished.contains(name.value.as_str()) => {}
+            Some(name) => {
+                on_way.insert(&name.value);
+                way.push((&name.value, next(&name.value)));
+            }
+            None => {
+                finished.insert(at);
+                on_way.remove(at);
+                way.pop();
+            }
+        }
+    }
+    found
 }

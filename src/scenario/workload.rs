@@ -58,6 +58,9 @@ pub(super) struct WorkloadSpec {
     pub at: Option<Spanned<Duration>>,
     /// It starts when this workload, or all of these, have ended.
     pub after: Option<Spanned<After>>,
+    /// Of a group: each member starts so much later than the one before.
+    #[serde(rename = "stagger")]
+    _stagger: Option<Duration>,
     /// It is stopped after this time, and has failed.
     pub timeout: Option<Duration>,
     /// The host that a program runs in.

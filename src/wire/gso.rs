@@ -11,8 +11,9 @@ use super::ipv6::{self, Transport};
 use super::tcp::Flags;
 use super::{Malformed, ipv4, tcp, udp, vlan};
 
-/// The longest header of a wire frame, Ethernet to transport, that is cut.
-pub const MAX_HEADER_LEN: usize = 192;
+/// The longest header of a wire frame, Ethernet to transport, that is cut: what a frame's head holds, tags that switches put
+/// in included.
+pub const MAX_HEADER_LEN: usize = 200;
 
 /// What a train consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,7 +132,8 @@ pub enum NotATrain {
 
 /// Where things are in a train, checked. Small and free of borrows, to be kept beside the frame.
 ///
-/// It stays right while nothing moves: addresses, ports, TTL, ECN may be rewritten in place, tags may not come or go.
+/// It stays right while nothing moves: addresses, ports, TTL, ECN may be rewritten in place. When tags come or go, it moves
+/// with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     gso: Gso,
@@ -193,6 +195,17 @@ impl Layout {
             // the lengths in the IP headers, of 16 bits, were found to be the frame's
             payload_len: (frame_len - header) as u32,
         })
+    }
+
+    /// The same once bytes have come or gone in front of the network header, so that what stood at `from` and behind stands
+    /// `by` bytes further on. `None` if the network header began before `from`, or would begin inside of the Ethernet
+    /// header, or if the headers would be longer than [`MAX_HEADER_LEN`].
+    pub(crate) fn moved(self, from: usize, by: i32) -> Option<Layout> {
+        let moved = |offset: u8| u8::try_from(i32::from(offset) + by).ok();
+        let (l3_offset, header_len) = (moved(self.l3_offset)?, moved(self.header_len)?);
+        let fits = usize::from(l3_offset) >= super::ethernet::HEADER_LEN && usize::from(header_len) <= MAX_HEADER_LEN;
+        let l4_offset = moved(self.l4_offset)?;
+        (fits && from <= self.l3_offset()).then_some(Layout { l3_offset, l4_offset, header_len, ..self })
     }
 
     /// How it is cut.

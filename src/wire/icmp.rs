@@ -27,6 +27,8 @@ pub mod v4 {
     pub const CODE_NET: u8 = 0;
     /// Code of [`UNREACHABLE`]: the host does not answer.
     pub const CODE_HOST: u8 = 1;
+    /// Code of [`UNREACHABLE`]: the host does not know the protocol.
+    pub const CODE_PROTOCOL: u8 = 2;
     /// Code of [`UNREACHABLE`]: nobody listens on the port.
     pub const CODE_PORT: u8 = 3;
     /// Code of [`UNREACHABLE`]: too large and not to be fragmented; the next MTU is in the header (RFC 1191).
@@ -66,10 +68,19 @@ pub mod v6 {
     pub const CODE_NO_ROUTE: u8 = 0;
     /// Code of [`UNREACHABLE`]: forbidden by a filter.
     pub const CODE_PROHIBITED: u8 = 1;
+    /// Code of [`UNREACHABLE`]: the source address is not valid where the destination is.
+    pub const CODE_BEYOND_SCOPE: u8 = 2;
     /// Code of [`UNREACHABLE`]: the address does not answer.
     pub const CODE_ADDRESS: u8 = 3;
     /// Code of [`UNREACHABLE`]: nobody listens on the port.
     pub const CODE_PORT: u8 = 4;
+
+    /// Code of [`PARAMETER_PROBLEM`]: a header field that cannot be.
+    pub const CODE_FIELD: u8 = 0;
+    /// Code of [`PARAMETER_PROBLEM`]: a next header that is not known.
+    pub const CODE_NEXT_HEADER: u8 = 1;
+    /// Code of [`PARAMETER_PROBLEM`]: an option that is not known and says to be reported.
+    pub const CODE_OPTION: u8 = 2;
 }
 
 /// The words for a type of ICMP for IPv4.

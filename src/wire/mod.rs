@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ethernet`] [`vlan`] [`arp`] | layer 2, and the tags between |
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
+//! | [`fragment`] [`icmp_error`] [`nd`] | what routers make: fragments, errors about packets, answers of neighbour discovery |
 //! | [`tcp`] [`udp`] | layer 4 |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
@@ -19,10 +20,13 @@ pub mod arp;
 pub mod checksum;
 pub mod ecn;
 pub mod ethernet;
+pub mod fragment;
 pub mod gso;
 pub mod icmp;
+pub mod icmp_error;
 pub mod ipv4;
 pub mod ipv6;
+pub mod nd;
 pub mod segmentation;
 pub mod summary;
 pub mod tcp;
@@ -80,7 +84,7 @@ fn octets<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 /// Writes `value` over the bytes at `at`.
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+pub(crate) fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
     bytes[at..at + N].copy_from_slice(&value);
 }
 

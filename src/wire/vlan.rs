@@ -72,6 +72,16 @@ pub fn untag(frame: &[u8]) -> Result<Untagged, Malformed> {
     Ok(found)
 }
 
+/// The 802.1Q tag that stands first in a frame: what a switch looks at. A service tag (802.1ad) is none.
+pub fn customer_tag(frame: &[u8]) -> Result<Option<Tag>, Malformed> {
+    need("Ethernet", ethernet::HEADER_LEN, frame.len())?;
+    if EtherType(be16(frame, ethernet::HEADER_LEN - 2)) != EtherType::VLAN {
+        return Ok(None);
+    }
+    need("VLAN", ethernet::HEADER_LEN + TAG_LEN, frame.len())?;
+    Ok(Some(Tag { tpid: EtherType::VLAN, tci: be16(frame, ethernet::HEADER_LEN) }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +111,18 @@ mod tests {
             assert!(matches!(untag(&frame(tail)), Err(Malformed::Truncated { header: "VLAN", .. })), "{tail:?}");
         }
         assert!(untag(&[0; 13]).is_err());
+    }
+
+    #[test]
+    fn a_switch_sees_the_first_tag_if_it_is_a_customers() {
+        let tagged = frame(&[0x81, 0, 0xb0, 0x64, 0x81, 0, 0, 9, 8, 0]);
+        assert_eq!(customer_tag(&tagged), Ok(Some(Tag { tpid: EtherType::VLAN, tci: 0xb064 })));
+        assert_eq!(customer_tag(&frame(&[0x88, 0xa8, 0, 7, 0x81, 0, 0, 9, 8, 6])), Ok(None));
+        assert_eq!(customer_tag(&frame(&[8, 0])), Ok(None));
+        for len in 0..18 {
+            assert!(customer_tag(&tagged[..len]).is_err(), "{len}");
+        }
+        assert!(customer_tag(&tagged[..18]).is_ok());
     }
 
     #[test]

@@ -85,6 +85,24 @@ impl Offload {
             _ => None,
         }
     }
+
+    /// The same once bytes have come or gone in front of the network header, so that what stood at `from` and behind stands
+    /// `by` bytes further on. `None` if part of it began before `from`, or would not fit any more.
+    pub(crate) fn moved(self, from: usize, by: i32) -> Option<Offload> {
+        let checksum = match self.checksum {
+            ChecksumState::Partial(PartialChecksum { start, .. }) if usize::from(start) < from => return None,
+            ChecksumState::Partial(PartialChecksum { start, offset }) => {
+                let start = start.checked_add_signed(i16::try_from(by).ok()?)?;
+                ChecksumState::Partial(PartialChecksum { start, offset })
+            }
+            state => state,
+        };
+        let train = match self.train {
+            Some(layout) => Some(layout.moved(from, by)?),
+            None => None,
+        };
+        Some(Offload { checksum, train })
+    }
 }
 
 /// Why a header cannot be that of its frame.
@@ -279,6 +297,27 @@ mod tests {
         t = Train::plain(GsoKind::Tcp4, 1448, 1449);
         let offload = header_of(&t).check(&t.frame, t.frame.len()).unwrap();
         assert_eq!(offload.train.map(|l| l.frames()), Some(2));
+    }
+
+    #[test]
+    fn what_moves_is_where_a_look_at_the_moved_frame_finds_it() {
+        for kind in [GsoKind::Tcp4, GsoKind::Udp6] {
+            let t = Train::plain(kind, 1000, 3000);
+            let look = |frame: &[u8], by: u16| {
+                let mut header = header_of(&t);
+                (header.csum_start, header.hdr_len) = (header.csum_start + by, header.hdr_len + by);
+                header.check(frame, frame.len()).unwrap()
+            };
+            let plain = look(&t.frame, 0);
+            let tagged = look(&[&t.frame[..12], &[0x81, 0, 0, 10], &t.frame[12..]].concat(), 4);
+            assert_eq!(plain.moved(12, 4), Some(tagged));
+            assert_eq!(tagged.moved(16, -4), Some(plain));
+            // nothing moves from under what is known of it
+            assert_eq!((plain.moved(15, 4), plain.moved(14, -4), plain.moved(12, 4000)), (None, None, None));
+        }
+        let partial = ChecksumState::Partial(PartialChecksum { start: 14, offset: 0 });
+        assert_eq!(Offload { checksum: partial, train: None }.moved(16, -4), None);
+        assert_eq!(Offload::default().moved(16, -4), Some(Offload::default()));
     }
 
     proptest! {

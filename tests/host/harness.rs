@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use longwire::host::{Cause, Event, ExitStatus, HostError, Init, Program, ProgramId, Spawn, SpawnError, Stdio, What};
 use longwire::port::tap::{Framing, TapPort};
-use longwire::scenario::network::{HostPlan, InterfacePlan, NetworkPlan, Place};
+use longwire::scenario::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 const SKIPPED: i32 = 77;
@@ -140,7 +140,7 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
         }],
         routes: vec![],
         rules: vec![],
-        hosts_file: hosts_file.clone(),
+        hosts_file: HostsFile { near: String::new(), all: hosts_file.as_str().into() },
     });
     NetworkPlan { hosts: hosts.collect() }
 }

@@ -63,7 +63,7 @@ pub(crate) fn interfaces() {
     host.rules = vec![("192.168.7.1".parse().expect("v4"), 102), ("fd07::1".parse().expect("v6"), 1002)];
     let (mut init, _ports) = build(&plan);
     let mut ask = |script: &str| output(&mut init, 1, "h1", shell(script)).0;
-    assert_eq!(ask("cat /etc/hosts"), plan.hosts[0].hosts_file);
+    assert_eq!(ask("cat /etc/hosts"), plan.hosts[0].hosts_file.text());
     for (name, wanted) in
         [("ipv4.ip_forward", "0"), ("ipv4.conf.all.rp_filter", "0"), ("ipv4.conf.eth0.arp_ignore", "1")]
     {
