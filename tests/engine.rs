@@ -278,18 +278,20 @@ fn direction() -> impl Strategy<Value = DirectionSpec> {
     )
 }
 
-/// A tree of switches with ports on them, and one link straight between two ports.
+/// A tree of switches with ports on them, one link straight between two ports, and perhaps links that close loops.
 fn plan() -> impl Strategy<Value = (Plan, usize)> {
-    (1usize..4, 2usize..6, any::<u64>(), prop::sample::select(vec![0u64, 50_000, 1_000_000]))
-        .prop_flat_map(|(switches, ports, seed, coalesce)| {
-            let links = switches - 1 + ports + 1;
+    let (coalesce, convergence) = (vec![0u64, 50_000, 1_000_000], vec![0u64, 300_000]);
+    let times = (prop::sample::select(coalesce), prop::sample::select(convergence));
+    (1usize..4, 2usize..6, any::<u64>(), times, 0usize..3)
+        .prop_flat_map(|(switches, ports, seed, times, loops)| {
+            let links = switches - 1 + ports + 1 + loops;
             (
-                Just((switches, ports, seed, coalesce)),
+                Just((switches, ports, seed, times, loops)),
                 prop::collection::vec([direction(), direction()], links),
                 prop::collection::vec(any::<prop::sample::Index>(), links),
             )
         })
-        .prop_map(|((switches, ports, seed, coalesce), directions, parents)| {
+        .prop_map(|((switches, ports, seed, (coalesce, convergence), loops), directions, parents)| {
             // ports first, then two more ports for the straight link, then switches
             let all_ports = ports + 2;
             let mut nodes: Vec<_> =
@@ -303,6 +305,8 @@ fn plan() -> impl Strategy<Value = (Plan, usize)> {
                 (1..switches).map(|n| [all_ports + parents[n].index(n), all_ports + n]).collect();
             ends.extend((0..ports).map(|p| [p, all_ports + parents[switches - 1 + p].index(switches)]));
             ends.push([ports, ports + 1]);
+            let first = switches + ports;
+            ends.extend((0..loops).map(|n| [all_ports + n % switches, all_ports + parents[first + n].index(switches)]));
             let links = ends
                 .into_iter()
                 .zip(directions)
@@ -310,7 +314,13 @@ fn plan() -> impl Strategy<Value = (Plan, usize)> {
                 .map(|(n, (ends, directions))| LinkPlan { name: format!("l{n}"), ends, directions })
                 .collect();
             (
-                Plan { seed, coalesce: Duration::from_nanos(coalesce), convergence: Duration::ZERO, nodes, links },
+                Plan {
+                    seed,
+                    coalesce: Duration::from_nanos(coalesce),
+                    convergence: Duration::from_nanos(convergence),
+                    nodes,
+                    links,
+                },
                 all_ports,
             )
         })

@@ -1,12 +1,15 @@
 //! `longwire run FILE`.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 
 use super::Exit;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
 use crate::host::Cause;
 use crate::record::report::{Report, Verdict};
+use crate::record::series::Series;
 use crate::record::terminal;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
@@ -30,6 +33,12 @@ pub(super) struct Args {
     /// Leave all that explains the run in DIR: report, resolved plan, full output of every program, event log
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
+    #[arg(long, value_name = "FILE")]
+    series: Option<PathBuf>,
+    /// Show what went through each direction over time, also where nothing was changed meanwhile
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 pub(super) fn main(args: &Args) -> Exit {
@@ -37,6 +46,10 @@ pub(super) fn main(args: &Args) -> Exit {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
+    if args.series.is_some() && resolved.scenario.series.0.is_none() {
+        paint::complain("there is nothing for --series: the scenario says `series: none`");
+        return Exit::Input;
+    }
     let out = match &args.out {
         None => None,
         Some(path) => {
@@ -82,13 +95,17 @@ fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io
 
 fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
-    let text = terminal::render(report);
+    let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     paint::print(if to_stdout { &json } else { &text });
     let mut written = Ok(());
     if let Some(path) = args.json.as_ref().filter(|_| !to_stdout) {
         written =
             std::fs::write(path, &json).map_err(|e| format!("cannot write the report to {}: {e}", path.display()));
+    }
+    if let Some(path) = &args.series {
+        written = written
+            .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();
@@ -109,6 +126,14 @@ fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
         Verdict::Error => Exit::Machine,
         Verdict::Interrupted => Exit::Interrupted,
     }
+}
+
+/// A run that never came to t = 0 leaves the head of the table.
+fn write_series(path: &Path, report: &Report) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    let empty = Series { every_ns: 0, asked_ns: 0, end_ns: 0, directions: Vec::new() };
+    report.series.as_ref().unwrap_or(&empty).write_csv(&mut file)?;
+    file.flush()
 }
 
 fn exit_of(error: &RunError) -> Exit {

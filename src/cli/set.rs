@@ -3,11 +3,12 @@
 use super::{Exit, paint};
 use crate::run::control::{self, Reply, Request};
 
-/// Change links of a network that is up
+/// Change a network that is up
 ///
 /// LINK.FIELD=VALUE changes both directions, LINK.toward.END.FIELD=VALUE one; LINK=down and LINK=up take it down and up.
+/// ROUTER.nat=rebind makes a router's NAT forget its mappings.
 /// Fields and values are those of a scenario: wifi.loss=10%, wifi.delay.jitter=3ms, dsl.toward.isp.rate=1Mbit. Several
-/// changes take effect at the same instant.
+/// changes take effect at the same instant. HOST.route=INTERFACE moves a host's default routes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The run, where several are up, then the changes

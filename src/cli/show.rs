@@ -1,4 +1,4 @@
-//! `longwire show FILE`.
+//! `longwire show FILE`: what frames meet in the links, or with `--topology` the network.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,20 +7,27 @@ use std::path::{Path, PathBuf};
 use super::input::{self, OverrideArgs};
 use super::{Exit, paint};
 use crate::record::show::{Name, Show, svg, text};
+use crate::record::topology;
 use crate::run::show::{self, LARGEST, Options, SMALLEST};
+use crate::scenario::Resolved;
 use crate::units::ByteSize;
 
-/// Show what frames meet in each link, in virtual time
+/// Show what frames meet in each link, in virtual time, or the network
 ///
 /// Offers frames to each direction of each link, in the engine that a run uses, and shows delays (as drawn, and as they
 /// arrive), loss and its bursts, and the rate over time. Nothing is made and nothing runs. Directions of which the same
 /// is asked are shown once.
+///
+/// With `--topology` draws the network: on the terminal where it is small, else as an outline; into files as SVG and DOT.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The scenario
     file: PathBuf,
     #[command(flatten)]
     overrides: OverrideArgs,
+    /// Draw the network instead
+    #[arg(long, conflicts_with_all = ["links", "frames", "size"])]
+    topology: bool,
     /// Show this link; may be given several times [default: the first 20 different directions]
     #[arg(long = "link", value_name = "NAME")]
     links: Vec<String>,
@@ -30,9 +37,12 @@ pub(super) struct Args {
     /// Size of each packet from the IP header on, as an MTU counts [default: 1500B, or the MTU where that is less]
     #[arg(long, value_name = "BYTES", value_parser = packet)]
     size: Option<u64>,
-    /// Draw each direction into DIR, as LINK-toward-END.svg
-    #[arg(long, value_name = "DIR")]
+    /// Draw each direction into the directory PATH, as LINK-toward-END.svg; with `--topology` the network into the file PATH
+    #[arg(long, value_name = "PATH")]
     svg: Option<PathBuf>,
+    /// With `--topology`: write the network to FILE in the language of Graphviz
+    #[arg(long, value_name = "FILE", requires = "topology")]
+    dot: Option<PathBuf>,
     /// Write what was found to FILE as JSON; `-` for standard output, instead of the text for people
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -54,6 +64,9 @@ pub(super) fn main(args: &Args) -> Exit {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
+    if args.topology {
+        return draw_network(args, &resolved);
+    }
     let options = Options { frames: args.frames, packet: args.size, links: args.links.clone() };
     let show = match show::show(&resolved, &args.file.display().to_string(), &options) {
         Ok(show) => show,
@@ -83,6 +96,33 @@ pub(super) fn main(args: &Args) -> Exit {
             Exit::Input
         }
     }
+}
+
+/// Columns of a text that goes to no terminal.
+const USUAL_WIDTH: usize = 100;
+
+fn draw_network(args: &Args, resolved: &Resolved) -> Exit {
+    let graph = topology::graph(resolved);
+    let json = || {
+        let value = topology::json(&graph, &args.file.display().to_string());
+        serde_json::to_string_pretty(&value).expect("a network is plain data") + "\n"
+    };
+    let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0.into());
+    paint::print(&if to_stdout { json() } else { topology::text::render(&graph, width) });
+    let files = [
+        args.svg.as_ref().map(|path| (path, topology::svg::draw(&graph))),
+        args.dot.as_ref().map(|path| (path, topology::dot::draw(&graph))),
+        args.json.as_ref().filter(|_| !to_stdout).map(|path| (path, json())),
+    ];
+    let mut exit = Exit::Pass;
+    for (path, text) in files.into_iter().flatten() {
+        if let Err(error) = fs::write(path, text) {
+            paint::complain(&format!("cannot write {}: {error}", path.display()));
+            exit = Exit::Input;
+        }
+    }
+    exit
 }
 
 /// Draws all that is shown into a folder, and says which files it wrote and which it replaced.

@@ -35,8 +35,9 @@ pub use times::TimeStatistics;
 
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
+use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
-use crate::node::{Deed, Node, Router, Switch, Tally, Verdict, Work};
+use crate::node::{Deed, Edge, NatCounters, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -104,6 +105,8 @@ pub struct Engine {
     spanning: Spanning,
     /// What it blocks, by the ports of [`Engine::ports`].
     blocked: Vec<bool>,
+    /// Whether it blocks any.
+    any_blocked: bool,
     /// Ports that lead from one switch or hub to another.
     inner: Vec<bool>,
     /// What a node does in its turn; empty between turns.
@@ -121,8 +124,6 @@ struct Site {
     node: Node,
     /// Where its ports begin in [`Engine::ports`], and how many there are.
     ports: (u32, u32),
-    /// Whether the spanning tree blocks any of them.
-    any_blocked: bool,
     counters: NodeCounters,
 }
 
@@ -172,8 +173,7 @@ impl Engine {
                     node.name,
                 );
                 let node = node_for(id as u32, &node.kind, ports);
-                let ports_at = (first, ports);
-                let site = Site { node, ports: ports_at, any_blocked: false, counters: NodeCounters::default() };
+                let site = Site { node, ports: (first, ports), counters: NodeCounters::default() };
                 first += ports;
                 site
             })
@@ -211,6 +211,7 @@ impl Engine {
             convergence: Convergence::new(plan.convergence),
             spanning,
             blocked: vec![false; plan.links.len() * 2],
+            any_blocked: false,
             inner,
             deeds: Vec::new(),
             fine: FineLeft::LIMIT,
@@ -402,7 +403,7 @@ impl Engine {
         let count = frame.count();
         let site = &mut self.nodes[id.0 as usize];
         site.counters.received += count;
-        if site.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
+        if self.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
             return self.drop_at(id, frame, DropCause::Blocked, out);
         }
         match site.node.receive(self.now, port, self.pool.view(&frame).head, count) {
@@ -570,6 +571,16 @@ impl Engine {
         self.nodes[node.0 as usize].node.held()
     }
 
+    /// What a router's address translation has done so far, if it has one.
+    pub fn nat_counters(&self, node: NodeId) -> Option<NatCounters> {
+        self.nodes[node.0 as usize].node.nat_counters(self.now)
+    }
+
+    /// What a node's firewall decided about, rule by rule; nothing where there is no firewall.
+    pub fn firewall(&self, node: NodeId) -> impl Iterator<Item = RuleCount<'_>> {
+        self.nodes[node.0 as usize].node.firewall().into_iter().flat_map(Firewall::counts)
+    }
+
     /// All nodes, in the order of the plan.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
@@ -586,6 +597,7 @@ fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
         NodeKind::Port => Node::Port,
         NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(spec, ports))),
         NodeKind::Hub => Node::Hub,
+        NodeKind::Edge(plan) => Node::Edge(Box::new(Edge::new(*plan, ports))),
         NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::data::NamedFile;
 use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
-use crate::node::{RouterPlan, SwitchSpec};
+use crate::node::{EdgePlan, RouterPlan, SwitchSpec};
 use crate::queue::QueueSpec;
 use crate::units::Duration;
 
@@ -54,6 +54,8 @@ pub enum NodeKind {
     Hub,
     /// An IP router, with one interface for each of its links, in their order.
     Router(RouterPlan),
+    /// One region of a cloud; links to other regions come after those of what is attached.
+    Edge(EdgePlan),
 }
 
 /// One link: two nodes, two independent directions.

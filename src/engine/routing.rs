@@ -35,7 +35,7 @@ pub fn routes(plan: &Plan) -> Routes {
     Routes::new(&Network { sites: cells.sites, wires, links: plan.links.len() })
 }
 
-/// The sites of a plan: its routers, and its switches and hubs, each once for every VLAN or tag that passes it.
+/// The sites of a plan: its routers, and its switches, hubs and regions of clouds, each once for every VLAN or tag that passes it.
 struct Cells<'a> {
     plan: &'a Plan,
     /// The tags that frames of routers can get on their way, and none.
@@ -63,6 +63,7 @@ impl<'a> Cells<'a> {
             NodeKind::Router(plan) if tag == UNTAGGED => (UNTAGGED, Site::Router { node: node as u32, plan }),
             NodeKind::Router(_) => return None,
             NodeKind::Hub => (tag, Site::Bridge),
+            NodeKind::Edge(plan) => (tag, Site::Region { cloud: plan.cloud }),
             NodeKind::Switch(spec) => {
                 let vlan = match spec.vlans.as_ref().and_then(|vlans| vlans.get(port as usize)) {
                     None => tag,

@@ -6,12 +6,14 @@
 //! for up, and a link that it does not take for up is blocked at both ends: one that comes up carries nothing before the
 //! tree that has a place for it is in force.
 
+use std::collections::BTreeMap;
+
 use super::{Engine, LinkId, NodeKind, Plan};
 use crate::model::RateSpec;
 use crate::node::switch::{Graph, GraphLink, Tree, path_cost};
 
 /// No place in the graph.
-const NONE: usize = usize::MAX;
+const NONE: u32 = u32::MAX;
 
 /// The switches and hubs of a plan, and the tree that spans them.
 #[derive(Debug, Default)]
@@ -24,9 +26,10 @@ pub struct Spanning {
     nodes: Vec<usize>,
     /// The link of the plan that each link of the graph is.
     links: Vec<usize>,
-    /// The other way round: the places in the graph of the plan's nodes and links, or [`NONE`].
-    node_at: Vec<usize>,
-    link_at: Vec<usize>,
+    /// The other way round: the places in the graph of the plan's nodes and links, or [`NONE`]. Empty where no link joins
+    /// two nodes of the graph.
+    node_at: Vec<u32>,
+    link_at: Vec<u32>,
 }
 
 impl Plan {
@@ -36,27 +39,41 @@ impl Plan {
         let bridging = |node: &NodeKind| match node {
             NodeKind::Switch(spec) => Some(spec.priority),
             NodeKind::Hub => Some(None),
+            // whose regions are one node here: see below
+            NodeKind::Edge(_) => Some(None),
             NodeKind::Port | NodeKind::Router(_) => None,
         };
         let mut spanning = Spanning { node_at: vec![NONE; self.nodes.len()], ..Spanning::default() };
         spanning.link_at = vec![NONE; self.links.len()];
+        // A cloud has no loops inside, by split horizon, and takes no part: to the tree all of it is one shared segment.
+        let cloud_of = |node: &NodeKind| if let NodeKind::Edge(plan) = node { Some(plan.cloud) } else { None };
+        let mut clouds: BTreeMap<u32, u32> = BTreeMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
+            if let Some(there) = cloud_of(&node.kind).and_then(|cloud| clouds.get(&cloud)) {
+                spanning.node_at[at] = *there;
+                continue;
+            }
             if let Some(priority) = bridging(&node.kind) {
-                spanning.node_at[at] = spanning.nodes.len();
+                let place = spanning.nodes.len() as u32;
+                clouds.extend(cloud_of(&node.kind).map(|cloud| (cloud, place)));
+                spanning.node_at[at] = place;
                 spanning.nodes.push(at);
                 spanning.graph.nodes.push(priority);
             }
         }
         for (at, link) in self.links.iter().enumerate() {
             let ends = link.ends.map(|end| spanning.node_at[end]);
-            if ends.contains(&NONE) {
+            if ends.contains(&NONE) || ends[0] == ends[1] {
                 continue;
             }
-            spanning.link_at[at] = spanning.links.len();
+            spanning.link_at[at] = spanning.links.len() as u32;
             spanning.links.push(at);
             // of two directions the slower one
             let costs = link.directions.each_ref().map(|direction| cost(&direction.rate));
-            spanning.graph.links.push(GraphLink { ends, cost: costs[0].max(costs[1]) });
+            spanning.graph.links.push(GraphLink { ends: ends.map(|end| end as usize), cost: costs[0].max(costs[1]) });
+        }
+        if spanning.links.is_empty() {
+            return Spanning::default();
         }
         spanning.up = vec![true; spanning.links.len()];
         spanning.tree = spanning.graph.span(&spanning.up);
@@ -71,25 +88,31 @@ fn cost(rate: &RateSpec) -> u32 {
 impl Spanning {
     /// Whether the tree blocks the port at each end of a link of the plan.
     pub fn blocked(&self, link: usize) -> [bool; 2] {
-        self.tree.blocked.get(self.link_at[link]).copied().unwrap_or_default()
+        self.place_of_link(link).map(|at| self.tree.blocked[at]).unwrap_or_default()
     }
 
     /// The node of the plan that is the root of the tree that a node is in; `None` where it is in no tree.
     pub fn root(&self, node: usize) -> Option<usize> {
-        let root = self.tree.root.get(self.node_at[node])?;
-        root.map(|root| self.nodes[root])
+        self.tree.root[self.place_of_node(node)?].map(|root| self.nodes[root])
+    }
+
+    fn place_of_link(&self, link: usize) -> Option<usize> {
+        self.link_at.get(link).filter(|at| **at != NONE).map(|at| *at as usize)
+    }
+
+    fn place_of_node(&self, node: usize) -> Option<usize> {
+        self.node_at.get(node).filter(|at| **at != NONE).map(|at| *at as usize)
     }
 
     /// Whether a node has a link to another that passes frames on, so that a tree says something of it.
     pub fn has_neighbours(&self, node: usize) -> bool {
-        let at = self.node_at[node];
-        at != NONE && self.graph.links.iter().any(|link| link.ends.contains(&at))
+        self.place_of_node(node).is_some_and(|at| self.graph.links.iter().any(|link| link.ends.contains(&at)))
     }
 
     /// The network has found a link up or down.
     pub(super) fn note(&mut self, link: LinkId, up: bool) {
-        if let Some(known) = self.up.get_mut(self.link_at[link.0 as usize]) {
-            *known = up;
+        if let Some(at) = self.place_of_link(link.0 as usize) {
+            self.up[at] = up;
         }
     }
 }
@@ -125,11 +148,10 @@ impl Engine {
                 }
             }
         }
-        for (at, node) in self.spanning.nodes.iter().enumerate() {
-            let site = &mut self.nodes[*node];
+        self.any_blocked = self.blocked.contains(&true);
+        for (site, at) in self.nodes.iter_mut().zip(&self.spanning.node_at).filter(|(_, at)| **at != NONE) {
             let ports = site.ports();
-            site.any_blocked = self.blocked[ports.clone()].contains(&true);
-            if changed[self.spanning.tree.part[at]] {
+            if changed[self.spanning.tree.part[*at as usize]] {
                 site.node.forget(&self.inner[ports]);
             }
         }

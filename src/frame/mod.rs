@@ -149,8 +149,14 @@ pub enum DropCause {
     Unreachable,
     /// A firewall's rule.
     Firewall,
-    /// An address translation that had no place for it, or does not let it in.
-    Nat,
+    /// NAT: nobody inside is mapped to what it was sent to, or the flow that an ICMP error is about is not known.
+    NatNoMapping,
+    /// NAT: there is a mapping, and its filter does not let this sender in (RFC 4787 §5).
+    NatFiltered,
+    /// NAT: no port is left, or the limit of sessions or of a host's mappings is reached.
+    NatFull,
+    /// NAT: a later fragment, and the first of its packet, which alone has the ports, has not passed.
+    NatFragment,
     /// A port of a switch that is not in the frame's VLAN.
     Vlan,
     /// A port of a switch that the spanning tree keeps blocked.
@@ -163,7 +169,7 @@ pub enum DropCause {
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 20] = [
+    pub const ALL: [DropCause; 23] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -179,7 +185,10 @@ impl DropCause {
         DropCause::NoRoute,
         DropCause::Unreachable,
         DropCause::Firewall,
-        DropCause::Nat,
+        DropCause::NatNoMapping,
+        DropCause::NatFiltered,
+        DropCause::NatFull,
+        DropCause::NatFragment,
         DropCause::Vlan,
         DropCause::Blocked,
         DropCause::Storm,
@@ -204,7 +213,10 @@ impl DropCause {
             DropCause::NoRoute => "no_route",
             DropCause::Unreachable => "unreachable",
             DropCause::Firewall => "firewall",
-            DropCause::Nat => "nat",
+            DropCause::NatNoMapping => "nat_no_mapping",
+            DropCause::NatFiltered => "nat_filtered",
+            DropCause::NatFull => "nat_full",
+            DropCause::NatFragment => "nat_fragment",
             DropCause::Vlan => "vlan",
             DropCause::Blocked => "blocked",
             DropCause::Storm => "storm",

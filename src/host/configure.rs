@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage};
@@ -91,6 +92,25 @@ pub(crate) fn foreign_interface(
     addresses(&mut batch, plan, index, ipv6, false)?;
     for route in routes {
         add_route(&mut batch, route, Some(index));
+    }
+    netlink.execute(batch)
+}
+
+/// The kernel's main routing table (RT_TABLE_MAIN).
+const MAIN_TABLE: u32 = 254;
+
+/// Replaces the default routes of the main table, in the families of these gateways, by routes over an interface. There
+/// is no moment without one: the kernel swaps the route in place (`ip route replace`).
+pub(crate) fn move_default(netlink: &mut Netlink, index: u32, gateways: &[IpAddr]) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    for via in gateways {
+        let to = if via.is_ipv4() { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+        let route = RoutePlan { to, via: Some(*via), interface: None, table: MAIN_TABLE };
+        batch.push(
+            route_message(&route, Some(index)),
+            NLM_F_CREATE | NLM_F_REPLACE,
+            format!("route everything by {via}"),
+        );
     }
     netlink.execute(batch)
 }
@@ -246,6 +266,12 @@ fn address_message(address: IpAddr, prefix_len: u8, index: u32) -> RouteNetlinkM
 }
 
 fn add_route(batch: &mut Batch, route: &RoutePlan, index: Option<u32>) {
+    let via = route.via.map_or(String::new(), |via| format!(" via {via}"));
+    let doing = format!("add the route to {}{via} (table {})", route.to, route.table);
+    batch.push(route_message(route, index), NLM_F_CREATE | NLM_F_EXCL, doing);
+}
+
+fn route_message(route: &RoutePlan, index: Option<u32>) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(route.to.addr());
     message.header.destination_prefix_length = route.to.prefix_len();
@@ -267,9 +293,7 @@ fn add_route(batch: &mut Batch, route: &RoutePlan, index: Option<u32>) {
     if let Some(index) = index {
         message.attributes.push(RouteAttribute::Oif(index));
     }
-    let via = route.via.map_or(String::new(), |via| format!(" via {via}"));
-    let doing = format!("add the route to {}{via} (table {})", route.to, route.table);
-    batch.push(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL, doing);
+    RouteNetlinkMessage::NewRoute(message)
 }
 
 fn add_rule(batch: &mut Batch, from: IpAddr, table: u32, priority: u32) {

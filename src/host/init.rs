@@ -1,6 +1,7 @@
 //! The main process's handle on init, and so on all hosts.
 #![allow(unsafe_code)]
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -250,6 +251,19 @@ impl Init {
             }
         });
         hosts.collect()
+    }
+
+    /// Moves a host's default routes in the main table to gateways behind one of its interfaces, at most one a family.
+    /// A family of which none is given keeps its route.
+    ///
+    /// # Errors
+    /// Not a host that this run made, or the kernel refused.
+    pub fn route(&mut self, host: &str, interface: usize, gateways: &[IpAddr]) -> Result<(), HostError> {
+        let request = Request::Route { host: host.into(), interface, gateways: gateways.to_vec() };
+        match self.ask(&request, &[])? {
+            (Reply::Routed, _) => Ok(()),
+            (other, _) => Err(unexpected(other)),
+        }
     }
 
     /// Handles on a host's namespaces, for [`super::join_and_run`] in another process.

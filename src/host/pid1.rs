@@ -5,6 +5,7 @@
 //! network namespace of its own.
 #![allow(unsafe_code)]
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -205,6 +206,10 @@ impl Pid1 {
                 let reply = self.statistics().map_or_else(Reply::Failed, Reply::Statistics);
                 self.send(&reply, &[])
             }
+            Request::Route { host, interface, gateways } => {
+                let reply = self.route(&host, interface, &gateways).map_or_else(Reply::Failed, |()| Reply::Routed);
+                self.send(&reply, &[])
+            }
             Request::Namespaces { host } => match self.namespaces(&host) {
                 Ok((fds, own)) => {
                     let host = &self.hosts[&host];
@@ -341,6 +346,14 @@ impl Pid1 {
                 Ok((name.clone(), counters.collect::<Result<_, _>>().map_err(|e| e.at(name))?))
             })
             .collect()
+    }
+
+    fn route(&mut self, name: &str, interface: usize, gateways: &[IpAddr]) -> Result<(), HostError> {
+        let doing = format!("move the default route of `{name}`");
+        let host = self.hosts.get_mut(name).ok_or_else(|| unknown_host(&doing))?;
+        let index = host.indices.get(interface).copied();
+        let index = index.ok_or_else(|| HostError::lacking(doing, "it has no such interface"))?;
+        configure::move_default(&mut host.netlink, index, gateways).map_err(|e| e.at(name))
     }
 
     fn namespaces(&self, name: &str) -> Result<(Vec<OwnedFd>, bool), HostError> {

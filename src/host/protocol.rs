@@ -1,5 +1,7 @@
 //! What the main process asks of the init that holds the hosts, and what it answers.
 
+use core::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::configure::InterfaceStatistics;
@@ -25,6 +27,8 @@ pub(crate) enum Request {
     Listening { host: String, transport: Transport, port: u16 },
     /// Read all counters.
     Statistics,
+    /// Move a host's default routes to these gateways behind one of its interfaces.
+    Route { host: String, interface: usize, gateways: Vec<IpAddr> },
     /// Hand out a host's namespaces.
     Namespaces { host: String },
     /// End all programs, the hard way after this many nanoseconds; then end.
@@ -48,6 +52,8 @@ pub(crate) enum Reply {
     Listening(bool),
     /// Counters of the hosts that init made, by name.
     Statistics(Vec<(String, Vec<InterfaceStatistics>)>),
+    /// The default routes have moved.
+    Routed,
     /// The namespaces come beside it: network, mounts, processes, and users where the run has its own.
     Namespaces,
     /// No program is left.

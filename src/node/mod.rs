@@ -3,12 +3,16 @@
 //! Most frames need no more than a [`Verdict`] on their head. Where a node changes frames, answers them, holds them or
 //! sends some of its own, its verdict is [`Verdict::Handle`]: it gets the frame itself, and a [`Work`] to do all that with.
 
+pub mod edge;
+pub(crate) mod expiring;
 pub mod router;
 pub mod routing;
 pub mod switch;
 mod work;
 
-pub use router::{Router, RouterInterface, RouterPlan, RouterRoute};
+pub use edge::{Edge, EdgePlan};
+pub use router::nat::{NatCounters, NatSpec};
+pub use router::{NatPlan, Router, RouterInterface, RouterPlan, RouterRoute};
 pub use switch::{LearningTable, PortVlans, Switch, SwitchSpec, VlanId, VlanSet};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
@@ -50,6 +54,8 @@ pub enum Node {
     Switch(Box<Switch>),
     /// A repeater.
     Hub,
+    /// One region of a cloud.
+    Edge(Box<Edge>),
     /// An IP router.
     Router(Box<Router>),
 }
@@ -63,6 +69,7 @@ impl Node {
             Node::Port => Verdict::Consume,
             Node::Switch(switch) => switch.receive(now, port, head, count),
             Node::Hub => Verdict::Flood,
+            Node::Edge(edge) => edge.receive(now, port, head, count),
             Node::Router(_) => Verdict::Handle,
         }
     }
@@ -72,6 +79,7 @@ impl Node {
         match self {
             Node::Router(router) => router.receive(work, port, frame),
             Node::Switch(switch) => switch.handle(work, port, frame),
+            Node::Edge(edge) => edge.handle(work, frame),
             Node::Port | Node::Hub => work.drop(frame, DropCause::Unsupported),
         }
     }
@@ -81,7 +89,7 @@ impl Node {
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Node::Router(router) => router.deadline(),
-            Node::Port | Node::Switch(_) | Node::Hub => None,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 
@@ -89,7 +97,7 @@ impl Node {
     pub fn wake(&mut self, work: &mut Work<'_>) {
         match self {
             Node::Router(router) => router.wake(work),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
         }
     }
 
@@ -97,7 +105,7 @@ impl Node {
     pub fn set_mtu(&mut self, port: u32, mtu: Option<u32>) {
         match self {
             Node::Router(router) => router.set_mtu(port, mtu),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
         }
     }
 
@@ -110,8 +118,10 @@ impl Node {
 
     /// The topology has changed: what was learned behind the ports for which `stale` says so may be elsewhere.
     pub fn forget(&mut self, stale: &[bool]) {
-        if let Node::Switch(switch) = self {
-            switch.forget(stale);
+        match self {
+            Node::Switch(switch) => switch.forget(stale),
+            Node::Edge(edge) => edge.forget(),
+            Node::Port | Node::Hub | Node::Router(_) => {}
         }
     }
 
@@ -119,7 +129,7 @@ impl Node {
     pub fn takes(&self, command: NodeCommand) -> bool {
         match self {
             Node::Router(router) => router.takes(command),
-            Node::Port | Node::Switch(_) | Node::Hub => false,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => false,
         }
     }
 
@@ -127,7 +137,15 @@ impl Node {
     pub fn command(&mut self, command: NodeCommand) {
         match self {
             Node::Router(router) => router.command(command),
-            Node::Port | Node::Switch(_) | Node::Hub => {}
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => {}
+        }
+    }
+
+    /// What a router's address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        match self {
+            Node::Router(router) => router.nat_counters(now),
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 
@@ -135,7 +153,15 @@ impl Node {
     pub fn held(&self) -> u64 {
         match self {
             Node::Router(router) => router.held(),
-            Node::Port | Node::Switch(_) | Node::Hub => 0,
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => 0,
+        }
+    }
+
+    /// The node's firewall, if it has one.
+    pub fn firewall(&self) -> Option<&router::firewall::Firewall> {
+        match self {
+            Node::Router(router) => router.firewall(),
+            Node::Port | Node::Switch(_) | Node::Hub | Node::Edge(_) => None,
         }
     }
 }

@@ -4,8 +4,11 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
+use crate::node::NatCounters;
+use crate::node::router::firewall::{Counted, Policy, RuleCount};
 use crate::scenario::timing::TimingSpec;
 use crate::scenario::validity::ValiditySpec;
 
@@ -44,6 +47,11 @@ pub struct Report {
     pub expectations: Vec<serde_json::Value>,
     /// What was changed, started and ended, in order of time.
     pub events: Vec<Event>,
+    /// What the run ended too early for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_reached: Vec<NotReached>,
+    /// Every direction over time; `None` with `series: none`, and where the run never came to t = 0.
+    pub series: Option<Series>,
     /// Whether the machine kept up.
     pub validity: Validity,
     /// How time was kept.
@@ -231,13 +239,49 @@ pub struct Node {
     pub held: u64,
     /// Dropped frames by cause, those that happened.
     pub dropped: IndexMap<&'static str, u64>,
+    /// What a router's address translation did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<NatCounters>,
+    /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub firewall: Vec<Rule>,
+}
+
+/// A rule of a firewall, and what it decided about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// Its name, or the rule as it is written.
+    pub rule: String,
+    /// `allow`, `drop` or `reject`.
+    pub action: Policy,
+    /// How much.
+    #[serde(flatten)]
+    pub decided: Count,
+}
+
+impl From<RuleCount<'_>> for Rule {
+    fn from(RuleCount { rule, action, counted }: RuleCount<'_>) -> Rule {
+        let Counted { frames, bytes } = counted;
+        Rule { rule: rule.to_owned(), action, decided: Count { frames, bytes } }
+    }
 }
 
 impl Node {
     /// Puts together what an engine counted.
     pub fn new(name: String, counters: &NodeCounters, held: u64) -> Node {
         let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
-        Node { name, received, originated, replicated, sent, consumed, held, dropped: by_cause(dropped) }
+        Node {
+            name,
+            received,
+            originated,
+            replicated,
+            sent,
+            consumed,
+            held,
+            dropped: by_cause(dropped),
+            nat: None,
+            firewall: Vec::new(),
+        }
     }
 }
 
@@ -295,9 +339,40 @@ pub struct Work {
 /// Something that happened during the run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
-    /// When, from t = 0.
+    /// When, from t = 0: a change inside the network in model time, everything else by the clock.
     pub at_ns: i64,
-    /// What, in words: `wifi.loss=100%`, `fetch started`.
+    /// When the timeline wanted it, from t = 0. Inside the network it is never late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned_ns: Option<i64>,
+    /// Who wanted it.
+    pub kind: EventKind,
+    /// What, in words: `wifi.loss=100%`, `phone.route=wwan0`, `mark worse`, `fetch started`.
+    pub what: String,
+    /// The name that the timeline gave to this instant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+}
+
+/// Who wanted what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The scenario's timeline.
+    Timeline,
+    /// `longwire set`.
+    Set,
+    /// A workload: it started or ended.
+    Work,
+    /// Somebody ended the run.
+    Signal,
+}
+
+/// Something on the timeline that the run ended too early for.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotReached {
+    /// When it was to happen, from t = 0.
+    pub planned_ns: u64,
+    /// What.
     pub what: String,
 }
 

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::firewall;
+use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
@@ -19,15 +21,15 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 
-/// The whole report.
-pub fn render(report: &Report) -> String {
+/// The whole report. `verbose`: with what went through each direction over time, also where nothing was changed meanwhile.
+pub fn render(report: &Report, verbose: bool) -> String {
     let mut out = String::new();
     // writing into a String cannot fail
-    let _ = write_report(&mut out, report);
+    let _ = write_report(&mut out, report, verbose);
     out
 }
 
-fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
     writeln!(
         out,
         "{TITLE}{}{TITLE:#}  {FAINT}seed {} · {} s{}{FAINT:#}",
@@ -37,6 +39,8 @@ fn write_report(out: &mut String, report: &Report) -> std::fmt::Result {
         report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
     )?;
     write_directions(out, report)?;
+    firewall::write(out, &report.nodes)?;
+    over_time::write(out, report, verbose)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_machine(out, report)?;
@@ -101,7 +105,7 @@ fn only(only: Option<&Only>) -> String {
 }
 
 /// `None` where frames travel no time.
-fn delay(spec: &DelaySpec) -> Option<String> {
+pub(super) fn delay(spec: &DelaySpec) -> Option<String> {
     let mut words = match (&spec.samples, &spec.trace) {
         (Some(samples), _) => format!("delays of {}", samples.path()),
         (None, Some(trace)) => format!("delay over time of {}", trace.file.path()),
@@ -342,6 +346,10 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
         words.push(format!("not written to the event log {}", grouped(report.timing.log_lost)));
     }
     writeln!(out, "\n{FAINT}machine: {}{FAINT:#}", words.join(", "))?;
+    for left in &report.not_reached {
+        let at = time(left.planned_ns);
+        writeln!(out, "{DOUBT}note{DOUBT:#}: the run ended before the timeline came to {at}: {}", left.what)?;
+    }
     report.timing.refused.iter().try_for_each(|refused| writeln!(out, "{DOUBT}note{DOUBT:#}: {refused}"))
 }
 

@@ -1,24 +1,29 @@
 //! What a run comes to: verdict and report, from all that was counted.
 
+use super::happened::Happened;
 use super::live::Outcome;
 use super::service::Service;
-use super::supervisor::{Statistics, event};
+use super::supervisor::Statistics;
+use super::timeline::Timeline;
 use super::validity;
 use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Timing, Verdict};
+use crate::record::series::{Recorded, Series};
 use crate::scenario::{Resolved, ResolvedLink};
 use crate::units::{Duration, Instant};
 
 /// A run that is over, but for what the engine has counted.
-pub(super) struct Ended {
+pub(super) struct Ended<'a> {
     pub(super) zero: Instant,
     pub(super) duration: Duration,
     pub(super) interrupted: bool,
     pub(super) services: Vec<Service>,
     pub(super) work: Vec<Work>,
-    pub(super) events: Vec<(Instant, String)>,
+    pub(super) events: Vec<Happened>,
+    pub(super) timeline: Timeline<'a>,
+    pub(super) recorded: Option<Recorded>,
     pub(super) statistics: Statistics,
     /// By port.
     pub(super) offloads: Vec<Vec<&'static str>>,
@@ -30,7 +35,7 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
     [[a, b], [b, a]].map(|[from, to]| [link.name.clone(), from.clone(), to.clone()])
 }
 
-pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: Ended) -> Report {
+pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
     let validity =
         validity::judge(outcome, ring_drops(resolved, outcome, &ended.statistics), resolved.scenario.validity);
     let (verdict, reasons) = verdict(&ended, &validity.reasons);
@@ -52,9 +57,13 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         .plan
         .nodes
         .iter()
-        .zip(&outcome.nodes)
+        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls))
         .filter(|(node, _)| node.kind != NodeKind::Port)
-        .map(|(node, (counters, held))| Node::new(node.name.clone(), counters, *held))
+        .map(|(node, (((counters, held), nat), firewall))| Node {
+            nat: *nat,
+            firewall: firewall.clone(),
+            ..Node::new(node.name.clone(), counters, *held)
+        })
         .collect();
     let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
         let host = &resolved.network.hosts[plan.host];
@@ -71,6 +80,9 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         }
     });
     let zero = ended.zero;
+    // what took effect inside the network was heard of a little later
+    ended.events.sort_by_key(|event| event.at);
+    let names: Vec<[String; 3]> = resolved.links.iter().flat_map(direction_names).collect();
     Report {
         longwire: 1,
         scenario: resolved.scenario.name.clone(),
@@ -87,7 +99,9 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
         workloads: ended.work.iter().map(|work| (work.name.clone(), work.report(zero, &hosts))).collect(),
         services: ended.services.iter().map(|s| (s.name.clone(), s.report(zero, &hosts))).collect(),
         expectations: Vec::new(),
-        events: ended.events.into_iter().map(|e| event(e, zero)).collect(),
+        events: ended.events.into_iter().map(|event| event.event(zero)).collect(),
+        not_reached: ended.timeline.not_reached(),
+        series: ended.recorded.map(|recorded| Series::new(recorded, &names)),
         validity,
         timing: Timing {
             requested: resolved.scenario.timing,
@@ -100,11 +114,12 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, ended: 
 }
 
 /// INVALID comes before what a slow machine could have caused, and after what it could not.
-fn verdict(ended: &Ended, invalid: &[String]) -> (Verdict, Vec<String>) {
+fn verdict(ended: &Ended<'_>, invalid: &[String]) -> (Verdict, Vec<String>) {
     let named = |name: &str, failure: &Failure| format!("{name}: {}", failure.reason);
     let services = ended.services.iter().filter_map(|s| s.failure().map(|f| (named(&s.name, f), f.certain)));
     let work = ended.work.iter().filter_map(|w| w.failure().map(|f| (named(&w.name, f), f.certain)));
-    let failures: Vec<(String, bool)> = services.chain(work).collect();
+    let steps = ended.timeline.failures.iter().map(|failure| (failure.clone(), true));
+    let failures: Vec<(String, bool)> = services.chain(work).chain(steps).collect();
     let certain = failures.iter().any(|(_, certain)| *certain);
     let failures = failures.into_iter().map(|(reason, _)| reason);
     if ended.interrupted {

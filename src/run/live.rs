@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::agenda::{Agenda, Scheduled};
 use super::clock::Clock;
 use super::scheduling;
 use super::spin::{self, Spin};
@@ -21,8 +22,11 @@ use crate::engine::{
     Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
 };
 use crate::model::Only;
+use crate::node::NatCounters;
 use crate::port::tap::TapPort;
 use crate::record::event_log::Entry;
+use crate::record::report::Rule;
+use crate::record::series::Recorded;
 use crate::scenario::timing::TimingSpec;
 use crate::units::{Duration, Instant};
 
@@ -49,10 +53,42 @@ pub struct Live {
 }
 
 enum Request {
-    Apply(Vec<Command>, String, Sender<Result<(), Rejected>>),
+    Apply(Vec<Command>, String, Option<Rest>, Sender<Result<Instant, Refusal>>),
+    Begin(Begin, Sender<Instant>),
+    Note(Instant, String),
+    End(Sender<Option<Recorded>>),
     Spec(Sender<Vec<DirectionSpec>>),
     Progress(Sender<Progress>),
     Stop(Sender<Outcome>),
+}
+
+/// What begins at t = 0.
+pub struct Begin {
+    /// Steps inside the network, in the order of their times.
+    pub steps: Vec<Scheduled>,
+    /// How often every direction is looked at for the series; `None`: never.
+    pub series: Option<Duration>,
+    /// Hears the model time of each step when it has taken effect, in their order.
+    pub tell: Sender<Instant>,
+}
+
+/// The steps that come after a live change, as they are once it is made.
+pub struct Rest {
+    /// How many steps were before them, as far as the asker knows.
+    pub after: usize,
+    /// The steps.
+    pub steps: Vec<Scheduled>,
+}
+
+/// Why a live change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A step of the timeline took effect meanwhile: the asker must reckon again.
+    #[error("the timeline has moved on")]
+    Overtaken,
+    /// The engine refused it.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
 }
 
 /// How a run is doing: cheap enough to ask often.
@@ -75,6 +111,10 @@ pub struct Outcome {
     pub unmatched: Vec<Vec<String>>,
     /// By node: counters, and frames that it still holds.
     pub nodes: Vec<(NodeCounters, u64)>,
+    /// By node: what its address translation did, if it has one.
+    pub nats: Vec<Option<NatCounters>>,
+    /// By node: what its firewall decided about, if it has one.
+    pub firewalls: Vec<Vec<Rule>>,
     /// By port, in the order in which they were given.
     pub ports: Vec<PortOutcome>,
     /// The longest time between two drains of the ports.
@@ -122,6 +162,7 @@ impl Live {
         let mut state = Loop {
             engine,
             taps,
+            agenda: Agenda::empty(),
             epoll,
             wake: Arc::clone(&wake),
             inbox,
@@ -135,9 +176,25 @@ impl Live {
         Ok(Live { requests, wake, thread: Some(thread), clock })
     }
 
-    /// Applies commands at the present instant, all at once. `what` is how people would write them.
-    pub fn apply(&self, commands: Vec<Command>, what: String) -> Result<(), LiveError> {
-        self.ask(|reply| Request::Apply(commands, what, reply))?.map_err(LiveError::Rejected)
+    /// Applies commands at the present instant, all at once. `what` is how people would write them. Where a timeline is under
+    /// way, `rest` is what is still to come of it. The instant that it was.
+    pub fn apply(&self, commands: Vec<Command>, what: String, rest: Option<Rest>) -> Result<Instant, LiveError> {
+        self.ask(|reply| Request::Apply(commands, what, rest, reply))?.map_err(LiveError::Refused)
+    }
+
+    /// From here on it is t = 0, and the timeline and the series run. The instant that it is.
+    pub fn begin(&self, begin: Begin) -> Result<Instant, LiveError> {
+        self.ask(|reply| Request::Begin(begin, reply))
+    }
+
+    /// Logs a change that was made outside the network.
+    pub fn note(&self, at: Instant, what: String) -> Result<(), LiveError> {
+        self.tell(Request::Note(at, what))
+    }
+
+    /// The timeline and the series end here; the network goes on. What the series came to.
+    pub fn end(&self) -> Result<Option<Recorded>, LiveError> {
+        self.ask(Request::End)
     }
 
     /// What each direction does now.
@@ -161,9 +218,13 @@ impl Live {
 
     fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, LiveError> {
         let (reply, answer) = bounded(1);
-        self.requests.send(request(reply)).map_err(|_| LiveError::Ended)?;
-        self.wake.write(1).map_err(|errno| LiveError::Loop(errno.into()))?;
+        self.tell(request(reply))?;
         answer.recv().map_err(|_| LiveError::Ended)
+    }
+
+    fn tell(&self, request: Request) -> Result<(), LiveError> {
+        self.requests.send(request).map_err(|_| LiveError::Ended)?;
+        self.wake.write(1).map(drop).map_err(|errno| LiveError::Loop(errno.into()))
     }
 }
 
@@ -176,9 +237,9 @@ pub enum LiveError {
     /// Epoll or a TAP failed.
     #[error("the engine's loop failed: {0}")]
     Loop(io::Error),
-    /// The engine refused a command.
+    /// A change was not made.
     #[error(transparent)]
-    Rejected(#[from] Rejected),
+    Refused(#[from] Refusal),
 }
 
 /// Where the engine's thread puts log entries. It never waits for the writer.
@@ -223,6 +284,7 @@ impl LogSender {
 struct Loop {
     engine: Engine,
     taps: Taps,
+    agenda: Agenda,
     epoll: Epoll,
     wake: Arc<EventFd>,
     inbox: Receiver<Request>,
@@ -255,10 +317,16 @@ impl Loop {
             for event in &ready[..n] {
                 match event.data() {
                     Wake::REQUEST => asked = true,
-                    port => self.taps.drain(port as usize, &self.clock, &mut self.engine)?,
+                    port => {
+                        self.taps.read(port as usize, &mut self.engine)?;
+                        let now = self.clock.now();
+                        self.release(now);
+                        self.taps.inject(now, port as usize, &mut self.engine);
+                    }
                 }
             }
             let now = self.clock.now();
+            self.release(now);
             if asked && let Some(reply) = self.answer(now)? {
                 self.taps.tick();
                 let outcome = self.outcome(started, delay_before, &mut schedstat);
@@ -266,16 +334,21 @@ impl Loop {
                 let _ = reply.send(outcome);
                 return Ok(());
             }
-            self.taps.set_now(now);
             self.engine.advance(now, &mut self.taps);
             self.taps.tick();
         }
     }
 
+    /// Does what the timeline wants up to `now`, before the engine hears of anything of `now`.
+    fn release(&mut self, now: Instant) {
+        self.taps.set_now(now);
+        self.agenda.release(now, &mut self.engine, &mut self.taps, Taps::command);
+    }
+
     /// Sleeps until something is ready or an event is due, and spins over the last of it: a frame that comes meanwhile ends
     /// the spin as it ends a sleep.
     fn wait(&mut self, now: Instant, ready: &mut [EpollEvent]) -> io::Result<usize> {
-        let due = self.engine.next_deadline().unwrap_or(Instant::MAX);
+        let due = self.engine.next_deadline().into_iter().chain(self.agenda.next_step()).min().unwrap_or(Instant::MAX);
         let margin = self.spin.margin();
         let spins = due < now + TICK;
         let until = if spins { due } else { now + TICK };
@@ -317,13 +390,20 @@ impl Loop {
         while let Ok(request) = self.inbox.try_recv() {
             // An asker that is gone does not need its answer.
             match request {
-                Request::Apply(commands, what, reply) => {
-                    let result = self.engine.apply_all(now, commands);
-                    if result.is_ok() {
-                        self.taps.command(now, what);
-                    }
+                Request::Apply(commands, what, rest, reply) => {
+                    let result = self.apply(now, commands, what, rest);
                     self.engine.advance(now, &mut self.taps);
                     let _ = reply.send(result);
+                }
+                Request::Begin(Begin { steps, series, tell }, reply) => {
+                    self.engine.advance(now, &mut self.taps);
+                    self.agenda = Agenda::begin(&self.engine, now, steps, series, tell);
+                    let _ = reply.send(now);
+                }
+                Request::Note(at, what) => self.taps.command(at, what),
+                Request::End(reply) => {
+                    self.engine.advance(now, &mut self.taps);
+                    let _ = reply.send(self.agenda.end(&self.engine, now));
                 }
                 Request::Spec(reply) => {
                     let _ = reply.send(self.engine.directions().map(|d| self.engine.spec(d)).collect());
@@ -335,6 +415,24 @@ impl Loop {
             }
         }
         Ok(None)
+    }
+
+    fn apply(
+        &mut self,
+        now: Instant,
+        commands: Vec<Command>,
+        what: String,
+        rest: Option<Rest>,
+    ) -> Result<Instant, Refusal> {
+        if rest.as_ref().is_some_and(|rest| rest.after != self.agenda.done()) {
+            return Err(Refusal::Overtaken);
+        }
+        self.engine.apply_all(now, commands)?;
+        self.taps.command(now, what);
+        if let Some(rest) = rest {
+            self.agenda.replace(rest.steps);
+        }
+        Ok(now)
     }
 
     fn progress(&self) -> Progress {
@@ -350,7 +448,9 @@ impl Loop {
         Outcome {
             directions: engine.directions().map(|d| (engine.counters(d).clone(), engine.inside(d))).collect(),
             unmatched: engine.directions().map(|d| engine.unmatched(d).map(unmatched_words).collect()).collect(),
+            firewalls: engine.nodes().map(|n| engine.firewall(n).map(Rule::from).collect()).collect(),
             nodes: engine.nodes().map(|n| (engine.node_counters(n).clone(), engine.held(n))).collect(),
+            nats: engine.nodes().map(|n| engine.nat_counters(n)).collect(),
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,

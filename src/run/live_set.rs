@@ -1,27 +1,47 @@
-//! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=up`.
+//! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=up`,
+//! `phone.route=wwan0`.
 
 use super::disk::Disk;
-use super::live::Live;
+use super::node_set;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::Command;
+use crate::engine::{Command, Plan};
+use crate::scenario::network::NetworkPlan;
 use crate::scenario::set::LiveLinks;
+use crate::scenario::timeline::{self, RouteMove};
 
-/// Applies changes at one instant; none if one is wrong. Returns what was done, in words.
-pub(super) fn apply(links: &mut LiveLinks, live: &Live, changes: &[String]) -> Result<Vec<String>, String> {
-    let mut changed = links.clone();
-    let mut commands = Vec::new();
+/// What a call of `set` comes to.
+pub(super) struct Wanted {
+    /// What the engine is told.
+    pub(super) commands: Vec<Command>,
+    /// The links as they stand afterwards.
+    pub(super) links: LiveLinks,
+    /// Default routes that move.
+    pub(super) routes: Vec<RouteMove>,
+}
+
+/// Reads changes, on top of how the links stand.
+///
+/// # Errors
+/// What is wrong with the first that is.
+pub(super) fn read(
+    links: &LiveLinks,
+    (plan, network): (&Plan, &NetworkPlan),
+    changes: &[String],
+) -> Result<Wanted, String> {
+    let mut wanted = Wanted { commands: Vec::new(), links: links.clone(), routes: Vec::new() };
     for text in changes {
-        match up_or_down(&changed, text)? {
-            Some(several) => commands.extend(several),
-            None => {
-                let set = changed.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
-                commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
-            }
+        if let Some(route) = timeline::parse_route(network, text) {
+            wanted.routes.push(route?);
+        } else if let Some(command) = node_set::read(plan, text)? {
+            wanted.commands.push(command);
+        } else if let Some(several) = up_or_down(links, text)? {
+            wanted.commands.extend(several);
+        } else {
+            let set = wanted.links.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
+            wanted.commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
         }
     }
-    live.apply(commands, changes.join(" ")).map_err(|e| e.to_string())?;
-    *links = changed;
-    Ok(changes.to_vec())
+    Ok(wanted)
 }
 
 /// `LINK=down` and `LINK=up`; a group of links stands for all of them.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `supervisor` `conclusion` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
 //! | `live` `taps` `clock` `spin` `scheduling` | the engine's thread; its TAPs; how it keeps time |
+//! | `agenda` `timeline` `happened` | what changes at which time: inside the network, in the hosts; what came of it |
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
 //! | `control` `live_set` | how `exec` and `set` reach a run |
@@ -11,13 +12,16 @@
 //! | `disk` | scenario files and the tables that they name |
 //! | `out_dir` | what `--out` leaves |
 
+mod agenda;
 pub mod clock;
 mod conclusion;
 pub mod control;
 mod disk;
+mod happened;
 pub mod lateness;
 pub mod live;
 mod live_set;
+mod node_set;
 pub mod out_dir;
 mod output;
 mod process;
@@ -28,6 +32,7 @@ pub mod show;
 mod spin;
 pub mod supervisor;
 mod taps;
+mod timeline;
 pub mod validity;
 mod work;
 pub mod workload;

@@ -8,25 +8,29 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
 
 use super::conclusion::{self, Ended};
 use super::control::{Control, Peer, Reply, Request};
-use super::live::{Live, LiveError, LivePort, LogSender, Progress};
+use super::happened::Happened;
+use super::live::{Begin, Live, LiveError, LivePort, LogSender, Progress, Refusal, Rest};
 use super::live_set;
 use super::out_dir::OutDir;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
-use super::work::{EndReason, GRACE, Work, since};
+use super::timeline::{self, Timeline};
+use super::work::{EndReason, GRACE, Work};
 use crate::diag::suggestion;
 use crate::engine::NodeId;
 use crate::host::{HostError, Init, InterfaceStatistics};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
-use crate::record::report::{Event, Report};
+use crate::record::report::{EventKind, Report};
+use crate::record::series::Recorded;
 use crate::scenario::Resolved;
 use crate::scenario::network::Place;
 use crate::scenario::set::LiveLinks;
@@ -61,6 +65,9 @@ pub enum RunError {
     /// The engine failed.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// A step of the timeline is not possible any more: a file that it reads is gone.
+    #[error("{0}")]
+    Timeline(String),
     /// Something of the machine failed on the way.
     #[error("cannot {doing}: {error}")]
     Machine {
@@ -128,12 +135,16 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
             .map(|((name, spec), number)| Work::new(name, spec, number))
             .collect(),
         events: Vec::new(),
+        timeline: Timeline::new(&resolved.timeline, &resolved.network),
+        recorded: None,
         zero: None,
         interrupted: false,
     };
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
     let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
+    run.recorded = run.live.end()?;
+    run.timeline.take_in(&mut run.links, &mut run.events);
     watcher.phase("taking everything down");
     run.end_programs()?;
     let statistics = run.processes.init.statistics()?;
@@ -144,11 +155,12 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         }
         _ => None,
     };
-    let Run { live, processes, services, work, events, interrupted, .. } = run;
+    let Run { live, processes, services, work, events, timeline, recorded, interrupted, .. } = run;
     let outcome = live.stop()?;
     processes.init.shutdown(Duration::ZERO)?;
     finish_log(log_thread)?;
-    let ended = Ended { zero, duration: ended, interrupted, services, work, events, statistics, offloads };
+    let ended =
+        Ended { zero, duration: ended, interrupted, services, work, events, timeline, recorded, statistics, offloads };
     Ok(conclusion::report(resolved, &options.file, &outcome, ended))
 }
 
@@ -192,7 +204,9 @@ struct Run<'a> {
     processes: Processes,
     services: Vec<Service>,
     work: Vec<Work>,
-    events: Vec<(Instant, String)>,
+    events: Vec<Happened>,
+    timeline: Timeline<'a>,
+    recorded: Option<Recorded>,
     /// t = 0: when all services were ready.
     zero: Option<Instant>,
     interrupted: bool,
@@ -209,7 +223,11 @@ impl Run<'_> {
         }
         while !self.interrupted && self.services.iter().all(|s| s.failure().is_none()) {
             if self.services.iter().all(Service::is_ready) {
-                self.zero = Some(self.live.clock.now());
+                let steps = self.timeline.schedule(&self.links).map_err(RunError::Timeline)?;
+                let series = self.resolved.scenario.series.0;
+                let zero = self.live.begin(Begin { steps, series, tell: self.timeline.listener() })?;
+                self.timeline.begin(zero);
+                self.zero = Some(zero);
                 watcher.phase("running");
                 return self.main_part(watcher);
             }
@@ -226,6 +244,7 @@ impl Run<'_> {
         loop {
             let now = self.live.clock.now();
             self.start_due(zero, now);
+            self.act()?;
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
             let all_done = !self.work.is_empty() && self.work.iter().all(Work::is_done);
             let over = end.map_or(all_done, |end| now >= end);
@@ -258,15 +277,26 @@ impl Run<'_> {
         for work in &mut self.work {
             if work.starts_at(zero, ended).is_some_and(|at| at <= now) {
                 work.start(now, &mut self.processes, &self.around);
-                self.events.push((now, format!("{} started", work.name)));
+                self.events.push(Happened::new(now, EventKind::Work, format!("{} started", work.name)));
             }
         }
+    }
+
+    /// Makes the timeline's changes in hosts, and takes in what has changed inside the network.
+    fn act(&mut self) -> Result<(), RunError> {
+        let clock = self.live.clock;
+        for done in self.timeline.act(|| clock.now(), &mut self.processes.init) {
+            self.live.note(done.at, done.what.clone())?;
+            self.events.push(done);
+        }
+        self.timeline.take_in(&mut self.links, &mut self.events);
+        Ok(())
     }
 
     fn next_timer(&self, zero: Instant) -> Option<Instant> {
         let starts = self.work.iter().filter_map(|work| work.starts_at(zero, |_| None));
         let timers = self.work.iter().filter_map(Work::next_timer);
-        starts.chain(timers).min()
+        starts.chain(timers).chain(self.timeline.next_timer()).min()
     }
 
     fn stop_work(&mut self, now: Instant, reason: EndReason) {
@@ -281,14 +311,15 @@ impl Run<'_> {
         let now = self.live.clock.now();
         self.processes.take_in(now)?;
         while let Ok(Some(signal)) = self.signals.read_signal() {
-            self.events.push((now, format!("interrupted by signal {}", signal.ssi_signo)));
+            let what = format!("interrupted by signal {}", signal.ssi_signo);
+            self.events.push(Happened::new(now, EventKind::Signal, what));
             if std::mem::replace(&mut self.interrupted, true) {
                 // asked twice: the kernel takes everything away
                 std::process::exit(130);
             }
         }
         while let Some((request, peer)) = self.control.accept() {
-            self.serve(request, &peer, now);
+            self.serve(request, &peer);
         }
         for service in &mut self.services {
             service.step(now, &mut self.processes, &self.around);
@@ -298,7 +329,7 @@ impl Run<'_> {
             work.step(now, &mut self.processes, &self.around);
             if work.is_done() && !before {
                 let how = work.failure().map_or("ended".into(), |f| format!("failed: {}", f.reason));
-                self.events.push((now, format!("{} {how}", work.name)));
+                self.events.push(Happened::new(now, EventKind::Work, format!("{} {how}", work.name)));
             }
         }
         Ok(())
@@ -308,15 +339,15 @@ impl Run<'_> {
         let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.control.as_fd()];
         let mut fds: Vec<PollFd<'_>> =
             fixed.into_iter().chain(self.processes.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        // rounded up: waking early would only mean waiting again
-        let ms = u16::try_from(at_most.as_nanos().div_ceil(1_000_000)).unwrap_or(u16::MAX);
-        match poll(&mut fds, PollTimeout::from(ms)) {
+        // to the nanosecond: what the timeline changes in hosts has its time
+        let timeout = TimeSpec::from_duration(at_most.into());
+        match ppoll(&mut fds, Some(timeout), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(errno) => Err(RunError::Machine { doing: "wait for the hosts", error: errno.into() }),
         }
     }
 
-    fn serve(&mut self, request: Request, peer: &Peer, now: Instant) {
+    fn serve(&mut self, request: Request, peer: &Peer) {
         match request {
             Request::Exec { host } if !self.is_made_here(&host) => {
                 let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
@@ -334,13 +365,34 @@ impl Run<'_> {
                 }
                 Err(error) => peer.answer(&Reply::Refused(error.to_string()), &[]),
             },
-            Request::Set { changes } => match live_set::apply(&mut self.links, &self.live, &changes) {
-                Ok(done) => {
-                    self.events.extend(done.iter().map(|what| (now, what.clone())));
-                    peer.answer(&Reply::Set(done), &[]);
-                }
+            Request::Set { changes } => match self.set(&changes) {
+                Ok(()) => peer.answer(&Reply::Set(changes), &[]),
                 Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
             },
+        }
+    }
+
+    /// Makes live changes at one instant; none if one is wrong.
+    fn set(&mut self, changes: &[String]) -> Result<(), String> {
+        let mut routed = false;
+        loop {
+            self.timeline.take_in(&mut self.links, &mut self.events);
+            let wanted = live_set::read(&self.links, (&self.resolved.plan, &self.resolved.network), changes)?;
+            let rest = Rest { after: self.timeline.inside(), steps: self.timeline.schedule(&wanted.links)? };
+            // First what the kernel may refuse.
+            for to in wanted.routes.iter().filter(|_| !routed) {
+                timeline::move_route(&mut self.processes.init, &self.resolved.network, to)
+                    .map_err(|e| e.to_string())?;
+            }
+            routed = true;
+            let rest = self.zero.is_some().then_some(rest);
+            let at = match self.live.apply(wanted.commands, changes.join(" "), rest) {
+                Err(LiveError::Refused(Refusal::Overtaken)) => continue,
+                result => result.map_err(|e| e.to_string())?,
+            };
+            self.links = wanted.links;
+            self.events.extend(changes.iter().map(|what| Happened::new(at, EventKind::Set, what)));
+            return Ok(());
         }
     }
 
@@ -375,7 +427,3 @@ impl Run<'_> {
 
 /// Of each interface of each host: what its kernel counted.
 pub(super) type Statistics = Vec<Vec<InterfaceStatistics>>;
-
-pub(super) fn event((at, what): (Instant, String), zero: Instant) -> Event {
-    Event { at_ns: since(at, zero), what }
-}

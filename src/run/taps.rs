@@ -5,7 +5,6 @@ use std::os::fd::AsFd;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
-use super::clock::Clock;
 use super::live::{LivePort, LogSender, PortOutcome};
 use crate::engine::{Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
@@ -63,9 +62,8 @@ impl Taps {
         Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, log })
     }
 
-    /// Reads what waits at a port, up to a burst; what is left wakes the loop again. The clock is read once, after the last
-    /// frame: a frame that came while the burst was read must not get a time before it was sent, or it would be early.
-    pub(super) fn drain(&mut self, position: usize, clock: &Clock, engine: &mut Engine) -> io::Result<()> {
+    /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows.
+    pub(super) fn read(&mut self, position: usize, engine: &mut Engine) -> io::Result<()> {
         let port = &mut self.ports[position];
         while self.burst.len() < BURST {
             match tap_frames::receive(&port.tap, &port.abilities, engine.pool()) {
@@ -82,11 +80,16 @@ impl Taps {
                 }
             }
         }
-        let now = clock.now();
-        for frame in self.burst.drain(..) {
-            engine.inject(now, port.node, frame);
-        }
         Ok(())
+    }
+
+    /// Gives what was just read at a port to the engine. `now` is read from the clock once, after the last frame: a frame that
+    /// came while the burst was read must not get a time before it was sent, or it would be early.
+    pub(super) fn inject(&mut self, now: Instant, position: usize, engine: &mut Engine) {
+        let node = self.ports[position].node;
+        for frame in self.burst.drain(..) {
+            engine.inject(now, node, frame);
+        }
     }
 
     /// The clock's reading that deliveries are compared with.

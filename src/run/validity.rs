@@ -65,6 +65,8 @@ mod tests {
             unmatched: Vec::new(),
             directions: Vec::new(),
             nodes: Vec::new(),
+            nats: Vec::new(),
+            firewalls: Vec::new(),
             ports: vec![PortOutcome::default(), PortOutcome::default()],
             stall: Duration::from_millis(3),
             run_delay: Some(Duration::from_millis(10)),

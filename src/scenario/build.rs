@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::address::AddressingSpec;
+use super::expand::Groups;
+use super::firewall;
 use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
 use super::node::NodeSpec;
@@ -14,7 +16,7 @@ use super::topology::{End, NodeEntry};
 use super::{NetworkPlan, PortPlan};
 use crate::diag::{Diagnostics, Span};
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
-use crate::node::RouterPlan;
+use crate::node::{EdgePlan, RouterPlan};
 use crate::units::Duration;
 
 /// A link while it is being checked.
@@ -40,11 +42,13 @@ pub(super) struct Built {
 }
 
 /// Builds both plans of what could be read; links without ends, and nodes that could not be read, are left out.
+#[expect(clippy::too_many_arguments, reason = "all that a plan is made of")]
 pub(super) fn build(
     seed: u64,
     coalesce: Duration,
     convergence: Duration,
     nodes: &IndexMap<String, NodeEntry>,
+    groups: &Groups,
     links: &[Draft],
     pools: &AddressingSpec,
     told: &mut Diagnostics,
@@ -82,6 +86,17 @@ pub(super) fn build(
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
                 plan.nodes.push(NodePlan { name: name.clone(), kind: NodeKind::Hub });
             }
+            Some(NodeSpec::Cloud(cloud)) => {
+                for region in cloud.regions() {
+                    let here = attached.iter().filter(|(link, end)| drafts[*link].1[*end].region() == region);
+                    let mesh = |(link, _): &&(usize, usize)| drafts[*link].1.iter().all(|end| end.node == at);
+                    let attachments = here.clone().filter(|key| !mesh(key)).count() as u32;
+                    position.extend(here.map(|key| (*key, plan.nodes.len())));
+                    let name = format!("{name}.{region}");
+                    plan.nodes
+                        .push(NodePlan { name, kind: NodeKind::Edge(EdgePlan { attachments, cloud: at as u32 }) });
+                }
+            }
             Some(NodeSpec::Router(_)) => {
                 position.extend(attached.iter().map(|key| (*key, plan.nodes.len())));
                 // its plan follows when all of its segments are known
@@ -108,9 +123,9 @@ pub(super) fn build(
     }
 
     let all_ends: Vec<&[End; 2]> = drafts.iter().map(|(_, ends)| *ends).collect();
-    let groups = segments(&own_ports, &all_ends, is_bridge, &vlans);
+    let segments = segments(&own_ports, &all_ends, is_bridge, &vlans);
     let segment_of: BTreeMap<(usize, usize), usize> =
-        groups.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
+        segments.iter().enumerate().flat_map(|(segment, ports)| ports.iter().map(move |key| (*key, segment))).collect();
     let attached = |(at, keys): &(usize, Vec<(usize, usize)>)| {
         let (name, node) = nodes.get_index(*at).expect("positions come from this map");
         let attachments = keys.iter().map(|key| {
@@ -130,7 +145,7 @@ pub(super) fn build(
     let members = Members {
         hosts: hosts.iter().filter_map(attached).collect(),
         routers: routers.iter().filter_map(attached).collect(),
-        segments: groups.len(),
+        segments: segments.len(),
     };
     let mut ports = Vec::new();
     for (host, (_, attached)) in hosts.iter().enumerate() {
@@ -140,7 +155,8 @@ pub(super) fn build(
             interface,
         }));
     }
-    let (network, router_plans) = hosts::plan(seed, &members, pools, told);
+    let (network, mut router_plans) = hosts::plan(seed, &members, pools, told);
+    firewall::plan_all(nodes, groups, links, &members, &network.hosts, &mut router_plans, told);
     let mut router_plans = router_plans.into_iter();
     for node in &mut plan.nodes {
         if let NodeKind::Router(router) = &mut node.kind {

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 18] = [
     "longwire",
     "name",
     "seed",
@@ -25,14 +25,16 @@ pub(super) const KEYS: [&str; 16] = [
     "validity",
     "timing",
     "import",
+    "series",
     "nodes",
     "links",
     "services",
     "workloads",
+    "timeline",
 ];
 
 /// Keys of the language that this version does not know yet.
-const LATER: [&str; 3] = ["timeline", "expect", "matrix"];
+const LATER: [&str; 2] = ["expect", "matrix"];
 
 /// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
 pub(super) fn gather(

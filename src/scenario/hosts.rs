@@ -71,7 +71,7 @@ pub(super) fn plan(
     diagnostics: &mut Diagnostics,
 ) -> (NetworkPlan, Vec<RouterPlan>) {
     let Members { hosts, routers, segments } = members;
-    let borders: Vec<_> = routers.iter().map(|router| (router, None)).collect();
+    let borders: Vec<_> = routers.iter().map(|router| (router, router::outside(router))).collect();
     let realms = realm::realms(*segments, &borders);
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
@@ -103,7 +103,7 @@ pub(super) fn plan(
     for member in routers {
         let given = given.by_ref().take(member.attachments.len()).collect();
         if let NodeSpec::Router(spec) = member.spec {
-            router_plans.push(router::plan(member, spec, given, diagnostics));
+            router_plans.push(router::plan(member, spec, seed, given, diagnostics));
         }
     }
     let mut plans: Vec<HostPlan> = Vec::with_capacity(hosts.len());
@@ -170,7 +170,9 @@ impl Attached<'_> {
 
 fn place(spec: &NodeSpec) -> Place {
     match spec {
-        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) => Place::Namespace,
+        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) | NodeSpec::Cloud(_) => {
+            Place::Namespace
+        }
         NodeSpec::External(external) => match (&external.tap, &external.netns) {
             (None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
             (tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },
@@ -268,7 +270,19 @@ fn routes(
         let via = route.via.value;
         let by =
             |at: usize, table| RoutePlan { to, via: Some(via), interface: Some(interfaces[at].name.clone()), table };
-        routes.push(by(on_link[0], MAIN));
+        // Of several default routes of one family the first is in force; the others wait in the tables of their
+        // interfaces, for a timeline to move it there.
+        let taken = routes.iter().find(|other: &&RoutePlan| other.table == MAIN && other.to == to);
+        match taken {
+            None => routes.push(by(on_link[0], MAIN)),
+            Some(first) if to.prefix_len() == 0 && first.interface != Some(interfaces[on_link[0]].name.clone()) => {}
+            Some(first) => {
+                let other = first.via.map(|via| via.to_string()).unwrap_or_default();
+                let message = format!("`{name}` has a route to {to} already, by {other}");
+                diagnostics.push(Diagnostic::error(route.via.span, message).help("take one of them away"));
+                continue;
+            }
+        }
         if several {
             routes.extend(on_link.iter().map(|at| by(*at, table(*at))));
         }

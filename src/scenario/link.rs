@@ -177,6 +177,45 @@ impl Layers<'_> {
         })
     }
 
+    /// Both directions when this goes over what they do now, `[Forward, Backward]`: a live change.
+    pub(super) fn over(&self, now: &[Node; 2], diagnostics: &mut Diagnostics) -> [Direction; 2] {
+        for entry in self.link.entries().unwrap_or_default() {
+            let key = entry.key.as_str();
+            let error = Diagnostic::error(entry.key_span, format!("unknown field `{key}`"));
+            match key {
+                "ends" | "half_duplex" | "profile" | "user" => {
+                    let error = format!("`{key}` does not change while a run is up");
+                    let help = if key == "profile" { "write the fields that change" } else { "say it under `links`" };
+                    diagnostics.push(Diagnostic::error(entry.key_span, error).help(help));
+                }
+                "rtt" => drop(read::<Duration>(&mut entry.value.clone(), diagnostics)),
+                "toward" => {}
+                key if FIELDS.contains(&key) => {}
+                key => {
+                    let known: Vec<&str> = FIELDS.into_iter().chain(["rtt", "toward"]).collect();
+                    diagnostics.push(error.help(suggestion(key, known)));
+                }
+            }
+        }
+        let mut own = only_fields(self.link, true);
+        own.remove("half_duplex");
+        forbid_two_means(&mut own, diagnostics);
+        let toward = self.toward(diagnostics);
+        [Way::Forward, Way::Backward].map(|way| {
+            let mut tree = now[way_index(way)].clone();
+            for layer in [Some(&spell_out(own.clone(), way)), toward[way_index(way)].as_ref()].into_iter().flatten() {
+                // A wire that no longer takes time has no queue, whoever asked for it.
+                if layer.get("rate").and_then(Node::as_text) == Some("none") {
+                    tree.remove("queue");
+                }
+                tree = merge::link(tree, layer.clone());
+                // Each by itself: a mistake that `toward` happens to cover is a mistake.
+                read::<Fields>(&mut tree.clone(), diagnostics);
+            }
+            finish(tree, diagnostics)
+        })
+    }
+
     fn toward(&self, diagnostics: &mut Diagnostics) -> [Option<Node>; 2] {
         let mut found = [None, None];
         let Some(toward) = self.link.get("toward").filter(|node| !node.pruned) else { return found };

@@ -8,12 +8,14 @@ use super::computed::Computed;
 use super::link::lookup;
 use super::network::{HostPlan, Place};
 use super::parse::parse;
+use super::series::SeriesSpec;
 use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
+use super::timeline::Action;
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
-use crate::node::{PortVlans, RouterPlan, SwitchSpec};
+use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -33,6 +35,9 @@ pub fn listing(resolved: &Resolved) -> String {
         None if scenario.workloads.is_empty() => out.noted(0, "duration: none".into(), "until Ctrl-C"),
         None => out.noted(0, "duration: none".into(), "until all workloads are done"),
     }
+    if scenario.series != SeriesSpec::default() {
+        out.line(0, format!("series: {}", scenario.series));
+    }
     for (name, text) in &scenario.params {
         out.line(0, format!("param {name}: {text}"));
     }
@@ -44,6 +49,7 @@ pub fn listing(resolved: &Resolved) -> String {
         directions(link, &plan.directions, blocked, &resolved.sources, &mut out);
     }
     tasks(resolved, &mut out);
+    timeline(resolved, &mut out);
     Lines(compact(out.0, &scenario.groups)).text()
 }
 
@@ -89,6 +95,7 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
         match &node.kind {
             NodeKind::Switch(spec) => switch(&resolved.plan, at, spec, &spanning, out),
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
+            NodeKind::Edge(_) => out.line(1, format!("{}: region of a cloud", node.name)),
             NodeKind::Router(router) => {
                 self::router(&node.name, router, out);
                 computed.routes(at, router).into_iter().for_each(|(line, note)| out.noted(2, line, note));
@@ -134,6 +141,30 @@ fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+    }
+    if let Some(nat) = &router.nat {
+        self::nat(&nat.spec, out);
+    }
+}
+
+fn nat(spec: &NatSpec, out: &mut Lines) {
+    out.line(2, "nat:".to_owned());
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(spec) {
+        fields.iter().for_each(|(key, value)| out.line(3, format!("{key}: {}", flow(value))));
+    }
+}
+
+/// A value as YAML in one line. Texts of a translation need no quotes but where they have a colon.
+fn flow(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text.contains(':') => format!("\"{text}\""),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(all) => format!("[{}]", all.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        serde_json::Value::Object(fields) => {
+            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -220,20 +251,7 @@ fn leaves<'a>(key: &str, value: &'a Node, given: &Node, path: &mut Vec<&'a str>,
         }
         _ => {
             let note = from.map_or_else(|| "default".to_owned(), |node| origin(node, sources));
-            out.noted(depth, format!("{key}: {}", inline(value)), &note);
-        }
-    }
-}
-
-/// A value in one line, as YAML writes it.
-fn inline(value: &Node) -> String {
-    let list = |items: Vec<String>| items.join(", ");
-    match &value.value {
-        Value::Null => "none".to_owned(),
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(inline).collect())),
-        Value::Map(entries) => {
-            format!("{{ {} }}", list(entries.iter().map(|e| format!("{}: {}", e.key, inline(&e.value))).collect()))
+            out.noted(depth, format!("{key}: {}", value.inline()), &note);
         }
     }
 }
@@ -296,6 +314,14 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
     }
 }
 
+fn timeline(resolved: &Resolved, out: &mut Lines) {
+    out.section("timeline", resolved.timeline.is_empty());
+    for step in &resolved.timeline {
+        let words: Vec<_> = step.actions.iter().flat_map(Action::words).collect();
+        out.line(1, format!("{}: {}", step.at, words.join(", ")));
+    }
+}
+
 fn program<'a>(program: &Program, host: impl Fn(usize) -> &'a str) -> String {
     let what = match &program.run {
         Command::Command(command) => words(command),
@@ -341,7 +367,7 @@ mod tests {
         let loss = r#"[{"random": "0.5%"}, {"frames": [3, "7-9"], "only": {"udp": 53}}]"#;
         let spec = DirectionSpec { loss: serde_json::from_str(loss).unwrap(), ..DirectionSpec::default() };
         let tree = spec_tree(&spec);
-        let shown = inline(tree.get("loss").unwrap());
+        let shown = tree.get("loss").unwrap().inline();
         assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
     }
 }

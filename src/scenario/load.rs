@@ -17,17 +17,20 @@ use super::node::{ExternalSpec, NodeSpec};
 use super::presets::{PresetTree, Presets};
 use super::reach::Hosts;
 use super::read::read;
+use super::series::SeriesSpec;
+use super::set::LiveLinks;
 use super::spanned::Spanned;
 use super::spec::Scenario;
 use super::tables::Tables;
 use super::tasks::{self, Named};
+use super::timeline;
 use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
 use super::ways::Ways;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{Groups, Overrides, Resolved, ResolvedLink, names, params};
+use super::{Groups, Overrides, Resolved, ResolvedLink, cloud, names, params};
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::profile;
 use crate::units::Duration;
@@ -52,6 +55,7 @@ struct Head {
     addressing: AddressingSpec,
     validity: ValiditySpec,
     timing: TimingSpec,
+    series: SeriesSpec,
 }
 
 /// Reads a scenario file, and all files that it uses, and checks everything.
@@ -102,6 +106,12 @@ impl Load {
         }
         self.forbid_loops(&links, &nodes);
         self.warn_of_lone_hosts(&root, &links, &nodes);
+        let mut paths = {
+            let tables = Tables { files, scenario: path, sources: &self.sources, change: false };
+            cloud::paths(&root, &nodes, &tables, &mut self.told)
+        };
+        self.tables(&mut paths, path, files);
+        links.extend(paths);
 
         let coalesce = head.coalesce.unwrap_or(COALESCE);
         let Built { plan, ports, network, segments, router_segments } = build(
@@ -109,6 +119,7 @@ impl Load {
             coalesce,
             head.convergence.unwrap_or(CONVERGENCE),
             &nodes,
+            &self.groups,
             &links,
             &head.addressing,
             &mut self.told,
@@ -139,6 +150,28 @@ impl Load {
         let checked_services = tasks::services(&services, &hosts, &mut self.told);
         let checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
 
+        let silent_names: Vec<&str> = hosts.silent.iter().copied().chain(unread(&root, &links)).collect();
+        let specs: Vec<_> =
+            links.iter().filter(|link| link.ends.is_some()).map(|l| l.directions.clone().map(|d| d.spec)).collect();
+        let links: Vec<ResolvedLink> = links
+            .iter()
+            .filter_map(|link| {
+                let ends = link.ends.as_ref()?.each_ref().map(ToString::to_string);
+                let directions = link.directions.clone().map(|d| d.tree);
+                Some(ResolvedLink { name: link.name.clone(), span: link.span, ends, directions })
+            })
+            .collect();
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let live = links.iter().cloned().zip(specs).collect();
+        let steps = timeline::Surroundings {
+            links: LiveLinks::of(live, &self.groups, &folder, self.sources.clone()),
+            network: &network,
+            silent: silent_names,
+            duration: assumed,
+            files,
+        };
+        let timeline = timeline::plan(root.get("timeline"), steps, &mut self.told);
+
         let name = head
             .name
             .clone()
@@ -152,28 +185,18 @@ impl Load {
             validity: head.validity,
             timing: head.timing,
             groups: self.groups.clone(),
+            series: head.series,
             services: checked_services,
             workloads: checked_workloads,
-            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            folder,
         };
-        let links = links
-            .into_iter()
-            .filter_map(|link| {
-                let ends = link.ends?.map(|end| end.to_string());
-                Some(ResolvedLink {
-                    name: link.name,
-                    span: link.span,
-                    ends,
-                    directions: link.directions.map(|d| d.tree),
-                })
-            })
-            .collect();
         Some(Resolved {
             scenario,
             plan,
             network,
             ports,
             links,
+            timeline,
             warnings: Diagnostics::default(),
             sources: Sources::default(),
         })
@@ -181,9 +204,18 @@ impl Load {
 
     fn head(&mut self, root: &mut Node) -> Head {
         let mut part = Node::empty_map(root.span, Origin::File);
-        for key in
-            ["longwire", "name", "seed", "duration", "coalesce", "convergence", "addressing", "validity", "timing"]
-        {
+        for key in [
+            "longwire",
+            "name",
+            "seed",
+            "duration",
+            "coalesce",
+            "convergence",
+            "addressing",
+            "validity",
+            "timing",
+            "series",
+        ] {
             if let Some(entry) = root.entry(key) {
                 part.set(entry.clone());
             }
@@ -404,6 +436,13 @@ impl Load {
 fn passed_over(root: &Node, links: &[Draft]) -> bool {
     let entries = root.get("links").and_then(Node::entries).unwrap_or_default();
     links.iter().any(|link| link.ends.is_none()) || entries.iter().any(|entry| entry.value.pruned)
+}
+
+/// Names of links that could not be read.
+fn unread<'a>(root: &'a Node, links: &[Draft]) -> Vec<&'a str> {
+    let entries = root.get("links").and_then(Node::entries).unwrap_or_default().iter();
+    let read = |name: &str| links.iter().any(|link| link.name == name && link.ends.is_some());
+    entries.map(|entry| entry.key.as_str()).filter(|name| !read(name)).collect()
 }
 
 /// Hosts of which nothing more is told: they, or a link that may be theirs, could not be read.

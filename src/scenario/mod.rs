@@ -3,11 +3,13 @@
 mod address;
 mod address_text;
 mod build;
+mod cloud;
 mod compact;
 mod computed;
 mod de;
 pub mod expand;
 pub mod files;
+mod firewall;
 mod gateways;
 mod gather;
 mod hosts;
@@ -32,6 +34,7 @@ mod router;
 mod router_tests;
 mod schema;
 mod segments;
+pub mod series;
 pub mod set;
 mod spanned;
 pub mod spec;
@@ -40,6 +43,7 @@ mod tables;
 mod tasks;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 pub mod timing;
 mod topology;
 pub mod tree;
@@ -84,6 +88,8 @@ pub struct Resolved {
     pub ports: Vec<PortPlan>,
     /// What the values of each link came from, in the order of `plan.links`.
     pub links: Vec<ResolvedLink>,
+    /// What changes at which time, in the order of time.
+    pub timeline: Vec<timeline::Step>,
     /// Worth knowing; none of them stops a run.
     pub warnings: Diagnostics,
     /// The texts that spans point into.

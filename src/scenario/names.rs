@@ -33,6 +33,7 @@ pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Why a text cannot be a name.
 pub(super) fn check_one(name: &str) -> Result<(), String> {
     let Some(first) = name.chars().next() else { return Err("it is empty".into()) };
     if !first.is_ascii_alphanumeric() {

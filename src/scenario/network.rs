@@ -33,6 +33,23 @@ pub struct HostPlan {
     pub hosts_file: HostsFile,
 }
 
+impl HostPlan {
+    /// The gateways behind an interface, at most one a family: its own, and those of its default routes, in whatever table.
+    pub fn gateways(&self, interface: usize) -> Vec<IpAddr> {
+        let interface = &self.interfaces[interface];
+        let is_ours =
+            |route: &&RoutePlan| route.to.prefix_len() == 0 && route.interface.as_ref() == Some(&interface.name);
+        let defaults = self.routes.iter().filter(is_ours).filter_map(|route| route.via);
+        let mut gateways: Vec<IpAddr> = Vec::new();
+        for via in interface.gateways.iter().copied().chain(defaults) {
+            if !gateways.iter().any(|other| other.is_ipv4() == via.is_ipv4()) {
+                gateways.push(via);
+            }
+        }
+        gateways
+    }
+}
+
 /// Where a host is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,6 +10,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::address_text::{Address, RouteTo};
+use super::cloud::CloudSpec;
 use super::link::Mtu;
 use super::router::RouterSpec;
 use super::spanned::Spanned;
@@ -25,6 +26,8 @@ pub(super) enum NodeSpec {
     Switch(SwitchNode),
     /// A repeater: what comes in at a port goes out at all others.
     Hub(HubSpec),
+    /// The Internet between regions: delays, jitter and loss from each region to each other.
+    Cloud(CloudSpec),
     /// An IP router: it joins segments.
     Router(RouterSpec),
     /// A machine that longwire does not make.
@@ -156,7 +159,7 @@ impl NodeSpec {
 
     /// Whether it joins its links into one segment (IEEE 802.1D: a bridge, or a repeater).
     pub(super) fn is_bridge(&self) -> bool {
-        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_))
+        matches!(self, NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Cloud(_))
     }
 
     /// Whether it passes frames on by all of its ports, whatever the spanning tree: it could not break a loop.
@@ -174,6 +177,7 @@ impl NodeSpec {
             NodeSpec::Host(_) => "a host",
             NodeSpec::Switch(_) => "a switch",
             NodeSpec::Hub(_) => "a hub",
+            NodeSpec::Cloud(_) => "a cloud",
             NodeSpec::Router(_) => "a router",
             NodeSpec::External(_) => "an external machine",
         }

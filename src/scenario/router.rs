@@ -7,11 +7,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address_text::RouteTo;
+use super::firewall::FirewallSpec;
 use super::hosts::Attached;
-use super::node::{Addresses, Neighbours, RouteSpec};
+use super::node::{Addresses, Neighbours, NodeSpec, RouteSpec};
 use super::spanned::Spanned;
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::node::{RouterInterface, RouterPlan, RouterRoute};
+use crate::diag::{Diagnostic, Diagnostics, suggestion};
+use crate::node::{NatPlan, NatSpec, RouterInterface, RouterPlan, RouterRoute};
+use crate::rng::{StreamKey, Way};
 
 /// An IP router: it joins segments, and sends packets between them on the shortest way.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -23,12 +25,17 @@ pub(super) struct RouterSpec {
     pub routes: Vec<RouteSpec>,
     /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
     pub neighbours: Neighbours,
+    /// Translation of IPv4 addresses and ports between one interface, the outside, and the others. By default none.
+    pub nat: Option<Spanned<NatSpec>>,
+    /// Which packets pass it. Without one, all do.
+    pub firewall: Option<FirewallSpec>,
 }
 
 /// What the engine gets: interfaces without neighbours, which follow when all of the segment is known.
 pub(super) fn plan(
     router: &Attached<'_>,
     spec: &RouterSpec,
+    seed: u64,
     given: Vec<(Vec<IpNet>, [u8; 6])>,
     told: &mut Diagnostics,
 ) -> RouterPlan {
@@ -48,7 +55,44 @@ pub(super) fn plan(
         let (to, on_link) = checked_route(router.name, route, &nets, told)?;
         Some(RouterRoute { to, via: Some(route.via.value), port: *on_link.first()? as u32 })
     });
-    RouterPlan { routes: routes.collect(), interfaces, border: None }
+    let routes = routes.collect();
+    let nat = nat(router, spec, seed, &interfaces, told);
+    RouterPlan { routes, interfaces, border: nat.as_ref().map(|nat| nat.port), nat, firewall: None }
+}
+
+/// The position of the attachment that is a router's outside, if it translates addresses there.
+pub(super) fn outside(router: &Attached<'_>) -> Option<usize> {
+    let NodeSpec::Router(RouterSpec { nat: Some(nat), .. }) = router.spec else { return None };
+    router.attachments.iter().position(|attachment| attachment.interface == nat.value.outside)
+}
+
+fn nat(
+    router: &Attached<'_>,
+    spec: &RouterSpec,
+    seed: u64,
+    interfaces: &[RouterInterface],
+    told: &mut Diagnostics,
+) -> Option<NatPlan> {
+    let Spanned { value: spec, span } = spec.nat.as_ref()?;
+    let Some(port) = outside(router) else {
+        let message = format!("`{}` has no interface `{}`, which is to be its outside", router.name, spec.outside);
+        let known = interfaces.iter().map(|interface| interface.name.as_str());
+        told.push(Diagnostic::error(*span, message).help(suggestion(&spec.outside, known)));
+        return None;
+    };
+    if !interfaces[port].addresses.iter().any(|net| net.addr().is_ipv4()) {
+        let message = format!("`{}.{}` has no IPv4 address to translate to", router.name, spec.outside);
+        told.push(Diagnostic::error(*span, message).help("give it one in `addresses`, or leave `nat` out"));
+        return None;
+    }
+    if interfaces.len() == 1 {
+        let message = format!("`{}` has nothing inside: `{}` is its only interface", router.name, spec.outside);
+        told.push(Diagnostic::error(*span, message).help("link it to an inside too, or leave `nat` out"));
+        return None;
+    }
+    // nodes and links share one name space, so no other stream has this name
+    let random = StreamKey::new(seed, router.name, Way::Forward, "nat");
+    Some(NatPlan { spec: spec.clone(), port: port as u32, random })
 }
 
 /// The destination of a route that stands in the file, and the interfaces, one at least, from which its gateway is

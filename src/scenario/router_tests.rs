@@ -256,3 +256,37 @@ fn what_routers_compute_is_shown() {
     assert!(lines.contains(&"route: 0.0.0.0/0 via 10.0.2.2 dev up"), "{shown}");
     assert!(lines.contains(&"route: 0.0.0.0/0 via 10.0.0.1 dev eth0"), "{shown}");
 }
+
+#[test]
+fn a_translating_router_is_a_border_with_its_outside_addresses() {
+    let resolved = good(&line("host", "{ router: { nat: { outside: wan, type: symmetric } } }", "router", "host"));
+    let [r1, r2] = routers(&resolved)[..] else { panic!("two routers") };
+    let nat = r1.nat.as_ref().expect("it translates");
+    assert_eq!((nat.port, r1.border, r2.border, &r2.nat), (1, Some(1), None, &None));
+    assert_eq!(nat.spec.kind(), Some(crate::node::router::nat::NatType::Symmetric));
+    // another seed draws other ports
+    let again = good(&line("host", "{ router: { nat: wan } }", "router", "host").replace(": 1\n", ": 1\nseed: 9\n"));
+    assert_ne!(routers(&again)[0].nat.as_ref().map(|nat| nat.random), Some(nat.random));
+}
+
+#[test]
+fn mistakes_of_a_translation_are_told_with_their_places() {
+    let with = |nat: &str| bad(&line("host", &format!("{{ router: {{ nat: {nat} }} }}"), "router", "host"));
+    assert_eq!(with("wam"), ["2:40: `r1` has no interface `wam`, which is to be its outside (did you mean `wan`?)"]);
+    assert!(with("{ outside: wan, type: cone }")[0].contains("`cone` is not known here"));
+    assert!(with("{ outside: wan, prots: 1-2 }")[0].contains("did you mean `ports`"));
+    assert!(with("{ outside: wan, forward: [{ port: 80, to: bob }] }")[0].contains("as in `10.0.0.2:80`"));
+    assert!(with("{ outside: wan, timeouts: { udp: 5 } }")[0].contains("has no unit"));
+    let no_ipv4 = line("host", "{ router: { nat: wan } }", "router", "host")
+        .replace(": 1\n", ": 1\naddressing: { ipv4: none }\n");
+    assert!(bad(&no_ipv4)[0].contains("`r1.wan` has no IPv4 address to translate to"));
+}
+
+#[test]
+fn check_shows_what_a_translation_comes_to() {
+    let text = line("host", "{ router: { nat: { outside: wan, timeouts: { udp: 30s } } } }", "router", "host");
+    let listing = super::listing(&good(&text));
+    for part in ["nat:", "outside: wan", "mapping: endpoint_independent", "udp: 30s", "ports: 1024-65535"] {
+        assert!(listing.contains(part), "{part}: {listing}");
+    }
+}

@@ -13,6 +13,8 @@ use super::address::AddressingSpec;
 use super::expand::{DumbbellSpec, FatTreeSpec, FullSpec, ImportsSpec, MOST, MeshSpec, RingSpec, StarSpec, TreeSpec};
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
+use super::series::SeriesSpec;
+use super::timeline::StepSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use super::workload::{ServiceSpec, WorkloadSpec};
@@ -53,6 +55,8 @@ struct FileSpec {
     validity: Option<ValiditySpec>,
     /// How a live run keeps time.
     timing: Option<TimingSpec>,
+    /// How often every direction of every link is looked at for the report. By default each 100ms.
+    series: Option<SeriesSpec>,
     /// Hosts, switches, hubs and routers by name.
     nodes: Option<IndexMap<String, NodeSpec>>,
     /// Graphs from files, as nodes and links.
@@ -64,6 +68,8 @@ struct FileSpec {
     services: Option<IndexMap<String, ServiceSpec>>,
     /// What the run is for, by name.
     workloads: Option<IndexMap<String, WorkloadSpec>>,
+    /// What changes at which time: a list of steps.
+    timeline: Option<Vec<StepSpec>>,
 }
 
 /// A link: two nodes, and what it does to frames in each direction.

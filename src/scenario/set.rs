@@ -2,16 +2,17 @@
 //! same errors.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::files::Files;
-use super::link::{FIELDS, finish};
+use super::link::{FIELDS, Layers, finish};
 use super::merge;
 use super::parse::parse;
 use super::read::read;
 use super::tables::Tables;
+use super::topology::End;
 use super::tree::{Entry, Node, Origin, Value};
-use super::{GroupKind, Resolved, ResolvedLink};
+use super::{GroupKind, Groups, Resolved, ResolvedLink};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
 use crate::engine::{Change, DirectionId, DirectionSpec, LinkId};
 use crate::rng::Way;
@@ -35,10 +36,21 @@ impl LiveLinks {
     /// The links as a scenario has them.
     pub fn new(resolved: &Resolved) -> LiveLinks {
         let specs = resolved.plan.links.iter().map(|link| link.directions.clone());
+        let links = resolved.links.iter().cloned().zip(specs).collect();
+        let (folder, sources) = (&resolved.scenario.folder, resolved.sources.clone());
+        LiveLinks::of(links, &resolved.scenario.groups, folder, sources)
+    }
+
+    pub(super) fn of(
+        links: Vec<(ResolvedLink, [DirectionSpec; 2])>,
+        groups: &Groups,
+        folder: &Path,
+        sources: Sources,
+    ) -> LiveLinks {
         let mut by_name: BTreeMap<String, Vec<usize>> =
-            resolved.links.iter().enumerate().map(|(at, link)| (link.name.clone(), vec![at])).collect();
+            links.iter().enumerate().map(|(at, (link, _))| (link.name.clone(), vec![at])).collect();
         let mut nodes = BTreeSet::new();
-        for (name, group) in resolved.scenario.groups.iter() {
+        for (name, group) in groups.iter() {
             match group.kind {
                 GroupKind::Nodes => nodes.extend(group.members.iter().map(|node| (name.to_owned(), node.clone()))),
                 GroupKind::Links => {
@@ -48,14 +60,8 @@ impl LiveLinks {
                 GroupKind::Services | GroupKind::Workloads => {}
             }
         }
-        LiveLinks {
-            by_name,
-            nodes,
-            links: resolved.links.iter().cloned().zip(specs).collect(),
-            // any name in its folder: only the folder counts
-            scenario: resolved.scenario.folder.join("scenario"),
-            sources: resolved.sources.clone(),
-        }
+        // any name in its folder: only the folder counts
+        LiveLinks { by_name, nodes, links, scenario: folder.join("scenario"), sources }
     }
 
     /// Names of all links, in the order of `Plan::links`.
@@ -117,6 +123,40 @@ impl LiveLinks {
             }
             _ => Err((argument.told, argument.sources)),
         }
+    }
+
+    /// Puts fields, as a scenario has them, over what a link does: both directions change, those under `toward` one.
+    ///
+    /// # Errors
+    /// What is wrong with them, with its places. Then nothing has changed.
+    pub(super) fn change(
+        &mut self,
+        link: usize,
+        fields: &Node,
+        files: &dyn Files,
+    ) -> Result<Vec<(DirectionId, Change)>, Diagnostics> {
+        let mut told = Diagnostics::default();
+        let (resolved, specs) = &mut self.links[link];
+        let ends = resolved.ends.each_ref().map(|end| End::of(end));
+        let layers = Layers { link: fields, ends: Some(&ends), preset: None };
+        let mut directions = layers.over(&resolved.directions, &mut told);
+        let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: false };
+        for direction in &mut directions {
+            tables.load(&mut direction.spec, &direction.tree, &mut told);
+        }
+        if told.has_errors() {
+            return Err(told);
+        }
+        let mut changes = Vec::new();
+        for (way, direction) in [Way::Forward, Way::Backward].into_iter().zip(directions) {
+            let change = difference(&specs[index(way)], &direction.spec);
+            if change != Change::default() {
+                changes.push((way_along(link, way), change));
+            }
+            resolved.directions[index(way)] = direction.tree;
+            specs[index(way)] = direction.spec;
+        }
+        Ok(changes)
     }
 
     fn try_set(

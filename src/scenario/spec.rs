@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::expand::Groups;
+use super::series::SeriesSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use crate::units::{ByteSize, Duration, Rate};
@@ -28,6 +29,8 @@ pub struct Scenario {
     pub validity: ValiditySpec,
     /// How a live run keeps time.
     pub timing: TimingSpec,
+    /// How often every direction is looked at for the report.
+    pub series: SeriesSpec,
     /// Programs that run for the whole time, in file order.
     pub services: IndexMap<String, Service>,
     /// What the run is for, in file order.

@@ -35,7 +35,8 @@ impl Tables<'_> {
         });
     }
 
-    fn path(&self, node: Option<&Node>, name: &str) -> PathBuf {
+    /// Where the file is that a node names.
+    pub(super) fn path(&self, node: Option<&Node>, name: &str) -> PathBuf {
         match node {
             Some(node) if node.origin != Origin::CommandLine => {
                 beside(Path::new(self.sources.name(node.span.source)), name)

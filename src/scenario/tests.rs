@@ -82,7 +82,7 @@ workloads:
   rtt: { ping: { from: alice, to: bob, evry: 1s } }
   two: { shell: x, ping: { from: ap, to: alice, count: 5 } }
   three: { in: alice, command: [], after: [rtt, fuor] }
-timeline: []
+expect: []
 ");
     assert_eq!(
         told,
@@ -106,7 +106,7 @@ timeline: []
             "21:26: `two` is both `shell` and `ping` (make two workloads of it)",
             "22:32: the `command` of `three` is empty",
             "22:49: unknown workload `fuor` (known here: `fetch`, `rtt`, `two`, `three`)",
-            "23:1: `timeline` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
+            "23:1: `expect` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
         ]
     );
 }
@@ -370,7 +370,7 @@ fn mistakes_in_vlans_have_their_places() {
     says("{ trunks: t1 }", &["2:97: trunks are a list: write `[t1]`"]);
     says("{ priority: 5000 }", &["2:99: a priority is 0 to 61440 in steps of 4096 (IEEE 802.1D): write `4096`"]);
     says("{ storm_control: 0 }", &["2:104: `0` is not a limit of storms: 1 to 1000000000 frames per second, or `off`"]);
-    says("{ spanning_tree: no }", &["2:104: `no` is not known here (known here: `on`, `off`)"]);
+    says("{ spanning_tree: no }", &["2:104: `no` is not known here (did you mean `on`?)"]);
     // a link that could not be read may be the one that is meant
     let told = bad(&vlans("{ vlans: { 10: [lx] } }").replace("lc: {", "lx: { ends: [c] }, lc: {"));
     assert_eq!(told.len(), 1, "{told:?}");

@@ -29,10 +29,26 @@ pub(super) struct End {
     pub node: usize,
     /// The node's name.
     pub name: String,
-    /// The interface, of a host or a router; of a switch, and until names are given out, `None`.
+    /// The interface, of a host or a router; the region, of a cloud; of a switch, and until names are given out, `None`.
     pub interface: Option<String>,
     /// Where the end stands.
     pub span: Span,
+}
+
+impl End {
+    /// An end from how it is shown: `alice.wlan0`, `ap`. It knows no place.
+    pub(super) fn of(shown: &str) -> End {
+        let (name, interface) = match shown.split_once('.') {
+            Some((name, interface)) => (name, Some(interface.to_owned())),
+            None => (shown, None),
+        };
+        End { node: usize::MAX, name: name.to_owned(), interface, span: Span::default() }
+    }
+
+    /// The region, of an end at a cloud: `internet.tokyo` of what is attached, and `tokyo` of a path inside.
+    pub(super) fn region(&self) -> &str {
+        self.interface.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl fmt::Display for End {
@@ -87,6 +103,17 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         (NodeSpec::Switch(_) | NodeSpec::Hub(_), Some(_)) => {
             return mistake(format!("`{name}` is {}: its ports have no names", spec.describe()), "write it alone");
         }
+        (NodeSpec::Cloud(cloud), region) => match cloud.regions().find(|known| Some(*known) == region) {
+            Some(region) => Some(region.to_owned()),
+            None => {
+                let message = match region {
+                    Some(region) => format!("`{name}` has no region `{region}`"),
+                    None => format!("`{name}` is a cloud: say at which of its regions the link ends"),
+                };
+                let regions: Vec<_> = cloud.regions().map(|region| format!("{name}.{region}")).collect();
+                return mistake(message, &suggestion(text, regions.iter().map(String::as_str)));
+            }
+        },
         (NodeSpec::External(_), Some(_)) => {
             return mistake(
                 format!("`{name}` is an external machine: its interface is named under `nodes`"),
@@ -130,7 +157,9 @@ pub(super) fn name_interfaces(
 ) {
     let mut taken: BTreeMap<(usize, String), Span> = BTreeMap::new();
     for end in links.iter().flat_map(|ends| ends.iter()) {
-        let Some(interface) = &end.interface else { continue };
+        // any number of links may end at a region
+        let cloud = nodes[end.node].spec.as_ref().is_some_and(|spec| matches!(spec, NodeSpec::Cloud(_)));
+        let Some(interface) = end.interface.as_ref().filter(|_| !cloud) else { continue };
         if let Some(first) = taken.insert((end.node, interface.clone()), end.span) {
             let external = nodes[end.node].spec.as_ref().is_some_and(|spec| matches!(spec, NodeSpec::External(_)));
             let (message, help) = if external {

@@ -164,6 +164,20 @@ impl Node {
         }
     }
 
+    /// The value in one line, as YAML writes it.
+    pub fn inline(&self) -> String {
+        let list = |items: Vec<String>| items.join(", ");
+        match &self.value {
+            Value::Null => "none".to_owned(),
+            Value::Scalar(scalar) => scalar.text.clone(),
+            Value::Seq(nodes) => format!("[{}]", list(nodes.iter().map(Node::inline).collect())),
+            Value::Map(entries) => {
+                let one = |entry: &Entry| format!("{}: {}", entry.key, entry.value.inline());
+                format!("{{ {} }}", list(entries.iter().map(one).collect()))
+            }
+        }
+    }
+
     /// What this is, for messages: "a list", "`5`".
     pub fn describe(&self) -> String {
         match &self.value {

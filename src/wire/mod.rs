@@ -12,6 +12,7 @@
 //! | [`tcp`] [`udp`] | layer 4 |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
+//! | [`rewrite`] | addresses and ports changed in place, with every checksum over them |
 //! | [`summary`] | one pass over a head: what rules match and what event logs print |
 //! | [`gso`] [`segmentation`] | a super-frame as a train of wire frames, and how it is cut |
 //! | [`vnet`] | the virtio-net header, which says that a frame is a super-frame |
@@ -27,6 +28,7 @@ pub mod icmp_error;
 pub mod ipv4;
 pub mod ipv6;
 pub mod nd;
+pub mod rewrite;
 pub mod segmentation;
 pub mod summary;
 pub mod tcp;

@@ -1,7 +1,7 @@
 //! Rules that no frame can match, or of which a part never can: mistakes, each with its cure.
 
-use super::rule::{Rule, flow};
-use super::value::{Carried, Many, Ports, Prefix, Protocol, Term, Written};
+use super::rule::Rule;
+use super::value::{Carried, Many, Ports, Prefix, Protocol, Term, Written, flow};
 use crate::wire::ethernet::EtherType;
 
 /// Kinds of frames, a bit each.

@@ -6,7 +6,7 @@
 
 mod conflict;
 mod rule;
-mod value;
+pub(crate) mod value;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -9,7 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::conflict;
-use super::value::{Carried, Dscp, Many, Ports, Prefix, Protocol, Term, Vlans, Written};
+use super::value::{Carried, Dscp, Many, Ports, Prefix, Protocol, Term, Vlans, Written, flow};
 use crate::diag::suggestion;
 use crate::wire::summary::FrameSummary;
 
@@ -189,14 +189,6 @@ impl Rule {
             }
             _ => None,
         }
-    }
-}
-
-/// Values as they stand behind a key.
-pub(super) fn flow(values: &[Written]) -> String {
-    match values {
-        [one] => one.to_string(),
-        many => format!("[{}]", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }
 

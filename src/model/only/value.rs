@@ -16,7 +16,7 @@ use crate::wire::ethernet::EtherType;
 /// A value as people write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Written {
+pub(crate) enum Written {
     /// A number alone.
     Number(u64),
     /// Anything else.
@@ -32,8 +32,16 @@ impl fmt::Display for Written {
     }
 }
 
+/// Values as they stand behind a key.
+pub(crate) fn flow(values: &[Written]) -> String {
+    match values {
+        [one] => one.to_string(),
+        many => format!("[{}]", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// One value of a key.
-pub(super) trait Term: Sized {
+pub(crate) trait Term: Sized {
     /// What to write, for error messages.
     const EXPECTED: &'static str;
     /// Reads a name, or whatever is not a number alone.
@@ -48,7 +56,7 @@ pub(super) trait Term: Sized {
 
 /// One value or a list of them, any of which may hold. Empty where the key is not given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Many<T>(Vec<T>);
+pub(crate) struct Many<T>(Vec<T>);
 
 impl<T> Default for Many<T> {
     fn default() -> Many<T> {
@@ -57,28 +65,28 @@ impl<T> Default for Many<T> {
 }
 
 impl<T> Many<T> {
-    pub(super) fn one(value: T) -> Many<T> {
+    pub(crate) fn one(value: T) -> Many<T> {
         Many(vec![value])
     }
 
     /// Whether the key is given.
-    pub(super) fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         !self.0.is_empty()
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.iter()
     }
 
     /// Whether the key is not given, or one of its values holds.
     #[inline]
-    pub(super) fn admits(&self, holds: impl Fn(&T) -> bool) -> bool {
+    pub(crate) fn admits(&self, holds: impl Fn(&T) -> bool) -> bool {
         self.0.is_empty() || self.0.iter().any(holds)
     }
 }
 
 impl<T: Term> Many<T> {
-    pub(super) fn written(&self) -> Vec<Written> {
+    pub(crate) fn written(&self) -> Vec<Written> {
         self.0.iter().map(Term::written).collect()
     }
 }
@@ -168,13 +176,13 @@ impl<T: Term> JsonSchema for Many<T> {
 
 /// An IP protocol (the next header behind IPv6's extension headers), by IANA's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Protocol(pub(super) u8);
+pub(crate) struct Protocol(pub(crate) u8);
 
 impl Protocol {
-    pub(super) const ICMP: Protocol = Protocol(1);
-    pub(super) const TCP: Protocol = Protocol(6);
-    pub(super) const UDP: Protocol = Protocol(17);
-    pub(super) const ICMPV6: Protocol = Protocol(58);
+    pub(crate) const ICMP: Protocol = Protocol(1);
+    pub(crate) const TCP: Protocol = Protocol(6);
+    pub(crate) const UDP: Protocol = Protocol(17);
+    pub(crate) const ICMPV6: Protocol = Protocol(58);
     const NAMES: [(&'static str, Protocol); 5] = [
         ("tcp", Protocol::TCP),
         ("udp", Protocol::UDP),
@@ -183,16 +191,16 @@ impl Protocol {
         ("sctp", Protocol(132)),
     ];
 
-    pub(super) fn named(name: &str) -> Option<Protocol> {
+    pub(crate) fn named(name: &str) -> Option<Protocol> {
         Protocol::NAMES.iter().find(|(known, _)| *known == name).map(|(_, protocol)| *protocol)
     }
 
-    pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
         Protocol::NAMES.iter().map(|(name, _)| *name)
     }
 
     /// Whether its header begins with two ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
-    pub(super) const fn has_ports(self) -> bool {
+    pub(crate) const fn has_ports(self) -> bool {
         matches!(self.0, 6 | 17 | 33 | 132 | 136)
     }
 }
@@ -222,7 +230,7 @@ impl Term for Protocol {
 
 /// A network, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Prefix(pub(super) IpNet);
+pub(crate) struct Prefix(pub(crate) IpNet);
 
 impl Term for Prefix {
     const EXPECTED: &'static str = "an address or a network, as in `10.0.0.2`, `10.0.0.0/8` or `fd00::/64`";
@@ -264,26 +272,31 @@ impl Term for Prefix {
 
 /// Numbers from a first to a last, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range<const MAX: u16> {
+pub(crate) struct Range<const MAX: u16> {
     first: u16,
     last: u16,
 }
 
 /// Ports.
-pub(super) type Ports = Range<65_535>;
+pub(crate) type Ports = Range<65_535>;
 /// VLAN ids. 0 is a tag that carries a priority alone; 4095 is reserved (IEEE 802.1Q, table 9-2).
-pub(super) type Vlans = Range<4_094>;
+pub(crate) type Vlans = Range<4_094>;
 
 impl<const MAX: u16> Range<MAX> {
     /// What its numbers are.
     const WHAT: &'static str = if MAX == u16::MAX { "port" } else { "VLAN id" };
 
     #[inline]
-    pub(super) fn contains(self, number: u16) -> bool {
+    pub(crate) fn contains(self, number: u16) -> bool {
         (self.first..=self.last).contains(&number)
     }
 
-    pub(super) fn overlaps(self, other: Range<MAX>) -> bool {
+    /// Whether all numbers of `other` are among these.
+    pub(crate) fn includes(self, other: Range<MAX>) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
+    pub(crate) fn overlaps(self, other: Range<MAX>) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 }
@@ -331,7 +344,7 @@ impl<const MAX: u16> Term for Range<MAX> {
 
 /// A differentiated-services codepoint: the upper six bits of TOS or traffic class (RFC 2474).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dscp(pub(super) u8);
+pub(crate) struct Dscp(pub(crate) u8);
 
 impl Dscp {
     /// Class selectors of RFC 2474, assured forwarding of RFC 2597, expedited forwarding of RFC 3246, voice admit of RFC
@@ -395,7 +408,7 @@ impl Term for Dscp {
 
 /// What an Ethernet frame carries behind its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carried {
+pub(crate) enum Carried {
     /// IPv4 or IPv6.
     Ip,
     /// This type.
@@ -411,16 +424,16 @@ impl Carried {
         ("lldp", Carried::Type(EtherType::LLDP)),
     ];
 
-    pub(super) fn named(name: &str) -> Option<Carried> {
+    pub(crate) fn named(name: &str) -> Option<Carried> {
         Carried::NAMES.iter().find(|(known, _)| *known == name).map(|(_, carried)| *carried)
     }
 
-    pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
         Carried::NAMES.iter().map(|(name, _)| *name)
     }
 
     #[inline]
-    pub(super) fn is(self, ethertype: EtherType) -> bool {
+    pub(crate) fn is(self, ethertype: EtherType) -> bool {
         match self {
             Carried::Ip => matches!(ethertype, EtherType::IPV4 | EtherType::IPV6),
             Carried::Type(wanted) => wanted == ethertype,
@@ -528,6 +541,7 @@ mod tests {
         let range = |text| Ports::from_text(text).unwrap();
         assert!(range("80-90").contains(80) && range("80-90").contains(90));
         assert!(!range("80-90").contains(79) && !range("80-90").contains(91));
+        assert!(range("80-90").includes(range("80-90")) && !range("80-90").includes(range("80-91")));
         assert!(range("80-90").overlaps(range("90-95")) && !range("80-90").overlaps(range("91-95")));
     }
 

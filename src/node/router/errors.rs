@@ -49,6 +49,8 @@ pub(super) enum Problem {
     TooLarge(u32),
     /// Its source address means nothing where its destination is (IPv6).
     BeyondScope,
+    /// A firewall rejects it.
+    Prohibited,
     /// It is for a port of the router's.
     NoPort,
     /// It is for a protocol that the router does not know; in IPv6 the field that names it is so far into the packet.
@@ -66,6 +68,7 @@ impl Problem {
             Problem::NoNeighbour => (v4::UNREACHABLE, v4::CODE_HOST, 0),
             // RFC 1191 §4: 16 bits
             Problem::TooLarge(mtu) => (v4::UNREACHABLE, v4::CODE_FRAGMENTATION_NEEDED, mtu.min(0xffff)),
+            Problem::Prohibited => (v4::UNREACHABLE, v4::CODE_PROHIBITED, 0),
             Problem::NoPort => (v4::UNREACHABLE, v4::CODE_PORT, 0),
             Problem::NoProtocol(_) => (v4::UNREACHABLE, v4::CODE_PROTOCOL, 0),
             Problem::BeyondScope | Problem::BadField(_) => return None,
@@ -81,6 +84,7 @@ impl Problem {
             Problem::NoNeighbour => (v6::UNREACHABLE, v6::CODE_ADDRESS, 0),
             Problem::TooLarge(mtu) => (v6::PACKET_TOO_BIG, 0, mtu),
             Problem::BeyondScope => (v6::UNREACHABLE, v6::CODE_BEYOND_SCOPE, 0),
+            Problem::Prohibited => (v6::UNREACHABLE, v6::CODE_PROHIBITED, 0),
             Problem::NoPort => (v6::UNREACHABLE, v6::CODE_PORT, 0),
             Problem::NoProtocol(at) => (v6::PARAMETER_PROBLEM, v6::CODE_NEXT_HEADER, at),
             Problem::BadField(at) => (v6::PARAMETER_PROBLEM, v6::CODE_FIELD, at),

@@ -45,6 +45,13 @@ impl Router {
         if !(no_address_yet || is_host_v4(src) && self.roles.of(src.into()).is_none()) {
             return work.drop(frame, DropCause::Malformed);
         }
+        let (frame, dst) = match self.translator.as_mut().filter(|_| !to_group) {
+            Some(translator) => match translator.arriving(work, port, frame, dst) {
+                Some(translated) => translated,
+                None => return,
+            },
+            None => (frame, dst),
+        };
         match self.roles.of(dst.into()) {
             Some(Role::Own | Role::LinkLocal(_)) if !to_group => return self.deliver_v4(work, port, frame, false),
             // directed broadcasts are not forwarded (RFC 2644)
@@ -72,10 +79,20 @@ impl Router {
             self.report(work, port, &frame, Problem::NoRoute);
             return work.drop(frame, DropCause::NoRoute);
         };
+        let Some(frame) = self.filter(work, port, Some(hop.port), frame) else { return };
         if let Some(mtu) = self.exceeded_mtu(work, hop.port, &frame) {
             return self.forward_large_v4(work, port, hop, dst, frame, mtu, dont_fragment);
         }
         self.leave_v4(work, port, hop, dst, frame);
+    }
+
+    /// Behind the route: a packet gets its outside endpoint where it leaves by the outside. `None` where it was dropped.
+    #[inline]
+    fn translate(&mut self, work: &mut Work<'_>, port: u32, frame: Frame) -> Option<Frame> {
+        match &mut self.translator {
+            Some(translator) => translator.leaving(work, port, frame),
+            None => Some(frame),
+        }
     }
 
     /// A packet that fits leaves.
@@ -83,6 +100,7 @@ impl Router {
     fn leave_v4(&mut self, work: &mut Work<'_>, port: u32, hop: Hop, dst: Ipv4Addr, frame: Frame) {
         let frame = work.pool.own_head(frame);
         take_hop(work.pool.head_mut(&frame));
+        let Some(frame) = self.translate(work, hop.port, frame) else { return };
         self.transmit(work, Some(port), hop.port, hop.via.unwrap_or(dst.into()), frame);
     }
 
@@ -104,7 +122,7 @@ impl Router {
         if dont_fragment {
             self.report(work, port, &large, Problem::TooLarge(mtu));
             work.drop(large, DropCause::Mtu);
-        } else {
+        } else if let Some(large) = self.translate(work, hop.port, large) {
             self.fragment(work, Some(port), hop, dst, large, mtu, true);
         }
         if let Some(rest) = rest {
@@ -171,6 +189,7 @@ impl Router {
     pub(super) fn send_own_v4(&mut self, work: &mut Work<'_>, made: &[u8], dst: Ipv4Addr) {
         let Some(hop) = self.route(work, dst.into()) else { return };
         let Some(frame) = work.originate(made) else { return };
+        let Some(frame) = self.translate(work, hop.port, frame) else { return };
         match self.exceeded_mtu(work, hop.port, &frame) {
             Some(mtu) => self.fragment(work, None, hop, dst, frame, mtu, false),
             None => self.transmit(work, None, hop.port, hop.via.unwrap_or(dst.into()), frame),

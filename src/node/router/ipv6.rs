@@ -85,6 +85,7 @@ impl Router {
             self.report(work, port, &frame, Problem::NoRoute);
             return work.drop(frame, DropCause::NoRoute);
         };
+        let Some(frame) = self.filter(work, port, Some(hop.port), frame) else { return };
         if let Some(mtu) = self.exceeded_mtu(work, hop.port, &frame) {
             return self.refuse_large_v6(work, port, hop, dst, frame, mtu);
         }

@@ -19,6 +19,7 @@ impl Router {
     /// An IPv4 packet for the router alone, or for all.
     #[cold]
     pub(super) fn deliver_v4(&mut self, work: &mut Work<'_>, port: u32, frame: Frame, to_all: bool) {
+        let Some(frame) = self.filter(work, port, None, frame) else { return };
         let read = self.read_whole(work, &frame);
         let outcome = match ipv4::Packet::new_checked(&read[HEADER_LEN..]) {
             Ok(ip) if to_all => broadcast_v4(&ip),
@@ -32,6 +33,7 @@ impl Router {
     /// An IPv6 packet for the router alone, or for a group that it is in.
     #[cold]
     pub(super) fn deliver_v6(&mut self, work: &mut Work<'_>, port: u32, frame: Frame) {
+        let Some(frame) = self.filter(work, port, None, frame) else { return };
         let read = self.read_whole(work, &frame);
         let outcome = match ipv6::Packet::new_checked(&read[HEADER_LEN..]) {
             Ok(ip) => self.answer_v6(work, port, &read, &ip),
@@ -42,7 +44,7 @@ impl Router {
     }
 
     /// The first wire frame of a stretch: a train for the router gets one answer.
-    fn read_whole(&mut self, work: &Work<'_>, frame: &Frame) -> Vec<u8> {
+    pub(super) fn read_whole(&mut self, work: &Work<'_>, frame: &Frame) -> Vec<u8> {
         let mut read = std::mem::take(&mut self.read);
         read.clear();
         work.pool.view(frame).write_wire_frame(&mut read);
@@ -103,7 +105,12 @@ impl Router {
         self.made = made;
     }
 
-    fn reset_v4(&mut self, work: &mut Work<'_>, ip: &ipv4::Packet<&[u8]>, mut answer: [u8; tcp::MIN_HEADER_LEN]) {
+    pub(super) fn reset_v4(
+        &mut self,
+        work: &mut Work<'_>,
+        ip: &ipv4::Packet<&[u8]>,
+        mut answer: [u8; tcp::MIN_HEADER_LEN],
+    ) {
         let mut made = std::mem::take(&mut self.made);
         start(&mut made, EtherType::IPV4);
         let (src, dst, id) = (ip.dst(), ip.src(), self.next_id());
@@ -188,7 +195,7 @@ impl Router {
         self.made = made;
     }
 
-    fn reset_v6(
+    pub(super) fn reset_v6(
         &mut self,
         work: &mut Work<'_>,
         port: u32,

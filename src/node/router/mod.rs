@@ -15,27 +15,33 @@
 //! | `neighbours` | MAC addresses, and frames that wait for them |
 //! | `arp` `discovery` | ARP; neighbour discovery |
 //! | `ipv4` `ipv6` | header checks, forwarding, fragments |
+//! | `firewall` `filter` | which packets pass; what becomes of those that do not |
 //! | `local` | what is for the router itself: ping, resets, unreachable ports |
 //! | `errors` | ICMP errors, their sources and their rate |
+//! | `translate` `nat` | where packets pass address translation; the translation itself |
 //!
 //! docs/topology/router.md says what it does as a user sees it.
 
 mod arp;
 mod discovery;
 mod errors;
+mod filter;
+pub mod firewall;
 mod interface;
 mod ipv4;
 mod ipv6;
 mod local;
+pub mod nat;
 mod neighbours;
 mod plan;
 mod table;
 #[cfg(test)]
 mod testing;
+mod translate;
 
 use core::net::IpAddr;
 
-pub use plan::{RouterInterface, RouterPlan, RouterRoute};
+pub use plan::{NatPlan, RouterInterface, RouterPlan, RouterRoute};
 
 use super::routing::Hop;
 use super::{NodeCommand, Work};
@@ -43,9 +49,12 @@ use crate::frame::{DropCause, Frame};
 use crate::units::Instant;
 use crate::wire::ethernet::{self, EtherType, MacAddr};
 use errors::{Limit, Problem};
+use firewall::Firewall;
 use interface::{Interface, Roles};
+use nat::NatCounters;
 use neighbours::{Due, Found, Held, Neighbours, Waiting};
 use table::Table;
+use translate::Translator;
 
 /// The shortest frame on a wire, less its FCS (IEEE 802.3 §3.2.8). What is behind a packet up to here is padding.
 const MIN_FRAME: usize = 60;
@@ -60,6 +69,8 @@ pub struct Router {
     table: Table,
     neighbours: Neighbours,
     limit: Limit,
+    translator: Option<Translator>,
+    firewall: Option<Box<Firewall>>,
     /// The id of the next IPv4 packet of its own.
     id: u16,
     /// A wire frame that is read as a whole, and one that is made.
@@ -91,6 +102,8 @@ impl Router {
             table,
             neighbours,
             limit: Limit::default(),
+            translator: Translator::new(plan),
+            firewall: plan.firewall.as_ref().map(|plan| Box::new(Firewall::new(plan))),
             id: 0,
             read: Vec::new(),
             made: Vec::new(),
@@ -99,7 +112,10 @@ impl Router {
 
     /// A frame came in at a port.
     pub fn receive(&mut self, work: &mut Work<'_>, port: u32, frame: Frame) {
-        let Ok(header) = ethernet::Frame::new_checked(work.pool.view(&frame).head) else {
+        let view = work.pool.view(&frame);
+        // of a train each wire frame has to have the header: the rest of the router takes it for granted
+        let whole = view.cut.is_none_or(|cut| usize::from(cut.header) >= ethernet::HEADER_LEN);
+        let (Ok(header), true) = (ethernet::Frame::new_checked(view.head), whole) else {
             return work.drop(frame, DropCause::Malformed);
         };
         if !self.interfaces[port as usize].hears(header.dst()) {
@@ -246,18 +262,28 @@ impl Router {
         self.neighbours.waiting()
     }
 
+    /// Its firewall, if it has one.
+    pub fn firewall(&self) -> Option<&Firewall> {
+        self.firewall.as_deref()
+    }
+
     /// Whether a command makes sense here: it depends on the plan alone.
     pub fn takes(&self, command: NodeCommand) -> bool {
         match command {
-            NodeCommand::Rebind => false,
+            NodeCommand::Rebind => self.translator.is_some(),
         }
     }
 
     /// A live change.
     pub fn command(&mut self, command: NodeCommand) {
         match command {
-            NodeCommand::Rebind => {}
+            NodeCommand::Rebind => self.translator.iter_mut().for_each(Translator::rebind),
         }
+    }
+
+    /// What its address translation has done, if it has one.
+    pub fn nat_counters(&self, now: Instant) -> Option<NatCounters> {
+        self.translator.as_ref().map(|translator| translator.counters(now))
     }
 }
 
@@ -278,6 +304,11 @@ mod tests {
         assert_eq!(bench.receive(0, &for_us(EtherType::VLAN, &tagged)), [Out::Dropped(DropCause::Unsupported)]);
         assert_eq!(bench.receive(0, &for_us(EtherType::LLDP, &[0; 46])), [Out::Dropped(DropCause::Unsupported)]);
         assert_eq!(bench.receive(0, &[2; 13]), [Out::Dropped(DropCause::Malformed)]);
+        // a train whose wire frames do not have all of it
+        let cut = crate::frame::Cut { header: 7, segment: 5 };
+        let frame = bench.pool.store_train(&udp("10.0.0.9", "10.0.0.1", 53, b"x"), cut).unwrap();
+        let count = frame.count() as usize;
+        assert_eq!(bench.receive_frame(0, frame), vec![Out::Dropped(DropCause::Malformed); count]);
         for frame in &real_frames()[9..] {
             assert_eq!(bench.receive(0, frame), [Out::Dropped(DropCause::OtherHost)], "LLDP and STP go to bridges");
         }

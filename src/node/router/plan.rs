@@ -4,6 +4,9 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::firewall::FirewallPlan;
+use super::nat::NatSpec;
+use crate::rng::StreamKey;
 use crate::wire::ethernet::MacAddr;
 
 /// A router: its interfaces, in the order of its links, and the routes that it was given.
@@ -13,9 +16,24 @@ pub struct RouterPlan {
     pub interfaces: Vec<RouterInterface>,
     /// Routes beside those that its addresses imply and those that are computed.
     pub routes: Vec<RouterRoute>,
+    /// Its firewall, if it has one.
+    pub firewall: Option<FirewallPlan>,
     /// The port where the network's IPv4 addresses begin to be others, if the router translates them: what lies behind its
     /// other ports is not known out there, and they send what they do not know to it.
     pub border: Option<u32>,
+    /// The translation at that port.
+    pub nat: Option<NatPlan>,
+}
+
+/// A router's address translation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NatPlan {
+    /// What it does.
+    pub spec: NatSpec,
+    /// The port toward the outside: a position in [`RouterPlan::interfaces`]. The IPv4 addresses there are the outside ones.
+    pub port: u32,
+    /// What random ports are drawn from.
+    pub random: StreamKey,
 }
 
 /// One interface of a router.

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::network::{Network, Site};
+use super::network::{Network, Site, Wire};
 use crate::node::router::RouterInterface;
 
 /// IPv4 or IPv6.
@@ -40,7 +40,8 @@ pub(super) struct Edge {
 }
 
 /// Vertices are routers and bridges. A router that translates IPv4 addresses is two of them, its inside and its outside,
-/// without a way between.
+/// without a way between. A region of a cloud is two as well: what came from outside of the cloud, and what came from
+/// another region, for which there is no way to a further one.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     /// The vertices of each site.
@@ -65,6 +66,7 @@ impl Graph {
         for site in &network.sites {
             of_sites.push(match site {
                 Site::Router { plan, .. } if plan.border.is_some() && family == Family::V4 => [vertex(), vertex()],
+                Site::Region { .. } => [vertex(), vertex()],
                 Site::Router { .. } | Site::Bridge => [vertex(), None],
                 Site::Host => [None, None],
             });
@@ -84,19 +86,48 @@ impl Graph {
             // the vertex at each end, and its address there
             let ends = wire.ends.map(|(site, port)| match network.sites[site as usize] {
                 Site::Host => None,
-                Site::Bridge => Some((self.of_sites[site as usize][0]?, None)),
+                Site::Bridge | Site::Region { .. } => Some((self.of_sites[site as usize][0]?, None)),
                 Site::Router { plan, .. } => {
                     Some((self.vertex(network, site, port)?, Some(address(plan.interfaces.get(port as usize)?)?)))
                 }
             });
             let [Some(a), Some(b)] = ends else { continue };
+            let sites = wire.ends.map(|(site, _)| &network.sites[site as usize]);
+            if let [Site::Region { cloud }, Site::Region { cloud: other }] = sites
+                && cloud == other
+            {
+                self.add_path(wire, [a.0, b.0]);
+                continue;
+            }
             for (from, to, port, cost) in [(a, b, wire.ends[0].1, wire.costs[0]), (b, a, wire.ends[1].1, wire.costs[1])]
             {
                 let cost = cost.max(1);
                 self.edges.push(Edge { from: from.0, to: to.0, cost, link: wire.link, port, via: to.1 });
             }
             self.join(a.0, b.0);
+            for ((site, port), region, (to, via), cost) in
+                [(wire.ends[0], a.0, b, wire.costs[0]), (wire.ends[1], b.0, a, wire.costs[1])]
+            {
+                // what came from another region leaves the cloud here too
+                if let (Site::Region { .. }, [_, Some(from)]) =
+                    (&network.sites[site as usize], self.of_sites[site as usize])
+                {
+                    self.edges.push(Edge { from, to, cost: cost.max(1), link: wire.link, port, via });
+                    self.join(from, region);
+                }
+            }
         }
+    }
+
+    /// The path between two regions of a cloud, which only what came from outside may take; given as the vertices for that.
+    fn add_path(&mut self, wire: &Wire, outside: [u32; 2]) {
+        for (from, to) in [(0, 1), (1, 0)] {
+            let (cost, port) = (wire.costs[from].max(1), wire.ends[from].1);
+            // the vertex for what came from a region stands next to the other
+            let edge = Edge { from: outside[from], to: outside[to] + 1, cost, link: wire.link, port, via: None };
+            self.edges.push(edge);
+        }
+        self.join(outside[0], outside[1]);
     }
 
     fn root(&mut self, mut at: u32) -> u32 {

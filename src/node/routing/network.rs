@@ -28,6 +28,11 @@ pub enum Site<'a> {
     },
     /// What joins its wires into one segment: a switch, or the part of it that is one VLAN, or a hub.
     Bridge,
+    /// A region of a cloud. What came from another region of the same cloud goes to no further one.
+    Region {
+        /// Which cloud.
+        cloud: u32,
+    },
     /// A host: no way leads through it.
     Host,
 }
@@ -69,7 +74,7 @@ impl Network<'_> {
     pub(super) fn links_at_ports(&self) -> Vec<Vec<u32>> {
         let ports = |site: &Site<'_>| match site {
             Site::Router { plan, .. } => vec![0; plan.interfaces.len()],
-            Site::Bridge | Site::Host => Vec::new(),
+            Site::Bridge | Site::Region { .. } | Site::Host => Vec::new(),
         };
         let mut links: Vec<Vec<u32>> = self.sites.iter().map(ports).collect();
         for wire in &self.wires {
@@ -89,7 +94,7 @@ impl Network<'_> {
             Site::Router { plan, .. } => plan.interfaces.get(port as usize).is_some_and(|interface| {
                 interface.mac.link_local() == via || interface.addresses.iter().any(|net| net.addr() == via)
             }),
-            Site::Bridge | Site::Host => false,
+            Site::Bridge | Site::Region { .. } | Site::Host => false,
         };
         let mut seen = vec![site];
         let mut at = 0;
@@ -103,7 +108,9 @@ impl Network<'_> {
                 if is_own(other.0, other.1) {
                     return true;
                 }
-                if matches!(self.sites[other.0 as usize], Site::Bridge) && !seen.contains(&other.0) {
+                if matches!(self.sites[other.0 as usize], Site::Bridge | Site::Region { .. })
+                    && !seen.contains(&other.0)
+                {
                     seen.push(other.0);
                 }
             }

@@ -245,6 +245,11 @@ impl Switch {
     pub fn forget(&mut self, stale: &[bool]) {
         self.table.forget(|port| stale[port as usize]);
     }
+
+    /// Anything that was heard may be elsewhere.
+    pub(super) fn forget_all(&mut self) {
+        self.table.forget(|_| true);
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(super) fn horizontal(value: u64, most: u64, width: usize) -> String {
 }
 
 /// Bars side by side, a character each: lines from the top, each of `values.len()` characters.
-pub(super) fn vertical(values: &[u64], most: u64, height: usize) -> Vec<String> {
+pub(in crate::record) fn vertical(values: &[u64], most: u64, height: usize) -> Vec<String> {
     let heights: Vec<usize> = values.iter().map(|value| eighths(*value, most, height)).collect();
     let line = |row: usize| {
         let of = |eighths: &usize| match eighths.saturating_sub(row * 8) {

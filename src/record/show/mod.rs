@@ -1,7 +1,7 @@
 //! What `longwire show` has to tell: for each direction of a link, what frames meet in it. Version 1 of its JSON form.
 //! Frames and bytes are Ethernet frames without FCS; times are in nanoseconds, of the model's clock.
 
-mod bars;
+pub(super) mod bars;
 pub mod svg;
 pub mod text;
 

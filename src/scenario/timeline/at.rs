@@ -1,0 +1,96 @@
+//! When a step of the timeline happens: `10s` after t = 0, or `worse + 2s`, after the step that is marked `worse`.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use crate::units::Duration;
+
+/// When a step happens, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// So long after t = 0.
+    Zero(Duration),
+    /// So long after the step with this mark.
+    Mark(String, Duration),
+}
+
+/// Whether a text may be a mark: it begins with a letter, so that no time can be taken for one.
+pub(super) fn is_mark(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+fn parse(text: &str) -> Result<At, String> {
+    let duration = |text: &str| text.trim().parse::<Duration>().map_err(|error| error.to_string());
+    let (first, offset) = match text.split_once('+') {
+        Some((first, offset)) => (first.trim(), Some(offset)),
+        None => (text.trim(), None),
+    };
+    if is_mark(first) {
+        return Ok(At::Mark(first.to_owned(), offset.map_or(Ok(Duration::ZERO), duration)?));
+    }
+    match offset {
+        None => duration(first).map(At::Zero),
+        Some(_) => Err(format!("`{first}` cannot be a mark: write a time, as in `10s`, or `MARK + 2s`")),
+    }
+}
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = At;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time, as in `10s` or `MARK + 2s`,")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<At, E> {
+                parse(text).map_err(E::custom)
+            }
+            // a number without its unit: the same words as everywhere
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<At, E> {
+                parse(&number.to_string()).map_err(E::custom)
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<At, E> {
+                parse(&number.to_string()).map_err(E::custom)
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<At, E> {
+                parse(&number.to_string()).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+impl JsonSchema for At {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "At".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "So long after t = 0 (`10s`), or after an earlier mark (`worse + 2s`).",
+            "pattern": r"^\s*([0-9.]+\s*[a-zµ]+|[A-Za-z][A-Za-z0-9_-]*\s*(\+\s*[0-9.]+\s*[a-zµ]+)?)\s*$|^\$[A-Za-z_]",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_stands_alone_or_after_a_mark() {
+        let mark = |name: &str, ms| Ok(At::Mark(name.into(), Duration::from_millis(ms)));
+        assert_eq!(parse("10s"), Ok(At::Zero(Duration::from_secs(10))));
+        assert_eq!(parse("worse"), mark("worse", 0));
+        assert_eq!(parse("worse+2s"), mark("worse", 2000));
+        assert_eq!(parse(" worse-1  + 5ms "), mark("worse-1", 5));
+        for (wrong, part) in
+            [("10", "no unit"), ("worse + 2", "no unit"), ("5s + 2s", "cannot be a mark"), ("+ 2s", "mark"), ("", "")]
+        {
+            assert!(parse(wrong).unwrap_err().contains(part), "{wrong}: {:?}", parse(wrong));
+        }
+    }
+}

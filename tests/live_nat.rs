@@ -1,0 +1,173 @@
+//! Address translation between real hosts: who sees whom by which endpoint.
+
+mod support;
+
+use serde_json::Value;
+use support::report::number;
+use support::{Lab, has};
+
+/// Answers datagrams and connections with the endpoint that they came from.
+const SERVER: &str = r#"
+import socket, threading
+def tell(family):
+    s = socket.socket(socket.AF_INET, family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("0.0.0.0", 7000))
+    if family == socket.SOCK_DGRAM:
+        while True:
+            _, who = s.recvfrom(2000)
+            s.sendto(("%s %d" % who).encode(), who)
+    s.listen()
+    while True:
+        c, who = s.accept()
+        total = 0
+        while total < 1000000:
+            total += len(c.recv(65536))
+        c.sendall(("%s %d" % who).encode())
+        c.close()
+threading.Thread(target=tell, args=(socket.SOCK_DGRAM,), daemon=True).start()
+tell(socket.SOCK_STREAM)
+"#;
+
+/// Asks two servers by UDP from one socket, and one by TCP with a megabyte; tells how they are seen.
+const CLIENT: &str = r#"
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(("0.0.0.0", 5000))
+u.settimeout(5)
+for server in sys.argv[1:]:
+    u.sendto(b"who", (server, 7000))
+    print("udp", u.recv(2000).decode(), flush=True)
+t = socket.create_connection((sys.argv[1], 7000), timeout=10)
+t.sendall(b"x" * 1000000)
+t.shutdown(socket.SHUT_WR)
+print("tcp", t.recv(2000).decode(), flush=True)
+"#;
+
+fn scenario(nat: &str, pause: &str) -> String {
+    format!(
+        "\
+longwire: 1
+nodes:
+  client: {{ host: {{ addresses: [10.1.0.2/24] }} }}
+  home: {{ router: {{ addresses: {{ lan: [10.1.0.1/24], wan: [203.0.113.1/24] }}, nat: {nat} }} }}
+  isp: {{ router: {{ addresses: {{ home: [203.0.113.254/24], east: [198.51.100.1/24], west: [192.0.2.1/24] }} }} }}
+  east: {{ host: {{ addresses: [198.51.100.2/24] }} }}
+  west: {{ host: {{ addresses: [192.0.2.2/24] }} }}
+links:
+  lan:  {{ ends: [client, home.lan] }}
+  dsl:  {{ ends: [home.wan, isp.home], delay: 2ms }}
+  one:  {{ ends: [isp.east, east] }}
+  two:  {{ ends: [isp.west, west] }}
+services:
+  east-server: {{ in: east, command: [python3, server.py], ready: {{ tcp: 7000 }} }}
+  west-server: {{ in: west, command: [python3, server.py], ready: {{ tcp: 7000 }} }}
+workloads:
+  ask: {{ in: client, command: [python3, client.py, 198.51.100.2, 192.0.2.2], timeout: 20s }}
+{pause}"
+    )
+}
+
+/// A lab with the two programs.
+fn lab(nat: &str, more: &str) -> Option<Lab> {
+    if !has("python3") {
+        return None;
+    }
+    let lab = Lab::new(&scenario(nat, more))?;
+    lab.write("server.py", SERVER);
+    lab.write("client.py", CLIENT);
+    Some(lab)
+}
+
+/// What the client printed: protocol, address and port of each line.
+fn seen(report: &Value) -> Vec<(String, String, u16)> {
+    let ask = &report["workloads"]["ask"];
+    assert_eq!(ask["ok"], true, "{ask:#}");
+    let lines = ask["output"].as_array().expect("output");
+    let words = |line: &Value| {
+        let line = line.as_str().expect("text");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words.len(), 3, "{line}");
+        (words[0].to_owned(), words[1].to_owned(), words[2].parse().expect("a port"))
+    };
+    lines.iter().map(words).collect()
+}
+
+fn nat(report: &Value) -> &Value {
+    let nodes = report["nodes"].as_array().expect("nodes");
+    &nodes.iter().find(|node| node["name"] == "home").expect("home")["nat"]
+}
+
+#[test]
+fn servers_see_the_outside_address_and_one_port_or_one_each() {
+    for (kind, same) in [("wan", true), ("{ outside: wan, type: symmetric }", false)] {
+        let Some(lab) = lab(kind, "  rtt: { ping: { from: client, to: east, count: 3, every: 10ms } }\n") else {
+            return;
+        };
+        let (code, report) = lab.report();
+        assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
+        let seen = seen(&report);
+        assert_eq!(seen.iter().map(|(what, ..)| what.as_str()).collect::<Vec<_>>(), ["udp", "udp", "tcp"]);
+        assert!(seen.iter().all(|(_, address, _)| address == "203.0.113.1"), "{seen:?}");
+        assert_eq!(seen[0].2 == seen[1].2, same, "{kind}: {seen:?}");
+        assert_eq!(seen[0].2, 5000, "preserved");
+        assert_eq!(report["workloads"]["rtt"]["received"], 3, "ping is translated too");
+        // UDP once or twice, TCP, ping
+        assert_eq!(number(&nat(&report)["made"]), if same { 3 } else { 4 }, "{:#}", nat(&report));
+    }
+}
+
+#[test]
+fn a_forward_lets_in_and_nothing_else_does() {
+    let forward = "{ outside: wan, forward: [{ port: 8080, to: \"10.1.0.2:7000\", protocol: udp }] }";
+    let more = "  \
+        reach: { in: east, command: [python3, client2.py, 203.0.113.1, \"8080\"] }
+  closed: { in: east, command: [python3, client2.py, 203.0.113.1, \"8081\"], exit: 1 }
+";
+    let Some(lab) = lab(forward, more) else { return };
+    let text = scenario(forward, more).replace(
+        "services:\n",
+        "services:\n  inside-server: { in: client, command: [python3, server.py], ready: { tcp: 7000 } }\n",
+    );
+    lab.write(
+        "client2.py",
+        "import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.settimeout(1)\n\
+         s.connect((sys.argv[1], int(sys.argv[2])))\ns.send(b'who')\nprint(s.recv(2000).decode())\n",
+    );
+    let (code, report) = lab.report_of(&text);
+    assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
+    let reach = report["workloads"]["reach"]["output"].to_string();
+    assert!(reach.contains("198.51.100.2"), "the inside server sees who asks: {reach}");
+    let nodes = report["nodes"].as_array().expect("nodes");
+    let home = nodes.iter().find(|node| node["name"] == "home").expect("home");
+    assert!(number(&home["dropped"]["nat_no_mapping"]) >= 1, "{home:#}");
+}
+
+#[test]
+fn a_rebind_gives_a_flow_another_port() {
+    let Some(lab) = lab("wan", "  stay: { in: client, command: [python3, twice.py], timeout: 20s }\n") else { return };
+    lab.write(
+        "twice.py",
+        "import os, socket, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('0.0.0.0', 6000))\n\
+         s.settimeout(5)\n\
+         def ask():\n    s.sendto(b'who', ('198.51.100.2', 7000))\n    print(s.recv(2000).decode(), flush=True)\n\
+         ask()\nopen('asked', 'w').close()\n\
+         while not os.path.exists('rebound'): time.sleep(0.01)\nask()\n",
+    );
+    let run = lab.start_run(&["--json", "report.json"]);
+    lab.until_file("asked");
+    let set = lab.run(&["set", "home.nat=rebind"]);
+    assert_eq!(set.code, 0, "{}", set.stderr);
+    lab.write("rebound", "");
+    run.wait();
+    let report: Value = serde_json::from_str(&lab.read("report.json")).expect("a report");
+    let lines: Vec<String> = report["workloads"]["stay"]["output"]
+        .as_array()
+        .expect("output")
+        .iter()
+        .map(|line| line.as_str().expect("text").to_owned())
+        .collect();
+    assert_eq!((lines.len(), lines[0].as_str()), (2, "203.0.113.1 6000"));
+    assert_ne!(lines[0], lines[1]);
+    assert_eq!(number(&nat(&report)["rebinds"]), 1);
+}
