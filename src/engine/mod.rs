@@ -17,6 +17,7 @@ mod line;
 mod losses;
 mod medium;
 mod plan;
+mod routing;
 mod scope;
 mod sink;
 mod spanning;
@@ -25,9 +26,9 @@ mod times;
 use std::collections::VecDeque;
 
 pub use command::{Change, Command, Rejected};
-pub use convergence::routes;
 pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters};
 pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
+pub use routing::routes;
 pub use sink::{Fate, FateKind, FrameSink, Place};
 pub use spanning::Spanning;
 pub use times::TimeStatistics;
