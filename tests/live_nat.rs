@@ -49,11 +49,15 @@ fn scenario(nat: &str, pause: &str) -> String {
         "\
 longwire: 1
 nodes:
-  client: {{ host: {{ addresses: [10.1.0.2/24] }} }}
-  home: {{ router: {{ addresses: {{ lan: [10.1.0.1/24], wan: [203.0.113.1/24] }}, nat: {nat} }} }}
+  client: {{ host: {{ addresses: [10.1.0.2/24], routes: [{{ to: default, via: 10.1.0.1 }}] }} }}
+  home:
+    router:
+      addresses: {{ lan: [10.1.0.1/24], wan: [203.0.113.1/24] }}
+      routes: [{{ to: default, via: 203.0.113.254 }}]
+      nat: {nat}
   isp: {{ router: {{ addresses: {{ home: [203.0.113.254/24], east: [198.51.100.1/24], west: [192.0.2.1/24] }} }} }}
-  east: {{ host: {{ addresses: [198.51.100.2/24] }} }}
-  west: {{ host: {{ addresses: [192.0.2.2/24] }} }}
+  east: {{ host: {{ addresses: [198.51.100.2/24], routes: [{{ to: default, via: 198.51.100.1 }}] }} }}
+  west: {{ host: {{ addresses: [192.0.2.2/24], routes: [{{ to: default, via: 192.0.2.1 }}] }} }}
 links:
   lan:  {{ ends: [client, home.lan] }}
   dsl:  {{ ends: [home.wan, isp.home], delay: 2ms }}
