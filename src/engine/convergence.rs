@@ -6,9 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Engine, LinkId, NodeKind, Plan};
-use crate::node::routing::network::{Site, Wire, cost};
-use crate::node::routing::{Network, Routes};
+use super::{Engine, LinkId};
 use crate::units::{Duration, Instant};
 
 /// What went down or came up, and switches and routers do not know yet.
@@ -50,25 +48,4 @@ impl Engine {
         self.span();
         self.await_convergence();
     }
-}
-
-/// The routes of a plan's routers, all links being up.
-pub fn routes(plan: &Plan) -> Routes {
-    let mut ports_of = vec![0u32; plan.nodes.len()];
-    let mut port = |node: usize| {
-        ports_of[node] += 1;
-        (node as u32, ports_of[node] - 1)
-    };
-    let wires = plan.links.iter().enumerate().map(|(link, plan)| Wire {
-        link: link as u32,
-        ends: plan.ends.map(&mut port),
-        costs: plan.directions.each_ref().map(|direction| cost(direction.delay.average())),
-    });
-    let sites = plan.nodes.iter().enumerate().map(|(node, plan)| match &plan.kind {
-        NodeKind::Port => Site::Host,
-        NodeKind::Switch(_) | NodeKind::Hub => Site::Bridge,
-        NodeKind::Edge(plan) => Site::Region { cloud: plan.cloud },
-        NodeKind::Router(plan) => Site::Router { node: node as u32, plan },
-    });
-    Routes::new(&Network { sites: sites.collect(), wires: wires.collect(), links: plan.links.len() })
 }

@@ -83,12 +83,16 @@ pub(crate) fn host(netlink: &mut Netlink, plan: &HostPlan, ipv6: bool) -> Result
 pub(crate) fn foreign_interface(
     netlink: &mut Netlink,
     plan: &InterfacePlan,
+    routes: &[RoutePlan],
     index: u32,
     ipv6: bool,
 ) -> Result<(), HostError> {
     let mut batch = Batch::default();
     link(&mut batch, plan, index, ipv6, false);
     addresses(&mut batch, plan, index, ipv6, false)?;
+    for route in routes {
+        add_route(&mut batch, route, Some(index));
+    }
     netlink.execute(batch)
 }
 

@@ -13,7 +13,7 @@ use super::error::{Cause, HostError};
 use super::netlink::Netlink;
 use super::{configure, helper, namespace, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
-use crate::scenario::network::InterfacePlan;
+use crate::scenario::network::{InterfacePlan, RoutePlan};
 
 /// An interface of an external machine: its TAP, and what reads its counters.
 pub(crate) struct External {
@@ -62,10 +62,16 @@ fn by_hand(tap: &str, mtu: u32) -> String {
     )
 }
 
-/// Makes the interface `plan` as a TAP in a network namespace that exists. It vanishes with its only descriptor.
+/// Makes the interface `plan` as a TAP in a network namespace that exists, with routes over it. All of it vanishes with its
+/// only descriptor.
 ///
 /// A child enters the namespace, so this process stays where it is; it must have one thread.
-pub(crate) fn interface(netns: &str, plan: &InterfacePlan, framing: Framing) -> Result<External, HostError> {
+pub(crate) fn interface(
+    netns: &str,
+    plan: &InterfacePlan,
+    routes: &[RoutePlan],
+    framing: Framing,
+) -> Result<External, HostError> {
     let doing = format!("make `{}` in the network namespace {netns}", plan.name);
     let path =
         if netns.bytes().all(|b| b.is_ascii_digit()) { format!("/proc/{netns}/ns/net") } else { netns.to_owned() };
@@ -95,7 +101,7 @@ pub(crate) fn interface(netns: &str, plan: &InterfacePlan, framing: Framing) -> 
         let mut netlink = Netlink::open()?;
         let index = configure::interface_index(&plan.name)
             .ok_or_else(|| HostError::lacking(&*doing, "it vanished as soon as made"))?;
-        configure::foreign_interface(&mut netlink, plan, index, sysctl::has_ipv6())?;
+        configure::foreign_interface(&mut netlink, plan, routes, index, sysctl::has_ipv6())?;
         let (fd, info) = port.into_parts();
         // SAFETY: the socket gives its descriptor up here, and nothing else owns it.
         let socket = unsafe { OwnedFd::from_raw_fd(netlink.into_socket().into_raw_fd()) };

@@ -161,7 +161,10 @@ impl Init {
                 outside(vec![external::tap(tap, interface, framing).map_err(|e| e.at(&host.name))?])
             }
             Place::ExternalNetns { netns } => {
-                let made = host.interfaces.iter().map(|interface| external::interface(netns, interface, framing));
+                let made = host
+                    .interfaces
+                    .iter()
+                    .map(|interface| external::interface(netns, interface, &host.routes, framing));
                 outside(made.collect::<Result<_, _>>().map_err(|e: HostError| e.at(&host.name))?)
             }
         };

@@ -37,6 +37,8 @@ pub(super) struct Built {
     pub(super) network: NetworkPlan,
     /// The segment of each interface: `segments[host][interface]`.
     pub(super) segments: Vec<Vec<usize>>,
+    /// The segment of each interface of routers: `router_segments[router][interface]`.
+    pub(super) router_segments: Vec<Vec<usize>>,
 }
 
 /// Builds both plans of what could be read; links without ends, and nodes that could not be read, are left out.
@@ -163,7 +165,8 @@ pub(super) fn build(
     }
     forbid_small_mtus(&drafts, &network, &plan, told);
     let segments = members.hosts.iter().map(Attached::segments).collect();
-    Built { plan, ports, network, segments }
+    let router_segments = members.routers.iter().map(Attached::segments).collect();
+    Built { plan, ports, network, segments, router_segments }
 }
 
 /// Also of links between switches, and of directions toward a host, which set no interface's MTU.

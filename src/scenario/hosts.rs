@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::Address;
+use super::gateways::Directory;
 use super::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place, RoutePlan};
 use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use super::router::{self, RouterSpec, checked_route};
@@ -15,9 +16,14 @@ use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::node::RouterPlan;
 
 /// The kernel's main routing table (rt_tables).
-const MAIN: u32 = 254;
+pub(super) const MAIN: u32 = 254;
 /// The table of a host's first interface, where it has several.
 const FIRST_TABLE: u32 = 101;
+/// The table of one of a host's interfaces, where it has several.
+pub(super) fn table(interface: usize) -> u32 {
+    FIRST_TABLE + interface as u32
+}
+
 /// What a link without `mtu` carries.
 const USUAL_MTU: u32 = 1500;
 /// What a TAP can be set to: 65,535 less its Ethernet header (tun.c, MAX_MTU).
@@ -131,6 +137,20 @@ pub(super) fn plan(
             hosts_file: HostsFile::default(),
         });
     }
+    let directory = Directory::new(members, &plans, &router_plans);
+    for router in routers.iter().zip(&router_plans) {
+        let nets: Vec<&[IpNet]> = router.1.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+        if let NodeSpec::Router(spec) = router.0.spec {
+            spec.routes.iter().for_each(|route| directory.check(route, router.0, &nets, diagnostics));
+        }
+    }
+    for (host, plan) in hosts.iter().zip(&plans) {
+        let nets: Vec<&[IpNet]> = plan.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+        if let NodeSpec::Host(spec) = host.spec {
+            spec.routes.iter().for_each(|route| directory.check(route, host, &nets, diagnostics));
+        }
+    }
+    directory.give(members, &mut plans, &realms, diagnostics);
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers);
     let named: Vec<_> = routers.iter().zip(&router_plans).map(|(router, plan)| (router, plan)).collect();
     let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
@@ -230,7 +250,6 @@ fn routes(
     diagnostics: &mut Diagnostics,
 ) -> (Vec<RoutePlan>, Rules) {
     let several = interfaces.len() > 1;
-    let table = |interface: usize| FIRST_TABLE + interface as u32;
     let (mut routes, mut rules) = (Vec::new(), Vec::new());
     if several {
         for (at, interface) in interfaces.iter().enumerate() {

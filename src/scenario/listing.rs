@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::compact::{Line, compact};
+use super::computed::Computed;
 use super::link::lookup;
 use super::network::{HostPlan, Place};
 use super::parse::parse;
@@ -86,6 +87,7 @@ impl Lines {
 
 fn nodes(resolved: &Resolved, out: &mut Lines) {
     out.section("nodes", resolved.plan.nodes.is_empty());
+    let mut computed = Computed::of(&resolved.plan);
     let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
     let mut told = vec![false; resolved.network.hosts.len()];
     let spanning = resolved.plan.spanning();
@@ -94,7 +96,10 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
             NodeKind::Switch(spec) => switch(&resolved.plan, at, spec, &spanning, out),
             NodeKind::Hub => out.line(1, format!("{}: hub", node.name)),
             NodeKind::Edge(_) => out.line(1, format!("{}: region of a cloud", node.name)),
-            NodeKind::Router(router) => self::router(&node.name, router, out),
+            NodeKind::Router(router) => {
+                self::router(&node.name, router, out);
+                computed.routes(at, router).into_iter().for_each(|(line, note)| out.noted(2, line, note));
+            }
             NodeKind::Port => {
                 let Some(host) = host_at.get(&at).copied().filter(|host| !told[*host]) else { continue };
                 told[host] = true;
@@ -130,8 +135,9 @@ fn switch(plan: &Plan, at: usize, spec: &SwitchSpec, spanning: &Spanning, out: &
 
 fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
     out.noted(1, format!("{name}:"), "router");
-    for interface in &router.interfaces {
-        out.line(2, format!("{}:", interface.name));
+    for (port, interface) in router.interfaces.iter().enumerate() {
+        let outside = if router.border == Some(port as u32) { "outside" } else { "" };
+        out.noted(2, format!("{}:", interface.name), outside);
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
@@ -180,6 +186,10 @@ fn host(host: &HostPlan, out: &mut Lines) {
         out.line(3, format!("mtu: {}", interface.mtu));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+        if let (Place::ExternalTap { .. }, [_, ..]) = (&host.place, &interface.gateways[..]) {
+            let gateways: Vec<_> = interface.gateways.iter().map(ToString::to_string).collect();
+            out.noted(3, format!("gateways: [{}]", gateways.join(", ")), "for the machine to set: longwire cannot");
+        }
         if host.place == Place::Namespace {
             let count = interface.neighbours.len();
             out.line(

@@ -28,6 +28,7 @@ use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
+use super::ways::Ways;
 use super::workload::{ServiceSpec, WorkloadSpec};
 use super::{Groups, Overrides, Resolved, ResolvedLink, cloud, names, params};
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
@@ -113,7 +114,7 @@ impl Load {
         links.extend(paths);
 
         let coalesce = head.coalesce.unwrap_or(COALESCE);
-        let Built { plan, ports, network, segments } = build(
+        let Built { plan, ports, network, segments, router_segments } = build(
             seed,
             coalesce,
             head.convergence.unwrap_or(CONVERGENCE),
@@ -130,6 +131,7 @@ impl Load {
             plans: &network.hosts,
             by_name: network.hosts.iter().enumerate().map(|(at, host)| (host.name.as_str(), at)).collect(),
             segments: &segments,
+            ways: Ways::new(&plan, &router_segments),
             silent: silent(&nodes, &links, &root),
             switches: nodes
                 .iter()

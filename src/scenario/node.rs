@@ -47,6 +47,9 @@ pub(super) struct HostSpec {
     pub addresses: Option<Spanned<Addresses>>,
     /// Routes beyond those that the addresses imply.
     pub routes: Vec<RouteSpec>,
+    /// The interface that it uses for networks without another route, or `none`. By default the first that has a gateway.
+    #[schemars(with = "Option<String>")]
+    pub default_route: Option<Spanned<String>>,
     /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
     pub neighbours: Neighbours,
     /// MTU of all its interfaces; otherwise each has that of its link.

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::address::{Family, is_link_local};
-use super::network::{HostPlan, Place};
+use super::hosts::{MAIN, table};
+use super::network::{HostPlan, InterfacePlan, Place};
 use super::spanned::Spanned;
 use super::spec::Path;
+use super::ways::{Arrives, Ways};
 use super::workload::FamilySpec;
 use crate::diag::{Diagnostic, Diagnostics, suggestion};
 
@@ -20,6 +22,8 @@ pub(super) struct Hosts<'a> {
     pub by_name: BTreeMap<&'a str, usize>,
     /// Who shares a segment: `segments[host][interface]`.
     pub segments: &'a [Vec<usize>],
+    /// Where routers send packets.
+    pub ways: Ways<'a>,
     /// Nodes that could not be read, or whose links could not: nothing more is told of them.
     pub silent: Vec<&'a str>,
     /// Switches.
@@ -58,7 +62,10 @@ impl Hosts<'_> {
             return None;
         }
         let hosts = self.plans.iter().map(|host| host.name.as_str());
-        let error = if self.switches.contains(&name) {
+        let error = if self.ways.routers.iter().any(|router| router.name == name) {
+            Diagnostic::error(text.span, format!("`{name}` is a router: it runs no programs"))
+                .help(format!("name a host: {}", list(hosts)))
+        } else if self.switches.contains(&name) {
             Diagnostic::error(text.span, format!("`{name}` is a switch: it has no address and runs no programs"))
                 .help(format!("name a host: {}", list(hosts)))
         } else {
@@ -109,6 +116,24 @@ impl Hosts<'_> {
         if let Ok(address) = to.parse::<IpAddr>() {
             return self.to_address(sender?, address, to, wanted.zip(family), needs_receiver, diagnostics);
         }
+        if let Some(router) =
+            self.ways.routers.iter().find(|router| router.name == node_of(to)).filter(|_| !needs_receiver)
+        {
+            let only = match to.split_once('.') {
+                None => None,
+                Some((name, interface)) => {
+                    let names = || router.plan.interfaces.iter().map(|i| i.name.as_str());
+                    let at = names().position(|known| known == interface);
+                    if at.is_none() && !self.silent.contains(&name) {
+                        let error = Diagnostic::error(to.span, format!("`{name}` has no interface `{interface}`"));
+                        diagnostics.push(error.help(suggestion(interface, names())));
+                    }
+                    Some(at?)
+                }
+            };
+            let addresses = router.plan.interfaces.iter().map(|i| &i.addresses[..]);
+            return self.to_node(sender?, None, addresses.zip(router.segments), only, to, wanted, diagnostics);
+        }
         let receiver = self.place(to, diagnostics)?;
         let sender = sender?;
         if sender.host == receiver.host {
@@ -123,13 +148,19 @@ impl Hosts<'_> {
             diagnostics.push(Diagnostic::error(to.span, message).help("name a `host`, or use `ping`"));
             return None;
         }
-        self.to_host(sender, receiver, to, wanted, diagnostics)
+        let addresses = self.plans[receiver.host].interfaces.iter().map(|i| &i.addresses[..]);
+        let interfaces = addresses.zip(&self.segments[receiver.host]);
+        self.to_node(sender, Some(receiver.host), interfaces, receiver.interface, to, wanted, diagnostics)
     }
 
-    fn to_host(
+    /// The way to a host, or to a router, with these addresses on these segments.
+    #[expect(clippy::too_many_arguments, reason = "a step of `path`, which has all of it at hand")]
+    fn to_node<'n>(
         &self,
         sender: Spot,
-        receiver: Spot,
+        receiver: Option<usize>,
+        interfaces: impl Iterator<Item = (&'n [IpNet], &'n usize)>,
+        only: Option<usize>,
         to: &Spanned<String>,
         wanted: Option<Family>,
         diagnostics: &mut Diagnostics,
@@ -139,12 +170,12 @@ impl Hosts<'_> {
             None => self.segments[sender.host].clone(),
         };
         let mut candidates: Vec<(bool, Family, IpAddr)> = Vec::new();
-        for (at, interface) in self.plans[receiver.host].interfaces.iter().enumerate() {
-            if receiver.interface.is_some_and(|only| only != at) {
+        for (at, (addresses, segment)) in interfaces.enumerate() {
+            if only.is_some_and(|only| only != at) {
                 continue;
             }
-            let apart = !near.contains(&self.segments[receiver.host][at]);
-            candidates.extend(interface.addresses.iter().map(|net| (apart, Family::of(net.addr()), net.addr())));
+            let apart = !near.contains(segment);
+            candidates.extend(addresses.iter().map(|net| (apart, Family::of(net.addr()), net.addr())));
         }
         candidates.retain(|(.., family, address)| !is_link_local(*address) && wanted.is_none_or(|w| w == *family));
         candidates.sort_by_key(|(apart, family, _)| (*apart, *family));
@@ -156,19 +187,23 @@ impl Hosts<'_> {
             }
             return None;
         }
-        let own = |family: Family| self.source(sender, family);
-        let usable = candidates.iter().find(|(_, family, _)| own(*family).is_some());
-        let Some((apart, family, destination)) = usable.copied() else {
+        candidates.retain(|(_, family, _)| self.source(sender, *family).is_some());
+        let Some(first) = candidates.first() else {
             let name = &self.plans[sender.host].name;
             let message = format!("`{name}` and `{}` have no address family in common", to.value);
             diagnostics.push(Diagnostic::error(to.span, message));
             return None;
         };
+        // the first that is reached; if none is, the first says why
+        let reached = candidates.iter().find(|(apart, _, address)| {
+            !apart || self.routed(sender, receiver, *address, to, &mut Diagnostics::default()).is_some()
+        });
+        let (apart, family, destination) = *reached.unwrap_or(first);
         if apart {
-            self.routed(sender, destination, to, diagnostics)?;
+            self.routed(sender, receiver, destination, to, diagnostics)?;
         }
-        let source = sender.interface.and_then(|_| own(family));
-        Some(Path { from: sender.host, source, to: Some(receiver.host), destination })
+        let source = sender.interface.and_then(|_| self.source(sender, family));
+        Some(Path { from: sender.host, source, to: receiver, destination })
     }
 
     fn to_address(
@@ -194,7 +229,7 @@ impl Hosts<'_> {
             diagnostics.push(Diagnostic::error(to.span, message).help("name a `host`, or use `ping`"));
             return None;
         }
-        self.routed(sender, destination, to, diagnostics)?;
+        self.routed(sender, receiver, destination, to, diagnostics)?;
         let source = sender.interface.and_then(|_| self.source(sender, Family::of(destination)));
         Some(Path { from: sender.host, source, to: receiver, destination })
     }
@@ -208,25 +243,89 @@ impl Hosts<'_> {
         addresses.find(|address| Family::of(*address) == family && !is_link_local(*address))
     }
 
+    /// Whether packets from the sender come to an address, and answers could come back.
     fn routed(
         &self,
         sender: Spot,
+        receiver: Option<usize>,
         destination: IpAddr,
         to: &Spanned<String>,
         diagnostics: &mut Diagnostics,
     ) -> Option<()> {
-        let plan = &self.plans[sender.host];
-        let on_link = plan.interfaces.iter().any(|i| i.addresses.iter().any(|net| net.contains(&destination)));
-        if on_link || plan.routes.iter().any(|route| route.to.contains(&destination)) {
-            return Some(());
-        }
+        let problem = match self.leads(sender.host, sender.interface, destination) {
+            Ok(Arrives::Yes { translated }) => {
+                let back = receiver.filter(|_| !translated).zip(self.source(sender, Family::of(destination)));
+                match back.filter(|(host, _)| self.plans[*host].place == Place::Namespace) {
+                    Some((host, source)) if self.leads(host, None, source).is_err() => {
+                        let name = &self.plans[host].name;
+                        (format!("`{name}` has no route back to {source}"), "join it to a router, or give it `routes`")
+                    }
+                    _ => return Some(()),
+                }
+            }
+            Ok(Arrives::NoRoute(router)) => {
+                let name = self.ways.routers[router].name;
+                let help = "join the networks by a link between their routers, or give the router `routes`";
+                (format!("`{name}`, on the way, has no route to {destination}"), help)
+            }
+            Ok(Arrives::AtHost(host)) => {
+                let name = &self.plans[host].name;
+                let message =
+                    format!("the gateway on the way to {destination} is `{name}`, a host: it forwards nothing");
+                (message, "make it a `router`, or take the route by it away")
+            }
+            Ok(Arrives::Circle(router)) => {
+                let name = self.ways.routers[router].name;
+                let message = format!("packets to {destination} go in a circle, by way of `{name}`");
+                (message, "the `routes` of routers on the way contradict each other: take one away")
+            }
+            Err(()) => {
+                let message = format!("`{}` has no route to {destination}", self.plans[sender.host].name);
+                (message, "join them by a link, a switch or a router, or give the host `routes`")
+            }
+        };
         if !diagnostics.has_errors() {
-            let message = format!("`{}` has no route to {destination}", plan.name);
-            let help = "join them by a link or a switch, or give the host `routes`";
-            diagnostics.push(Diagnostic::error(to.span, message).help(help));
+            diagnostics.push(Diagnostic::error(to.span, problem.0).help(problem.1));
         }
         None
     }
+
+    /// Where a packet of a host comes to; an error if the host itself has no route. `by`: over this interface.
+    fn leads(&self, host: usize, by: Option<usize>, destination: IpAddr) -> Result<Arrives, ()> {
+        let plan = &self.plans[host];
+        let holds = |i: &InterfacePlan| i.addresses.iter().any(|net| net.contains(&destination));
+        if plan.interfaces.iter().any(holds) {
+            return Ok(Arrives::Yes { translated: false });
+        }
+        // what binds to an interface's address has that interface's routes
+        let wanted = by.filter(|_| plan.interfaces.len() > 1).map_or(MAIN, table);
+        let routes = plan.routes.iter().filter(|route| route.table == wanted && route.to.contains(&destination));
+        // of two of the same length the first one counts
+        let route = routes.rev().max_by_key(|route| route.to.prefix_len()).ok_or(())?;
+        let at = plan.interfaces.iter().position(|i| route.interface.as_ref().is_none_or(|name| *name == i.name));
+        match at.zip(route.via) {
+            Some((at, via)) => {
+                let segment = self.segments[host][at];
+                let has = |host: usize, address: IpAddr| {
+                    let nets = self.plans[host].interfaces.iter().zip(&self.segments[host]);
+                    let near = nets.filter(|(_, there)| address != via || **there == segment);
+                    near.flat_map(|(interface, _)| &interface.addresses).any(|net| net.addr() == address)
+                };
+                let made = |host: &usize| self.plans[*host].place == Place::Namespace;
+                match (0..self.plans.len()).filter(made).find(|host| has(*host, via)) {
+                    Some(host) if !has(host, destination) => Ok(Arrives::AtHost(host)),
+                    Some(_) => Ok(Arrives::Yes { translated: false }),
+                    None => Ok(self.ways.follow(segment, via, destination)),
+                }
+            }
+            None => Ok(Arrives::Yes { translated: false }),
+        }
+    }
+}
+
+/// The node's name in `NODE` or `NODE.INTERFACE`.
+fn node_of(text: &str) -> &str {
+    text.split_once('.').map_or(text, |(name, _)| name)
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -563,15 +563,16 @@ fn addresses_of_a_host_with_several_interfaces() {
 fn gateways_are_neighbours() {
     let text = |route: &str| {
         format!(
-            "longwire: 1\nnodes: {{ a: {{ host: {{ routes: [{{ {route} }}] }} }}, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n"
+            "longwire: 1\nnodes: {{ a: {{ host: {{ routes: [{{ {route} }}] }} }}, b: router }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n"
         )
     };
     let routes = |route: &str| good(&text(route)).network.hosts[0].routes.clone();
-    let route = &routes("to: default, via: \"fd00::2\"")[0];
+    let route = &routes("to: default, via: \"fd00::1\"")[0];
     assert_eq!((route.to.to_string().as_str(), route.table, route.interface.as_deref()), ("::/0", 254, Some("eth0")));
     assert!(bad(&text("to: default, via: 192.0.2.1"))[0].contains("cannot reach the gateway 192.0.2.1"));
-    assert!(bad(&text("to: default, via: 10.0.0.1"))[0].contains("is `a` itself"));
-    assert!(bad(&text("to: 10.1.0.0/16, via: \"fd00::2\""))[0].contains("two families"));
+    assert!(bad(&text("to: default, via: 10.0.0.2"))[0].contains("is `a` itself"));
+    assert!(bad(&text("to: default, via: 10.0.0.9"))[0].contains("nobody has the gateway's address 10.0.0.9"));
+    assert!(bad(&text("to: 10.1.0.0/16, via: \"fd00::1\""))[0].contains("two families"));
     assert!(bad(&text("to: 10.1.0.0/16"))[0].contains("`via` is missing"));
 }
 

@@ -133,7 +133,8 @@ impl Router {
     /// Where packets to an address go next.
     #[inline]
     fn route(&self, work: &mut Work<'_>, to: IpAddr) -> Option<Hop> {
-        let own = self.table.lookup(to);
+        // what it knows of a port whose link is down is worth nothing any more
+        let own = self.table.lookup(to).filter(|(_, hop)| work.routes.carries(self.node, hop.port));
         match (own, work.routes.lookup(self.node, to)) {
             (Some((own, hop)), Some((computed, _))) if own >= computed => Some(hop),
             (_, Some((_, hop))) | (Some((_, hop)), None) => Some(hop),
