@@ -160,8 +160,9 @@ fn a_rebind_gives_a_flow_another_port() {
     );
     let run = lab.start_run(&["--json", "report.json"]);
     lab.until_file("asked");
-    let set = lab.run(&["set", "home.nat=rebind"]);
-    assert_eq!(set.code, 0, "{}", set.stderr);
+    // when a command of the lab ends, so does all that is marked: this one is waited for by hand
+    let set = lab.longwire(&["set", &run.pid().to_string(), "home.nat=rebind"]).output().expect("run");
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
     lab.write("rebound", "");
     run.wait();
     let report: Value = serde_json::from_str(&lab.read("report.json")).expect("a report");
