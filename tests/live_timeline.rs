@@ -110,7 +110,7 @@ nodes:
         - { to: default, via: \"fd01::1\" }
         - { to: default, via: \"fd02::1\" }
   server:
-    host:
+    router:
       addresses:
         eth0: [192.168.1.1/24, \"fd01::1/64\"]
         eth1: [10.64.0.1/24, \"fd02::1/64\"]

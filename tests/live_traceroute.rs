@@ -83,11 +83,11 @@ fn tracepath_finds_the_small_link_and_tcp_gets_through_it() {
     let scenario = CHAIN.replace("l4: { ends: [r3, r4]", "l4: { ends: [r3, r4], mtu: 1280")
         + "\
 workloads:
-  path4: { in: a, command: [tracepath, -4, -n, b], timeout: 50s }
-  path6: { in: a, command: [tracepath, -6, -n, b], timeout: 50s, after: [path4] }
-  tcp4:  { tcp: { from: a, to: b, bytes: 4MB, family: ipv4 }, after: [path6] }
+  tcp4:  { tcp: { from: a, to: b, bytes: 4MB, family: ipv4 } }
   tcp6:  { tcp: { from: b, to: a, bytes: 4MB, family: ipv6 }, after: [tcp4] }
-  parts: { ping: { from: b, to: a, count: 3, every: 10ms, size: 3000B }, after: [tcp6] }
+  path4: { in: b, command: [tracepath, -4, -n, a], timeout: 50s, after: [tcp6] }
+  path6: { in: a, command: [tracepath, -6, -n, b], timeout: 50s, after: [path4] }
+  parts: { ping: { from: b, to: a, count: 3, every: 10ms, size: 3000B }, after: [path6] }
 ";
     let Some(lab) = Lab::new(&scenario) else { return };
     let (code, report) = lab.report();
@@ -98,7 +98,7 @@ workloads:
     }
     let routers = report["nodes"].as_array().expect("nodes");
     let router = |name: &str| routers.iter().find(|node| node["name"] == name).expect("a router");
-    // of tracepath's first packets, and of the TCP connection from the other side
+    // of the TCP connections from both sides, before either host knew
     assert!(dropped(router("r3"), "mtu") > 0 && dropped(router("r4"), "mtu") > 0, "{routers:#?}");
     assert_eq!(report["workloads"]["parts"]["received"], 3);
 }
@@ -119,7 +119,7 @@ services:
 workloads:
   arping: { in: a, root: true, timeout: 20s, shell: \"arping -f -w 10 -I eth0 $(ip -4 route show default | awk '{print $3}')\" }
   all:    { in: a, command: [ping, -6, -c, '1', -W, '5', 'ff02::1%eth0'], root: true }
-  linklocal: { in: a, root: true, shell: \"ping -6 -c 2 -i 0.2 -W 5 $(ip -6 route show default | awk '{print $3}')%eth0\" }
+  routers: { in: a, command: [ping, -6, -c, '1', -W, '5', 'ff02::2%eth0'], root: true }
   v4:     { in: a, command: [ping, -4, -c, '3', -i, '0.2', -W, '5', b], root: true }
   v6:     { in: a, command: [ping, -6, -c, '3', -i, '0.2', -W, '5', b], root: true }
   small:  { in: a, command: [ping, -6, -c, '2', -i, '0.2', -W, '5', -s, '1452', b], root: true }

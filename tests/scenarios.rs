@@ -162,7 +162,7 @@ fn examples_in_the_documentation_are_right() {
     let documents = [
         ("README.md", 1),
         ("docs/scenario.md", 10),
-        ("docs/topology.md", 3),
+        ("docs/topology.md", 2),
         ("docs/topology/cloud.md", 1),
         ("docs/topology/firewall.md", 1),
         ("docs/topology/nat.md", 2),

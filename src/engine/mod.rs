@@ -109,6 +109,8 @@ pub struct Engine {
     any_blocked: bool,
     /// Ports that lead from one switch or hub to another.
     inner: Vec<bool>,
+    /// When another tree came into force: what such a port was sent before came by the way of an old one.
+    spanned: Option<Instant>,
     /// What a node does in its turn; empty between turns.
     deeds: Vec<Deed>,
     fine: FineLeft,
@@ -213,6 +215,7 @@ impl Engine {
             blocked: vec![false; plan.links.len() * 2],
             any_blocked: false,
             inner,
+            spanned: None,
             deeds: Vec::new(),
             fine: FineLeft::LIMIT,
             last_input: None,
@@ -406,7 +409,15 @@ impl Engine {
         if self.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
             return self.drop_at(id, frame, DropCause::Blocked, out);
         }
-        match site.node.receive(self.now, port, self.pool.view(&frame).head, count) {
+        let came_by_old_way = Some(frame.offered) <= self.spanned && self.inner[site.ports.0 as usize + port as usize];
+        if came_by_old_way && !site.node.set_learning(false) {
+            return self.drop_at(id, frame, DropCause::Blocked, out);
+        }
+        let verdict = site.node.receive(self.now, port, self.pool.view(&frame).head, count);
+        if came_by_old_way {
+            site.node.set_learning(true);
+        }
+        match verdict {
             Verdict::Consume => {
                 site.counters.consumed += count;
                 out.deliver(id, self.pool.view(&frame), self.now);

@@ -63,7 +63,8 @@ impl Plan {
         }
         for (at, link) in self.links.iter().enumerate() {
             let ends = link.ends.map(|end| spanning.node_at[end]);
-            if ends.contains(&NONE) || ends[0] == ends[1] {
+            let inside_cloud = ends[0] == ends[1] && link.ends[0] != link.ends[1];
+            if ends.contains(&NONE) || inside_cloud {
                 continue;
             }
             spanning.link_at[at] = spanning.links.len() as u32;
@@ -129,10 +130,15 @@ impl Engine {
 
     /// Puts the tree of the links that are now taken for up in force. Where it is another one, stations behind other
     /// switches and hubs are forgotten.
+    ///
+    /// Frames that are still on their way between them then say nothing of where their senders are now: a switch passes
+    /// them on and learns nothing of them. Who cannot tell them from others on what it passes on, a hub or a switch outside
+    /// of the tree, drops them (`blocked`).
     pub(super) fn span(&mut self) {
         if self.spanning.links.is_empty() {
             return;
         }
+        let at_first = self.spanned.is_none() && self.last_input.is_none();
         self.spanning.tree = self.spanning.graph.span(&self.spanning.up);
         let mut changed = vec![false; self.spanning.nodes.len()];
         for at in 0..self.spanning.links.len() {
@@ -149,6 +155,9 @@ impl Engine {
             }
         }
         self.any_blocked = self.blocked.contains(&true);
+        if changed.contains(&true) && !at_first {
+            self.spanned = Some(self.now);
+        }
         for (site, at) in self.nodes.iter_mut().zip(&self.spanning.node_at).filter(|(_, at)| **at != NONE) {
             let ports = site.ports();
             if changed[self.spanning.tree.part[*at as usize]] {

@@ -248,6 +248,40 @@ fn in_a_ring_everybody_hears_once_before_during_and_after_an_outage() {
 }
 
 #[test]
+fn what_was_on_its_way_when_the_tree_changed_teaches_nobody_the_old_way() {
+    let mut plan = ring();
+    for (link, us) in [(3, 1_000), (4, 5_000), (5, 5_000)] {
+        for direction in &mut plan.links[link].directions {
+            direction.delay = crate::model::DelaySpec::constant(Duration::from_micros(us));
+        }
+    }
+    plan.convergence = Duration::from_millis(10);
+    let mut engine = Engine::new(&plan);
+    let mut out = Out::default();
+    // one frame each way every millisecond; down, and up again
+    let mut heard = Vec::new();
+    for ms in 0..200 {
+        match ms {
+            20 => engine.apply(us(ms * 1_000), Command::Down(LinkId(3))).unwrap(),
+            100 => engine.apply(us(ms * 1_000), Command::Up(LinkId(3))).unwrap(),
+            _ => {}
+        }
+        for (from, to) in [(0, 1), (1, 0)] {
+            let frame = engine.pool().store(&frame(to, from, None)).unwrap();
+            engine.inject(us(ms * 1_000), NodeId(u32::from(from)), frame);
+        }
+        out.delivered.clear();
+        engine.advance(us(ms * 1_000 + 999), &mut out);
+        let of = |port| out.delivered.iter().filter(|(p, bytes)| *p == port && bytes[5] == port as u8).count();
+        heard.push((of(0), of(1)));
+    }
+    let silent: Vec<_> = heard.iter().enumerate().filter(|(_, n)| n.0 == 0 || n.1 == 0).map(|(ms, _)| ms).collect();
+    // from the outage to its end: the convergence, and the longer way; what was on the wire of 1 ms arrived
+    assert_eq!(silent, [vec![0], (21..=39).collect()].concat(), "{heard:?}");
+    assert_conserved(&engine);
+}
+
+#[test]
 fn stations_at_a_switchs_own_ports_stay_known_when_the_tree_changes() {
     let mut engine = Engine::new(&plan(
         vec![NodeKind::Port, NodeKind::Port, NodeKind::Port, switch(), switch()],

@@ -27,7 +27,9 @@ pub struct Edge {
 impl Edge {
     /// A region with so many ports that knows no address yet.
     pub fn new(plan: EdgePlan, ports: u32) -> Edge {
-        Edge { attachments: plan.attachments, switch: Switch::new(&SwitchSpec::default(), ports) }
+        // a part of a train that storm control lets through would be the switch's to flood, and it knows no split horizon
+        let spec = SwitchSpec { storm_control: None, ..SwitchSpec::default() };
+        Edge { attachments: plan.attachments, switch: Switch::new(&spec, ports) }
     }
 
     /// Where the frame with this head goes that came in at `port`.

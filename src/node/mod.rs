@@ -116,6 +116,15 @@ impl Node {
         }
     }
 
+    /// Whether it learns from what it receives next, or does not. False if that is not its choice: it learns nothing, or
+    /// others learn from what it passes on.
+    pub fn set_learning(&mut self, learns: bool) -> bool {
+        match self {
+            Node::Switch(switch) => switch.set_learning(learns),
+            _ => false,
+        }
+    }
+
     /// The topology has changed: what was learned behind the ports for which `stale` says so may be elsewhere.
     pub fn forget(&mut self, stale: &[bool]) {
         match self {

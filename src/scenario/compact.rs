@@ -110,12 +110,19 @@ impl Run<'_> {
             (Some(first), Some(last)) => format!("{first} … {last}"),
             _ => return self.first,
         };
-        let all = self.general.iter().zip(&self.first).zip(&last);
-        let mut lines: Vec<Line> = all
-            .map(|((general, first), last)| {
+        let mut lines: Vec<Line> = Vec::with_capacity(self.general.len());
+        for ((general, first), last) in self.general.iter().zip(&self.first).zip(&last) {
+            // Of a route's many networks, the first and the last would say nothing.
+            let text = first.0.trim_start();
+            let line = if text.starts_with("route:") && first.0 != last.0 {
+                (format!("{:1$}routes: each its own", "", first.0.len() - text.len()), String::new())
+            } else {
                 (range(&general.0, &first.0, &last.0), range(&general.1, &first.1, &last.1))
-            })
-            .collect();
+            };
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+        }
         if let Some((text, _)) = lines.first_mut()
             && let Some((_, rest)) = text.split_once(':')
         {
@@ -189,6 +196,25 @@ mod tests {
         assert_eq!(lines[9], "      mtu: 1400");
         assert_eq!(lines[11], "  c-4: # host");
         assert_eq!(lines.last().unwrap(), "  sw: x");
+    }
+
+    #[test]
+    fn routes_that_differ_are_not_listed() {
+        let host = |k: u32| {
+            format!(
+                "  c-{k}: # host\n    eth0: # link l-{k}\n    route: 10.1.0.0/24 via 10.0.0.1\n    \
+                 route: 10.0.{k}.0/24, 10.9.0.0/24 via 10.0.0.{k}\n    route: 10.2.{k}.0/24 via 10.0.0.{k}\n"
+            )
+        };
+        assert_eq!(
+            short(&format!("{}{}", host(1), host(2))),
+            [
+                "  c-1 … c-2: # host",
+                "    eth0: # link l",
+                "    route: 10.1.0.0/24 via 10.0.0.1",
+                "    routes: each its own"
+            ]
+        );
     }
 
     #[test]

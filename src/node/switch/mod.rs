@@ -59,6 +59,10 @@ pub struct Switch {
     vlans: Option<Vlans>,
     /// Ports that the spanning tree blocks; looked at by a switch with VLANs.
     blocked: Vec<bool>,
+    /// Whether it takes part in the tree.
+    spans: bool,
+    /// Whether it learns from what it receives.
+    learns: bool,
 }
 
 /// Where a frame of a VLAN goes.
@@ -83,6 +87,8 @@ impl Switch {
             storm: spec.storm_control.map(|rate| StormControl::new(rate, ports)),
             vlans: spec.vlans.clone().map(Vlans::new),
             blocked: vec![false; ports as usize],
+            spans: spec.priority.is_some(),
+            learns: true,
         }
     }
 
@@ -96,7 +102,9 @@ impl Switch {
             return Verdict::Drop(DropCause::Malformed);
         };
         let (source, destination) = (frame.src(), frame.dst());
-        self.table.learn(now, 0, source, port);
+        if self.learns {
+            self.table.learn(now, 0, source, port);
+        }
         if destination.is_multicast() {
             // IEEE 802.1D §7.12.6
             if destination.is_bridge_reserved() {
@@ -177,7 +185,9 @@ impl Switch {
             Ok(None) => return Verdict::Drop(DropCause::Vlan),
             Err(_) => return Verdict::Drop(DropCause::Malformed),
         };
-        if let Ok(frame) = ethernet::Frame::new_checked(head) {
+        if let Ok(frame) = ethernet::Frame::new_checked(head)
+            && self.learns
+        {
             self.table.learn(now, member.vlan.get(), frame.src(), port);
         }
         match self.way(now, port, head, &member) {
@@ -239,6 +249,13 @@ impl Switch {
     /// The spanning tree blocks a port, or does so no longer.
     pub fn set_blocked(&mut self, port: u32, blocked: bool) {
         self.blocked[port as usize] = blocked;
+    }
+
+    /// Whether it learns from what it receives next. False if it takes no part in the tree, and so is to be no part of what
+    /// outlives a change of it.
+    pub fn set_learning(&mut self, learns: bool) -> bool {
+        self.learns = learns;
+        self.spans || learns
     }
 
     /// The topology has changed: what was heard behind these ports may be elsewhere (IEEE 802.1D-2004 §17.11).

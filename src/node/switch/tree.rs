@@ -117,7 +117,7 @@ impl Graph {
             }
         }
         // of each bridge but the root, the root port
-        let mut towards: Vec<Option<((u64, Bridge, usize, usize), usize)>> = vec![None; self.nodes.len()];
+        let mut towards: Vec<Option<(Vector, usize)>> = vec![None; self.nodes.len()];
         for (at, port) in ports.iter().enumerate().filter(|(_, port)| root[port.bridge] != Some(port.bridge)) {
             let Some(sender) = designated[port.segment].map(|at| &ports[at]) else { continue };
             if sender.bridge == port.bridge {
@@ -174,6 +174,10 @@ impl Graph {
 
 /// A bridge's identifier: the lower, the better.
 type Bridge = (Option<u16>, usize);
+
+/// What makes one port a better root port than another: the cost of the way to the root, the designated bridge, its port,
+/// the port itself.
+type Vector = (u64, Bridge, usize, usize);
 
 /// Disjoint sets of numbers.
 struct Sets(Vec<usize>);
@@ -283,7 +287,7 @@ mod tests {
     }
 
     /// A vector of 802.1D §17.5: root, cost, designated bridge, designated port.
-    type Vector = (Bridge, u64, Bridge, usize);
+    type Told = (Bridge, u64, Bridge, usize);
 
     /// The protocol itself, message by message: each bridge begins as its own root and tells its segments what it knows,
     /// until nothing changes. Returns the blocked ends of links that are up and have a bridge at that end.
@@ -294,14 +298,13 @@ mod tests {
             let mut seen = vec![from];
             let mut at = 0;
             while at < seen.len() {
-                for (n, link) in graph.links.iter().enumerate().filter(|(n, _)| up[*n]) {
+                for (link, _) in graph.links.iter().zip(up).filter(|(_, up)| **up) {
                     for end in 0..2 {
                         let [here, there] = [link.ends[end], link.ends[1 - end]];
                         if here == seen[at] && graph.nodes[there].is_none() && !seen.contains(&there) {
                             seen.push(there);
                         }
                     }
-                    let _ = n;
                 }
                 at += 1;
             }
@@ -318,7 +321,7 @@ mod tests {
             }
         }
         let mut known: Vec<(Bridge, u64)> = (0..graph.nodes.len()).map(|node| (id(node), 0)).collect();
-        let says = |known: &[(Bridge, u64)], (bridge, link, ..): (usize, usize, usize, usize)| -> Vector {
+        let says = |known: &[(Bridge, u64)], (bridge, link, ..): (usize, usize, usize, usize)| -> Told {
             (known[bridge].0, known[bridge].1, id(bridge), link)
         };
         let best_way = |known: &[(Bridge, u64)], bridge: usize| {

@@ -297,7 +297,7 @@ mod tests {
         );
         let plan = &resolved.plan;
         let nodes: Vec<_> = plan.nodes.iter().map(|node| (node.name.as_str(), &node.kind)).collect();
-        let edge = |attachments| NodeKind::Edge(EdgePlan { attachments, cloud: 2 });
+        let edge = |attachments| NodeKind::Edge(EdgePlan { attachments, cloud: 3 });
         assert_eq!(nodes[3..], [("net.fra", &edge(2)), ("net.tokyo", &edge(1)), ("net.nyc", &edge(0))]);
         let ends: Vec<[usize; 2]> = plan.links.iter().map(|link| link.ends).collect();
         assert_eq!(ends, [[0, 3], [4, 1], [2, 3], [3, 4], [3, 5], [4, 5]]);

@@ -29,11 +29,14 @@ pub(super) struct Directory<'a> {
     pub silent: Vec<&'a str>,
 }
 
+/// Names of interfaces, and their addresses.
+type Interfaces<'a> = Vec<(&'a str, &'a [IpNet])>;
+
 /// A node with addresses.
 #[derive(Debug)]
 pub(super) struct Station<'a> {
     /// The names of its interfaces, and their addresses.
-    pub interfaces: Vec<(&'a str, &'a [IpNet])>,
+    pub interfaces: Interfaces<'a>,
 }
 
 impl<'a> Directory<'a> {
@@ -52,7 +55,7 @@ impl<'a> Directory<'a> {
         let of_routers = routers
             .iter()
             .map(|router| router.interfaces.iter().map(|i| (i.name.as_str(), &i.addresses[..])).collect::<Vec<_>>());
-        let all: Vec<(&Attached<'_>, Vec<(&str, &[IpNet])>)> =
+        let all: Vec<(&Attached<'_>, Interfaces<'_>)> =
             members.hosts.iter().zip(of_hosts).chain(members.routers.iter().zip(of_routers)).collect();
         let mut networks: Vec<Vec<IpNet>> = vec![Vec::new(); members.segments];
         let mut by_link: IndexMap<&str, usize> = IndexMap::new();

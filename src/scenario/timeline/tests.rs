@@ -15,7 +15,7 @@ duration: 20s
 params: { bad: 30% }
 nodes:
   phone: { host: { addresses: { wlan0: [10.0.1.2/24], wwan0: [10.0.2.2/24, \"fd02::2/64\"] }, routes: [{ to: default, via: 10.0.1.1 }, { to: default, via: 10.0.2.1 }, { to: default, via: \"fd02::1\" }] } }
-  server: { host: { addresses: { eth0: [10.0.1.1/24], eth1: [10.0.2.1/24, \"fd02::1/64\"] } } }
+  server: { router: { addresses: { eth0: [10.0.1.1/24], eth1: [10.0.2.1/24, \"fd02::1/64\"] } } }
   other: host
   vm: { external: { tap: t0 } }
 links:
@@ -150,7 +150,7 @@ fn all_mistakes_are_told_at_once() {
 - { at: 4s, mark: later, set: { wifii: { loss: 1% }, wifi: { los: 1%, loss: 0.5, half_duplex: true } } }
 - { at: 5s, down: [wifi, wfii, wifi], up: wifi }
 - { at: 6, route: { phon: wlan0 } }
-- { at: 6s, route: { phone: eth9, server: eth0, vm: t0 } }
+- { at: 6s, route: { phone: eth9, other: eth0, vm: t0 } }
 - { at: 7s, donw: wifi }
 - { down: wifi }
 - { at: 8s, set: { wifi: { queue: codel, toward: { ap: { loss: 1% } } }, cell: {} } }
@@ -174,7 +174,7 @@ fn all_mistakes_are_told_at_once() {
             "43: `wifi` goes down and comes up at the same instant (make two steps of it)",
             "9: `6` has no unit: write `6ms` (units: ns us µs ms s m h)",
             "29: `phone` has no interface `eth9` (known here: `wlan0`, `wwan0`)",
-            "43: `server` has no gateway on `eth0`: a default route cannot move there (give `server` one, as in `routes: [{ to: default, via: ADDRESS }]`)",
+            "42: `other` has no gateway on `eth0`: a default route cannot move there (give `other` one, as in `routes: [{ to: default, via: ADDRESS }]`)",
             "49: `vm` is an external machine: its routes are its own (name a `host`)",
             "13: unknown field `donw` (did you mean `down`?)",
             "3: `at` is missing",

@@ -97,7 +97,7 @@ mod tests {
     fn fragment(id: u8, offset: u16, more: bool) -> Vec<u8> {
         let mut frame = packet([10, 0, 0, 1], [10, 0, 1, 1], 17, &[0; 16]);
         frame[19] = id;
-        frame[20..22].copy_from_slice(&(offset / 8 | (u16::from(more) << 13)).to_be_bytes());
+        frame[20..22].copy_from_slice(&((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
         frame
     }
 

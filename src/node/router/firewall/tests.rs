@@ -107,7 +107,7 @@ fn rejected_packets_are_answered_where_answers_are_due() {
 /// A fragment of a UDP datagram to port 53.
 fn fragment(offset: u16, more: bool) -> Vec<u8> {
     let mut frame = udp(A, 4000, B, 53);
-    frame[20..22].copy_from_slice(&(offset / 8 | (u16::from(more) << 13)).to_be_bytes());
+    frame[20..22].copy_from_slice(&((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
     frame
 }
 

@@ -209,6 +209,7 @@ impl One<'_, '_> {
         Some(())
     }
 
+    #[expect(clippy::boxed_local, reason = "a mistake comes as it is made")]
     fn told<T>(&mut self, wrong: Wrong) -> Option<T> {
         self.to.told.push(*wrong);
         None

@@ -95,7 +95,7 @@ impl<'d, 't> Drawing<'d, 't> {
             return self.wrong(over.span, message, format!("as in `{key}: {{ rate: 1Gbit }}`"));
         };
         let known: Vec<&str> = FIELDS.into_iter().chain(OF_BOTH).collect();
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        if let Some(entry) = entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
             let help = crate::diag::suggestion(&entry.key, known.iter().copied());
             return self.wrong(entry.key_span, format!("unknown field `{}`", entry.key), help);
         }

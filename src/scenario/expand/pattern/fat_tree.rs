@@ -55,9 +55,9 @@ pub(super) fn draw(drawing: &mut Drawing<'_, '_>) -> Option<()> {
     for (pod, nodes) in aggregations.iter().enumerate() {
         for (a, aggregation) in nodes.iter().enumerate() {
             // Aggregation node a of each pod has the a-th k/2 core nodes above it.
-            for c in a * nodes.len()..(a + 1) * nodes.len() {
+            for (c, core) in cores.iter().enumerate().skip(a * nodes.len()).take(nodes.len()) {
                 let tail = format!("link-pod-{}-aggregation-{}-core-{}", pod + 1, a + 1, c + 1);
-                drawing.link(Some("link-core"), &tail, [&cores[c], aggregation], &fields);
+                drawing.link(Some("link-core"), &tail, [core, aggregation], &fields);
             }
         }
     }
