@@ -282,7 +282,9 @@ fn routers_find_each_other_and_tell_when_a_host_is_not_there() {
 
 #[test]
 fn a_broken_link_is_seen_in_the_counters() {
-    let mut engine = Engine::new(&chain([None; 6], true));
+    // before the routers know of it
+    let plan = Plan { convergence: Duration::from_secs(1), ..chain([None; 6], true) };
+    let mut engine = Engine::new(&plan);
     engine.apply(ms(0), Command::Down(LinkId(3))).unwrap();
     let arrived = send(&mut engine, ms(1), &datagram(v4(6, 5).into(), 64, 100, true));
     assert_eq!(arrived, []);

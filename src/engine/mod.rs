@@ -37,7 +37,7 @@ use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
 use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
-use crate::node::{Deed, Edge, NatCounters, Node, Router, Switch, Tally, Verdict, Work};
+use crate::node::{Deed, Edge, Inner, NatCounters, Node, Router, Switch, Tally, Verdict, Work};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -197,9 +197,8 @@ impl Engine {
             }
         }
         // after the directions come the deadlines of nodes that have some, and then convergence
-        let is_timed = |site: &Site| matches!(site.node, Node::Router(_));
         let timed: Vec<NodeId> =
-            (0..).zip(&nodes).filter(|(_, site)| is_timed(site)).map(|(id, _)| NodeId(id)).collect();
+            (0..).zip(&nodes).filter(|(_, site)| site.node.is_timed()).map(|(id, _)| NodeId(id)).collect();
         let events = EventQueue::new(directions.len() + timed.len() + 1);
         let spanning = plan.spanning();
         let inner = Engine::inner_ports(plan, &spanning, |link, end| {
@@ -412,10 +411,11 @@ impl Engine {
         let count = frame.count();
         let site = &mut self.nodes[id.0 as usize];
         site.counters.received += count;
-        if self.any_blocked && self.blocked[site.ports.0 as usize + port as usize] {
+        let place = site.ports.0 as usize + port as usize;
+        if self.any_blocked && self.blocked[place] {
             return self.drop_at(id, frame, DropCause::Blocked, out);
         }
-        let came_by_old_way = Some(frame.offered) <= self.spanned && self.inner[site.ports.0 as usize + port as usize];
+        let came_by_old_way = Some(frame.offered) <= self.spanned && self.inner[place];
         if came_by_old_way && !site.node.set_learning(false) {
             return self.drop_at(id, frame, DropCause::Blocked, out);
         }
@@ -479,15 +479,21 @@ impl Engine {
         self.directions[back.0 as usize].far_end
     }
 
+    /// Whether the spanning tree blocks a port, by its place among all of them.
+    #[inline]
+    fn is_shut(&self, place: usize) -> bool {
+        self.any_blocked && self.blocked[place]
+    }
+
     fn flood<S: FrameSink>(&mut self, id: NodeId, from: u32, frame: Frame, turn: u32, out: &mut S) {
         let ports = self.nodes[id.0 as usize].ports();
         let from = ports.start + from as usize;
         // the last port takes the frame itself, those before it a copy
-        let Some(last) = ports.clone().rev().find(|port| *port != from && !self.blocked[*port]) else {
+        let Some(last) = ports.clone().rev().find(|port| *port != from && !self.is_shut(*port)) else {
             return self.drop_at(id, frame, DropCause::NoPort, out);
         };
         for port in (ports.start..last).filter(|port| *port != from) {
-            if self.blocked[port] {
+            if self.is_shut(port) {
                 continue;
             }
             let copy = self.pool.share(&frame);
@@ -614,10 +620,10 @@ impl Engine {
 fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
     match kind {
         NodeKind::Port => Node::Port,
-        NodeKind::Switch(spec) => Node::Switch(Box::new(Switch::new(spec, ports))),
-        NodeKind::Hub => Node::Hub,
-        NodeKind::Edge(plan) => Node::Edge(Box::new(Edge::new(*plan, ports))),
-        NodeKind::Router(plan) => Node::Router(Box::new(Router::new(id, plan))),
+        NodeKind::Switch(spec) => Inner::Switch(Switch::new(spec, ports)).into(),
+        NodeKind::Hub => Inner::Hub.into(),
+        NodeKind::Edge(plan) => Inner::Edge(Edge::new(*plan, ports)).into(),
+        NodeKind::Router(plan) => Inner::Router(Router::new(id, plan)).into(),
     }
 }
 
