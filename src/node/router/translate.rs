@@ -70,12 +70,7 @@ impl Translator {
         self.pass(work, frame, Nat::outbound).map(|(frame, _)| frame)
     }
 
-    fn pass(
-        &mut self,
-        work: &mut Work<'_>,
-        frame: Frame,
-        way: Way,
-    ) -> Option<(Frame, Translation)> {
+    fn pass(&mut self, work: &mut Work<'_>, frame: Frame, way: Way) -> Option<(Frame, Translation)> {
         let frame = work.pool.own_head(frame);
         let partial = work.pool.view(&frame).offload.partial();
         match way(&mut self.nat, work.now, work.pool.head_mut(&frame), HEADER_LEN, partial) {
