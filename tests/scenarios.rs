@@ -166,6 +166,7 @@ fn examples_in_the_documentation_are_right() {
         ("docs/topology/cloud.md", 1),
         ("docs/topology/firewall.md", 1),
         ("docs/topology/nat.md", 2),
+        ("docs/topology/routing.md", 2),
         ("docs/topology/switch.md", 1),
     ];
     for (document, at_least) in documents {

@@ -20,8 +20,10 @@ pub(super) fn parse(
     diagnostics: &mut Diagnostics,
 ) -> Option<Node> {
     let text = sources.text(source);
+    let lines: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let place = Place { source, text, lines: &lines };
     if text.trim().is_empty() {
-        return Some(Node::new(Value::Null, Place { source, text }.at_offset(0, 0), origin.clone()));
+        return Some(Node::new(Value::Null, place.at_offset(0, 0), origin.clone()));
     }
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -29,9 +31,8 @@ pub(super) fn parse(
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
     };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
-        Ok(raw) => Some(Build { place: Place { source, text }, origin, diagnostics }.node(raw)),
+        Ok(raw) => Some(Build { place, origin, diagnostics }.node(raw)),
         Err(error) => {
-            let place = Place { source, text };
             let span = error.location().map(|location| place.span(location));
             let mut message = error.to_string();
             // the library repeats the place in its words; ours stands in the span
@@ -118,6 +119,8 @@ impl<'de> Deserialize<'de> for Raw {
 struct Place<'a> {
     source: SourceId,
     text: &'a str,
+    /// Where lines begin: a file of thousands of links is not counted anew for each of its nodes.
+    lines: &'a [usize],
 }
 
 impl Place<'_> {
@@ -135,14 +138,13 @@ impl Place<'_> {
         let end = floor_char_boundary(self.text, start.saturating_add(len)).max(start);
         // A block's end is where the next token begins: what is underlined ends with its last visible character.
         let len = self.text[start..end].trim_end().len();
-        let before = &self.text[..start];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let line = self.lines.partition_point(|line| *line <= start);
         Span {
             source: self.source,
             start,
             len,
-            line: before.bytes().filter(|b| *b == b'\n').count() as u32 + 1,
-            column: before[line_start..].chars().count() as u32 + 1,
+            line: line as u32,
+            column: self.text[self.lines[line - 1]..start].chars().count() as u32 + 1,
         }
     }
 
