@@ -9,5 +9,6 @@ pub mod series;
 pub mod show;
 pub mod terminal;
 pub mod topology;
+mod translation;
 
 pub use report::Report;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use super::translation;
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
 use crate::model::{DelaySpec, Distribution, Only, Order, RateSpec};
@@ -40,6 +41,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     )?;
     write_directions(out, report)?;
     firewall::write(out, &report.nodes)?;
+    translation::write(out, &report.nodes)?;
     over_time::write(out, report, verbose)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;

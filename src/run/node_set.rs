@@ -1,8 +1,8 @@
-//! Live changes of nodes as people write them: `home=rebind`, or `home.nat=rebind`.
+//! Live changes of nodes as people write them: `home.nat=rebind`, or `home=rebind`.
 
-use crate::diag::suggestion;
-use crate::engine::{Command, NodeId, NodePlan, Plan};
+use crate::engine::{Command, Plan};
 use crate::node::NodeCommand;
+use crate::scenario::timeline::find_translator;
 
 /// Reads a change of a node; `None` if it is not one.
 ///
@@ -13,14 +13,9 @@ pub(super) fn read(plan: &Plan, text: &str) -> Result<Option<Command>, String> {
         return Ok(None);
     };
     let name = name.strip_suffix(".nat").unwrap_or(name);
-    let translates = |node: &NodePlan| node.router().is_some_and(|router| router.nat.is_some());
-    match plan.nodes.iter().position(|node| node.name == name) {
-        Some(at) if translates(&plan.nodes[at]) => Ok(Some(Command::Node(NodeId(at as u32), NodeCommand::Rebind))),
-        Some(_) => Err(format!("`{text}`: `{name}` translates no addresses: it has no `nat`")),
-        None => {
-            let known: Vec<_> = plan.nodes.iter().filter(|node| translates(node)).map(|node| &*node.name).collect();
-            Err(format!("`{text}`: no router `{name}` with `nat`: {}", suggestion(name, known.iter().copied())))
-        }
+    match find_translator(plan, name) {
+        Ok(node) => Ok(Some(Command::Node(node, NodeCommand::Rebind))),
+        Err((message, help)) => Err(format!("`{text}`: {message} ({help})")),
     }
 }
 
@@ -29,6 +24,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::engine::NodeId;
     use crate::scenario::{MemoryFiles, Overrides, load};
 
     #[test]
@@ -42,8 +38,8 @@ mod tests {
         assert_eq!(read("home.nat=rebind"), Ok(Some(rebind.clone())));
         assert_eq!(read("home = rebind"), Ok(Some(rebind)));
         assert_eq!(read("l.loss=1%"), Ok(None));
-        assert_eq!(read("r=rebind").unwrap_err(), "`r=rebind`: `r` translates no addresses: it has no `nat`");
+        assert!(read("r=rebind").unwrap_err().starts_with("`r=rebind`: `r` translates no addresses"));
         let error = read("hom.nat=rebind").unwrap_err();
-        assert_eq!(error, "`hom.nat=rebind`: no router `hom` with `nat`: did you mean `home`?");
+        assert_eq!(error, "`hom.nat=rebind`: unknown router `hom` (did you mean `home`?)");
     }
 }

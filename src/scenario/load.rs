@@ -165,6 +165,7 @@ impl Load {
         let live = links.iter().cloned().zip(specs).collect();
         let steps = timeline::Surroundings {
             links: LiveLinks::of(live, &self.groups, &folder, self.sources.clone()),
+            plan: &plan,
             network: &network,
             silent: silent_names,
             duration: assumed,

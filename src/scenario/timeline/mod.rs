@@ -3,6 +3,7 @@
 //! A new kind of step is one more [`Action`], with a file of its own where it has substance.
 
 mod at;
+mod rebind;
 mod route;
 mod spec;
 
@@ -15,13 +16,15 @@ use super::set::LiveLinks;
 use super::spanned::Spanned;
 use super::tree::{Node, Value};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
-use crate::engine::{Command, LinkId};
+use crate::engine::{Command, LinkId, NodeId, Plan};
+use crate::node::NodeCommand;
 use crate::units::Duration;
 use at::At;
 use route::Name;
 use spec::Names;
 pub(super) use spec::StepSpec;
 
+pub use rebind::find as find_translator;
 pub use route::{RouteMove, parse as parse_route};
 
 /// What happens at one instant.
@@ -59,6 +62,13 @@ pub enum Action {
         /// The name of the link, or of the group.
         name: String,
     },
+    /// A router's address translation forgets its mappings.
+    Rebind {
+        /// The router.
+        node: NodeId,
+        /// Its name.
+        name: String,
+    },
     /// A host's default routes move.
     Route(RouteMove),
     /// The instant gets a name.
@@ -72,6 +82,7 @@ impl Action {
             Action::Set { words, .. } => words.clone(),
             Action::Down { name, .. } => vec![format!("{name}=down")],
             Action::Up { name, .. } => vec![format!("{name}=up")],
+            Action::Rebind { name, .. } => vec![format!("{name}.nat=rebind")],
             Action::Route(to) => vec![to.words.clone()],
             Action::Mark(label) => vec![format!("mark {label}")],
         }
@@ -101,6 +112,7 @@ impl Step {
                 }
                 Action::Down { links, .. } => commands.extend(links.iter().copied().map(Command::Down)),
                 Action::Up { links, .. } => commands.extend(links.iter().copied().map(Command::Up)),
+                Action::Rebind { node, .. } => commands.push(Command::Node(*node, NodeCommand::Rebind)),
                 Action::Route(_) | Action::Mark(_) => {}
             }
         }
@@ -112,6 +124,8 @@ impl Step {
 pub(super) struct Surroundings<'a> {
     /// The links that could be read, as the scenario has them.
     pub links: LiveLinks,
+    /// The network inside, for its routers.
+    pub plan: &'a Plan,
     /// The hosts that could be read.
     pub network: &'a NetworkPlan,
     /// Names of which nothing more is told: what they name could not be read.
@@ -192,6 +206,7 @@ impl Check<'_, '_> {
         }
         actions.extend(down.into_iter().map(|(name, links, _)| Action::Down { links, name }));
         actions.extend(up.into_iter().map(|(name, links, _)| Action::Up { links, name }));
+        actions.extend(self.rebinds(spec.rebind.as_ref()));
         for (host, interface) in spec.route.iter().flatten() {
             actions.extend(self.route(host, interface).map(Action::Route));
         }
@@ -199,7 +214,7 @@ impl Check<'_, '_> {
             self.mark(mark, at);
             actions.push(Action::Mark(mark.value.clone()));
         }
-        let says_nothing = ["set", "down", "up", "route", "mark"].iter().all(|key| {
+        let says_nothing = ["set", "down", "up", "rebind", "route", "mark"].iter().all(|key| {
             let empty = |node: &Node| match &node.value {
                 Value::Null => true,
                 Value::Seq(list) => list.is_empty(),
@@ -210,7 +225,7 @@ impl Check<'_, '_> {
         });
         if says_nothing && clean {
             let error = Diagnostic::error(spec.at.span, "the step does nothing");
-            self.told.push(error.help("write one of `set`, `down`, `up`, `route` and `mark` beside `at`"));
+            self.told.push(error.help("write one of `set`, `down`, `up`, `rebind`, `route` and `mark` beside `at`"));
         }
         Some(Step { at: at?, actions })
     }
@@ -282,6 +297,20 @@ impl Check<'_, '_> {
                 continue;
             }
             found.push((name.value.clone(), links, span));
+        }
+        found
+    }
+
+    fn rebinds(&mut self, names: Option<&Spanned<Names>>) -> Vec<Action> {
+        let Some(names) = names else { return Vec::new() };
+        let mut found = Vec::new();
+        for name in &names.value.0 {
+            let span = if name.span.line > 0 { name.span } else { names.span };
+            match rebind::find(self.around.plan, &name.value) {
+                Ok(node) => found.push(Action::Rebind { node, name: name.value.clone() }),
+                Err(_) if self.around.silent.contains(&&*name.value) => {}
+                Err((message, help)) => self.told.push(Diagnostic::error(span, message).help(help)),
+            }
         }
         found
     }

@@ -30,6 +30,8 @@ pub(crate) struct StepSpec {
     pub up: Option<Spanned<Names>>,
     /// Where the default routes of hosts go from here on: an interface with a gateway, by host.
     pub route: Option<IndexMap<Spanned<String>, Spanned<String>>>,
+    /// A router whose address translation forgets its mappings, or several: each flow gets another outside endpoint.
+    pub rebind: Option<Spanned<Names>>,
     /// A name for this instant: a letter first, then letters, digits, `-` and `_`.
     pub mark: Option<Spanned<String>>,
 }
@@ -73,7 +75,7 @@ impl<'de> Deserialize<'de> for Names {
         impl<'de> Visitor<'de> for Either {
             type Value = Names;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a link's name, or a list of them,")
+                f.write_str("a name, or a list of names,")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Names, E> {
                 Ok(Names(vec![Spanned { value: text.to_owned(), span: Default::default() }]))
@@ -88,11 +90,11 @@ impl<'de> Deserialize<'de> for Names {
 
 impl JsonSchema for Names {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "LinkNames".into()
+        "Names".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "A link's name, or a list of them.",
+            "description": "A name, or a list of names.",
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
         })
     }

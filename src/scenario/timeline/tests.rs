@@ -160,7 +160,7 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(
         told,
         [
-            "9: the step does nothing (write one of `set`, `down`, `up`, `route` and `mark` beside `at`)",
+            "9: the step does nothing (write one of `set`, `down`, `up`, `rebind`, `route` and `mark` beside `at`)",
             "9: at 25s the run is over: its duration is 20s (let it last longer, or take the step away)",
             "9: unknown mark `wrse` (known here: `late`)",
             "19: there is a mark `worse` already (choose another name)",
@@ -208,4 +208,23 @@ fn a_change_of_a_link_says_where_it_is_wrong_with_what_went_before() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("`queue` without `rate`"), "{told:?}");
     assert_eq!(Duration::ZERO, good("- { at: 0s, mark: begin }\n").timeline[0].at);
+}
+
+#[test]
+fn routers_with_nat_are_rebound_and_others_are_not() {
+    let text = "longwire: 1\nduration: 5s\nnodes: { a: host, home: { router: { nat: wan } }, r: router, b: host }\nlinks:\n  \
+                l: { ends: [a, home.lan] }\n  m: { ends: [home.wan, r] }\n  n: { ends: [r, b] }\ntimeline:\n";
+    let load = |steps: &str| {
+        let files = MemoryFiles::one("t.yaml", &format!("{text}{steps}"));
+        load(Path::new("t.yaml"), &files, &Overrides::default())
+            .map_err(|(told, _)| told.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let resolved = load("- { at: 1s, rebind: home }\n- { at: 2s, rebind: [home] }\n").unwrap();
+    let home = resolved.plan.nodes.iter().position(|node| node.name == "home").unwrap() as u32;
+    let rebind = Command::Node(crate::engine::NodeId(home), crate::node::NodeCommand::Rebind);
+    assert_eq!(commands(&resolved), [[rebind.clone()], [rebind]]);
+    assert_eq!(resolved.timeline[0].actions[0].words(), ["home.nat=rebind"]);
+    let wrong = load("- { at: 1s, rebind: [hom, r] }\n").unwrap_err();
+    assert_eq!(wrong[0], "9:22: unknown router `hom` (did you mean `home`?)");
+    assert!(wrong[1].contains("`r` translates no addresses: it has no `nat`"), "{wrong:?}");
 }
