@@ -152,7 +152,7 @@ pub(super) fn plan(
     }
     directory.give(members, &mut plans, &realms, diagnostics);
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers);
-    let named: Vec<_> = routers.iter().zip(&router_plans).map(|(router, plan)| (router, plan)).collect();
+    let named: Vec<_> = routers.iter().zip(&router_plans).collect();
     let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
     let texts = hosts_file::texts(&plans, &segments, &named, &realms);
     for (plan, text) in plans.iter_mut().zip(texts) {
