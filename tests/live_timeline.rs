@@ -116,7 +116,10 @@ nodes:
         eth1: [10.64.0.1/24, \"fd02::1/64\"]
         eth2: [198.51.100.1/24, \"fd09::1/64\"]
   other: { host: { addresses: [198.51.100.2/24, \"fd09::2/64\"] } }
+  lone: host
+  peer: host
 links:
+  lane: { ends: [lone, peer] }
   wifi: { ends: [phone.wlan0, server.eth0], delay: 1ms }
   cell: { ends: [phone.wwan0, server.eth1], delay: 2ms }
   far:  { ends: [server.eth2, other] }
@@ -186,7 +189,7 @@ timeline:
     let route = || beside(&["exec", &format!("{pid}/phone"), "--", "ip", "route", "show", "default"]).1;
     assert!(route().contains("192.168.1.1 dev wlan0"), "{}", route());
     for (change, part) in
-        [("phone.route=eth9", "wwan0"), ("phon.route=wwan0", "phone"), ("server.route=eth0", "no gateway")]
+        [("phone.route=eth9", "wwan0"), ("phon.route=wwan0", "phone"), ("lone.route=eth0", "no gateway")]
     {
         let (code, told) = beside(&["set", &pid, change, "wifi.loss=1%"]);
         assert!(code == Some(2) && told.contains(part) && told.contains(change), "{change}: {told}");

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use longwire::host::{Init, NamespaceFds, Program, Spawn, Stdio, What};
 use longwire::port::tap::{Framing, TapPort};
 use longwire::run::workload;
-use longwire::scenario::network::{HostPlan, InterfacePlan, NetworkPlan, Place};
+use longwire::scenario::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place};
 use longwire::units::Duration;
 use serde::de::DeserializeOwned;
 
@@ -45,7 +45,7 @@ impl Hosts {
             interfaces: framing.map(|_| interface(n)).into_iter().collect(),
             routes: Vec::new(),
             rules: Vec::new(),
-            hosts_file: "127.0.0.1 localhost\n".into(),
+            hosts_file: HostsFile { near: String::new(), all: "127.0.0.1 localhost\n".into() },
         });
         let taps = init.build(&NetworkPlan { hosts: hosts.collect() }, framing.unwrap_or_default())?;
         Ok((Hosts { init, next: 1 }, taps.into_iter().flatten().collect()))

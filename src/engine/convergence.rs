@@ -32,7 +32,7 @@ impl Engine {
     }
 
     fn await_convergence(&mut self) {
-        let rank = (self.directions.len() + self.nodes.len()) as u32;
+        let rank = (self.directions.len() + self.timed.len()) as u32;
         self.events.set(rank, self.convergence.coming.front().map(|(at, ..)| *at));
     }
 

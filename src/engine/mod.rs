@@ -97,6 +97,8 @@ pub struct Engine {
     ports: Vec<DirectionId>,
     directions: Vec<Direction>,
     events: EventQueue,
+    /// Nodes with deadlines of their own, in the order of the plan: the ranks of these follow those of the directions.
+    timed: Vec<NodeId>,
     inputs: VecDeque<(Instant, Input)>,
     routes: Routes,
     /// What went down or came up, and switches and routers do not know yet.
@@ -194,8 +196,11 @@ impl Engine {
                 directions.iter_mut().rev().take(2).for_each(|direction| direction.medium = Medium::SHARED);
             }
         }
-        // after the directions come the nodes' deadlines, and then convergence
-        let events = EventQueue::new(directions.len() + nodes.len() + 1);
+        // after the directions come the deadlines of nodes that have some, and then convergence
+        let is_timed = |site: &Site| matches!(site.node, Node::Router(_));
+        let timed: Vec<NodeId> =
+            (0..).zip(&nodes).filter(|(_, site)| is_timed(site)).map(|(id, _)| NodeId(id)).collect();
+        let events = EventQueue::new(directions.len() + timed.len() + 1);
         let spanning = plan.spanning();
         let inner = Engine::inner_ports(plan, &spanning, |link, end| {
             nodes[plan.links[link].ends[end]].ports().start + port_ids[link][end] as usize
@@ -208,11 +213,12 @@ impl Engine {
             ports,
             directions,
             events,
+            timed,
             inputs: VecDeque::new(),
             routes: routes(plan),
             convergence: Convergence::new(plan.convergence),
             spanning,
-            blocked: vec![false; plan.links.len() * 2],
+            blocked: vec![false; inner.len()],
             any_blocked: false,
             inner,
             spanned: None,
@@ -320,7 +326,7 @@ impl Engine {
     #[cold]
     fn late_step<S: FrameSink>(&mut self, rank: u32, out: &mut S) {
         match rank as usize - self.directions.len() {
-            node if node < self.nodes.len() => self.work(NodeId(node as u32), rank, out, Node::wake),
+            place if place < self.timed.len() => self.work(self.timed[place], rank, out, Node::wake),
             _ => self.converge(),
         }
     }
@@ -449,8 +455,10 @@ impl Engine {
         site.counters.originated += originated;
         site.counters.replicated += replicated;
         site.counters.consumed += consumed;
-        let deadline = site.node.deadline();
-        self.events.set(self.directions.len() as u32 + id.0, deadline.map(|at| at.max(self.now)));
+        if let Ok(place) = self.timed.binary_search(&id) {
+            let deadline = site.node.deadline();
+            self.events.set((self.directions.len() + place) as u32, deadline.map(|at| at.max(self.now)));
+        }
         for deed in deeds.drain(..) {
             match deed {
                 Deed::Send(port, frame) => {
@@ -554,7 +562,7 @@ impl Engine {
     /// Whether the spanning tree blocks the port at the beginning of a direction now.
     pub fn is_blocked(&self, direction: DirectionId) -> bool {
         let (node, port) = self.near_end(direction);
-        self.blocked[self.nodes[node.0 as usize].ports().start + port as usize]
+        self.blocked.get(self.nodes[node.0 as usize].ports().start + port as usize) == Some(&true)
     }
 
     /// Whether a link is up.

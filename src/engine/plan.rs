@@ -45,6 +45,7 @@ impl NodePlan {
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few nodes beside its links, and is read once")]
 pub enum NodeKind {
     /// A host's side of one link: frames enter and leave the engine here. It has exactly one link.
     Port,

@@ -59,6 +59,8 @@ impl<'a> Cells<'a> {
     fn site(&mut self, link: &LinkPlan, end: usize, port: u32, tag: u16) -> Option<u32> {
         let node = link.ends[end];
         let (cell, site) = match &self.plan.nodes[node].kind {
+            // no way leads through it, but the link to it is what the router there needs
+            NodeKind::Port if tag == UNTAGGED => (UNTAGGED, Site::Host),
             NodeKind::Port => return None,
             NodeKind::Router(plan) if tag == UNTAGGED => (UNTAGGED, Site::Router { node: node as u32, plan }),
             NodeKind::Router(_) => return None,
@@ -139,6 +141,24 @@ mod tests {
         let mut routes = routes(&plan(nodes, &order));
         assert_eq!(next(&mut routes, 1, "10.9.0.7"), Some("10.0.0.1".parse().unwrap()));
         assert_eq!(next(&mut routes, 2, "10.9.0.7"), None);
+    }
+
+    #[test]
+    fn a_link_that_goes_down_takes_only_what_is_behind_it() {
+        let nodes = vec![
+            NodePlan { name: "a".into(), kind: NodeKind::Port },
+            router("r0", &["10.1.0.1/24", "10.2.0.1/31"]),
+            router("r1", &["10.2.0.0/31", "10.3.0.1/24"]),
+            NodePlan { name: "b".into(), kind: NodeKind::Port },
+        ];
+        let mut routes = routes(&plan(nodes, &[([0, 1], 1), ([1, 2], 1), ([2, 3], 1)]));
+        assert_eq!(next(&mut routes, 1, "10.3.0.7"), Some("10.2.0.0".parse().unwrap()));
+        routes.converge([(0, false)]);
+        assert_eq!(next(&mut routes, 1, "10.3.0.7"), Some("10.2.0.0".parse().unwrap()));
+        assert_eq!(next(&mut routes, 2, "10.1.0.7"), None);
+        routes.converge([(0, true), (2, false)]);
+        assert_eq!(next(&mut routes, 1, "10.3.0.7"), None);
+        assert_eq!(next(&mut routes, 2, "10.1.0.7"), Some("10.2.0.1".parse().unwrap()));
     }
 
     #[test]

@@ -43,6 +43,10 @@ impl Plan {
             NodeKind::Edge(_) => Some(None),
             NodeKind::Port | NodeKind::Router(_) => None,
         };
+        // a large network without any needs no tables about all of its links
+        if self.nodes.iter().all(|node| bridging(&node.kind).is_none()) {
+            return Spanning::default();
+        }
         let mut spanning = Spanning { node_at: vec![NONE; self.nodes.len()], ..Spanning::default() };
         spanning.link_at = vec![NONE; self.links.len()];
         // A cloud has no loops inside, by split horizon, and takes no part: to the tree all of it is one shared segment.
@@ -121,6 +125,9 @@ impl Spanning {
 impl Engine {
     /// Which ports lead to other nodes that pass frames on: those behind which stations may move.
     pub(super) fn inner_ports(plan: &Plan, spanning: &Spanning, port_of: impl Fn(usize, usize) -> usize) -> Vec<bool> {
+        if spanning.nodes.is_empty() {
+            return Vec::new();
+        }
         let mut inner = vec![false; plan.links.len() * 2];
         for link in &spanning.links {
             (0..2).for_each(|end| inner[port_of(*link, end)] = true);

@@ -20,6 +20,9 @@ pub(super) struct Translator {
     nat: Nat,
 }
 
+/// One way through the translation: of a head, at this time, with the offset of its network header and a checksum to be completed.
+type Way = fn(&mut Nat, Instant, &mut [u8], usize, Option<PartialChecksum>) -> Result<Translation, DropCause>;
+
 impl Translator {
     /// The router's, if its plan has one.
     pub(super) fn new(plan: &RouterPlan) -> Option<Translator> {
@@ -71,7 +74,7 @@ impl Translator {
         &mut self,
         work: &mut Work<'_>,
         frame: Frame,
-        way: fn(&mut Nat, Instant, &mut [u8], usize, Option<PartialChecksum>) -> Result<Translation, DropCause>,
+        way: Way,
     ) -> Option<(Frame, Translation)> {
         let frame = work.pool.own_head(frame);
         let partial = work.pool.view(&frame).offload.partial();

@@ -13,6 +13,7 @@ const NETWORK: &str = "\
 longwire: 1
 duration: 20s
 params: { bad: 30% }
+addressing: { ipv6: none }
 nodes:
   phone: { host: { addresses: { wlan0: [10.0.1.2/24], wwan0: [10.0.2.2/24, \"fd02::2/64\"] }, routes: [{ to: default, via: 10.0.1.1 }, { to: default, via: 10.0.2.1 }, { to: default, via: \"fd02::1\" }] } }
   server: { router: { addresses: { eth0: [10.0.1.1/24], eth1: [10.0.2.1/24, \"fd02::1/64\"] } } }
@@ -175,7 +176,7 @@ fn all_mistakes_are_told_at_once() {
             "9: `6` has no unit: write `6ms` (units: ns us µs ms s m h)",
             "29: `phone` has no interface `eth9` (known here: `wlan0`, `wwan0`)",
             "42: `other` has no gateway on `eth0`: a default route cannot move there (give `other` one, as in `routes: [{ to: default, via: ADDRESS }]`)",
-            "49: `vm` is an external machine: its routes are its own (name a `host`)",
+            "48: `vm` is an external machine: its routes are its own (name a `host`)",
             "13: unknown field `donw` (did you mean `down`?)",
             "3: `at` is missing",
             "28: `queue` without `rate`: a wire that takes no time has no queue (name a `rate`, or take `queue` away)",
