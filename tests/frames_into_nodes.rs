@@ -10,7 +10,8 @@ use std::cell::Cell;
 use longwire::engine::{DirectionSpec, Engine, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
 use longwire::frame::{Cut, FrameView};
 use longwire::model::DelaySpec;
-use longwire::node::{RouterInterface, RouterPlan, SwitchSpec};
+use longwire::node::{EdgePlan, PortVlans, RouterInterface, RouterPlan, SwitchSpec, VlanId, VlanSet};
+use longwire::scenario::{MemoryFiles, Overrides, load};
 use longwire::units::{Duration, Instant};
 use longwire::wire::arp::{self, Party};
 use longwire::wire::ethernet::MacAddr;
@@ -74,6 +75,27 @@ fn router() -> RouterPlan {
         neighbours: vec![(format!("10.0.{port}.2").parse().unwrap(), host_mac(port))],
     });
     RouterPlan { interfaces: interfaces.collect(), ..RouterPlan::default() }
+}
+
+/// The same router with address translation and a firewall.
+fn guarded_router() -> RouterPlan {
+    let text = "\
+longwire: 1
+nodes:
+  a: host
+  b: host
+  c: host
+  r:
+    router:
+      nat: eth2
+      firewall: { default: drop, rules: [{ reject: { tcp: 443 } }, { allow: { in: eth0 } }, { allow: { protocol: icmp } }] }
+links: { la: { ends: [a, r] }, lb: { ends: [b, r] }, lc: { ends: [c, r] } }
+";
+    let resolved = load("t.yaml".as_ref(), &MemoryFiles::one("t.yaml", text), &Overrides::default())
+        .unwrap_or_else(|(told, _)| panic!("{:#?}", told.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    let plan = resolved.plan.nodes.iter().find_map(NodePlan::router).expect("a router").clone();
+    assert!(plan.nat.is_some() && plan.firewall.is_some());
+    RouterPlan { interfaces: router().interfaces, ..plan }
 }
 
 /// The node in the middle, a port at each of its links. One link is small, so that routers refuse and fragment.
@@ -237,4 +259,22 @@ fn a_hub_survives_any_frames() {
 #[test]
 fn a_router_survives_any_frames() {
     flood(NodeKind::Router(router()), frames());
+}
+
+#[test]
+fn a_switch_with_vlans_survives_any_frames() {
+    let access = |id| PortVlans::Access(VlanId::new(id).unwrap());
+    let trunk = PortVlans::Trunk { allowed: VlanSet::All, native: VlanId::new(7) };
+    let spec = SwitchSpec { vlans: Some(vec![access(7), access(7), trunk]), ..SwitchSpec::default() };
+    flood(NodeKind::Switch(spec), frames());
+}
+
+#[test]
+fn a_region_of_a_cloud_survives_any_frames() {
+    flood(NodeKind::Edge(EdgePlan { attachments: 2, cloud: 0 }), frames());
+}
+
+#[test]
+fn a_router_with_translation_and_a_firewall_survives_any_frames() {
+    flood(NodeKind::Router(guarded_router()), frames());
 }
