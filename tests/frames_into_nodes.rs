@@ -243,7 +243,7 @@ fn flood(kind: NodeKind, frames: u64) {
 }
 
 fn frames() -> u64 {
-    std::env::var("LONGWIRE_FRAMES").map_or(60_000, |text| text.parse().expect("LONGWIRE_FRAMES is a number"))
+    std::env::var("LONGWIRE_FRAMES").map_or(300_000, |text| text.parse().expect("LONGWIRE_FRAMES is a number"))
 }
 
 #[test]

@@ -18,7 +18,8 @@ impl FrameSink for Arrived {
 }
 
 fn fat_tree(nodes: &str) -> Resolved {
-    let text = format!("longwire: 1\nlinks:\n  dc: {{ fat_tree: {{ k: 8, nodes: {nodes} }}, delay: 50us, rate: 10Gbit }}\n");
+    let text =
+        format!("longwire: 1\nlinks:\n  dc: {{ fat_tree: {{ k: 8, nodes: {nodes} }}, delay: 50us, rate: 10Gbit }}\n");
     let resolved = load(Path::new("t.yaml"), &MemoryFiles::one("t.yaml", &text), &Overrides::default());
     resolved.unwrap_or_else(|(told, _)| panic!("{:#?}", told.iter().map(ToString::to_string).collect::<Vec<_>>()))
 }

@@ -38,7 +38,9 @@ workloads:
         // the kernel's reports of multicast listeners are for nobody
         let other = dropped.keys().filter(|cause| !matches!(cause.as_str(), "unsupported" | "other_host"));
         assert_eq!(other.count(), 0, "{router:#}");
-        assert!(number(&router["received"]) > 0);
+        // of equal ways the first is taken, so that some cores are idle
+        let is_edge = router["name"].as_str().is_some_and(|name| name.contains("edge"));
+        assert!(!is_edge || number(&router["received"]) >= 2 * 4 * 124, "{router:#}");
     }
     for direction in report["directions"].as_array().expect("directions") {
         assert!(direction["dropped"].as_object().expect("causes").is_empty(), "{direction:#}");
