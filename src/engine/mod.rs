@@ -20,6 +20,7 @@ mod plan;
 mod routing;
 mod scope;
 mod sink;
+mod site;
 mod spanning;
 mod times;
 
@@ -33,11 +34,11 @@ pub use sink::{Fate, FateKind, FrameSink, Place};
 pub use spanning::Spanning;
 pub use times::TimeStatistics;
 
-use crate::frame::{DropCause, Frame, FramePool};
+use crate::frame::{Frame, FramePool};
 use crate::model::Only;
 use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
-use crate::node::{Deed, Edge, Inner, NatCounters, Node, Router, Switch, Tally, Verdict, Work};
+use crate::node::{Deed, NatCounters, Node};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -45,6 +46,7 @@ use direction::{Around, Direction};
 use events::EventQueue;
 use extras::Streams;
 use medium::Medium;
+use site::{Site, node_for};
 use times::FineLeft;
 
 /// A node, by its position in [`Plan::nodes`].
@@ -121,20 +123,6 @@ pub struct Engine {
     seed: u64,
     /// Names of links, which random streams are named after.
     names: Vec<Box<str>>,
-}
-
-/// A node and what surrounds it.
-struct Site {
-    node: Node,
-    /// Where its ports begin in [`Engine::ports`], and how many there are.
-    ports: (u32, u32),
-    counters: NodeCounters,
-}
-
-impl Site {
-    fn ports(&self) -> std::ops::Range<usize> {
-        self.ports.0 as usize..(self.ports.0 + self.ports.1) as usize
-    }
 }
 
 /// Comes after every direction, node and convergence at its instant.
@@ -407,103 +395,6 @@ impl Engine {
     }
 
     #[inline]
-    fn arrive<S: FrameSink>(&mut self, id: NodeId, port: u32, frame: Frame, turn: u32, out: &mut S) {
-        let count = frame.count();
-        let site = &mut self.nodes[id.0 as usize];
-        site.counters.received += count;
-        let place = site.ports.0 as usize + port as usize;
-        if self.any_blocked && self.blocked[place] {
-            return self.drop_at(id, frame, DropCause::Blocked, out);
-        }
-        let came_by_old_way = Some(frame.offered) <= self.spanned && self.inner[place];
-        if came_by_old_way && !site.node.set_learning(false) {
-            return self.drop_at(id, frame, DropCause::Blocked, out);
-        }
-        let verdict = site.node.receive(self.now, port, self.pool.view(&frame).head, count);
-        if came_by_old_way {
-            site.node.set_learning(true);
-        }
-        match verdict {
-            Verdict::Consume => {
-                site.counters.consumed += count;
-                out.deliver(id, self.pool.view(&frame), self.now);
-                self.pool.release(frame);
-            }
-            Verdict::Forward(to) => {
-                let direction = self.ports[site.ports()][to as usize];
-                self.send(id, direction, frame, turn, out);
-            }
-            Verdict::Flood => self.flood(id, port, frame, turn, out),
-            Verdict::Drop(cause) => self.drop_at(id, frame, cause, out),
-            Verdict::Handle => self.work(id, turn, out, |node, work| node.handle(work, port, frame)),
-        }
-    }
-
-    /// A turn of a node that does more than say where a frame goes.
-    fn work<S: FrameSink>(&mut self, id: NodeId, turn: u32, out: &mut S, does: impl FnOnce(&mut Node, &mut Work<'_>)) {
-        let mut deeds = std::mem::take(&mut self.deeds);
-        let site = &mut self.nodes[id.0 as usize];
-        let mut work = Work {
-            now: self.now,
-            pool: &mut self.pool,
-            routes: &mut self.routes,
-            deeds: &mut deeds,
-            tally: Tally::default(),
-        };
-        does(&mut site.node, &mut work);
-        let Tally { originated, replicated, consumed } = work.tally;
-        site.counters.originated += originated;
-        site.counters.replicated += replicated;
-        site.counters.consumed += consumed;
-        if let Ok(place) = self.timed.binary_search(&id) {
-            let deadline = site.node.deadline();
-            self.events.set((self.directions.len() + place) as u32, deadline.map(|at| at.max(self.now)));
-        }
-        for deed in deeds.drain(..) {
-            match deed {
-                Deed::Send(port, frame) => {
-                    let direction = self.ports[self.nodes[id.0 as usize].ports()][port as usize];
-                    self.send(id, direction, frame, turn, out);
-                }
-                Deed::Flood(from, frame) => self.flood(id, from, frame, turn, out),
-                Deed::Drop(cause, frame) => self.drop_at(id, frame, cause, out),
-            }
-        }
-        self.deeds = deeds;
-    }
-
-    /// Where a direction begins: a node, and its port there.
-    fn near_end(&self, id: DirectionId) -> (NodeId, u32) {
-        let [forward, backward] = id.link().directions();
-        let back = if id == forward { backward } else { forward };
-        self.directions[back.0 as usize].far_end
-    }
-
-    /// Whether the spanning tree blocks a port, by its place among all of them.
-    #[inline]
-    fn is_shut(&self, place: usize) -> bool {
-        self.any_blocked && self.blocked[place]
-    }
-
-    fn flood<S: FrameSink>(&mut self, id: NodeId, from: u32, frame: Frame, turn: u32, out: &mut S) {
-        let ports = self.nodes[id.0 as usize].ports();
-        let from = ports.start + from as usize;
-        // the last port takes the frame itself, those before it a copy
-        let Some(last) = ports.clone().rev().find(|port| *port != from && !self.is_shut(*port)) else {
-            return self.drop_at(id, frame, DropCause::NoPort, out);
-        };
-        for port in (ports.start..last).filter(|port| *port != from) {
-            if self.is_shut(port) {
-                continue;
-            }
-            let copy = self.pool.share(&frame);
-            self.nodes[id.0 as usize].counters.replicated += copy.count();
-            self.send(id, self.ports[port], copy, turn, out);
-        }
-        self.send(id, self.ports[last], frame, turn, out);
-    }
-
-    #[inline]
     fn send<S: FrameSink>(&mut self, from: NodeId, id: DirectionId, frame: Frame, turn: u32, out: &mut S) {
         self.nodes[from.0 as usize].counters.sent += frame.count();
         let (direction, mut around) = self.direction(id, turn, out);
@@ -534,20 +425,6 @@ impl Engine {
             let next = self.directions[id.0 as usize].next_event(self.coalesce);
             self.schedule(id, next);
         }
-    }
-
-    fn drop_at<S: FrameSink>(&mut self, id: NodeId, frame: Frame, cause: DropCause, out: &mut S) {
-        let counters = &mut self.nodes[id.0 as usize].counters;
-        counters.dropped.add(cause, frame.count(), self.pool.bytes(&frame));
-        out.fate(Fate {
-            at: self.now,
-            place: Place::Node(id),
-            number: 0,
-            frames: frame.count(),
-            kind: FateKind::Dropped(cause),
-            view: self.pool.view(&frame),
-        });
-        self.pool.release(frame);
     }
 
     /// What happened in a direction so far.
@@ -614,16 +491,6 @@ impl Engine {
     /// All directions, link by link in the order of the plan.
     pub fn directions(&self) -> impl Iterator<Item = DirectionId> + use<> {
         (0..self.directions.len() as u32).map(DirectionId)
-    }
-}
-
-fn node_for(id: u32, kind: &NodeKind, ports: u32) -> Node {
-    match kind {
-        NodeKind::Port => Node::Port,
-        NodeKind::Switch(spec) => Inner::Switch(Switch::new(spec, ports)).into(),
-        NodeKind::Hub => Inner::Hub.into(),
-        NodeKind::Edge(plan) => Inner::Edge(Edge::new(*plan, ports)).into(),
-        NodeKind::Router(plan) => Inner::Router(Router::new(id, plan)).into(),
     }
 }
 

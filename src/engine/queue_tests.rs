@@ -1,8 +1,8 @@
 //! Queues with a law of their own inside a direction: order and numbers, marks in trains, live changes.
 
 use super::*;
-use crate::frame::Cut;
 use crate::frame::FrameView;
+use crate::frame::{Cut, DropCause};
 use crate::model::{Chance, DelaySpec, Distribution, LossSpec, Order, RateSpec, ReorderSpec};
 use crate::queue::testing::udp;
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};

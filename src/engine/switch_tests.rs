@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::FrameView;
+use crate::frame::{DropCause, FrameView};
 use crate::node::{PortVlans, SwitchSpec, VlanId, VlanSet};
 
 /// What came out: (port, bytes).

@@ -1,7 +1,7 @@
 //! The engine in virtual time: known answers for each effect. Properties over random networks are in `tests/engine.rs`.
 
 use super::*;
-use crate::frame::{Cut, FrameView};
+use crate::frame::{Cut, DropCause, FrameView};
 use crate::model::{Chance, CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{FifoSpec, QueueSpec};
