@@ -15,6 +15,7 @@
 //! | `neighbours` | MAC addresses, and frames that wait for them |
 //! | `arp` `discovery` | ARP; neighbour discovery |
 //! | `ipv4` `ipv6` | header checks, forwarding, fragments |
+//! | `connection` | how far a TCP connection is, for those that remember it |
 //! | `firewall` `filter` | which packets pass; what becomes of those that do not |
 //! | `local` | what is for the router itself: ping, resets, unreachable ports |
 //! | `errors` | ICMP errors, their sources and their rate |
@@ -23,6 +24,7 @@
 //! docs/topology/router.md says what it does as a user sees it.
 
 mod arp;
+mod connection;
 mod discovery;
 mod errors;
 mod filter;

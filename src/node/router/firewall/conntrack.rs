@@ -2,10 +2,10 @@
 //!
 //! The first packet that is allowed makes the entry; what is dropped leaves no trace. Both ways refresh it.
 
-use super::connection::{Connection, Phase, opens};
 use super::flow::{Flow, Kind, Passage, Reading};
 use super::plan::{State, Timeouts};
 use crate::node::expiring::{Class, Expiring, Place};
+use crate::node::router::connection::{Connection, Phase, opens};
 use crate::units::{Duration, Instant};
 
 /// Of reset connections: what is still on its way passes. nf_conntrack's `tcp_timeout_close`.

@@ -8,7 +8,6 @@
 //! connection, ICMP errors about it); else the default decides. Later fragments have no ports: they fare as the first one
 //! of their packet.
 
-mod connection;
 mod conntrack;
 mod flow;
 mod fragment;

@@ -13,7 +13,6 @@
 //! | `spec` | what a scenario says |
 //! | `table` | mappings, sessions and their ends |
 //! | `pool` `ports` | outside addresses and ports, and who gets which |
-//! | `connection` | as much of TCP as timeouts need |
 //! | `fragments` | where later fragments go |
 //!
 //! What it does where RFCs leave room, or ask for more:
@@ -31,7 +30,6 @@
 //! - **Later fragments that come before their first** are dropped (`nat_fragment`): nothing is held back (RFC 4787 REQ-14 asks for it).
 //! - Payloads are not looked at: there are no application-level gateways (RFC 4787 REQ-10).
 
-mod connection;
 mod fragments;
 mod pool;
 mod ports;
@@ -382,7 +380,7 @@ impl Nat {
     fn refresh(&mut self, now: Instant, session: u32, way: Way, protocol: u8, flags: Option<Flags>) {
         let established = match (flags, self.table.connection(session)) {
             (Some(flags), Some(connection)) => {
-                connection.see(way == Way::Outward, flags);
+                connection.see_or_begin_anew(way == Way::Outward, flags);
                 connection.is_established()
             }
             _ => false,

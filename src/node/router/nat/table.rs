@@ -7,8 +7,8 @@ use core::net::Ipv4Addr;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Hashing;
-use super::connection::Connection;
 use super::slab::Slab;
+use crate::node::router::connection::Connection;
 use crate::units::Instant;
 use crate::wire::rewrite::Endpoint;
 

@@ -1,5 +1,8 @@
 //! How far a TCP connection is: opening, established, closing or reset (RFC 9293 §3.3.2), as far as a box on its way can
 //! tell. Sequence numbers are not followed.
+//!
+//! Two tables ask, and differ over a connection that one end alone has finished: to the firewall it is closing, as to
+//! nf_conntrack; to address translation it goes on, since the other end may send for hours (RFC 5382 §5).
 
 use crate::wire::tcp::Flags;
 
@@ -31,6 +34,21 @@ impl Connection {
         self.acked[end] |= flags.contains(Flags::ACK);
         self.finished[end] |= flags.contains(Flags::FIN);
         self.reset |= flags.contains(Flags::RST);
+    }
+
+    /// A segment passes, which is the first of another connection if this one is over and it asks for one.
+    pub(super) fn see_or_begin_anew(&mut self, by_opener: bool, flags: Flags) {
+        if flags.contains(Flags::SYN) && !flags.contains(Flags::ACK) && self.is_over() {
+            *self = Connection::default();
+        }
+        self.see(by_opener, flags);
+    }
+
+    /// Whether each end has acknowledged the other, and the connection is not over: after the third segment of the
+    /// handshake, or the fourth of a simultaneous open. One that was there before counts from the first
+    /// acknowledgements that pass.
+    pub(super) fn is_established(self) -> bool {
+        self.acked == [true; 2] && !self.is_over()
     }
 
     pub(super) fn phase(self) -> Phase {
@@ -82,6 +100,25 @@ mod tests {
         assert!(!after(&[(true, FIN_ACK)]).is_over());
         assert!(after(&[(true, FIN_ACK), (false, FIN_ACK)]).is_over());
         assert!(after(&[(false, Flags::RST)]).is_over());
+    }
+
+    #[test]
+    fn an_established_connection_goes_on_until_it_is_over_and_a_syn_begins_another() {
+        let established = |segments: &[(bool, Flags)]| {
+            let mut connection = Connection::default();
+            segments.iter().for_each(|(by_opener, flags)| connection.see_or_begin_anew(*by_opener, *flags));
+            connection.is_established()
+        };
+        let open = [(true, Flags::SYN), (false, SYN_ACK), (true, Flags::ACK)];
+        assert!(!established(&open[..1]) && !established(&open[..2]) && established(&open));
+        let simultaneous = [(true, Flags::SYN), (false, Flags::SYN), (true, SYN_ACK), (false, SYN_ACK)];
+        assert!(!established(&simultaneous[..3]) && established(&simultaneous));
+        let with = |more: &[(bool, Flags)]| established(&[&open, more].concat());
+        assert!(with(&[(true, FIN_ACK), (true, FIN_ACK), (false, Flags::ACK)]), "half closed");
+        assert!(!with(&[(true, FIN_ACK), (false, FIN_ACK), (true, Flags::ACK)]));
+        assert!(!with(&[(false, Flags::RST), (true, Flags::ACK)]));
+        assert!(!with(&[(false, Flags::RST), (true, Flags::SYN)]));
+        assert!(with(&[&[(false, Flags::RST)], &open[..]].concat()));
     }
 
     #[test]
