@@ -58,6 +58,9 @@ pub struct Report {
     pub timing: Timing,
     /// Where it ran.
     pub machine: Machine,
+    /// Files of what went through links, in file order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
 }
 
 /// Against which clock a run ran.
@@ -425,4 +428,26 @@ pub struct Machine {
     pub cores: usize,
     /// longwire's version.
     pub version: &'static str,
+}
+
+/// The file of what went through a link, for Wireshark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Capture {
+    /// The link's name.
+    pub link: String,
+    /// Where it is, from the run's directory; `None` where there is none.
+    pub file: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Wire frames in it, those included that were dropped, and copies that the link made.
+    pub frames: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Frames that are not in it because writing fell behind.
+    pub missed: u64,
+    /// Frames that are not in it because there was no room.
+    pub beyond: u64,
+    /// Whether every frame is in it, and says what became of it.
+    pub complete: bool,
 }

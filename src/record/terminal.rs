@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::captured;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
@@ -43,6 +44,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     over_time::write(out, report, verbose)?;
+    captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_machine(out, report)?;

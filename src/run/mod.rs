@@ -10,9 +10,10 @@
 //! | `control` `live_set` | how `exec` and `set` reach a run |
 //! | `show` | what frames meet in each link, in virtual time |
 //! | `disk` | scenario files and the tables that they name |
-//! | `out_dir` | what `--out` leaves |
+//! | `out_dir` `captures` | what `--out` leaves; captures of links among it |
 
 mod agenda;
+mod captures;
 pub mod clock;
 mod conclusion;
 pub mod control;
