@@ -58,6 +58,8 @@ pub struct Report {
     pub timing: Timing,
     /// Where it ran.
     pub machine: Machine,
+    /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
+    pub attempts: u32,
 }
 
 /// Against which clock a run ran.

@@ -110,6 +110,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
             log_lost: outcome.log_lost,
         },
         machine: machine(),
+        attempts: 1,
     }
 }
 
