@@ -287,6 +287,7 @@ fn what_is_invalid_is_run_again_so_often_and_the_attempts_are_counted() {
     ends_with(&ended, 3);
     assert_eq!(ended.json()["attempts"], 3);
     assert_eq!(ended.stderr.matches("running again").count(), 2, "{}", ended.stderr);
+    assert!(lab.run(&["run", "ci/a.yaml", "--retry-invalid", "1"]).stdout.contains(" · attempt 2"));
     let ended = lab.run(&["test", "ci", "--retry-invalid", "1", "--json", "s.json"]);
     ends_with(&ended, 1);
     let summary = json(&lab, "s.json");
@@ -308,10 +309,9 @@ fn github_gets_annotations_and_a_summary_of_the_job() {
         ended.stdout.lines().find(|line| line.starts_with("::error file=ci/bad.yaml,line=1,title=FAIL Bad::"));
     assert!(annotation.is_some_and(|line| line.contains("%0Alongwire run ci/bad.yaml --seed 1")), "{}", ended.stdout);
     let summary = lab.read("job.md");
-    assert!(
-        summary.starts_with("before\n### longwire: 1 fail, ") && summary.contains("| FAIL | Bad |")
-            || summary.contains("FAIL | Bad |")
-    );
+    assert!(summary.starts_with("before\n### longwire: 1 fail, ") && summary.contains("FAIL | Bad |"), "{summary}");
+    let help = lab.run(&["run", "--help"]).stdout;
+    assert!(help.contains("--retry-invalid") && !help.contains("--parent") && !help.contains("--attempt"), "{help}");
     let plain = lab.run(&["test", "ci"]);
     assert!(!plain.stdout.contains("::error"), "{}", plain.stdout);
 }

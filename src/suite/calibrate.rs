@@ -131,7 +131,7 @@ fn one(program: &Path) -> Result<(Seen, Value), CalibrateError> {
     if matches!(report["verdict"].as_str(), Some("interrupted")) {
         return Err(CalibrateError::Run("interrupted".into()));
     }
-    Ok((seen(&report).ok_or_else(|| CalibrateError::Report(said))?, report))
+    Ok((seen(&report).ok_or(CalibrateError::Report(said))?, report))
 }
 
 /// What a report says of the machine; `None` where a part of it is missing.

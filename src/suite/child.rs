@@ -37,10 +37,15 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts a run. `out`: the folder that is to explain it.
-    pub(super) fn start(case: Case, launch: &Launch, out: Option<PathBuf>, clock: &Clock) -> Result<Running, Outcome> {
+    pub(super) fn start(
+        case: Case,
+        launch: &Launch,
+        out: Option<PathBuf>,
+        clock: &Clock,
+    ) -> Result<Running, Box<Outcome>> {
         match Running::try_start(&case, launch, out.as_deref(), clock) {
             Ok((child, temporary, began)) => Ok(Running { case, child, began, temporary, out }),
-            Err(error) => Err(Outcome::not_started(case, format!("it cannot be started: {error}"))),
+            Err(error) => Err(Box::new(Outcome::not_started(case, format!("it cannot be started: {error}")))),
         }
     }
 
@@ -87,15 +92,15 @@ impl Running {
     }
 
     /// What it came to, if it is over.
-    pub(super) fn try_finish(mut self, now: Instant) -> Result<Outcome, Running> {
+    pub(super) fn try_finish(&mut self, now: Instant) -> Option<Outcome> {
         match self.child.try_wait() {
-            Ok(None) => Err(self),
-            Ok(Some(status)) => Ok(self.finish(status, now)),
-            Err(error) => Ok(Outcome::not_started(self.case, format!("it cannot be waited for: {error}"))),
+            Ok(None) => None,
+            Ok(Some(status)) => Some(self.finish(status, now)),
+            Err(error) => Some(Outcome::not_started(self.case.clone(), format!("it cannot be waited for: {error}"))),
         }
     }
 
-    fn finish(self, status: ExitStatus, now: Instant) -> Outcome {
+    fn finish(&self, status: ExitStatus, now: Instant) -> Outcome {
         let read = |name: &str| fs::read(self.temporary.path().join(name)).unwrap_or_default();
         let report = fs::read_to_string(self.temporary.path().join("report.json")).ok();
         let said = Said { stdout: end_of(&read("stdout")), stderr: end_of(&read("stderr")) };
@@ -104,7 +109,7 @@ impl Running {
             let _ = fs::create_dir_all(out).and_then(|()| fs::write(out.join("messages.txt"), read("stderr")));
         }
         let took = now - self.began;
-        Outcome { out: self.out.clone(), ..Outcome::ended(self.case, status, report.as_deref(), said, took) }
+        Outcome { out: self.out.clone(), ..Outcome::ended(self.case.clone(), status, report.as_deref(), said, took) }
     }
 }
 
@@ -141,9 +146,8 @@ mod tests {
         let out = out.map(|out| folder.path().join(out));
         let mut running = Running::start(case, &launch, out, &clock).unwrap();
         loop {
-            match running.try_finish(clock.now()) {
-                Ok(outcome) => return (outcome, folder),
-                Err(still) => running = still,
+            if let Some(outcome) = running.try_finish(clock.now()) {
+                return (outcome, folder);
             }
             std::thread::sleep(std::time::Duration::from_millis(2));
         }

@@ -132,6 +132,8 @@ impl Walk {
 
     /// A file that nobody named: only YAML counts at all.
     fn file(&mut self, path: PathBuf) {
+        // below `.` people name files without it
+        let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
         if !path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
             return;
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::outcome::{Outcome, Status};
+use super::outcome::{Outcome, Status, Unmet};
 use super::plan::Skipped;
 use super::runner::Ended;
 use super::summary;
@@ -41,9 +41,14 @@ fn relative(path: &Path) -> String {
     inside.unwrap_or(path).display().to_string()
 }
 
-/// The line, from 1, on which a text stands, however it is quoted.
-fn line_of(file: &str, text: &str) -> Option<usize> {
-    file.lines().position(|line| line.contains(text.trim())).filter(|_| !text.trim().is_empty()).map(|at| at + 1)
+/// The line, from 1, on which an expectation stands: as the report says, else where its text is, however it is quoted. A line
+/// that the file does not have is one of a file that it uses.
+fn line_of(file: &str, unmet: &Unmet) -> Option<usize> {
+    let told =
+        unmet.line.and_then(|line| usize::try_from(line).ok()).filter(|n| (1..=file.lines().count()).contains(n));
+    let text = unmet.text.trim();
+    let found = || file.lines().position(|line| line.contains(text)).filter(|_| !text.is_empty());
+    told.or_else(|| found().map(|at| at + 1))
 }
 
 /// The message of a workflow command: one line.
@@ -123,6 +128,9 @@ mod tests {
              longwire run ci/chat.yaml --param loss=5%25 --seed 7\n"
         );
         assert!(annotation(&suite.outcomes[2], "").contains(",line=1,"));
+        let told = Unmet { text: "rtt.p99 < 60ms".into(), line: Some(2) };
+        assert_eq!(line_of(file, &told), Some(2));
+        assert_eq!(line_of(file, &Unmet { line: Some(99), ..told }), Some(4), "of a file that it uses");
         let all = annotations(&suite.outcomes);
         assert_eq!(all.lines().count(), 5, "{all}");
         assert!(all.lines().all(|line| line.starts_with("::error file=ci/")), "{all}");

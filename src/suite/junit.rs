@@ -186,6 +186,7 @@ fn clean(text: &str) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::suite::case::{Case, Param};
+    use crate::suite::outcome::Unmet;
     use crate::units::Duration;
 
     /// A suite in which everything has happened that can.
@@ -206,7 +207,7 @@ pub(super) mod tests {
         let mut failed =
             outcome(case("ci/chat.yaml", "Chat"), Status::Fail, &["rtt.p99 < 60ms: it was 80 ms", "fetch: exit 7"]);
         failed.case.params.push(Param { name: "loss".into(), text: "5%".into(), word: "5%".into() });
-        failed.unmet.push("rtt.p99 < 60ms".into());
+        failed.unmet.push(Unmet { text: "rtt.p99 < 60ms".into(), line: None });
         failed.stdout = "a <report> & \u{1} ]]> \"quotes\"\n".into();
         failed.stderr = "warning: x\n".into();
         failed.out = Some("out/chat".into());

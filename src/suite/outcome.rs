@@ -102,6 +102,15 @@ pub fn exit_code(outcomes: &[Outcome], interrupted: bool) -> i32 {
     [130, 2, 1, 4, 3].into_iter().find(|code| any(*code)).unwrap_or(0)
 }
 
+/// An expectation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// As the report has it.
+    pub text: String,
+    /// The line that it stands on, from 1, where the report tells.
+    pub line: Option<u64>,
+}
+
 /// One run of a suite, over.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -115,8 +124,8 @@ pub struct Outcome {
     pub attempts: u64,
     /// Why it is not a pass, one sentence each.
     pub reasons: Vec<String>,
-    /// Expectations that do not hold, as the scenario has them.
-    pub unmet: Vec<String>,
+    /// Expectations that do not hold.
+    pub unmet: Vec<Unmet>,
     /// The report as people read it; the end of it where it is long.
     pub stdout: String,
     /// What it said besides; the end of it where it is long.
@@ -158,7 +167,9 @@ impl Outcome {
         outcome.reasons = texts(&report["reasons"]);
         let expectations = report["expectations"].as_array().map(Vec::as_slice).unwrap_or_default();
         let unmet = expectations.iter().filter(|expectation| expectation["pass"] == false);
-        outcome.unmet = unmet.filter_map(|e| Some(e["text"].as_str()?.to_owned())).collect();
+        outcome.unmet = unmet
+            .filter_map(|e| Some(Unmet { text: e["text"].as_str()?.to_owned(), line: e["line"].as_u64() }))
+            .collect();
         let verdict = report["verdict"].as_str();
         outcome.status = match (status.code(), verdict) {
             (Some(0), Some("pass")) => Status::Pass,
@@ -276,8 +287,9 @@ mod tests {
     #[test]
     fn expectations_that_do_not_hold_are_known() {
         let report = r#"{ "verdict": "fail", "reasons": ["x"], "expectations": [
-            { "text": "a == 0", "pass": false }, { "text": "b == 0", "pass": true }, { "pass": false }, 7 ] }"#;
-        assert_eq!(ended(exit(1), Some(report), "").unmet, ["a == 0"]);
+            { "text": "a == 0", "pass": false, "line": 7 }, { "text": "b == 0", "pass": true }, { "pass": false }, 7 ] }"#;
+        let unmet = Unmet { text: "a == 0".into(), line: Some(7) };
+        assert_eq!(ended(exit(1), Some(report), "").unmet, [unmet]);
     }
 
     #[test]

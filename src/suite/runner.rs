@@ -122,7 +122,7 @@ impl Suite<'_> {
                 let Some((at, (case, out))) = self.waiting.pop_front() else { break };
                 match Running::start(case, &self.options.launch, out, &self.clock) {
                     Ok(running) => self.running.push((at, running)),
-                    Err(outcome) => self.take(at, outcome),
+                    Err(outcome) => self.take(at, *outcome),
                 }
             }
             if self.running.is_empty() {
@@ -166,10 +166,10 @@ impl Suite<'_> {
 
     fn finish(&mut self) {
         let now = self.clock.now();
-        for (at, run) in std::mem::take(&mut self.running) {
+        for (at, mut run) in std::mem::take(&mut self.running) {
             match run.try_finish(now) {
-                Ok(outcome) => self.take(at, outcome),
-                Err(run) => self.running.push((at, run)),
+                Some(outcome) => self.take(at, outcome),
+                None => self.running.push((at, run)),
             }
         }
     }
