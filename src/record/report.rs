@@ -403,6 +403,10 @@ pub struct Measured {
     pub run_delay: Option<f64>,
     /// Frames that the rings dropped while the links' own queues had room.
     pub ring_drops: u64,
+    /// The largest share of its time that a workload's main thread was ready to run and waited for a processor.
+    pub workload_run_delay: Option<f64>,
+    /// The 99th percentile of how late built-in workloads sent their datagrams, where it was worst.
+    pub workload_lateness_p99_ns: Option<u64>,
 }
 
 /// How the engine's thread kept time.

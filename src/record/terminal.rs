@@ -338,6 +338,9 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(share) = measured.run_delay {
         words.push(format!("waited for a processor {:.1} %", share * 100.0));
     }
+    if let Some(share) = measured.workload_run_delay {
+        words.push(format!("workloads waited for one {:.1} %", share * 100.0));
+    }
     if measured.ring_drops > 0 {
         words.push(format!("dropped by TAP rings {}", grouped(measured.ring_drops)));
     }
