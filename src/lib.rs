@@ -20,6 +20,7 @@
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
+//! | [`suite`] | many runs, each a process of its own: matrix, shards, JUnit |
 //! | [`cli`] | the command line, one file a subcommand; the only place that prints |
 
 pub mod cli;
@@ -36,5 +37,6 @@ pub mod record;
 pub mod rng;
 pub mod run;
 pub mod scenario;
+pub mod suite;
 pub mod units;
 pub mod wire;

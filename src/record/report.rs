@@ -61,6 +61,8 @@ pub struct Report {
     /// Files of what went through links, in file order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<Capture>,
+    /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
+    pub attempts: u32,
 }
 
 /// Against which clock a run ran.

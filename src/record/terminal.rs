@@ -38,7 +38,8 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
         report.scenario,
         report.seed,
         seconds(report.duration_ns),
-        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
+        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>()
+            + &if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() },
     )?;
     write_directions(out, report)?;
     firewall::write(out, &report.nodes)?;

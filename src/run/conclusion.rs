@@ -112,6 +112,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         },
         machine: machine(),
         captures: Vec::new(),
+        attempts: 1,
     }
 }
 
