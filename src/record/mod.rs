@@ -3,6 +3,7 @@
 
 pub mod event_log;
 mod firewall;
+pub mod mistakes;
 mod over_time;
 pub mod report;
 pub mod series;
