@@ -6,6 +6,7 @@ mod firewall;
 pub mod mistakes;
 mod over_time;
 pub mod report;
+mod requested;
 pub mod series;
 pub mod show;
 pub mod terminal;
@@ -13,3 +14,4 @@ pub mod topology;
 mod translation;
 
 pub use report::Report;
+pub use requested::Requested;

@@ -380,7 +380,7 @@ impl Work {
             WorkloadKind::Tcp(tcp) => ("tcp", route(&tcp.path, hosts)),
         };
         report::Work {
-            kind,
+            kind: kind.into(),
             place,
             ok: matches!(self.state, State::Done(Ok(()))),
             reason: match &self.state {
