@@ -20,8 +20,10 @@
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
+//! | [`api`] | networks from Rust: what this page begins with |
 //! | [`cli`] | the command line, one file a subcommand; the only place that prints |
 
+pub mod api;
 pub mod cli;
 pub mod diag;
 pub mod engine;
@@ -38,3 +40,6 @@ pub mod run;
 pub mod scenario;
 pub mod units;
 pub mod wire;
+
+pub use api::{Child, Command, Error, ErrorKind, Host, Network, Setup, Stdio, scenario, skip, unsupported, up};
+pub use record::Report;

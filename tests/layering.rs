@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["scenario", "profile"],
     &["port", "host", "record"],
     &["run"],
-    &["cli"],
+    &["api", "cli"],
     &["lib", "main"],
 ];
 
