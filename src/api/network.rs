@@ -8,6 +8,7 @@ use super::command::InHost;
 use super::connection::Connection;
 use super::{Error, ErrorKind, Host};
 use crate::diag::suggestion;
+use crate::engine::DirectionSpec;
 use crate::record::Report;
 use crate::run::owner::{Answer, Ask};
 use crate::scenario::Resolved;
@@ -23,6 +24,7 @@ pub struct Network {
     held: Held,
     hosts: Vec<HostEntry>,
     environment: Arc<[(String, String)]>,
+    asked: Asked,
     /// Whether the scenario's own end is one: it has workloads, or a duration.
     ends: bool,
 }
@@ -32,6 +34,24 @@ struct HostEntry {
     name: String,
     /// `None` for a machine that longwire did not make.
     addresses: Option<Vec<IpAddr>>,
+}
+
+/// What the scenario asks of each direction, in the order of reports: what a report that comes as text says in words alone.
+#[derive(Debug)]
+pub(super) struct Asked(Vec<DirectionSpec>);
+
+impl Asked {
+    pub(super) fn of(resolved: &Resolved) -> Asked {
+        Asked(resolved.plan.links.iter().flat_map(|link| link.directions.clone()).collect())
+    }
+
+    /// Puts it back into a report.
+    pub(super) fn restore(self, mut report: Report) -> Report {
+        for (direction, spec) in report.directions.iter_mut().zip(self.0) {
+            direction.requested = spec.into();
+        }
+        report
+    }
 }
 
 /// The process that holds the network, and its end.
@@ -67,6 +87,7 @@ impl Network {
             held,
             hosts: hosts.collect(),
             environment: environment.into(),
+            asked: Asked::of(resolved),
             ends: !scenario.workloads.is_empty() || scenario.duration.is_some(),
         }
     }
@@ -138,7 +159,7 @@ impl Network {
         match self.ask(ask) {
             // Its duration was over before; or why it ended is what comes of asking for the report.
             Err(error) if error.kind() != ErrorKind::Over && error.kind() != ErrorKind::Machine => Err(error),
-            _ => self.held.connection.report(),
+            _ => self.held.connection.report().map(|report| self.asked.restore(report)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
 use super::copy::{Order, Orders};
-use super::network::Held;
+use super::network::{Asked, Held};
 use super::{Error, ErrorKind, Network, skip};
 use crate::diag::{Diagnostics, Sources};
 use crate::record::mistakes;
@@ -94,6 +94,7 @@ impl Setup {
         match held.connection.began()? {
             Ok(environment) => Ok(Network::new(held, &resolved, environment)),
             Err(report) => {
+                let report = Asked::of(&resolved).restore(*report);
                 let text = format!("the network was never ready\n{}", report.explain());
                 Err(Error::new(ErrorKind::Failed, text))
             }
