@@ -10,6 +10,7 @@ use super::captured;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use super::requested::Requested;
 use super::translation;
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
@@ -76,7 +77,15 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// What a scenario asked of a direction, in a few words.
-pub fn requested(spec: &DirectionSpec) -> String {
+pub fn requested(requested: &Requested) -> String {
+    match requested {
+        Requested::Spec(spec) => spec_words(spec),
+        // A report that was read back has it as it is written.
+        Requested::Json(value) => value.to_string(),
+    }
+}
+
+fn spec_words(spec: &DirectionSpec) -> String {
     let mut words = Vec::new();
     words.extend(delay(&spec.delay));
     if spec.rate != RateSpec::Unlimited {
@@ -255,7 +264,7 @@ fn results(work: &Work) -> Vec<String> {
     };
     let number = |path: &[&str]| field(path).and_then(Value::as_u64);
     let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
-    match work.kind {
+    match work.kind.as_ref() {
         "ping" => {
             let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
             let mut line = format!("{} of {} answered", grouped(received), grouped(sent));
