@@ -160,6 +160,7 @@ fn limits(idle: &Seen) -> ValiditySpec {
         stall: Duration::from_nanos(round_up((idle.stall * MARGIN).max(LEAST_STALL).as_nanos())),
         run_delay: Probability::from_parts(percent * 10_000_000_000).expect("at most 50 %"),
         ring_drops: 0,
+        ..ValiditySpec::default()
     }
 }
 
