@@ -3,6 +3,7 @@
 
 pub mod event_log;
 mod firewall;
+pub mod histogram;
 mod over_time;
 pub mod report;
 pub mod series;

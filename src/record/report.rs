@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::histogram::Histogram;
 use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
@@ -181,6 +182,9 @@ pub struct Direction {
     pub dropped: IndexMap<&'static str, u64>,
     /// From offered to delivered, in model time.
     pub delay_ns: Option<Percentiles>,
+    /// The same in bins; `None` where no two frames took different times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_histogram: Option<Histogram>,
     /// What the scenario asked of this direction.
     pub requested: DirectionSpec,
     /// Models with an `only` that no frame matched, as people write them: they have done nothing.
@@ -206,6 +210,7 @@ impl Direction {
             inside,
             dropped: by_cause(&counters.dropped),
             delay_ns: Percentiles::of(&counters.delay),
+            delay_histogram: Histogram::of(&counters.delay.lengths()),
             requested,
             unmatched: Vec::new(),
         }
