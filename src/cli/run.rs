@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Exit;
+use super::html;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
 use crate::host::Cause;
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
+    /// Write the report for people to FILE, as one HTML page that needs nothing beside it; `--out` has it too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
     verbose: bool,
@@ -67,7 +71,7 @@ pub(super) fn main(args: &Args) -> Exit {
     let result = run::run(&resolved, options, &mut status);
     drop(status);
     match result {
-        Ok(report) => conclude(&report, args, out.as_ref()),
+        Ok(report) => conclude(&report, &resolved, args, out.as_ref()),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {
@@ -83,17 +87,10 @@ pub(super) fn main(args: &Args) -> Exit {
 /// What can be written before anything runs.
 fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
     out.write("plan.yaml", &listing(resolved))?;
-    let file = std::path::absolute(&args.file)?;
-    let words = [vec!["longwire run".to_owned(), file.display().to_string()], args.overrides.words()].concat();
-    let seed = if args.overrides.overrides().seed.is_some() {
-        String::new()
-    } else {
-        format!(" --seed {}", resolved.scenario.seed)
-    };
-    out.write("command.txt", &format!("{}{seed}\n", words.join(" ")))
+    out.write("command.txt", &format!("{}\n", html::command(&args.file, &args.overrides, resolved.scenario.seed)))
 }
 
-fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
+fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutDir>) -> Exit {
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
     let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
@@ -107,11 +104,20 @@ fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
         written = written
             .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
+    if let Some(path) = &args.html {
+        let page = html::page(report, resolved, &args.overrides, &args.file, out, false);
+        written = written
+            .and(std::fs::write(path, page).map_err(|e| format!("cannot write the page to {}: {e}", path.display())));
+    }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();
         written = written.and(
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
+                .and_then(|()| {
+                    let page = html::page(report, resolved, &args.overrides, &args.file, Some(out), true);
+                    out.write("report.html", &page)
+                })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),
         );
     }

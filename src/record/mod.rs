@@ -4,6 +4,7 @@
 pub mod event_log;
 mod firewall;
 pub mod histogram;
+pub mod html;
 mod over_time;
 pub mod report;
 pub mod series;
