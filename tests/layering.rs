@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["port", "host", "record"],
     &["run"],
     &["suite"],
-    &["cli"],
+    &["api", "cli"],
     &["lib", "main"],
 ];
 

@@ -15,6 +15,7 @@ use crate::record::terminal;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
 use crate::run::{self, Options, RunError, Watcher};
+use crate::scenario::capture::Capture;
 use crate::scenario::{Resolved, listing};
 use crate::units::{Duration, Rate};
 
@@ -37,6 +38,10 @@ pub(super) struct Args {
     /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
+    /// Leave what goes through these links in DIR/captures, for Wireshark, in place of those that the scenario names; it
+    /// goes with --out
+    #[arg(long, value_name = "LINK[,LINK]|all", requires = "out")]
+    capture: Option<String>,
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
     verbose: bool,
@@ -55,13 +60,25 @@ pub(super) fn main(args: &Args) -> Exit {
     if args.parent.is_some_and(|parent| !again::end_with(parent)) {
         return Exit::Interrupted;
     }
-    let resolved = match input::read(&args.file, &args.overrides.overrides()) {
+    let mut resolved = match input::read(&args.file, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
     if args.series.is_some() && resolved.scenario.series.0.is_none() {
         paint::complain("there is nothing for --series: the scenario says `series: none`");
         return Exit::Input;
+    }
+    if let Some(text) = &args.capture {
+        match Capture::asked(text, &resolved) {
+            Ok(capture) => resolved.scenario.capture = Some(capture),
+            Err(error) => {
+                paint::complain(&format!("--capture: {error}"));
+                return Exit::Input;
+            }
+        }
+    }
+    if resolved.scenario.capture.is_some() && args.out.is_none() {
+        paint::note("warning: the scenario asks for captures, and none is written: add --out DIR\n");
     }
     let combinations = resolved.scenario.matrix.combinations();
     if combinations > 1 {
@@ -115,7 +132,8 @@ fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io
     } else {
         format!(" --seed {}", resolved.scenario.seed)
     };
-    out.write("command.txt", &format!("{}{seed}\n", words.join(" ")))
+    let capture = args.capture.as_ref().map(|links| format!(" --capture {links}")).unwrap_or_default();
+    out.write("command.txt", &format!("{}{seed}{capture}\n", words.join(" ")))
 }
 
 fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {

@@ -6,9 +6,11 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::captured;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use super::requested::Requested;
 use super::translation;
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
@@ -44,6 +46,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     over_time::write(out, report, verbose)?;
+    captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_machine(out, report)?;
@@ -74,7 +77,15 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// What a scenario asked of a direction, in a few words.
-pub fn requested(spec: &DirectionSpec) -> String {
+pub fn requested(requested: &Requested) -> String {
+    match requested {
+        Requested::Spec(spec) => spec_words(spec),
+        // A report that was read back has it as it is written.
+        Requested::Json(value) => value.to_string(),
+    }
+}
+
+fn spec_words(spec: &DirectionSpec) -> String {
     let mut words = Vec::new();
     words.extend(delay(&spec.delay));
     if spec.rate != RateSpec::Unlimited {
@@ -253,7 +264,7 @@ fn results(work: &Work) -> Vec<String> {
     };
     let number = |path: &[&str]| field(path).and_then(Value::as_u64);
     let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
-    match work.kind {
+    match work.kind.as_ref() {
         "ping" => {
             let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
             let mut line = format!("{} of {} answered", grouped(received), grouped(sent));

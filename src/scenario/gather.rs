@@ -27,6 +27,7 @@ pub(super) const KEYS: [&str; 19] = [
     "timing",
     "import",
     "series",
+    "capture",
     "nodes",
     "links",
     "services",

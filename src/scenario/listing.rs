@@ -38,6 +38,9 @@ pub fn listing(resolved: &Resolved) -> String {
     if scenario.series != SeriesSpec::default() {
         out.line(0, format!("series: {}", scenario.series));
     }
+    if let Some(capture) = &scenario.capture {
+        out.line(0, format!("capture: {}", capture.words(|link| &resolved.links[link].name)));
+    }
     for (name, text) in &scenario.params {
         out.line(0, format!("param {name}: {text}"));
     }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::address::AddressingSpec;
 use super::build::{Built, Draft, build};
+use super::capture::{self, CaptureSpec};
 use super::expand::{expand, fold};
 use super::files::Files;
 use super::gather::{KEYS, gather};
@@ -57,6 +58,7 @@ struct Head {
     validity: ValiditySpec,
     timing: TimingSpec,
     series: SeriesSpec,
+    capture: Option<Spanned<CaptureSpec>>,
 }
 
 /// Reads a scenario file, and all files that it uses, and checks everything.
@@ -183,6 +185,11 @@ impl Load {
                 Some(ResolvedLink { name: link.name.clone(), span: link.span, ends, directions })
             })
             .collect();
+        let capture = head.capture.as_ref().and_then(|capture| {
+            let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+            let wanted = capture::Links { names: &names, groups: &self.groups, unread: &silent_names };
+            capture.resolve(capture.span, wanted, &mut self.told)
+        });
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let live = links.iter().cloned().zip(specs).collect();
         let steps = timeline::Surroundings {
@@ -213,6 +220,7 @@ impl Load {
             services: checked_services,
             workloads: checked_workloads,
             folder,
+            capture,
         };
         Some(Resolved {
             scenario,
@@ -239,6 +247,7 @@ impl Load {
             "validity",
             "timing",
             "series",
+            "capture",
         ] {
             if let Some(entry) = root.entry(key) {
                 part.set(entry.clone());

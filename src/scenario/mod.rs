@@ -3,6 +3,7 @@
 mod address;
 mod address_text;
 mod build;
+pub mod capture;
 mod cloud;
 mod compact;
 mod computed;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::capture::Capture;
 use super::expand::Groups;
 use super::matrix::Matrix;
 use super::series::SeriesSpec;
@@ -44,6 +45,9 @@ pub struct Scenario {
     pub groups: Groups,
     /// The folder of the scenario file: where programs start unless they say otherwise. Empty for the current folder.
     pub folder: PathBuf,
+    /// Which links leave a file of what went through them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
 }
 
 /// A program in a host.
