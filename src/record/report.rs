@@ -62,7 +62,7 @@ pub struct Report {
     /// Where it ran.
     pub machine: Machine,
     /// Files of what went through links, in file order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<Capture>,
     /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
     pub attempts: u32,
@@ -440,7 +440,7 @@ pub struct Machine {
 }
 
 /// The file of what went through a link, for Wireshark.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
     /// The link's name.
     pub link: String,

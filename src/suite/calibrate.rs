@@ -30,8 +30,8 @@ const LEAST_STALL: Duration = Duration::from_millis(20);
 /// Below this a workload's datagrams are late by the grain of its own sleeps.
 const LEAST_WORKLOAD_LATENESS: Duration = Duration::from_millis(1);
 
-/// A share of waiting for a processor, in %, that programs which compute bring about themselves on any machine.
-const LEAST_RUN_DELAY: u64 = 20;
+/// A share of waiting for a processor, in %, that says nothing yet.
+const LEAST_RUN_DELAY: u64 = 5;
 
 /// Beyond so much of waiting for a processor nothing may be claimed on any machine.
 const MOST_RUN_DELAY: u64 = 50;
@@ -47,7 +47,7 @@ pub struct Seen {
     pub late_max: Duration,
     /// The longest time between two drains of the ports.
     pub stall: Duration,
-    /// Share of the time that longwire or a workload waited for a processor; `None` where the kernel does not tell.
+    /// Share of the run that longwire waited for a processor; `None` where the kernel does not tell.
     pub run_delay: Option<f64>,
     /// How late workloads sent their datagrams, at the 99th percentile.
     pub sent_late_p99: Duration,
@@ -154,10 +154,7 @@ fn seen(report: &Value) -> Option<Seen> {
         late_p99: worst("p99")?,
         late_max: worst("max")?,
         stall: Duration::from_nanos(measured["stall_ns"].as_u64()?),
-        run_delay: [&measured["run_delay"], &measured["workload_run_delay"]]
-            .into_iter()
-            .filter_map(Value::as_f64)
-            .reduce(f64::max),
+        run_delay: measured["run_delay"].as_f64(),
         sent_late_p99: Duration::from_nanos(measured["workload_lateness_p99_ns"].as_u64()?),
         ring_drops: measured["ring_drops"].as_u64()?,
     })
@@ -174,6 +171,8 @@ fn limits(idle: &Seen) -> ValiditySpec {
         run_delay: Probability::from_parts(percent * 10_000_000_000).expect("at most 50 %"),
         ring_drops: 0,
         workload_lateness_p99: limit(idle.sent_late_p99, LEAST_WORKLOAD_LATENESS),
+        // how much a program waits depends on what it computes more than on the machine
+        ..ValiditySpec::default()
     }
 }
 
@@ -315,7 +314,7 @@ mod tests {
     fn limits_are_four_times_what_was_seen_and_round() {
         let limit = limits(&quick());
         assert_eq!(limit.lateness_p99, Duration::from_micros(200));
-        assert_eq!((limit.stall, limit.run_delay.to_string().as_str()), (Duration::from_millis(20), "20%"));
+        assert_eq!((limit.stall, limit.run_delay.to_string().as_str()), (Duration::from_millis(20), "5%"));
         let slow = Seen {
             late_p99: Duration::from_millis(2),
             stall: Duration::from_millis(30),
@@ -325,7 +324,7 @@ mod tests {
         let limit = limits(&slow);
         assert_eq!((limit.lateness_p99, limit.stall), (Duration::from_millis(10), Duration::from_millis(200)));
         assert_eq!(limit.run_delay.to_string(), "50%");
-        assert!(limits(&Seen { run_delay: None, ..quick() }).run_delay.to_string() == "20%");
+        assert!(limits(&Seen { run_delay: None, ..quick() }).run_delay.to_string() == "5%");
         assert_eq!([0, 1, 3, 5, 6, 11, 21, u64::MAX].map(round_up), [1, 1, 5, 5, 10, 20, 50, u64::MAX]);
     }
 
@@ -350,8 +349,8 @@ mod tests {
         let late = |p99: u64| json!({ "lateness_ns": { "p50": 1, "p99": p99, "max": 9 } });
         let report = json!({
             "ports": [late(5), late(7), { "lateness_ns": null }],
-            "validity": { "measured": { "stall_ns": 3, "run_delay": null, "ring_drops": 0,
-                "workload_run_delay": 0.25, "workload_lateness_p99_ns": 11 } }
+            "validity": { "measured": { "stall_ns": 3, "run_delay": 0.25, "ring_drops": 0,
+                "workload_lateness_p99_ns": 11 } }
         });
         let seen = seen(&report).unwrap();
         assert_eq!(
