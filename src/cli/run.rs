@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Exit;
+use super::again;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
 use crate::host::Cause;
@@ -44,9 +45,21 @@ pub(super) struct Args {
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
     verbose: bool,
+    /// Run again, with the same seed, while the run is INVALID: up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retry_invalid: u32,
+    /// Which attempt this is
+    #[arg(long, hide = true, value_name = "N", default_value_t = 1)]
+    attempt: u32,
+    /// The process that this run must not outlive
+    #[arg(long, hide = true, value_name = "PID")]
+    parent: Option<i32>,
 }
 
 pub(super) fn main(args: &Args) -> Exit {
+    if args.parent.is_some_and(|parent| !again::end_with(parent)) {
+        return Exit::Interrupted;
+    }
     let mut resolved = match input::read(&args.file, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
@@ -67,6 +80,12 @@ pub(super) fn main(args: &Args) -> Exit {
     if resolved.scenario.capture.is_some() && args.out.is_none() {
         paint::note("warning: the scenario asks for captures, and none is written: add --out DIR\n");
     }
+    let combinations = resolved.scenario.matrix.combinations();
+    if combinations > 1 {
+        paint::note(&format!(
+            "note: this runs the values of `params`; `longwire test` runs all {combinations} combinations of the matrix\n"
+        ));
+    }
     let out = match &args.out {
         None => None,
         Some(path) => {
@@ -84,7 +103,13 @@ pub(super) fn main(args: &Args) -> Exit {
     let result = run::run(&resolved, options, &mut status);
     drop(status);
     match result {
-        Ok(report) => conclude(&report, args, out.as_ref()),
+        Ok(report) if report.verdict == Verdict::Invalid && args.attempt <= args.retry_invalid => {
+            paint::note(&format!("INVALID, attempt {}: {}; running again\n", args.attempt, report.reasons.join("; ")));
+            let error = again::run_again(args.attempt + 1);
+            paint::complain(&format!("cannot run again: {error}"));
+            conclude(&Report { attempts: args.attempt, ..report }, args, out.as_ref())
+        }
+        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, args, out.as_ref()),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {

@@ -5,8 +5,10 @@ pub mod capture;
 mod captured;
 pub mod event_log;
 mod firewall;
+pub mod mistakes;
 mod over_time;
 pub mod report;
+mod requested;
 pub mod series;
 pub mod show;
 pub mod terminal;
@@ -14,3 +16,4 @@ pub mod topology;
 mod translation;
 
 pub use report::Report;
+pub use requested::Requested;

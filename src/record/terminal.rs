@@ -10,6 +10,7 @@ use super::captured;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use super::requested::Requested;
 use super::translation;
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
@@ -38,7 +39,8 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
         report.scenario,
         report.seed,
         seconds(report.duration_ns),
-        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
+        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>()
+            + &if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() },
     )?;
     write_directions(out, report)?;
     firewall::write(out, &report.nodes)?;
@@ -75,7 +77,15 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// What a scenario asked of a direction, in a few words.
-pub fn requested(spec: &DirectionSpec) -> String {
+pub fn requested(requested: &Requested) -> String {
+    match requested {
+        Requested::Spec(spec) => spec_words(spec),
+        // A report that was read back has it as it is written.
+        Requested::Json(value) => value.to_string(),
+    }
+}
+
+fn spec_words(spec: &DirectionSpec) -> String {
     let mut words = Vec::new();
     words.extend(delay(&spec.delay));
     if spec.rate != RateSpec::Unlimited {
@@ -254,7 +264,7 @@ fn results(work: &Work) -> Vec<String> {
     };
     let number = |path: &[&str]| field(path).and_then(Value::as_u64);
     let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
-    match work.kind {
+    match work.kind.as_ref() {
         "ping" => {
             let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
             let mut line = format!("{} of {} answered", grouped(received), grouped(sent));

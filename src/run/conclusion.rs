@@ -76,7 +76,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
             malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
-            offloads: offloads.clone(),
+            offloads: offloads.iter().copied().map(Into::into).collect(),
             lateness_ns: Percentiles::of(&counted.lateness),
         }
     });
@@ -112,6 +112,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         },
         machine: machine(),
         captures: Vec::new(),
+        attempts: 1,
     }
 }
 
@@ -168,6 +169,6 @@ fn machine() -> Machine {
         kernel: nix::sys::utsname::uname()
             .map_or_else(|_| String::new(), |u| u.release().to_string_lossy().into_owned()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").into(),
     }
 }

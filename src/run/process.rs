@@ -23,6 +23,8 @@ pub(super) struct Processes {
     pub(super) init: Init,
     all: IndexMap<ProgramId, Process>,
     next: ProgramId,
+    /// Ends of programs that were started past this, in their order.
+    others: Vec<(ProgramId, ExitStatus)>,
 }
 
 /// A program.
@@ -76,7 +78,7 @@ pub(super) enum StartError {
 
 impl Processes {
     pub(super) fn new(init: Init) -> Processes {
-        Processes { init, all: IndexMap::new(), next: 1 }
+        Processes { init, all: IndexMap::new(), next: 1, others: Vec::new() }
     }
 
     pub(super) fn start(&mut self, start: Start<'_>, out: Option<&OutDir>) -> Result<ProgramId, StartError> {
@@ -126,16 +128,24 @@ impl Processes {
     /// Init has ended.
     pub(super) fn take_in(&mut self, now: Instant) -> Result<(), HostError> {
         while let Some(Event::Exited { id, status, waited_ns }) = self.init.next_event()? {
-            if let Some(process) = self.all.get_mut(&id) {
-                process.exit = Some(status);
-                process.exited_at = Some(now);
-                process.waited = waited_ns.map(Duration::from_nanos);
+            match self.all.get_mut(&id) {
+                Some(process) => {
+                    process.exit = Some(status);
+                    process.exited_at = Some(now);
+                    process.waited = waited_ns.map(Duration::from_nanos);
+                }
+                None => self.others.push((id, status)),
             }
         }
         for process in self.all.values_mut() {
             process.read();
         }
         Ok(())
+    }
+
+    /// Which of the programs that the [`Init`] was asked for directly have ended since the last call.
+    pub(super) fn take_others(&mut self) -> Vec<(ProgramId, ExitStatus)> {
+        std::mem::take(&mut self.others)
     }
 
     /// Sends a signal to a program and its children. One that has ended already does not mind.

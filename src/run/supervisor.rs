@@ -3,6 +3,8 @@
 //! Everything here happens on the main thread, which polls: the hosts' init, the programs' pipes, signals and the control
 //! socket. The engine has a thread of its own.
 
+mod owned;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -20,6 +22,7 @@ use super::happened::Happened;
 use super::live::{Begin, Live, LiveError, LivePort, LogSender, Progress, Refusal, Rest};
 use super::live_set;
 use super::out_dir::OutDir;
+use super::owner::Owner;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
@@ -90,6 +93,19 @@ impl RunError {
 /// # Errors
 /// The hosts cannot be made, or the run broke down on the way. Nothing is left behind in either case.
 pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> Result<Report, RunError> {
+    run_for(resolved, options, watcher, None)
+}
+
+/// The same for an owner: a process that starts programs in the hosts, makes live changes, and says when it ends.
+///
+/// # Errors
+/// As [`run`]; and the owner is gone.
+pub(crate) fn run_for(
+    resolved: &Resolved,
+    options: Options,
+    watcher: &mut dyn Watcher,
+    owner: Option<&mut Owner>,
+) -> Result<Report, RunError> {
     watcher.phase("making hosts");
     let mut init = Init::start(super::workload::main)?;
     let signals = take_signals()?;
@@ -149,6 +165,7 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         recorded: None,
         zero: None,
         interrupted: false,
+        owner,
     };
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
@@ -168,9 +185,12 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         }
         _ => None,
     };
-    let Run { live, processes, services, work, events, timeline, recorded, interrupted, .. } = run;
+    let Run { live, processes, services, work, events, timeline, recorded, interrupted, owner, .. } = run;
     let outcome = live.stop()?;
-    processes.init.shutdown(Duration::ZERO)?;
+    let last = processes.init.shutdown(Duration::ZERO)?;
+    if let Some(owner) = owner {
+        owner.tell_ends(&last)?;
+    }
     finish_log(log_thread)?;
     let ended =
         Ended { zero, duration: ended, interrupted, services, work, events, timeline, recorded, statistics, offloads };
@@ -228,6 +248,7 @@ struct Run<'a> {
     /// t = 0: when all services were ready.
     zero: Option<Instant>,
     interrupted: bool,
+    owner: Option<&'a mut Owner>,
 }
 
 impl Run<'_> {
@@ -246,6 +267,7 @@ impl Run<'_> {
                 let zero = self.live.begin(Begin { steps, series, tell: self.timeline.listener() })?;
                 self.timeline.begin(zero);
                 self.zero = Some(zero);
+                self.tell_owner_of_begin()?;
                 watcher.phase("running");
                 return self.main_part(watcher);
             }
@@ -264,12 +286,13 @@ impl Run<'_> {
             self.start_due(zero, now);
             self.act()?;
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
-            let all_done = !self.work.is_empty() && self.work.iter().all(Work::is_done);
+            let all_done = self.may_end() && !self.work.is_empty() && self.work.iter().all(Work::is_done);
             let over = end.map_or(all_done, |end| now >= end);
             let stop = match (self.interrupted, service_failed, over) {
                 (true, ..) => Some(EndReason::Interrupted),
                 (_, true, _) => Some(EndReason::Service),
-                (.., over) => over.then_some(EndReason::Over),
+                (.., true) => Some(EndReason::Over),
+                (.., false) => self.is_stopped().then_some(EndReason::Stopped),
             };
             if let Some(reason) = stop {
                 self.stop_work(now, reason);
@@ -339,6 +362,7 @@ impl Run<'_> {
         while let Some((request, peer)) = self.control.accept() {
             self.serve(request, &peer);
         }
+        self.serve_owner(now)?;
         for service in &mut self.services {
             service.step(now, &mut self.processes, &self.around);
         }
@@ -355,8 +379,8 @@ impl Run<'_> {
 
     fn wait(&self, at_most: Duration) -> Result<(), RunError> {
         let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.control.as_fd()];
-        let mut fds: Vec<PollFd<'_>> =
-            fixed.into_iter().chain(self.processes.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let all = fixed.into_iter().chain(self.processes.fds()).chain(self.owner_fd());
+        let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // to the nanosecond: what the timeline changes in hosts has its time
         let timeout = TimeSpec::from_duration(at_most.into());
         match ppoll(&mut fds, Some(timeout), None) {
@@ -427,16 +451,19 @@ impl Run<'_> {
         for id in self.processes.running() {
             self.processes.signal(id, Signal::SIGTERM);
         }
+        self.end_owners_programs(Signal::SIGTERM);
         loop {
             let now = self.live.clock.now();
             let running = self.processes.running();
-            if running.is_empty() && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
+            let none = running.is_empty() && self.owners_programs_are_gone();
+            if none && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
                 return Ok(());
             }
             if now > begun + GRACE {
                 for id in running {
                     self.processes.signal(id, Signal::SIGKILL);
                 }
+                self.end_owners_programs(Signal::SIGKILL);
             }
             self.turn(Duration::from_millis(50))?;
         }

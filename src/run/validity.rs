@@ -64,12 +64,12 @@ pub fn judge(outcome: &Outcome, ring_drops: u64, efforts: &[Effort], limits: Val
     // What a short-lived program waits is a large share of its time, and nothing that matters.
     let waited_long = |effort: &&Effort| effort.waited.is_some_and(|waited| waited > limits.stall);
     for effort in efforts.iter().filter(waited_long) {
-        if let Some(share) = effort.share().filter(|share| *share > limits.run_delay.as_f64()) {
+        if let Some(share) = effort.share().filter(|share| *share > limits.workload_run_delay.as_f64()) {
             reasons.push(format!(
-                "the workload `{}` waited for a processor for {:.0} % of its time (limit {}, `validity: {{ run_delay: … }}`)",
+                "the workload `{}` waited for a processor for {:.0} % of its time (limit {}, `validity: {{ workload_run_delay: … }}`)",
                 effort.name,
                 share * 100.0,
-                limits.run_delay
+                limits.workload_run_delay
             ));
         }
     }

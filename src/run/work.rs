@@ -73,6 +73,8 @@ pub(super) enum EndReason {
     Timeout,
     /// The scenario's duration is over.
     Over,
+    /// The program that the run belongs to has had enough.
+    Stopped,
     /// A service has failed.
     Service,
     /// Somebody ended the run.
@@ -85,6 +87,7 @@ impl EndReason {
         match self {
             EndReason::Timeout => "its time was up",
             EndReason::Over => "the scenario's duration was over",
+            EndReason::Stopped => "the run was stopped",
             EndReason::Service => "a service failed",
             EndReason::Interrupted => "the run was interrupted",
         }
@@ -332,9 +335,9 @@ impl Work {
         failure.map_or(Ok(()), Err)
     }
 
-    /// A workload without an amount of its own ends with the scenario's duration.
+    /// A workload without an amount of its own ends with the scenario's duration, or when nobody needs it any more.
     fn ends_as_planned(&self, reason: EndReason) -> bool {
-        reason == EndReason::Over && self.is_open_ended()
+        matches!(reason, EndReason::Over | EndReason::Stopped) && self.is_open_ended()
     }
 
     fn is_open_ended(&self) -> bool {
@@ -399,7 +402,7 @@ impl Work {
             WorkloadKind::Tcp(tcp) => ("tcp", route(&tcp.path, hosts)),
         };
         report::Work {
-            kind,
+            kind: kind.into(),
             place,
             ok: matches!(self.state, State::Done(Ok(()))),
             reason: match &self.state {

@@ -14,6 +14,7 @@ use super::expand::{expand, fold};
 use super::files::Files;
 use super::gather::{KEYS, gather};
 use super::link::{Layers, LinkHead, position_of_end};
+use super::matrix;
 use super::node::{ExternalSpec, NodeSpec};
 use super::presets::{PresetTree, Presets};
 use super::reach::Hosts;
@@ -65,8 +66,22 @@ struct Head {
 /// # Errors
 /// All mistakes at once, ordered by place, with the texts that their places point into. Warnings stand among them.
 pub fn load(path: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, (Diagnostics, Sources)> {
+    load_combination(path, files, overrides, &[])
+}
+
+/// The same with values of the scenario's matrix in place of what `params` says: of each name, which of its values, from 0.
+/// Names and values that the matrix does not have change nothing; what `overrides` names stays as it says.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_combination(
+    path: &Path,
+    files: &dyn Files,
+    overrides: &Overrides,
+    combination: &[(String, usize)],
+) -> Result<Resolved, (Diagnostics, Sources)> {
     let mut load = Load { sources: Sources::default(), told: Diagnostics::default(), groups: Groups::default() };
-    let resolved = load.run(path, files, overrides);
+    let resolved = load.run(path, files, overrides, combination);
     load.told = fold(std::mem::take(&mut load.told), &load.groups);
     load.told.sort();
     match resolved {
@@ -84,8 +99,15 @@ struct Load {
 }
 
 impl Load {
-    fn run(&mut self, path: &Path, files: &dyn Files, overrides: &Overrides) -> Option<Resolved> {
+    fn run(
+        &mut self,
+        path: &Path,
+        files: &dyn Files,
+        overrides: &Overrides,
+        combination: &[(String, usize)],
+    ) -> Option<Resolved> {
         let mut root = gather(path, files, &mut self.sources, &mut self.told)?;
+        let matrix = matrix::take(&mut root, combination, &overrides.params, &mut self.told);
         let params = params::substitute(&mut root, &overrides.params, &mut self.sources, &mut self.told);
         names::check(&root, &mut self.told);
         self.groups = expand(&mut root, files, &mut self.sources, &mut self.told);
@@ -190,6 +212,7 @@ impl Load {
             duration,
             coalesce: plan.coalesce,
             params,
+            matrix,
             validity: head.validity,
             timing: head.timing,
             groups: self.groups.clone(),

@@ -47,6 +47,9 @@ struct FileSpec {
     /// Values with names: `$loss` elsewhere stands for `loss` here; `--param loss=5%` replaces it.
     #[schemars(with = "Option<IndexMap<String, Scalar>>")]
     params: (),
+    /// Several values for parameters: `longwire test` runs each combination once.
+    #[schemars(with = "Option<IndexMap<String, Vec<Scalar>>>")]
+    matrix: (),
     /// Files whose entries lie below those of this one, which go over them key by key.
     #[schemars(rename = "use", with = "Option<OneOrMany>")]
     uses: (),

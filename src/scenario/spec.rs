@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::capture::Capture;
 use super::expand::Groups;
+use super::matrix::Matrix;
 use super::series::SeriesSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
@@ -26,6 +27,9 @@ pub struct Scenario {
     pub coalesce: Duration,
     /// Parameters as text, overrides from the command line included.
     pub params: IndexMap<String, String>,
+    /// Values that a suite gives to parameters one after the other, but for those that the command line fixes.
+    #[serde(skip_serializing_if = "Matrix::is_empty")]
+    pub matrix: Matrix,
     /// Beyond which limits a run claims neither pass nor fail.
     pub validity: ValiditySpec,
     /// How a live run keeps time.

@@ -14,13 +14,15 @@ pub struct ValiditySpec {
     pub lateness_p99: Duration,
     /// Longest time between two drains of a port.
     pub stall: Duration,
-    /// Largest share of its time for which the engine's thread, or the main thread of a workload, waited for a processor
-    /// (schedstat's run delay).
+    /// Largest share of the time for which the engine's thread waited for a processor (schedstat's run delay).
     pub run_delay: Probability,
     /// Frames that a TAP's ring may drop while the model's own queue had room.
     pub ring_drops: u64,
     /// Largest 99th percentile of how late a built-in workload may send its datagrams.
     pub workload_lateness_p99: Duration,
+    /// Largest share of its time for which the main thread of a workload waited for a processor, where that is longer than
+    /// `stall`.
+    pub workload_run_delay: Probability,
 }
 
 impl Default for ValiditySpec {
@@ -31,6 +33,7 @@ impl Default for ValiditySpec {
             run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
             ring_drops: 0,
             workload_lateness_p99: Duration::from_millis(100),
+            workload_run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
         }
     }
 }
