@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["scenario", "profile"],
     &["port", "host", "record"],
     &["run"],
+    &["suite"],
     &["api", "cli"],
     &["lib", "main"],
 ];

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Exit;
+use super::again;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
 use crate::host::Cause;
@@ -14,6 +15,7 @@ use crate::record::terminal;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
 use crate::run::{self, Options, RunError, Watcher};
+use crate::scenario::capture::Capture;
 use crate::scenario::{Resolved, listing};
 use crate::units::{Duration, Rate};
 
@@ -36,19 +38,53 @@ pub(super) struct Args {
     /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
+    /// Leave what goes through these links in DIR/captures, for Wireshark, in place of those that the scenario names; it
+    /// goes with --out
+    #[arg(long, value_name = "LINK[,LINK]|all", requires = "out")]
+    capture: Option<String>,
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
     verbose: bool,
+    /// Run again, with the same seed, while the run is INVALID: up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retry_invalid: u32,
+    /// Which attempt this is
+    #[arg(long, hide = true, value_name = "N", default_value_t = 1)]
+    attempt: u32,
+    /// The process that this run must not outlive
+    #[arg(long, hide = true, value_name = "PID")]
+    parent: Option<i32>,
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let resolved = match input::read(&args.file, &args.overrides.overrides()) {
+    if args.parent.is_some_and(|parent| !again::end_with(parent)) {
+        return Exit::Interrupted;
+    }
+    let mut resolved = match input::read(&args.file, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
     if args.series.is_some() && resolved.scenario.series.0.is_none() {
         paint::complain("there is nothing for --series: the scenario says `series: none`");
         return Exit::Input;
+    }
+    if let Some(text) = &args.capture {
+        match Capture::asked(text, &resolved) {
+            Ok(capture) => resolved.scenario.capture = Some(capture),
+            Err(error) => {
+                paint::complain(&format!("--capture: {error}"));
+                return Exit::Input;
+            }
+        }
+    }
+    if resolved.scenario.capture.is_some() && args.out.is_none() {
+        paint::note("warning: the scenario asks for captures, and none is written: add --out DIR\n");
+    }
+    let combinations = resolved.scenario.matrix.combinations();
+    if combinations > 1 {
+        paint::note(&format!(
+            "note: this runs the values of `params`; `longwire test` runs all {combinations} combinations of the matrix\n"
+        ));
     }
     let out = match &args.out {
         None => None,
@@ -67,7 +103,13 @@ pub(super) fn main(args: &Args) -> Exit {
     let result = run::run(&resolved, options, &mut status);
     drop(status);
     match result {
-        Ok(report) => conclude(&report, args, out.as_ref()),
+        Ok(report) if report.verdict == Verdict::Invalid && args.attempt <= args.retry_invalid => {
+            paint::note(&format!("INVALID, attempt {}: {}; running again\n", args.attempt, report.reasons.join("; ")));
+            let error = again::run_again(args.attempt + 1);
+            paint::complain(&format!("cannot run again: {error}"));
+            conclude(&Report { attempts: args.attempt, ..report }, args, out.as_ref())
+        }
+        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, args, out.as_ref()),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {
@@ -90,7 +132,8 @@ fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io
     } else {
         format!(" --seed {}", resolved.scenario.seed)
     };
-    out.write("command.txt", &format!("{}{seed}\n", words.join(" ")))
+    let capture = args.capture.as_ref().map(|links| format!(" --capture {links}")).unwrap_or_default();
+    out.write("command.txt", &format!("{}{seed}{capture}\n", words.join(" ")))
 }
 
 fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {

@@ -1,6 +1,8 @@
-//! What a run leaves behind for people and programs: counters → report (JSON, terminal), series over time, event log; and what `show` draws of
+//! What a run leaves behind for people and programs: counters → report (JSON, terminal), series over time, event log, captures; and what `show` draws of
 //! links. It prints nothing and opens no files: text goes back to its caller, log lines into a writer.
 
+pub mod capture;
+mod captured;
 pub mod event_log;
 mod firewall;
 pub mod mistakes;

@@ -61,6 +61,11 @@ pub struct Report {
     pub timing: Timing,
     /// Where it ran.
     pub machine: Machine,
+    /// Files of what went through links, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
+    /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
+    pub attempts: u32,
 }
 
 /// Against which clock a run ran.
@@ -404,6 +409,10 @@ pub struct Measured {
     pub run_delay: Option<f64>,
     /// Frames that the rings dropped while the links' own queues had room.
     pub ring_drops: u64,
+    /// The largest share of its time that a workload's main thread was ready to run and waited for a processor.
+    pub workload_run_delay: Option<f64>,
+    /// The 99th percentile of how late built-in workloads sent their datagrams, where it was worst.
+    pub workload_lateness_p99_ns: Option<u64>,
 }
 
 /// How the engine's thread kept time.
@@ -428,4 +437,26 @@ pub struct Machine {
     pub cores: usize,
     /// longwire's version.
     pub version: Cow<'static, str>,
+}
+
+/// The file of what went through a link, for Wireshark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The link's name.
+    pub link: String,
+    /// Where it is, from the run's directory; `None` where there is none.
+    pub file: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Wire frames in it, those included that were dropped, and copies that the link made.
+    pub frames: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Frames that are not in it because writing fell behind.
+    pub missed: u64,
+    /// Frames that are not in it because there was no room.
+    pub beyond: u64,
+    /// Whether every frame is in it, and says what became of it.
+    pub complete: bool,
 }

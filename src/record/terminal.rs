@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::captured;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
@@ -38,12 +39,14 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
         report.scenario,
         report.seed,
         seconds(report.duration_ns),
-        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
+        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>()
+            + &if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() },
     )?;
     write_directions(out, report)?;
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     over_time::write(out, report, verbose)?;
+    captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_machine(out, report)?;
@@ -345,6 +348,9 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     words.push(format!("longest stall {}", time(measured.stall_ns)));
     if let Some(share) = measured.run_delay {
         words.push(format!("waited for a processor {:.1} %", share * 100.0));
+    }
+    if let Some(share) = measured.workload_run_delay {
+        words.push(format!("workloads waited for one {:.1} %", share * 100.0));
     }
     if measured.ring_drops > 0 {
         words.push(format!("dropped by TAP rings {}", grouped(measured.ring_drops)));

@@ -36,8 +36,9 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
 }
 
 pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
-    let validity =
-        validity::judge(outcome, ring_drops(resolved, outcome, &ended.statistics), resolved.scenario.validity);
+    let drops = ring_drops(resolved, outcome, &ended.statistics);
+    let efforts: Vec<_> = ended.work.iter().filter_map(Work::effort).collect();
+    let validity = validity::judge(outcome, drops, &efforts, resolved.scenario.validity);
     let (verdict, reasons) = verdict(&ended, &validity.reasons);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
@@ -110,6 +111,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
             log_lost: outcome.log_lost,
         },
         machine: machine(),
+        captures: Vec::new(),
+        attempts: 1,
     }
 }
 

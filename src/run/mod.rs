@@ -11,9 +11,10 @@
 //! | `owner` | what a run hears from the process that it belongs to, where that is a program and not a person |
 //! | `show` | what frames meet in each link, in virtual time |
 //! | `disk` | scenario files and the tables that they name |
-//! | `out_dir` | what `--out` leaves |
+//! | `out_dir` `captures` | what `--out` leaves; captures of links among it |
 
 mod agenda;
+mod captures;
 pub mod clock;
 mod conclusion;
 pub mod control;

@@ -192,7 +192,7 @@ impl Owner {
     /// # Errors
     /// The owner is gone.
     pub(super) fn tell_ends(&mut self, events: &[Event]) -> Result<(), RunError> {
-        for Event::Exited { id, status } in events {
+        for Event::Exited { id, status, .. } in events {
             self.tell_end(*id, *status)?;
         }
         Ok(())

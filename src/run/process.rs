@@ -36,6 +36,8 @@ pub(super) struct Process {
     control: Option<File>,
     pub(super) exit: Option<ExitStatus>,
     exited_at: Option<Instant>,
+    /// How long its main thread was ready and waited for a processor, once it has ended and if the kernel tells.
+    pub(super) waited: Option<Duration>,
 }
 
 /// What a built-in workload has said.
@@ -82,8 +84,14 @@ impl Processes {
     pub(super) fn start(&mut self, start: Start<'_>, out: Option<&OutDir>) -> Result<ProgramId, StartError> {
         let copy = out.map(|out| out.program_output(start.log_name)).transpose()?;
         let (read, write) = pipe()?;
-        let mut process =
-            Process { output: Output::new(read, copy), lines: None, control: None, exit: None, exited_at: None };
+        let mut process = Process {
+            output: Output::new(read, copy),
+            lines: None,
+            control: None,
+            exit: None,
+            exited_at: None,
+            waited: None,
+        };
         let stdio = match start.what {
             What::Program(_) => Stdio { stdin: None, stdout: Some(write.try_clone()?), stderr: Some(write) },
             What::Builtin { .. } => {
@@ -119,11 +127,12 @@ impl Processes {
     /// # Errors
     /// Init has ended.
     pub(super) fn take_in(&mut self, now: Instant) -> Result<(), HostError> {
-        while let Some(Event::Exited { id, status }) = self.init.next_event()? {
+        while let Some(Event::Exited { id, status, waited_ns }) = self.init.next_event()? {
             match self.all.get_mut(&id) {
                 Some(process) => {
                     process.exit = Some(status);
                     process.exited_at = Some(now);
+                    process.waited = waited_ns.map(Duration::from_nanos);
                 }
                 None => self.others.push((id, status)),
             }

@@ -15,6 +15,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 
+use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::control::{Control, Peer, Reply, Request};
 use super::happened::Happened;
@@ -131,8 +132,17 @@ pub(crate) fn run_for(
         }
         None => (None, None),
     };
-    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log)
+    let (prepared, tape) = match (&resolved.scenario.capture, &options.out) {
+        (Some(capture), Some(out)) => {
+            let made = Prepared::new(resolved, capture, out).map_err(RunError::machine("write the captures"))?;
+            (Some(made.0), Some(made.1))
+        }
+        _ => (None, None),
+    };
+    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log, tape)
         .map_err(RunError::machine("start the engine"))?;
+    let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
+    let captures = captures.map_err(RunError::machine("write the captures"))?;
     let around = Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name);
     let mut run = Run {
         resolved,
@@ -165,6 +175,9 @@ pub(crate) fn run_for(
     watcher.phase("taking everything down");
     run.end_programs()?;
     let statistics = run.processes.init.statistics()?;
+    if let (Some(captures), Some(zero)) = (&captures, run.zero) {
+        captures.begin(zero);
+    }
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
     let log_thread = match (&options.out, batches) {
         (Some(out), Some(batches)) => {
@@ -181,7 +194,12 @@ pub(crate) fn run_for(
     finish_log(log_thread)?;
     let ended =
         Ended { zero, duration: ended, interrupted, services, work, events, timeline, recorded, statistics, offloads };
-    Ok(conclusion::report(resolved, &options.file, &outcome, ended))
+    let mut report = conclusion::report(resolved, &options.file, &outcome, ended);
+    report.captures = match captures {
+        Some(captures) => captures.conclude(report.verdict).map_err(RunError::machine("write the captures"))?,
+        None => captures::not_written(resolved),
+    };
+    Ok(report)
 }
 
 /// From here on signals are read, not delivered. A second one while the run is being taken down ends it at once.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::process::{Processes, Start, StartError};
 use super::programs::{self, Surroundings};
+use super::validity::Effort;
 use super::workload::job;
 use super::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
 use crate::host::{ProgramId, What};
@@ -28,6 +29,8 @@ pub(super) struct Work {
     pub(super) started: Option<Instant>,
     pub(super) ended: Option<Instant>,
     exit: Option<i32>,
+    /// The longest that the main thread of one of its programs waited for a processor.
+    waited: Option<Duration>,
     results: IndexMap<String, Value>,
     output: Vec<String>,
 }
@@ -101,6 +104,7 @@ impl Work {
             started: None,
             ended: None,
             exit: None,
+            waited: None,
             results: IndexMap::new(),
             output: Vec::new(),
         }
@@ -269,7 +273,9 @@ impl Work {
             return;
         }
         for id in ids.into_iter().flatten() {
-            self.output.extend(processes.get(id).output.last_lines());
+            let process = processes.get(id);
+            self.output.extend(process.output.last_lines());
+            self.waited = self.waited.max(process.waited);
         }
         let first = processes.get(running.first);
         let ended_by = running.ending.as_ref().map(|ending| ending.reason);
@@ -373,6 +379,19 @@ impl Work {
     fn fail(&mut self, now: Instant, failure: Failure) {
         self.ended = self.started.map(|_| now);
         self.state = State::Done(Err(failure));
+    }
+
+    /// How well the machine let it do its work, once it has ended.
+    pub(super) fn effort(&self) -> Option<Effort> {
+        let sender = self.results.get("sender");
+        // a full socket is the host's doing, not the machine's
+        let paced = sender.filter(|sender| sender["blocked"] == 0 && sender["no_buffers"] == 0);
+        Some(Effort {
+            name: self.name.clone(),
+            ran: self.ended? - self.started?,
+            waited: self.waited,
+            lateness_p99: paced.and_then(|sender| sender["lateness_ns"]["p99"].as_u64()).map(Duration::from_nanos),
+        })
     }
 
     pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> report::Work {
