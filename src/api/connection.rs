@@ -43,6 +43,18 @@ struct State {
     end: Option<End>,
 }
 
+/// What came of starting a network.
+#[derive(Debug)]
+pub(super) enum Beginning {
+    /// It is up.
+    Up {
+        /// What programs get in their environment beyond this process's own.
+        environment: Vec<(String, String)>,
+    },
+    /// It was over before t = 0.
+    Over(Box<Report>),
+}
+
 /// How a network ended.
 #[derive(Clone)]
 enum End {
@@ -84,11 +96,11 @@ impl Connection {
         answer.ok_or_else(over)?.map(|answer| (number, answer))
     }
 
-    /// Waits until t = 0; what programs get in their environment. A run that ended before is the report that it left.
-    pub(super) fn began(&self) -> Result<Result<Vec<(String, String)>, Box<Report>>, Error> {
+    /// Waits until t = 0, or for an end before it.
+    pub(super) fn began(&self) -> Result<Beginning, Error> {
         self.wait(None, |state| match (&state.began, &state.end) {
-            (Some(environment), _) => Some(Ok(Ok(environment.clone()))),
-            (None, Some(End::Over(report))) => Some(Ok(Err(report.clone()))),
+            (Some(environment), _) => Some(Ok(Beginning::Up { environment: environment.clone() })),
+            (None, Some(End::Over(report))) => Some(Ok(Beginning::Over(report.clone()))),
             (None, Some(end)) => Some(Err(end.error())),
             (None, None) => None,
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::connection::Connection;
+use super::connection::{Beginning, Connection};
 use super::copy::{Order, Orders};
 use super::network::{Asked, Held};
 use super::{Error, ErrorKind, Network, skip};
@@ -92,8 +92,8 @@ impl Setup {
         let (connection, thread) = Connection::open(Order::Run(orders), &name)?;
         let held = Held { connection, thread: Some(thread) };
         match held.connection.began()? {
-            Ok(environment) => Ok(Network::new(held, &resolved, environment)),
-            Err(report) => {
+            Beginning::Up { environment } => Ok(Network::new(held, &resolved, environment)),
+            Beginning::Over(report) => {
                 let report = Asked::of(&resolved).restore(*report);
                 let text = format!("the network was never ready\n{}", report.explain());
                 Err(Error::new(ErrorKind::Failed, text))

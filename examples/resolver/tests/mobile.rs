@@ -44,7 +44,7 @@ fn it_gives_up_when_nothing_gets_through_and_works_again_afterwards() -> Result<
 #[test]
 fn no_answer_comes_before_it_can() -> Result<(), Error> {
     let Some(net) = mobile("0%")? else { return Ok(()) };
-    net.set_all(["radio.delay=40ms", "radio.rate=none"])?;
+    net.set_all(["radio.delay=40ms", "radio.delay.jitter=0ms"])?;
     let begun = Instant::now();
     assert!(ask(&net)?.contains("192.0.2.7"));
     assert!(begun.elapsed() >= Duration::from_millis(80), "there and back");
