@@ -375,7 +375,8 @@ fn case() -> impl Strategy<Value = Case> {
     plan().prop_flat_map(|(plan, ports)| {
         let frame = (0..ports, 0u8..8, 0usize..1700).prop_map(|(port, to, bytes)| Input::Frame { port, to, bytes });
         let train = (0..ports, 0u8..8, 2usize..45).prop_map(|(port, to, frames)| Input::Train { port, to, frames });
-        let commands = prop::collection::vec(command(plan.links.len(), plan.nodes.len(), ports), 1..3).prop_map(Input::Commands);
+        let commands =
+            prop::collection::vec(command(plan.links.len(), plan.nodes.len(), ports), 1..3).prop_map(Input::Commands);
         let input = prop_oneof![6 => frame, 3 => train, 1 => commands];
         // many at the same microsecond, so that ties are met
         let inputs = prop::collection::vec((0u64..200, input), 1..120).prop_map(|mut inputs| {

@@ -261,8 +261,18 @@ impl FramePool {
         let shared = &self.slots[frame.slot() as usize];
         let body = shared.body.unwrap_or(frame.slot());
         let Slot { total, origin, cut, offload, head_len, head, .. } = *shared;
-        self.slots[id as usize] =
-            Slot { references: 1, total, origin, cut, offload, head_len, first: None, more: None, body: Some(body), head };
+        self.slots[id as usize] = Slot {
+            references: 1,
+            total,
+            origin,
+            cut,
+            offload,
+            head_len,
+            first: None,
+            more: None,
+            body: Some(body),
+            head,
+        };
         self.slots[body as usize].references += 1;
         // what this stretch held of the old slot
         self.slots[frame.slot() as usize].references -= 1;

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::live::{LivePort, LogSender, PortOutcome};
-use crate::engine::{Engine, Fate, FrameSink, NodeId};
+use crate::engine::{Command, Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
 use crate::port::tap::TapPort;
 use crate::port::tap_frames::{self, Abilities, Received};
@@ -120,6 +120,17 @@ impl Taps {
 }
 
 impl FrameSink for Taps {
+    fn applied(&mut self, command: &Command, _: Instant) {
+        if let Command::Carrier(node, on) = command {
+            let port = &mut self.ports[self.by_node[node.0 as usize]];
+            port.counted.lost_carrier |= !on;
+            if let Err(error) = port.tap.set_carrier(*on) {
+                let name = &port.tap.info().name;
+                port.counted.carrier_refused.get_or_insert_with(|| format!("the carrier of `{name}`: {error}"));
+            }
+        }
+    }
+
     fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
         let port = &mut self.ports[self.by_node[node.0 as usize]];
         port.counted.lateness.record(self.now - at, u64::from(frame.count));

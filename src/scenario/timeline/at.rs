@@ -78,9 +78,9 @@ fn parse(text: &str) -> Result<At, String> {
     }
     match offset {
         None => duration(first).map(At::Zero),
-        Some(_) => {
-            Err(format!("`{first}` cannot be a mark: write a time, as in `10s`, `MARK + 2s` or `WORKLOAD.started + 2s`"))
-        }
+        Some(_) => Err(format!(
+            "`{first}` cannot be a mark: write a time, as in `10s`, `MARK + 2s` or `WORKLOAD.started + 2s`"
+        )),
     }
 }
 

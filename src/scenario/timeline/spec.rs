@@ -136,7 +136,7 @@ pub(crate) struct FlapSpec {
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunSpec {
-    /// What it is called in the report. By default `run`.
+    /// What it is called in the report. By default `program`.
     pub name: Option<Spanned<String>>,
     /// The host that it runs in.
     #[serde(rename = "in")]
