@@ -239,4 +239,6 @@ impl Step {
 }
 
 #[cfg(test)]
+mod step_tests;
+#[cfg(test)]
 mod tests;
