@@ -5,8 +5,10 @@ use crate::run::control::{self, Reply, Request};
 
 /// Change a network that is up
 ///
-/// LINK.FIELD=VALUE changes both directions, LINK.toward.END.FIELD=VALUE one; LINK=down and LINK=up take it down and up.
-/// ROUTER.nat=rebind makes a router's NAT forget its mappings.
+/// LINK.FIELD=VALUE changes both directions, LINK.toward.END.FIELD=VALUE one; LINK=reset brings back what the scenario
+/// says. LINK=down and LINK=up take it down and up, and NODE=down and NODE=up a node; with LINK=no-carrier hosts see it.
+/// 'block=HOST->HOST' lets the second hear nothing from the first, 'unblock=HOST->HOST' ends that; 'partition=A,B|C' keeps
+/// sides of hosts apart; heal=all ends all of it. ROUTER.nat=rebind makes a router's NAT forget its mappings.
 /// Fields and values are those of a scenario: wifi.loss=10%, wifi.delay.jitter=3ms, dsl.toward.isp.rate=1Mbit. Several
 /// changes take effect at the same instant. HOST.route=INTERFACE moves a host's default routes.
 #[derive(Debug, clap::Args)]

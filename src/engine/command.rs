@@ -20,6 +20,22 @@ pub enum Command {
     Up(LinkId),
     /// A change of a node.
     Node(NodeId, NodeCommand),
+    /// A node goes down: all of its links do, and what propagates toward it is dropped when it gets there.
+    NodeDown(NodeId),
+    /// The node comes up again, and its links with it: those that are not down by themselves, and whose other end is up.
+    NodeUp(NodeId),
+    /// Ports on different sides receive nothing from each other; those on none are reached by all. In place of the
+    /// partition before it.
+    Partition(Vec<Vec<NodeId>>),
+    /// The second port receives nothing from the first.
+    Block(NodeId, NodeId),
+    /// It does again.
+    Unblock(NodeId, NodeId),
+    /// No partition and no block any more.
+    Heal,
+    /// Whoever is attached to a port is shown a carrier, or none. Nothing changes in the network itself; the sink hears of
+    /// it at its instant.
+    Carrier(NodeId, bool),
 }
 
 /// What changes in one direction; what is `None` stays as it is.

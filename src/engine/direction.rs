@@ -8,6 +8,7 @@ mod wire;
 
 use super::counters::DirectionCounters;
 use super::extras::{Delayed, Extras, Streams};
+use super::isolation::Isolation;
 use super::line::{Leaving, Line};
 use super::losses::{Losses, OnWire};
 use super::medium::Medium;
@@ -93,6 +94,8 @@ pub(crate) struct Around<'a, S> {
     /// How long a run of frames may span.
     pub(crate) coalesce: Duration,
     pub(crate) fine: &'a mut FineLeft,
+    /// What is cut off from what, if anything is.
+    pub(super) isolation: Option<&'a Isolation>,
     pub(crate) pool: &'a mut FramePool,
     pub(crate) sink: &'a mut S,
 }
@@ -429,6 +432,12 @@ impl Direction {
         }
         let Leaving { frame, at, overtaken } = self.line.pop()?;
         debug_assert!(at <= around.now);
+        if let Some(isolation) = around.isolation
+            && let Some(cause) = isolation.stops(around.pool.origin(&frame), self.far_end.0)
+        {
+            self.turn_away(frame, cause, around);
+            return None;
+        }
         self.deliver(&frame, overtaken, around);
         Some(frame)
     }
@@ -449,6 +458,13 @@ impl Direction {
             kind: FateKind::Delivered { offered: frame.offered, copy: frame.is_copy(), overtaken },
             view: around.pool.view(frame),
         });
+    }
+
+    /// Drops what has come to the far end. Models are through with it.
+    #[cold]
+    fn turn_away<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
+        let doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
+        DirectionDoors { extras: None, ..doors }.dropped(frame, cause, around.pool);
     }
 
     fn drop<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {

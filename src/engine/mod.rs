@@ -13,6 +13,7 @@ mod counters;
 mod direction;
 mod events;
 mod extras;
+mod isolation;
 mod line;
 mod losses;
 mod medium;
@@ -45,6 +46,7 @@ use convergence::Convergence;
 use direction::{Around, Direction};
 use events::EventQueue;
 use extras::Streams;
+use isolation::Isolation;
 use medium::Medium;
 use site::{Site, node_for};
 use times::FineLeft;
@@ -115,6 +117,8 @@ pub struct Engine {
     inner: Vec<bool>,
     /// When another tree came into force: what such a port was sent before came by the way of an old one.
     spanned: Option<Instant>,
+    /// What is cut off from what, if anything is.
+    isolation: Option<Box<Isolation>>,
     /// What a node does in its turn; empty between turns.
     deeds: Vec<Deed>,
     fine: FineLeft,
@@ -209,6 +213,7 @@ impl Engine {
             any_blocked: false,
             inner,
             spanned: None,
+            isolation: None,
             deeds: Vec::new(),
             fine: FineLeft::LIMIT,
             last_input: None,
@@ -253,8 +258,20 @@ impl Engine {
                 let site = self.nodes.get(node.0 as usize).filter(|site| site.node.takes(*command));
                 return site.map(|_| ()).ok_or(Rejected::NoSuchNode);
             }
+            Command::NodeDown(node) | Command::NodeUp(node) => {
+                return self.nodes.get(node.0 as usize).map(|_| ()).ok_or(Rejected::NoSuchNode);
+            }
+            Command::Partition(sides) => return self.are_ports(sides.iter().flatten()),
+            Command::Block(from, to) | Command::Unblock(from, to) => return self.are_ports([from, to]),
+            Command::Carrier(port, _) => return self.are_ports([port]),
+            Command::Heal => return Ok(()),
         };
         self.directions.get(direction.0 as usize).map(|_| ()).ok_or(Rejected::NoSuchLink)
+    }
+
+    fn are_ports<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeId>) -> Result<(), Rejected> {
+        let is_port = |id: &NodeId| self.nodes.get(id.0 as usize).is_some_and(|site| matches!(site.node, Node::Port));
+        if nodes.into_iter().all(is_port) { Ok(()) } else { Err(Rejected::NoSuchNode) }
     }
 
     fn input(&mut self, at: Instant, input: Input) {
@@ -338,6 +355,7 @@ impl Engine {
             after_input: self.last_input == Some(self.now),
             coalesce: self.coalesce,
             fine: &mut self.fine,
+            isolation: self.isolation.as_deref(),
             pool: &mut self.pool,
             sink,
         };
@@ -351,6 +369,7 @@ impl Engine {
                 let site = &mut self.nodes[port.0 as usize];
                 assert!(matches!(site.node, Node::Port), "frames enter at ports");
                 site.counters.originated += frame.count();
+                self.pool.set_origin(&frame, port.0);
                 let direction = self.ports[site.ports.0 as usize];
                 self.send(port, direction, frame, INPUT_TURN, out);
             }
@@ -367,10 +386,14 @@ impl Engine {
         let (first, second) = match command {
             Command::Set(id, _) => (*id, None),
             Command::Down(link) | Command::Up(link) => {
+                if self.is_held_down(*link, matches!(command, Command::Up(_))) {
+                    return;
+                }
                 self.notice(*link, matches!(command, Command::Up(_)));
                 (link.directions()[0], Some(link.directions()[1]))
             }
             Command::Node(id, command) => return self.nodes[id.0 as usize].node.command(*command),
+            _ => return self.isolate(command, out),
         };
         for id in [Some(first), second].into_iter().flatten() {
             let (seed, position) = (self.seed, id.link().0 as usize);
@@ -381,7 +404,7 @@ impl Engine {
                 Command::Set(_, change) => direction.set(change, streams, &mut around),
                 Command::Down(_) => direction.down(&mut around),
                 Command::Up(_) => direction.up(),
-                Command::Node(..) => {}
+                _ => {}
             }
             let (next, mtu) = (direction.next_event(around.coalesce), direction.mtu());
             self.schedule(id, next);
@@ -417,6 +440,7 @@ impl Engine {
             after_input: self.last_input == Some(self.now),
             coalesce: self.coalesce,
             fine: &mut self.fine,
+            isolation: self.isolation.as_deref(),
             pool: &mut self.pool,
             sink: out,
         };

@@ -165,11 +165,15 @@ pub enum DropCause {
     Storm,
     /// To a group that bridges keep to one link, such as spanning tree and LLDP (IEEE 802.1D §7.12.6).
     Reserved,
+    /// It came to a node that is down.
+    NodeDown,
+    /// It came to a host from one that a partition or a one-way block keeps apart from it.
+    Partition,
 }
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 23] = [
+    pub const ALL: [DropCause; 25] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -193,6 +197,8 @@ impl DropCause {
         DropCause::Blocked,
         DropCause::Storm,
         DropCause::Reserved,
+        DropCause::NodeDown,
+        DropCause::Partition,
     ];
 
     /// The cause's name in reports and expectations.
@@ -221,6 +227,8 @@ impl DropCause {
             DropCause::Blocked => "blocked",
             DropCause::Storm => "storm",
             DropCause::Reserved => "reserved",
+            DropCause::NodeDown => "node_down",
+            DropCause::Partition => "partition",
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Unfit {
 struct Slot {
     references: u32,
     total: u32,
+    /// Where it entered the network, or [`NOWHERE`].
+    origin: u32,
     cut: Option<Cut>,
     offload: Offload,
     /// Bytes of the head, at most [`HEAD_ROOM`]: as many as were read into it, and what was put in and taken out since.
@@ -45,6 +47,7 @@ impl Default for Slot {
         Slot {
             references: 0,
             total: 0,
+            origin: NOWHERE,
             cut: None,
             offload: Offload::default(),
             head_len: 0,
@@ -55,6 +58,9 @@ impl Default for Slot {
         }
     }
 }
+
+/// The origin of what a node inside the network made.
+const NOWHERE: u32 = u32::MAX;
 
 /// What changes in a slot when what is behind an offset of its head moves.
 struct Moved {
@@ -170,7 +176,7 @@ impl FramePool {
             return Err(error);
         }
         let slot = &mut self.slots[id as usize];
-        (slot.references, slot.total, slot.cut) = (1, total as u32, None);
+        (slot.references, slot.total, slot.origin, slot.cut) = (1, total as u32, NOWHERE, None);
         slot.head_len = total.min(HEAD_BYTES) as u8;
         (slot.first, slot.more) = (kept, self.pieces.keep(total.saturating_sub(HEAD_BYTES + FIRST)));
         slot.offload = Offload::default();
@@ -254,9 +260,19 @@ impl FramePool {
         let id = self.slot();
         let shared = &self.slots[frame.slot() as usize];
         let body = shared.body.unwrap_or(frame.slot());
-        let Slot { total, cut, offload, head_len, head, .. } = *shared;
-        self.slots[id as usize] =
-            Slot { references: 1, total, cut, offload, head_len, first: None, more: None, body: Some(body), head };
+        let Slot { total, origin, cut, offload, head_len, head, .. } = *shared;
+        self.slots[id as usize] = Slot {
+            references: 1,
+            total,
+            origin,
+            cut,
+            offload,
+            head_len,
+            first: None,
+            more: None,
+            body: Some(body),
+            head,
+        };
         self.slots[body as usize].references += 1;
         // what this stretch held of the old slot
         self.slots[frame.slot() as usize].references -= 1;
@@ -273,6 +289,24 @@ impl FramePool {
         })
     }
 
+    /// Notes where a frame entered the network: a number below `u32::MAX`. All of its train share it, and so does whatever
+    /// is made of it.
+    #[inline]
+    pub(crate) fn set_origin(&mut self, frame: &Frame, origin: u32) {
+        self.slots[frame.slot() as usize].origin = origin;
+    }
+
+    /// Where a frame entered the network; `None` of what a node inside it made.
+    #[inline]
+    pub(crate) fn origin(&self, frame: &Frame) -> Option<u32> {
+        Some(self.slots[frame.slot() as usize].origin).filter(|origin| *origin != NOWHERE)
+    }
+
+    /// Notes that a frame was made of another, and so entered the network where that did.
+    pub(crate) fn inherit_origin(&mut self, of: &Frame, made: &Frame) {
+        self.slots[made.slot() as usize].origin = self.slots[of.slot() as usize].origin;
+    }
+
     /// A single wire frame as a receiver without offloads would get it: a plain frame of its own, with its checksum complete.
     pub fn materialize(&mut self, frame: Frame) -> Frame {
         debug_assert_eq!(frame.count(), 1);
@@ -282,6 +316,7 @@ impl FramePool {
         let mut plain = self.store(&bytes).expect("a wire frame is no longer than the train it is of");
         self.scratch = bytes;
         (plain.number, plain.offered) = (frame.number, frame.offered);
+        self.inherit_origin(&frame, &plain);
         self.release(frame);
         plain
     }
@@ -639,6 +674,22 @@ mod tests {
         assert!(!pool.remove(&full, HEAD_ROOM - 3, 4) && !pool.insert(&full, HEAD_ROOM + 1, &[]));
         pool.release(full);
         assert_eq!(pool.live(), 0);
+    }
+
+    #[test]
+    fn where_a_frame_entered_goes_with_all_that_is_made_of_it() {
+        let mut pool = FramePool::default();
+        let mut train = pool.store_train(&pattern(66 + 2500), Cut { header: 66, segment: 1000 }).unwrap();
+        assert_eq!(pool.origin(&train), None);
+        pool.set_origin(&train, 7);
+        let (first, copy) = (pool.split_front(&mut train, 1), pool.share(&train));
+        let own = pool.own_head(first);
+        let plain = pool.materialize(own);
+        assert_eq!([&train, &copy, &plain].map(|frame| pool.origin(frame)), [Some(7); 3]);
+        [train, copy, plain].into_iter().for_each(|frame| pool.release(frame));
+        let next = pool.store(&pattern(60)).unwrap();
+        assert_eq!(pool.origin(&next), None, "a slot that is used again knows nothing of before");
+        pool.release(next);
     }
 
     #[test]

@@ -190,6 +190,17 @@ impl TapPort {
         usize::try_from(n).map_err(|_| io::Error::last_os_error())
     }
 
+    /// Shows the host a carrier, or none: `NO-CARRIER` in `ip link`. Its addresses and routes stay.
+    ///
+    /// # Errors
+    /// `EINVAL` before Linux 5.0, which has no `TUNSETCARRIER`.
+    pub fn set_carrier(&self, on: bool) -> io::Result<()> {
+        let on = libc::c_int::from(on);
+        // SAFETY: TUNSETCARRIER reads one int through the pointer, which is that of a live one; the descriptor is open.
+        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TUNSETCARRIER, &raw const on) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
     /// Which offloads the kernel knows, asked one by one; leaves none switched on.
     ///
     /// # Errors

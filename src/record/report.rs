@@ -67,6 +67,9 @@ pub struct Report {
     pub captures: Vec<Capture>,
     /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
     pub attempts: u32,
+    /// Programs that the timeline started, by name, in the order of their steps.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub runs: IndexMap<String, Work>,
 }
 
 /// Against which clock a run ran.
@@ -383,8 +386,12 @@ pub enum EventKind {
 /// Something on the timeline that the run ended too early for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NotReached {
-    /// When it was to happen, from t = 0.
-    pub planned_ns: u64,
+    /// When it was to happen, from t = 0, if that was ever known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_ns: Option<u64>,
+    /// What it was to come after, if that never happened: `fetch.ended + 2s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// What.
     pub what: String,
 }

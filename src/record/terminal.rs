@@ -49,6 +49,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
+    write_works(out, "runs", report.runs.iter())?;
     write_machine(out, report)?;
     write_verdict(out, report)
 }
@@ -364,7 +365,7 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(out, "\n{FAINT}machine: {}{FAINT:#}", words.join(", "))?;
     for left in &report.not_reached {
-        let at = time(left.planned_ns);
+        let at = left.after.clone().or(left.planned_ns.map(time)).unwrap_or_default();
         writeln!(out, "{DOUBT}note{DOUBT:#}: the run ended before the timeline came to {at}: {}", left.what)?;
     }
     report.timing.refused.iter().try_for_each(|refused| writeln!(out, "{DOUBT}note{DOUBT:#}: {refused}"))

@@ -60,9 +60,12 @@ impl Agenda {
         self.done
     }
 
-    /// The steps that are still to come are others now; after the end there are none.
-    pub(super) fn replace(&mut self, steps: Vec<Scheduled>) {
+    /// The steps that are still to come are others now, at `now`, to which the engine has come: what should have been before
+    /// is at once. After the end there are none.
+    pub(super) fn replace(&mut self, mut steps: Vec<Scheduled>, now: Instant) {
         if self.tell.is_some() {
+            let earliest = now.saturating_since(self.zero);
+            steps.iter_mut().for_each(|step| step.at = step.at.max(earliest));
             self.steps = steps.into();
             self.set_due();
         }
@@ -224,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn what_should_have_been_before_is_at_once() {
+        let (mut engine, mut out) = (engine(), Happened::default());
+        let (tell, told) = unbounded();
+        let mut agenda = Agenda::begin(&engine, ns(100), vec![], None, tell);
+        engine.advance(ns(150), &mut out);
+        agenda.replace(vec![step(20, vec![DOWN], "late"), step(60, vec![UP], "in time")], ns(150));
+        agenda.release(ns(200), &mut engine, &mut out, |out, at, what| out.0.push((at.as_nanos(), what)));
+        let words: Vec<_> = out.0.iter().filter(|(_, what)| !what.contains('(')).cloned().collect();
+        assert_eq!(words, [(150, "late".to_owned()), (160, "in time".to_owned())]);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [ns(150), ns(160)]);
+    }
+
+    #[test]
     fn what_is_still_to_come_can_be_replaced_and_ends() {
         let (mut engine, mut out) = (engine(), Happened::default());
         let (tell, told) = unbounded();
@@ -232,10 +248,10 @@ mod tests {
         let log = |out: &mut Happened, at: Instant, what| out.0.push((at.as_nanos(), what));
         agenda.release(ns(6), &mut engine, &mut out, log);
         assert_eq!((agenda.done(), agenda.next_step()), (1, Some(ns(9))));
-        agenda.replace(vec![step(9, vec![], "c"), step(20, vec![], "d")]);
+        agenda.replace(vec![step(9, vec![], "c"), step(20, vec![], "d")], ns(6));
         agenda.release(ns(9), &mut engine, &mut out, log);
         assert!(agenda.end(&engine, ns(10)).is_none());
-        agenda.replace(vec![step(21, vec![], "e")]);
+        agenda.replace(vec![step(21, vec![], "e")], ns(10));
         agenda.release(ns(30), &mut engine, &mut out, log);
         assert_eq!(out.0, [(5, "a".to_owned()), (9, "c".to_owned())]);
         assert_eq!(told.try_iter().count(), 2);

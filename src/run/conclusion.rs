@@ -21,6 +21,8 @@ pub(super) struct Ended<'a> {
     pub(super) interrupted: bool,
     pub(super) services: Vec<Service>,
     pub(super) work: Vec<Work>,
+    /// Programs that the timeline started, or was to start.
+    pub(super) runs: Vec<(String, Work)>,
     pub(super) events: Vec<Happened>,
     pub(super) timeline: Timeline<'a>,
     pub(super) recorded: Option<Recorded>,
@@ -39,7 +41,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
     let drops = ring_drops(resolved, outcome, &ended.statistics);
     let efforts: Vec<_> = ended.work.iter().filter_map(Work::effort).collect();
     let validity = validity::judge(outcome, drops, &efforts, resolved.scenario.validity);
-    let (verdict, reasons) = verdict(&ended, &validity.reasons);
+    let (verdict, reasons) = verdict(&ended, outcome, &validity.reasons);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
     let directions = resolved
@@ -113,16 +115,24 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         machine: machine(),
         captures: Vec::new(),
         attempts: 1,
+        runs: ended
+            .runs
+            .iter()
+            .filter(|(_, run)| run.started.is_some() || run.is_done())
+            .map(|(name, run)| (name.clone(), run.report(zero, &hosts)))
+            .collect(),
     }
 }
 
 /// INVALID comes before what a slow machine could have caused, and after what it could not.
-fn verdict(ended: &Ended<'_>, invalid: &[String]) -> (Verdict, Vec<String>) {
+fn verdict(ended: &Ended<'_>, outcome: &Outcome, invalid: &[String]) -> (Verdict, Vec<String>) {
     let named = |name: &str, failure: &Failure| format!("{name}: {}", failure.reason);
     let services = ended.services.iter().filter_map(|s| s.failure().map(|f| (named(&s.name, f), f.certain)));
     let work = ended.work.iter().filter_map(|w| w.failure().map(|f| (named(&w.name, f), f.certain)));
     let steps = ended.timeline.failures.iter().map(|failure| (failure.clone(), true));
-    let failures: Vec<(String, bool)> = services.chain(work).chain(steps).collect();
+    let runs = ended.runs.iter().filter_map(|(name, run)| run.failure().map(|f| (named(name, f), f.certain)));
+    let carriers = outcome.ports.iter().filter_map(|port| port.carrier_refused.clone()).map(|refused| (refused, true));
+    let failures: Vec<(String, bool)> = services.chain(work).chain(runs).chain(steps).chain(carriers).collect();
     let certain = failures.iter().any(|(_, certain)| *certain);
     let failures = failures.into_iter().map(|(reason, _)| reason);
     if ended.interrupted {
@@ -159,8 +169,9 @@ fn ring_drops(resolved: &Resolved, outcome: &Outcome, statistics: &Statistics) -
     resolved
         .ports
         .iter()
-        .filter(|port| !overloaded(port.node))
-        .filter_map(|port| dropped_by_ring(statistics, port.host, port.interface))
+        .zip(&outcome.ports)
+        .filter(|(port, counted)| !overloaded(port.node) && !counted.lost_carrier)
+        .filter_map(|(port, _)| dropped_by_ring(statistics, port.host, port.interface))
         .sum()
 }
 

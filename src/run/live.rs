@@ -56,6 +56,7 @@ pub struct Live {
 enum Request {
     Apply(Vec<Command>, String, Option<Rest>, Sender<Result<Instant, Refusal>>),
     Begin(Begin, Sender<Instant>),
+    Replace(Rest, Sender<Result<(), Refusal>>),
     Note(Instant, String),
     End(Sender<Option<Recorded>>),
     Spec(Sender<Vec<DirectionSpec>>),
@@ -145,6 +146,10 @@ pub struct PortOutcome {
     pub refused: u64,
     /// Delivered by the clock − delivered by the model.
     pub lateness: TimeStatistics,
+    /// Its host had no carrier for some time: what its kernel dropped then is no fault of the ring.
+    pub lost_carrier: bool,
+    /// Why the kernel did not change the carrier as it was told to.
+    pub carrier_refused: Option<String>,
 }
 
 impl Live {
@@ -193,6 +198,11 @@ impl Live {
     /// From here on it is t = 0, and the timeline and the series run. The instant that it is.
     pub fn begin(&self, begin: Begin) -> Result<Instant, LiveError> {
         self.ask(|reply| Request::Begin(begin, reply))
+    }
+
+    /// What is still to come of the timeline is something else from here on.
+    pub fn replace(&self, rest: Rest) -> Result<(), LiveError> {
+        self.ask(|reply| Request::Replace(rest, reply))?.map_err(LiveError::Refused)
     }
 
     /// Logs a change that was made outside the network.
@@ -408,6 +418,9 @@ impl Loop {
                     self.agenda = Agenda::begin(&self.engine, now, steps, series, tell);
                     let _ = reply.send(now);
                 }
+                Request::Replace(rest, reply) => {
+                    let _ = reply.send(self.replace(now, rest));
+                }
                 Request::Note(at, what) => self.taps.command(at, what),
                 Request::End(reply) => {
                     self.engine.advance(now, &mut self.taps);
@@ -438,9 +451,18 @@ impl Loop {
         self.engine.apply_all(now, commands)?;
         self.taps.command(now, what);
         if let Some(rest) = rest {
-            self.agenda.replace(rest.steps);
+            self.agenda.replace(rest.steps, now);
         }
         Ok(now)
+    }
+
+    fn replace(&mut self, now: Instant, rest: Rest) -> Result<(), Refusal> {
+        if rest.after != self.agenda.done() {
+            return Err(Refusal::Overtaken);
+        }
+        self.agenda.replace(rest.steps, now);
+        self.release(now);
+        Ok(())
     }
 
     fn progress(&self) -> Progress {

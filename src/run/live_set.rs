@@ -1,13 +1,13 @@
-//! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=up`,
-//! `phone.route=wwan0`.
+//! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=reset`,
+//! `block=db1->db2`, `phone.route=wwan0`.
 
 use super::disk::Disk;
 use super::node_set;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::{Command, Plan};
-use crate::scenario::network::NetworkPlan;
+use crate::engine::Command;
+use crate::scenario::Resolved;
 use crate::scenario::set::LiveLinks;
-use crate::scenario::timeline::{self, RouteMove};
+use crate::scenario::timeline::{self, Directory, RouteMove};
 
 /// What a call of `set` comes to.
 pub(super) struct Wanted {
@@ -23,37 +23,23 @@ pub(super) struct Wanted {
 ///
 /// # Errors
 /// What is wrong with the first that is.
-pub(super) fn read(
-    links: &LiveLinks,
-    (plan, network): (&Plan, &NetworkPlan),
-    changes: &[String],
-) -> Result<Wanted, String> {
+pub(super) fn read(links: &LiveLinks, resolved: &Resolved, changes: &[String]) -> Result<Wanted, String> {
+    let directory = Directory::new(resolved, links);
     let mut wanted = Wanted { commands: Vec::new(), links: links.clone(), routes: Vec::new() };
     for text in changes {
-        if let Some(route) = timeline::parse_route(network, text) {
+        if let Some(route) = timeline::parse_route(&resolved.network, text) {
             wanted.routes.push(route?);
-        } else if let Some(command) = node_set::read(plan, text)? {
+        } else if let Some(command) = node_set::read(&resolved.plan, text)? {
             wanted.commands.push(command);
-        } else if let Some(several) = up_or_down(links, text)? {
-            wanted.commands.extend(several);
+        } else if let Some(action) = timeline::parse_action(&directory, text) {
+            let commands = action?.commands(&mut wanted.links, &Disk).map_err(|wrong| told(text, &wrong))?;
+            wanted.commands.extend(commands);
         } else {
             let set = wanted.links.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
             wanted.commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
         }
     }
     Ok(wanted)
-}
-
-/// `LINK=down` and `LINK=up`; a group of links stands for all of them.
-fn up_or_down(links: &LiveLinks, text: &str) -> Result<Option<Vec<Command>>, String> {
-    let Some((name, state @ ("down" | "up"))) = text.split_once('=').map(|(n, s)| (n.trim(), s.trim())) else {
-        return Ok(None);
-    };
-    let several = links
-        .links_of(name)
-        .ok_or_else(|| format!("`{text}`: no link `{name}`: {}", crate::diag::suggestion(name, links.known())))?;
-    let command = if state == "down" { Command::Down } else { Command::Up };
-    Ok(Some(several.into_iter().map(command).collect()))
 }
 
 /// What is wrong with a change. Its line and column mean nothing to whoever wrote it on a command line; the change does.

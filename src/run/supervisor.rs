@@ -162,6 +162,7 @@ pub(crate) fn run_for(
             .collect(),
         events: Vec::new(),
         timeline: Timeline::new(&resolved.timeline, &resolved.network),
+        runs: timeline::runs(&resolved.timeline),
         recorded: None,
         zero: None,
         interrupted: false,
@@ -185,15 +186,26 @@ pub(crate) fn run_for(
         }
         _ => None,
     };
-    let Run { live, processes, services, work, events, timeline, recorded, interrupted, owner, .. } = run;
+    let Run { live, processes, services, work, runs, events, timeline, recorded, interrupted, owner, .. } = run;
     let outcome = live.stop()?;
     let last = processes.init.shutdown(Duration::ZERO)?;
     if let Some(owner) = owner {
         owner.tell_ends(&last)?;
     }
     finish_log(log_thread)?;
-    let ended =
-        Ended { zero, duration: ended, interrupted, services, work, events, timeline, recorded, statistics, offloads };
+    let ended = Ended {
+        zero,
+        duration: ended,
+        interrupted,
+        services,
+        work,
+        runs,
+        events,
+        timeline,
+        recorded,
+        statistics,
+        offloads,
+    };
     let mut report = conclusion::report(resolved, &options.file, &outcome, ended);
     report.captures = match captures {
         Some(captures) => captures.conclude(report.verdict).map_err(RunError::machine("write the captures"))?,
@@ -244,6 +256,8 @@ struct Run<'a> {
     work: Vec<Work>,
     events: Vec<Happened>,
     timeline: Timeline<'a>,
+    /// Programs that the timeline starts, by the names of the report.
+    runs: Vec<(String, Work)>,
     recorded: Option<Recorded>,
     /// t = 0: when all services were ready.
     zero: Option<Instant>,
@@ -262,7 +276,8 @@ impl Run<'_> {
         }
         while !self.interrupted && self.services.iter().all(|s| s.failure().is_none()) {
             if self.services.iter().all(Service::is_ready) {
-                let steps = self.timeline.schedule(&self.links).map_err(RunError::Timeline)?;
+                let steps =
+                    self.timeline.schedule(&self.links).map_err(|impossible| RunError::Timeline(impossible.reason))?;
                 let series = self.resolved.scenario.series.0;
                 let zero = self.live.begin(Begin { steps, series, tell: self.timeline.listener() })?;
                 self.timeline.begin(zero);
@@ -286,7 +301,8 @@ impl Run<'_> {
             self.start_due(zero, now);
             self.act()?;
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
-            let all_done = self.may_end() && !self.work.is_empty() && self.work.iter().all(Work::is_done);
+            let runs = self.runs.iter().any(|(_, run)| run.is_running());
+            let all_done = self.may_end() && !self.work.is_empty() && self.work.iter().all(Work::is_done) && !runs;
             let over = end.map_or(all_done, |end| now >= end);
             let stop = match (self.interrupted, service_failed, over) {
                 (true, ..) => Some(EndReason::Interrupted),
@@ -297,7 +313,7 @@ impl Run<'_> {
             if let Some(reason) = stop {
                 self.stop_work(now, reason);
             }
-            let none_runs = !self.work.iter().any(Work::is_running);
+            let none_runs = !self.work.iter().chain(self.runs.iter().map(|(_, run)| run)).any(Work::is_running);
             if none_runs && stop.is_some() {
                 return Ok(());
             }
@@ -326,7 +342,11 @@ impl Run<'_> {
     /// Makes the timeline's changes in hosts, and takes in what has changed inside the network.
     fn act(&mut self) -> Result<(), RunError> {
         let clock = self.live.clock;
-        for done in self.timeline.act(|| clock.now(), &mut self.processes.init) {
+        if self.timeline.hear(&self.work) {
+            self.reschedule()?;
+        }
+        let mut runs: Vec<&mut Work> = self.runs.iter_mut().map(|(_, run)| run).collect();
+        for done in self.timeline.act(|| clock.now(), &mut self.processes, &mut runs, &self.around) {
             self.live.note(done.at, done.what.clone())?;
             self.events.push(done);
         }
@@ -334,15 +354,37 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// There is more to come of the timeline than the engine has been told.
+    fn reschedule(&mut self) -> Result<(), RunError> {
+        loop {
+            self.timeline.take_in(&mut self.links, &mut self.events);
+            let steps = match self.timeline.schedule(&self.links) {
+                Ok(steps) => steps,
+                Err(impossible) => {
+                    self.timeline.leave_out(impossible);
+                    continue;
+                }
+            };
+            match self.live.replace(Rest { after: self.timeline.inside(), steps }) {
+                Err(LiveError::Refused(Refusal::Overtaken)) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
     fn next_timer(&self, zero: Instant) -> Option<Instant> {
         let starts = self.work.iter().filter_map(|work| work.starts_at(zero, |_| None));
-        let timers = self.work.iter().filter_map(Work::next_timer);
+        let work = self.work.iter().chain(self.runs.iter().map(|(_, run)| run));
+        let timers = work.filter_map(Work::next_timer);
         starts.chain(timers).chain(self.timeline.next_timer()).min()
     }
 
     fn stop_work(&mut self, now: Instant, reason: EndReason) {
         for work in &mut self.work {
             work.stop(now, reason, &mut self.processes);
+        }
+        for (_, run) in self.runs.iter_mut().filter(|(_, run)| run.is_running()) {
+            run.stop(now, reason, &mut self.processes);
         }
     }
 
@@ -372,6 +414,14 @@ impl Run<'_> {
             if work.is_done() && !before {
                 let how = work.failure().map_or("ended".into(), |f| format!("failed: {}", f.reason));
                 self.events.push(Happened::new(now, EventKind::Work, format!("{} {how}", work.name)));
+            }
+        }
+        for (name, run) in &mut self.runs {
+            let before = run.is_done();
+            run.step(now, &mut self.processes, &self.around);
+            if run.is_done() && !before {
+                let how = run.failure().map_or("ended".into(), |f| format!("failed: {}", f.reason));
+                self.events.push(Happened::new(now, EventKind::Work, format!("run {name} {how}")));
             }
         }
         Ok(())
@@ -419,8 +469,9 @@ impl Run<'_> {
         let mut routed = false;
         loop {
             self.timeline.take_in(&mut self.links, &mut self.events);
-            let wanted = live_set::read(&self.links, (&self.resolved.plan, &self.resolved.network), changes)?;
-            let rest = Rest { after: self.timeline.inside(), steps: self.timeline.schedule(&wanted.links)? };
+            let wanted = live_set::read(&self.links, self.resolved, changes)?;
+            let steps = self.timeline.schedule(&wanted.links).map_err(|impossible| impossible.reason)?;
+            let rest = Rest { after: self.timeline.inside(), steps };
             // First what the kernel may refuse.
             for to in wanted.routes.iter().filter(|_| !routed) {
                 timeline::move_route(&mut self.processes.init, &self.resolved.network, to)

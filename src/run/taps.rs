@@ -131,6 +131,20 @@ impl Taps {
 }
 
 impl FrameSink for Taps {
+    fn applied(&mut self, command: &Command, at: Instant) {
+        if let Some(tape) = &mut self.tape {
+            tape.applied(command, at);
+        }
+        if let Command::Carrier(node, on) = command {
+            let port = &mut self.ports[self.by_node[node.0 as usize]];
+            port.counted.lost_carrier |= !on;
+            if let Err(error) = port.tap.set_carrier(*on) {
+                let name = &port.tap.info().name;
+                port.counted.carrier_refused.get_or_insert_with(|| format!("the carrier of `{name}`: {error}"));
+            }
+        }
+    }
+
     fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
         let port = &mut self.ports[self.by_node[node.0 as usize]];
         port.counted.lateness.record(self.now - at, u64::from(frame.count));
@@ -153,11 +167,5 @@ impl FrameSink for Taps {
     #[inline]
     fn watches(&self, direction: DirectionId) -> bool {
         self.tape.as_ref().is_some_and(|tape| tape.watches(direction))
-    }
-
-    fn applied(&mut self, command: &Command, at: Instant) {
-        if let Some(tape) = &mut self.tape {
-            tape.applied(command, at);
-        }
     }
 }

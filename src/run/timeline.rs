@@ -1,38 +1,111 @@
 //! The timeline of a run. What changes inside the network is handed to the engine's thread at t = 0, all of it, and happens
 //! there at its model time; what changes in the hosts happens here, by the clock, as near to its time as this thread wakes.
+//!
+//! Steps that come after something that happens to a workload are handed over when it does.
+
+use std::collections::VecDeque;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::agenda::Scheduled;
 use super::disk::Disk;
 use super::happened::Happened;
+use super::process::Processes;
+use super::programs::Surroundings;
+use super::work::Work;
 use crate::diag::Diagnostics;
 use crate::host::{HostError, Init};
 use crate::record::report::{EventKind, NotReached};
 use crate::scenario::network::NetworkPlan;
 use crate::scenario::set::LiveLinks;
-use crate::scenario::timeline::{Action, RouteMove, Step};
-use crate::units::Instant;
+use crate::scenario::timeline::{Action, Happening, Phase, RouteMove, Step};
+use crate::units::{Duration, Instant};
 
 /// A run's timeline, and how far it has come.
 pub(super) struct Timeline<'a> {
     steps: &'a [Step],
     network: &'a NetworkPlan,
     zero: Option<Instant>,
-    /// Steps whose changes inside the network have taken effect.
-    inside: usize,
-    /// Steps whose changes in hosts have been made.
-    outside: usize,
+    /// When each step is, from t = 0, as far as that is known.
+    times: Vec<Option<Duration>>,
+    /// Steps that have not taken effect inside the network, as far as is known here, in the order in which they will.
+    inside: VecDeque<usize>,
+    /// How many have.
+    done: usize,
+    /// Steps with changes in hosts that have not been made, in the order of their times.
+    outside: VecDeque<usize>,
+    /// What steps wait for that has not happened yet.
+    awaited: Vec<Happening>,
     tell: Sender<Instant>,
     told: Receiver<Instant>,
     /// What could not be done: one sentence each.
     pub(super) failures: Vec<String>,
 }
 
+/// A step that is not possible any more, because of what was changed before it.
+#[derive(Debug)]
+pub(super) struct Impossible {
+    step: usize,
+    /// Why, as people may read it.
+    pub(super) reason: String,
+}
+
 impl<'a> Timeline<'a> {
     pub(super) fn new(steps: &'a [Step], network: &'a NetworkPlan) -> Timeline<'a> {
         let (tell, told) = unbounded();
-        Timeline { steps, network, zero: None, inside: 0, outside: 0, tell, told, failures: Vec::new() }
+        let mut awaited: Vec<Happening> = steps.iter().filter_map(|step| step.after.clone()).collect();
+        awaited.sort();
+        awaited.dedup();
+        let mut timeline = Timeline {
+            steps,
+            network,
+            zero: None,
+            times: vec![None; steps.len()],
+            inside: VecDeque::new(),
+            done: 0,
+            outside: VecDeque::new(),
+            awaited,
+            tell,
+            told,
+            failures: Vec::new(),
+        };
+        timeline.place(None, Duration::ZERO);
+        timeline
+    }
+
+    /// Gives the steps that come after something their times: it happened `base` after t = 0.
+    fn place(&mut self, after: Option<&Happening>, base: Duration) {
+        for (at, step) in self.steps.iter().enumerate().filter(|(_, step)| step.after.as_ref() == after) {
+            let Some(ns) = base.as_nanos().checked_add(step.at.as_nanos()) else { continue };
+            self.times[at] = Some(Duration::from_nanos(ns));
+            self.inside.push_back(at);
+            if !step.actions.iter().all(Action::is_inside) {
+                self.outside.push_back(at);
+            }
+        }
+        for steps in [&mut self.inside, &mut self.outside] {
+            // those of one time stay in their order
+            steps.make_contiguous().sort_by_key(|step| (self.times[*step], *step));
+        }
+    }
+
+    /// Looks at what has happened to workloads. Whether there is more to come of the timeline now.
+    pub(super) fn hear(&mut self, work: &[Work]) -> bool {
+        let Some(zero) = self.zero else { return false };
+        let when = |happening: &Happening| {
+            let work = work.iter().find(|work| work.name == happening.workload)?;
+            match happening.phase {
+                Phase::Started => work.started,
+                Phase::Ended => work.started.and(work.ended).filter(|_| work.is_done()),
+            }
+        };
+        let (now, later): (Vec<_>, Vec<_>) = self.awaited.drain(..).partition(|happening| when(happening).is_some());
+        self.awaited = later;
+        for happening in &now {
+            let base = when(happening).map_or(Duration::ZERO, |at| at.saturating_since(zero));
+            self.place(Some(happening), base);
+        }
+        !now.is_empty()
     }
 
     /// Where the engine's thread says what has taken effect.
@@ -47,36 +120,50 @@ impl<'a> Timeline<'a> {
 
     /// How many steps have taken effect inside the network, as far as is known here.
     pub(super) fn inside(&self) -> usize {
-        self.inside
+        self.done
     }
 
     /// What the engine is to be told from here on, given how the links stand now.
     ///
     /// # Errors
-    /// A step that is not possible any more, as people may read it.
-    pub(super) fn schedule(&self, links: &LiveLinks) -> Result<Vec<Scheduled>, String> {
+    /// The first step that is not possible any more.
+    pub(super) fn schedule(&self, links: &LiveLinks) -> Result<Vec<Scheduled>, Impossible> {
         let mut links = links.clone();
-        let step = |step: &Step| {
+        let scheduled = |at: &usize| {
+            let step = &self.steps[*at];
             let inside = step.actions.iter().filter(|action| action.is_inside());
             let words = inside.flat_map(Action::words).collect();
+            let time = self.times[*at].unwrap_or_default();
             match step.commands(&mut links, &Disk) {
-                Ok(commands) => Ok(Scheduled { at: step.at, commands, words }),
-                Err(wrong) => Err(format!("the timeline's step at {} is not possible then: {}", step.at, told(&wrong))),
+                Ok(commands) => Ok(Scheduled { at: time, commands, words }),
+                Err(wrong) => {
+                    let reason =
+                        format!("the timeline's step at {} is not possible then: {}", step.when(), told(&wrong));
+                    Err(Impossible { step: *at, reason })
+                }
             }
         };
-        self.steps[self.inside..].iter().map(step).collect()
+        self.inside.iter().map(scheduled).collect()
+    }
+
+    /// A step that came to be known, and turns out to be impossible, is left out: the run has failed.
+    pub(super) fn leave_out(&mut self, impossible: Impossible) {
+        self.inside.retain(|step| *step != impossible.step);
+        self.outside.retain(|step| *step != impossible.step);
+        self.failures.push(impossible.reason);
     }
 
     /// Takes in what has taken effect inside the network: `links` stand as the engine has them then.
     pub(super) fn take_in(&mut self, links: &mut LiveLinks, events: &mut Vec<Happened>) {
         while let Ok(at) = self.told.try_recv() {
-            let (step, zero) = (&self.steps[self.inside], self.zero.unwrap_or_default());
-            self.inside += 1;
+            let Some(number) = self.inside.pop_front() else { return };
+            let (step, zero) = (&self.steps[number], self.zero.unwrap_or_default());
+            self.done += 1;
             // it was checked against the same links when it was scheduled
             let _ = step.commands(links, &Disk);
+            let planned = self.times[number].map(|time| zero + time);
             for action in step.actions.iter().filter(|action| action.is_inside()) {
                 let mark = if let Action::Mark(label) = action { Some(label.clone()) } else { None };
-                let planned = Some(zero + step.at);
                 let event = |what| Happened { at, planned, kind: EventKind::Timeline, what, mark: mark.clone() };
                 events.extend(action.words().into_iter().map(event));
             }
@@ -85,25 +172,40 @@ impl<'a> Timeline<'a> {
 
     /// When something is to be changed in a host next.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let step = self.steps[self.outside..].iter().find(|step| !step.actions.iter().all(Action::is_inside))?;
-        Some(self.zero? + step.at)
+        Some(self.zero? + self.times[*self.outside.front()?]?)
     }
 
-    /// Makes the changes in hosts that are due; what has been done.
-    pub(super) fn act(&mut self, now: impl Fn() -> Instant, init: &mut Init) -> Vec<Happened> {
+    /// Makes the changes in hosts that are due; what has been done. `runs` are the programs that the timeline starts.
+    pub(super) fn act(
+        &mut self,
+        now: impl Fn() -> Instant,
+        processes: &mut Processes,
+        runs: &mut [&mut Work],
+        around: &Surroundings<'_>,
+    ) -> Vec<Happened> {
         let mut done = Vec::new();
-        let Some(zero) = self.zero else { return done };
-        while let Some(step) = self.steps.get(self.outside).filter(|step| zero + step.at <= now()) {
-            self.outside += 1;
+        while self.next_timer().is_some_and(|at| at <= now())
+            && let Some(number) = self.outside.pop_front()
+        {
+            let step = &self.steps[number];
+            let planned = self.zero.zip(self.times[number]).map(|(zero, time)| zero + time);
             for action in &step.actions {
-                let Action::Route(to) = action else { continue };
-                let result = move_route(init, self.network, to);
-                let mut what = to.words.clone();
-                if let Err(error) = result {
-                    self.failures.push(format!("timeline: at {}, {what}: {error}", step.at));
-                    what.push_str(" failed");
-                }
-                let planned = Some(zero + step.at);
+                let what = match action {
+                    Action::Route(to) => match move_route(&mut processes.init, self.network, to) {
+                        Ok(()) => to.words.clone(),
+                        Err(error) => {
+                            self.failures.push(format!("timeline: at {}, {}: {error}", step.when(), to.words));
+                            format!("{} failed", to.words)
+                        }
+                    },
+                    Action::Run(run) => {
+                        if let Some(work) = runs.get_mut(run.number) {
+                            work.start(now(), processes, around);
+                        }
+                        run.words.clone()
+                    }
+                    _ => continue,
+                };
                 done.push(Happened { at: now(), planned, kind: EventKind::Timeline, what, mark: None });
             }
         }
@@ -113,13 +215,35 @@ impl<'a> Timeline<'a> {
     /// What the run ended too early for.
     pub(super) fn not_reached(&self) -> Vec<NotReached> {
         let mut left = Vec::new();
-        for (n, step) in self.steps.iter().enumerate() {
-            let is_left = |action: &&Action| n >= if action.is_inside() { self.inside } else { self.outside };
+        let (mut inside, mut outside) = (vec![false; self.steps.len()], vec![false; self.steps.len()]);
+        self.inside.iter().for_each(|step| inside[*step] = true);
+        self.outside.iter().for_each(|step| outside[*step] = true);
+        for (number, step) in self.steps.iter().enumerate() {
+            let time = self.times[number];
+            let is_left = |action: &&Action| {
+                let waiting = if action.is_inside() { &inside } else { &outside };
+                waiting[number] || time.is_none()
+            };
             let words = step.actions.iter().filter(is_left).flat_map(Action::words);
-            left.extend(words.map(|what| NotReached { planned_ns: step.at.as_nanos(), what }));
+            left.extend(words.map(|what| NotReached {
+                planned_ns: time.map(Duration::as_nanos),
+                after: time.is_none().then(|| step.when()),
+                what,
+            }));
         }
+        left.sort_by_key(|left| left.planned_ns.unwrap_or(u64::MAX));
         left
     }
+}
+
+/// The programs that a timeline starts, each waiting for its step.
+pub(super) fn runs(steps: &[Step]) -> Vec<(String, Work)> {
+    let runs = steps.iter().flat_map(|step| &step.actions).filter_map(|action| match action {
+        Action::Run(run) => Some(run),
+        _ => None,
+    });
+    // no workload has a point in its name, nor has its output's file
+    runs.map(|run| (run.name.clone(), Work::new(&format!("timeline.{}", run.name), &run.workload, 0))).collect()
 }
 
 /// Moves a host's default routes.
@@ -136,7 +260,6 @@ mod tests {
     use super::*;
     use crate::engine::{Command, LinkId};
     use crate::scenario::{MemoryFiles, Overrides, Resolved, load};
-    use crate::units::Duration;
     use std::path::Path;
 
     fn resolved() -> Resolved {
@@ -177,7 +300,7 @@ mod tests {
         let now = links.direction(crate::engine::DirectionId(0)).unwrap();
         assert_eq!(now.delay.mean, Duration::from_millis(9));
         let left = timeline.not_reached();
-        assert_eq!((left.len(), left[0].planned_ns, left[0].what.as_str()), (1, 2_000_000_000, "l=up"));
+        assert_eq!((left.len(), left[0].planned_ns, left[0].what.as_str()), (1, Some(2_000_000_000), "l=up"));
     }
 
     #[test]
@@ -190,5 +313,35 @@ mod tests {
         let Command::Set(_, change) = &schedule[1].commands[0] else { panic!("{schedule:?}") };
         let delay = change.delay.as_ref().unwrap();
         assert_eq!((delay.mean, delay.jitter), (Duration::from_millis(9), Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn what_comes_after_a_workload_has_a_time_when_that_has_happened() {
+        let text = "longwire: 1\nduration: 9s\nnodes: { a: host, b: host }\nlinks: { l: { ends: [a, b] } }\n\
+                    workloads: { w: { in: a, shell: x }, v: { in: a, shell: x } }\ntimeline:\n\
+                    - { at: w.started + 1s, down: l, mark: gone }\n- { at: gone + 2s, up: l }\n\
+                    - { at: 2s, set: { l: { delay: 1ms } } }\n- { at: v.ended, run: { in: a, shell: y } }\n";
+        let resolved = load(Path::new("t"), &MemoryFiles::one("t", text), &Overrides::default()).unwrap();
+        let links = LiveLinks::new(&resolved);
+        let mut timeline = Timeline::new(&resolved.timeline, &resolved.network);
+        let times = |timeline: &Timeline<'_>| {
+            let scheduled = timeline.schedule(&links).unwrap();
+            scheduled.iter().map(|s| (s.at.as_nanos() / 1_000_000, s.words.join(","))).collect::<Vec<_>>()
+        };
+        assert_eq!(times(&timeline), [(2_000, "l.delay=1ms".to_owned())]);
+        let zero = Instant::from_nanos(5);
+        timeline.begin(zero);
+        let spec = |name: &str| &resolved.scenario.workloads[name];
+        let mut work = vec![Work::new("w", spec("w"), 1), Work::new("v", spec("v"), 2)];
+        assert!(!timeline.hear(&work));
+        work[0].started = Some(zero + Duration::from_millis(300));
+        assert!(timeline.hear(&work));
+        assert!(!timeline.hear(&work), "once is enough");
+        let told = [(1_300, "l=down,mark gone"), (2_000, "l.delay=1ms"), (3_300, "l=up")];
+        assert_eq!(times(&timeline), told.map(|(ms, what)| (ms, what.to_owned())));
+        let left: Vec<_> = timeline.not_reached().into_iter().map(|l| (l.planned_ns, l.after, l.what)).collect();
+        assert_eq!(left.len(), 5);
+        assert_eq!(left[4], (None, Some("v.ended".into()), "run program in a".into()));
+        assert_eq!(timeline.next_timer(), None, "it waits for `v`");
     }
 }

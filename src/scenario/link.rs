@@ -160,13 +160,7 @@ impl Layers<'_> {
         forbid_two_means(&mut own, diagnostics);
         let toward = self.toward(diagnostics);
         [Way::Forward, Way::Backward].map(|way| {
-            let mut tree = Node::empty_map(self.link.span, Origin::File);
-            if let Some((preset, user)) = self.preset {
-                let side = user.map(|user| if way == way_toward(user) { &preset.down } else { &preset.up });
-                for layer in [Some(&preset.link), side.and_then(Option::as_ref)].into_iter().flatten() {
-                    tree = merge::link(tree, spell_out(layer.clone(), way));
-                }
-            }
+            let mut tree = self.over_preset(Node::empty_map(self.link.span, Origin::File), way);
             tree = merge::link(tree, spell_out(own.clone(), way));
             // Read by itself too: a mistake that `toward` happens to cover is a mistake.
             read::<Fields>(&mut tree.clone(), diagnostics);
@@ -177,17 +171,19 @@ impl Layers<'_> {
         })
     }
 
-    /// Both directions when this goes over what they do now, `[Forward, Backward]`: a live change.
+    /// Both directions when this goes over what they do now, `[Forward, Backward]`: a live change. A preset takes the place
+    /// of all fields but `mtu` first, which is the wire's rather than the path's.
     pub(super) fn over(&self, now: &[Node; 2], diagnostics: &mut Diagnostics) -> [Direction; 2] {
         for entry in self.link.entries().unwrap_or_default() {
             let key = entry.key.as_str();
             let error = Diagnostic::error(entry.key_span, format!("unknown field `{key}`"));
             match key {
-                "ends" | "half_duplex" | "profile" | "user" => {
+                "ends" | "half_duplex" => {
                     let error = format!("`{key}` does not change while a run is up");
-                    let help = if key == "profile" { "write the fields that change" } else { "say it under `links`" };
-                    diagnostics.push(Diagnostic::error(entry.key_span, error).help(help));
+                    diagnostics.push(Diagnostic::error(entry.key_span, error).help("say it under `links`"));
                 }
+                // looked up by whoever calls this
+                "profile" | "user" => {}
                 "rtt" => drop(read::<Duration>(&mut entry.value.clone(), diagnostics)),
                 "toward" => {}
                 key if FIELDS.contains(&key) => {}
@@ -203,6 +199,10 @@ impl Layers<'_> {
         let toward = self.toward(diagnostics);
         [Way::Forward, Way::Backward].map(|way| {
             let mut tree = now[way_index(way)].clone();
+            if self.preset.is_some() {
+                FIELDS.iter().filter(|field| **field != "mtu").for_each(|field| drop(tree.remove(field)));
+                tree = self.over_preset(tree, way);
+            }
             for layer in [Some(&spell_out(own.clone(), way)), toward[way_index(way)].as_ref()].into_iter().flatten() {
                 // A wire that no longer takes time has no queue, whoever asked for it.
                 if layer.get("rate").and_then(Node::as_text) == Some("none") {
@@ -214,6 +214,16 @@ impl Layers<'_> {
             }
             finish(tree, diagnostics)
         })
+    }
+
+    /// The preset, if there is one, over a direction's fields.
+    fn over_preset(&self, mut tree: Node, way: Way) -> Node {
+        let Some((preset, user)) = self.preset else { return tree };
+        let side = user.map(|user| if way == way_toward(user) { &preset.down } else { &preset.up });
+        for layer in [Some(&preset.link), side.and_then(Option::as_ref)].into_iter().flatten() {
+            tree = merge::link(tree, spell_out(layer.clone(), way));
+        }
+        tree
     }
 
     fn toward(&self, diagnostics: &mut Diagnostics) -> [Option<Node>; 2] {

@@ -327,7 +327,10 @@ fn timeline(resolved: &Resolved, out: &mut Lines) {
     out.section("timeline", resolved.timeline.is_empty());
     for step in &resolved.timeline {
         let words: Vec<_> = step.actions.iter().flat_map(Action::words).collect();
-        out.line(1, format!("{}: {}", step.at, words.join(", ")));
+        // those of a ramp between its ends have none
+        if !words.is_empty() {
+            out.line(1, format!("{}: {}", step.when(), words.join(", ")));
+        }
     }
 }
 

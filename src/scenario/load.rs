@@ -15,6 +15,7 @@ use super::files::Files;
 use super::gather::{KEYS, gather};
 use super::link::{Layers, LinkHead, position_of_end};
 use super::matrix;
+use super::network::Place;
 use super::node::{ExternalSpec, NodeSpec};
 use super::presets::{PresetTree, Presets};
 use super::reach::Hosts;
@@ -190,12 +191,25 @@ impl Load {
             let wanted = capture::Links { names: &names, groups: &self.groups, unread: &silent_names };
             capture.resolve(capture.span, wanted, &mut self.told)
         });
+        let task_names: Vec<&str> = workloads.iter().map(|workload| workload.name.as_str()).collect();
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let live = links.iter().cloned().zip(specs).collect();
         let steps = timeline::Surroundings {
             links: LiveLinks::of(live, &self.groups, &folder, self.sources.clone()),
             plan: &plan,
             network: &network,
+            ports: &ports,
+            groups: &self.groups,
+            hosts: &hosts,
+            workloads: task_names,
+            traffic: timeline::Traffic {
+                workloads: &checked_workloads,
+                others: !services.is_empty() || network.hosts.iter().any(|host| host.place != Place::Namespace),
+                duration: assumed,
+                ports: &ports,
+            },
+            presets: Presets::default(),
+            sources: &mut self.sources,
             silent: silent_names,
             duration: assumed,
             files,

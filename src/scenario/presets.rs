@@ -6,7 +6,7 @@ use crate::diag::{Diagnostics, Sources};
 use crate::profile;
 
 /// A preset's values, each with the preset as its origin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct PresetTree {
     /// Of both directions.
     pub link: Node,

@@ -3,25 +3,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod course;
+mod standing;
 
 use super::files::Files;
-use super::link::{FIELDS, Layers, finish};
+use super::link::{FIELDS, finish};
 use super::merge;
 use super::parse::parse;
 use super::read::read;
 use super::tables::Tables;
-use super::topology::End;
 use super::tree::{Entry, Node, Origin, Value};
 use super::{GroupKind, Groups, Resolved, ResolvedLink};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
-use crate::engine::{Change, DirectionId, DirectionSpec, LinkId};
+use crate::engine::{Change, DirectionId, DirectionSpec, LinkId, NodeId};
 use crate::rng::Way;
 use crate::units::Duration;
+use course::Course;
 
 /// The links of a run, as they stand after the changes so far.
 #[derive(Clone, Debug)]
 pub struct LiveLinks {
     links: Vec<(ResolvedLink, [DirectionSpec; 2])>,
+    /// What the scenario says of each.
+    original: Arc<[([Node; 2], [DirectionSpec; 2])]>,
+    /// Ramps under way, by their number and the link's.
+    ramps: BTreeMap<(usize, usize), [Course; 2]>,
+    /// Ports whose hosts have no carrier.
+    dark: BTreeSet<NodeId>,
     /// Positions of links by their names and by those of their groups.
     by_name: BTreeMap<String, Vec<usize>>,
     /// Groups of nodes with their members: ends of several links.
@@ -60,8 +70,10 @@ impl LiveLinks {
                 GroupKind::Services | GroupKind::Workloads => {}
             }
         }
+        let original = links.iter().map(|(link, specs)| (link.directions.clone(), specs.clone())).collect();
+        let (ramps, dark) = (BTreeMap::new(), BTreeSet::new());
         // any name in its folder: only the folder counts
-        LiveLinks { by_name, nodes, links, scenario: folder.join("scenario"), sources }
+        LiveLinks { by_name, nodes, links, original, ramps, dark, scenario: folder.join("scenario"), sources }
     }
 
     /// Names of all links, in the order of `Plan::links`.
@@ -123,40 +135,6 @@ impl LiveLinks {
             }
             _ => Err((argument.told, argument.sources)),
         }
-    }
-
-    /// Puts fields, as a scenario has them, over what a link does: both directions change, those under `toward` one.
-    ///
-    /// # Errors
-    /// What is wrong with them, with its places. Then nothing has changed.
-    pub(super) fn change(
-        &mut self,
-        link: usize,
-        fields: &Node,
-        files: &dyn Files,
-    ) -> Result<Vec<(DirectionId, Change)>, Diagnostics> {
-        let mut told = Diagnostics::default();
-        let (resolved, specs) = &mut self.links[link];
-        let ends = resolved.ends.each_ref().map(|end| End::of(end));
-        let layers = Layers { link: fields, ends: Some(&ends), preset: None };
-        let mut directions = layers.over(&resolved.directions, &mut told);
-        let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: false };
-        for direction in &mut directions {
-            tables.load(&mut direction.spec, &direction.tree, &mut told);
-        }
-        if told.has_errors() {
-            return Err(told);
-        }
-        let mut changes = Vec::new();
-        for (way, direction) in [Way::Forward, Way::Backward].into_iter().zip(directions) {
-            let change = difference(&specs[index(way)], &direction.spec);
-            if change != Change::default() {
-                changes.push((way_along(link, way), change));
-            }
-            resolved.directions[index(way)] = direction.tree;
-            specs[index(way)] = direction.spec;
-        }
-        Ok(changes)
     }
 
     fn try_set(

@@ -53,7 +53,8 @@ pub(super) fn services(
     services
 }
 
-fn command(
+/// What a program is run as; `None` where that was told to be wrong.
+pub(super) fn command(
     name: &str,
     span: Span,
     command: Option<&Spanned<Vec<String>>>,

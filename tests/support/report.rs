@@ -62,7 +62,8 @@ pub(crate) fn check(report: &Value, code: i32) {
     }
     assert!(code != 3 || !valid);
     let works = ["workloads", "services"].map(|key| report[key].as_object().expect("a map").values());
-    let failed: Vec<_> = works.into_iter().flatten().filter(|work| work["ok"] == false).collect();
+    let runs = report["runs"].as_object().into_iter().flat_map(|runs| runs.values());
+    let failed: Vec<_> = works.into_iter().flatten().chain(runs).filter(|work| work["ok"] == false).collect();
     assert!(failed.iter().all(|work| work["reason"].is_string()), "{failed:#?}");
     assert!(code != 0 || failed.is_empty(), "{failed:#?}");
     assert!(code != 1 || !failed.is_empty());

@@ -176,6 +176,7 @@ impl Router {
                         break;
                     }
                     if let Some(piece) = work.originate(&made) {
+                        work.pool.inherit_origin(&frame, &piece);
                         self.transmit(work, from, hop.port, hop.via.unwrap_or(dst.into()), piece);
                     }
                 }

@@ -172,6 +172,7 @@ impl Router {
         view.write_wire_frame(&mut self.read);
         match work.pool.store(&self.read[..len]) {
             Ok(short) => {
+                work.pool.inherit_origin(&frame, &short);
                 work.pool.release(frame);
                 short
             }

@@ -84,9 +84,14 @@ fn drops(out: &mut Markup, directions: &[&Direction]) {
         out.leaf("p", &[("class", "note")], "No link dropped a frame.");
         return;
     }
-    let causes: IndexSet<&str> =
-        dropping.iter().flat_map(|direction| direction.dropped.keys().map(|cause| &**cause)).collect();
-    let columns: Vec<Column> = [Column::Words("Direction"), Column::Number("all")]
+    let causes: IndexSet<&str> = dropping
+        .iter()
+        .copied()
+        .copied()
+        .flat_map(|direction| direction.dropped.keys())
+        .map(|cause| &**cause)
+        .collect();
+    let columns: Vec<Column<'_>> = [Column::Words("Direction"), Column::Number("all")]
         .into_iter()
         .chain(causes.iter().map(|cause| Column::Number(cause)))
         .collect();

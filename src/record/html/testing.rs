@@ -119,7 +119,7 @@ pub(super) fn report() -> Report {
             Event { at_ns: 8_000_300_000, ..event(8_000, "phone.route=wwan0") },
             event(8_500, "wifi=up"),
         ],
-        not_reached: vec![NotReached { planned_ns: 9_500_000_000, what: "wifi.rate=1Mbit".into() }],
+        not_reached: vec![NotReached { planned_ns: Some(9_500_000_000), after: None, what: "wifi.rate=1Mbit".into() }],
         series: Some(series()),
         validity: Validity {
             ok: true,
@@ -138,6 +138,7 @@ pub(super) fn report() -> Report {
         machine: Machine { kernel: "6.18.0".into(), cores: 2, version: "0.1.0".into() },
         captures: vec![],
         attempts: 1,
+        runs: IndexMap::new(),
     }
 }
 

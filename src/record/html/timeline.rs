@@ -45,8 +45,10 @@ pub(super) fn write(out: &mut Markup, report: &Report, axis: &Axis) {
         out.leaf("p", &[("class", "note")], "The run ended before the timeline came to these.");
         out.element("ul", &[("class", "events")], |out| {
             for left in report.not_reached.iter().take(LINES) {
+                let planned = || left.planned_ns.map(|ns| seconds(ns as i64));
+                let when = left.after.clone().or_else(planned).unwrap_or_default();
                 out.element("li", &[], |out| {
-                    out.leaf("span", &[("class", "when")], &seconds(left.planned_ns as i64));
+                    out.leaf("span", &[("class", "when")], &when);
                     out.leaf("code", &[], &left.what);
                 });
             }
