@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::{Lab, has};
+use support::{Lab, skip};
 
 /// Everything hostile that a scenario can say of itself, a timeline, failures, and drops.
 const SCENARIO: &str = r#"
@@ -120,8 +120,19 @@ fn a_page_that_cannot_be_written_is_told() {
     );
 }
 
-/// What a headless Chromium says while it makes a picture of a page. `scheme`: 1 for light, 0 for dark.
-fn screenshot(lab: &Lab, page: &Path, scheme: u8, picture: &str) -> String {
+/// The browser, or the reason is said why the test is skipped.
+fn browser() -> Option<&'static str> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(there);
+    if found.is_none() {
+        skip("there is no chromium, chromium-browser or google-chrome here");
+    }
+    found
+}
+
+/// What a headless browser says while it makes a picture of a page. `scheme`: 1 for light, 0 for dark.
+fn screenshot(lab: &Lab, browser: &str, page: &Path, scheme: u8, picture: &str) -> String {
     let profile = format!("--user-data-dir={}", lab.path(&format!("profile-{scheme}")).display());
     let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
     let screenshot = format!("--screenshot={}", lab.path(picture).display());
@@ -143,7 +154,7 @@ fn screenshot(lab: &Lab, page: &Path, scheme: u8, picture: &str) -> String {
         &screenshot,
         &url,
     ];
-    let output = lab.other("chromium", &arguments).output().expect("started");
+    let output = lab.other(browser, &arguments).output().expect("started");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
     told
@@ -151,19 +162,17 @@ fn screenshot(lab: &Lab, page: &Path, scheme: u8, picture: &str) -> String {
 
 #[test]
 fn a_browser_shows_it_in_light_and_dark_without_a_complaint() {
-    if !has("chromium") {
-        return;
-    }
+    let Some(browser) = browser() else { return };
     let Some(lab) = Lab::new(SCENARIO) else { return };
     run(&lab);
     let sizes = [(1, "light.png"), (0, "dark.png")].map(|(scheme, picture)| {
-        let told = screenshot(&lab, &lab.path("page.html"), scheme, picture);
+        let told = screenshot(&lab, browser, &lab.path("page.html"), scheme, picture);
         assert!(!told.contains("CONSOLE"), "the console is to be empty: {told}");
         fs::read(lab.path(picture)).expect("a picture")
     });
     // PNG packs what is blank: a page of text and lines takes many times as much
     fs::write(lab.path("blank.html"), "<!DOCTYPE html><html lang=\"en\"><title>blank</title></html>").expect("written");
-    screenshot(&lab, &lab.path("blank.html"), 1, "blank.png");
+    screenshot(&lab, browser, &lab.path("blank.html"), 1, "blank.png");
     let blank = fs::read(lab.path("blank.png")).expect("a picture").len();
     for picture in &sizes {
         assert!(picture.len() > 5 * blank, "{} bytes, a blank page has {blank}", picture.len());
