@@ -81,7 +81,8 @@ fn each_run_has_its_verdict_and_the_worst_is_the_exit_code() {
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let Some(lab) = suite(&files) else { return };
     lab.write("ci/lib.yaml", "nodes: { c: host }\n");
-    let ended = lab.run(&["test", "ci", "--junit", "out/junit.xml", "--json", "out/suite.json", "--out", "out"]);
+    let files = ["--junit", "out/junit.xml", "--json", "out/suite.json", "--out", "out", "--html", "pages"];
+    let ended = lab.run(&[&["test", "ci"], &files[..]].concat());
     ends_with(&ended, 1);
     let summary = json(&lab, "out/suite.json");
     let verdicts = verdicts(&summary);
@@ -117,6 +118,15 @@ fn each_run_has_its_verdict_and_the_worst_is_the_exit_code() {
     let report = summary["runs"][0]["report"].as_str().expect("its report");
     assert_eq!(json(&lab, report)["verdict"], "fail");
     assert!(lab.read("out/ci-fail/command.txt").contains("--seed 1"));
+    assert_eq!(summary["runs"][0]["html"], "pages/ci-fail.html");
+    let index = lab.read("pages/index.html");
+    for page in ["ci-fail.html", "ci-invalid.html", "ci-pass.html"] {
+        assert!(
+            index.contains(&format!("href=\"./{page}\"")) && lab.path(&format!("pages/{page}")).is_file(),
+            "{page}"
+        );
+    }
+    assert!(lab.read("pages/ci-fail.html").contains("no-such-program-anywhere"));
     let command = summary["runs"][0]["command"].as_str().expect("a command");
     let words: Vec<&str> = command.split(' ').skip(1).collect();
     ends_with(&lab.run(&words), 1);

@@ -60,6 +60,9 @@ pub(super) struct Args {
     /// Leave a folder in DIR for each run, with all that explains it, as `run --out` does
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write a page for each run into DIR, and index.html over all of them
+    #[arg(long, value_name = "DIR")]
+    html: Option<PathBuf>,
 }
 
 pub(super) fn main(args: &Args) -> i32 {
@@ -103,6 +106,7 @@ fn test(args: &Args) -> Result<i32, Exit> {
         jobs: usize::from(args.jobs),
         fail_fast: args.fail_fast,
         out: args.out.clone(),
+        html: args.html.clone(),
     };
     let mut progress = Progress { line: StatusLine::new(), say };
     let ended = suite::run(&plan.cases, &options, &mut progress).map_err(|error| {
@@ -144,6 +148,9 @@ fn write(args: &Args, plan: &Plan, ended: &Ended) -> Result<(), String> {
     let mut written = Ok(());
     if let Some(path) = &args.junit {
         written = into(path, &suite::junit::document(ended, &plan.skipped));
+    }
+    if let Some(folder) = &args.html {
+        written = written.and(into(&folder.join("index.html"), &suite::html::index(ended)));
     }
     if let Some(path) = &args.json {
         let summary = suite::json::summary(plan, args.shard, ended);

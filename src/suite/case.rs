@@ -60,7 +60,7 @@ impl Case {
     /// A name for its folder: file, parameters and seed, of letters that no file system minds.
     pub fn folder(&self) -> String {
         let file = self.file.with_extension("").to_string_lossy().into_owned();
-        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '=' | '%') { c } else { '-' };
+        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '=') { c } else { '-' };
         let name: String = format!("{file}{}", self.variant()).chars().map(plain).collect();
         let mut parts: Vec<&str> =
             name.split('-').filter(|part| !part.is_empty() && !part.chars().all(|c| c == '.')).collect();
@@ -117,7 +117,7 @@ mod tests {
         case.repetition = Some((2, 3));
         assert_eq!(case.to_string(), "Chat [loss=5%, say=a: b, seed 7]");
         assert_eq!(case.command(), "longwire run 'ci/a b.yaml' --param loss=5% --param 'say=\"a: b\"' --seed 7");
-        assert_eq!(case.folder(), "ci-a-b-loss=5%-say=a-b-seed-7");
+        assert_eq!(case.folder(), "ci-a-b-loss=5-say=a-b-seed-7");
         assert!(case.searched().contains("ci/a b.yaml Chat [loss=5%"));
     }
 

@@ -24,6 +24,15 @@ pub struct Launch {
     pub retry_invalid: u32,
 }
 
+/// What a run leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The folder that explains it.
+    pub(super) out: Option<PathBuf>,
+    /// Its page for people.
+    pub(super) page: Option<PathBuf>,
+}
+
 /// A run at work.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -32,35 +41,29 @@ pub(super) struct Running {
     began: Instant,
     /// Its report and output where the suite keeps none.
     temporary: TempDir,
-    out: Option<PathBuf>,
+    place: Place,
 }
 
 impl Running {
-    /// Starts a run. `out`: the folder that is to explain it.
-    pub(super) fn start(
-        case: Case,
-        launch: &Launch,
-        out: Option<PathBuf>,
-        clock: &Clock,
-    ) -> Result<Running, Box<Outcome>> {
-        match Running::try_start(&case, launch, out.as_deref(), clock) {
-            Ok((child, temporary, began)) => Ok(Running { case, child, began, temporary, out }),
+    /// Starts a run.
+    pub(super) fn start(case: Case, launch: &Launch, place: Place, clock: &Clock) -> Result<Running, Box<Outcome>> {
+        match Running::try_start(&case, launch, &place, clock) {
+            Ok((child, temporary, began)) => Ok(Running { case, child, began, temporary, place }),
             Err(error) => Err(Box::new(Outcome::not_started(case, format!("it cannot be started: {error}")))),
         }
     }
 
-    fn try_start(
-        case: &Case,
-        launch: &Launch,
-        out: Option<&Path>,
-        clock: &Clock,
-    ) -> io::Result<(Child, TempDir, Instant)> {
+    fn try_start(case: &Case, launch: &Launch, place: &Place, clock: &Clock) -> io::Result<(Child, TempDir, Instant)> {
         let temporary = tempfile::Builder::new().prefix("longwire-").tempdir()?;
         let mut command = Command::new(&launch.program);
         command.args(case.arguments()).arg("--json").arg(temporary.path().join("report.json"));
-        if let Some(out) = out {
+        if let Some(out) = &place.out {
             forget(out)?;
             command.arg("--out").arg(out);
+        }
+        if let Some(page) = &place.page {
+            gone(page)?;
+            command.arg("--html").arg(page);
         }
         if launch.retry_invalid > 0 {
             command.args(["--retry-invalid".to_owned(), launch.retry_invalid.to_string()]);
@@ -104,24 +107,27 @@ impl Running {
         let read = |name: &str| fs::read(self.temporary.path().join(name)).unwrap_or_default();
         let report = fs::read_to_string(self.temporary.path().join("report.json")).ok();
         let said = Said { stdout: end_of(&read("stdout")), stderr: end_of(&read("stderr")) };
-        if let (Some(out), false) = (&self.out, said.stderr.is_empty()) {
+        if let (Some(out), false) = (&self.place.out, said.stderr.is_empty()) {
             // what a run says besides its report belongs to what explains it; if that fails the summary still has its end
             let _ = fs::create_dir_all(out).and_then(|()| fs::write(out.join("messages.txt"), read("stderr")));
         }
         let took = now - self.began;
-        Outcome { out: self.out.clone(), ..Outcome::ended(self.case.clone(), status, report.as_deref(), said, took) }
+        let page = self.place.page.clone().filter(|page| page.is_file());
+        let out = self.place.out.clone();
+        Outcome { out, page, ..Outcome::ended(self.case.clone(), status, report.as_deref(), said, took) }
     }
 }
 
 /// Takes away what an earlier run left: it must not be taken for this one's.
 fn forget(out: &Path) -> io::Result<()> {
-    for name in ["report.json", "report.txt", "messages.txt"] {
-        match fs::remove_file(out.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    ["report.json", "report.html", "report.txt", "messages.txt"].iter().try_for_each(|name| gone(&out.join(name)))
+}
+
+fn gone(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -143,8 +149,11 @@ mod tests {
         let launch = stand_in(folder.path(), script);
         let clock = Clock::start();
         let case = Case { file: "a.yaml".into(), seed: 3, ..Case::default() };
-        let out = out.map(|out| folder.path().join(out));
-        let mut running = Running::start(case, &launch, out, &clock).unwrap();
+        let place = out.map(|out| Place {
+            out: Some(folder.path().join(out)),
+            page: Some(folder.path().join(format!("{out}.html"))),
+        });
+        let mut running = Running::start(case, &launch, place.unwrap_or_default(), &clock).unwrap();
         loop {
             if let Some(outcome) = running.try_finish(clock.now()) {
                 return (outcome, folder);
@@ -166,6 +175,8 @@ mod tests {
         let said = &outcome.stdout;
         assert!(said.starts_with("run a.yaml --seed 3 --json ") && said.contains("--retry-invalid 2"), "{said}");
         assert!(said.contains(&format!("--parent={}", std::process::id())), "{said}");
+        assert!(said.contains(" --out ") && said.contains("/out.html --retry"), "{said}");
+        assert!(outcome.page.is_none(), "none was written");
         assert_eq!(outcome.stderr, "told\n");
         assert_eq!(fs::read_to_string(folder.path().join("out/messages.txt")).unwrap(), "told\n");
     }
@@ -177,7 +188,7 @@ mod tests {
         assert!(outcome.reasons[0].contains("SIGSEGV"), "{:?}", outcome.reasons);
         let clock = Clock::start();
         let launch = Launch { program: "/no/such/program".into(), retry_invalid: 0 };
-        let lost = Running::start(Case::default(), &launch, None, &clock).unwrap_err();
+        let lost = Running::start(Case::default(), &launch, Place::default(), &clock).unwrap_err();
         assert_eq!(lost.status, Status::Error);
         assert!(lost.reasons[0].contains("/no/such/program"), "{:?}", lost.reasons);
     }

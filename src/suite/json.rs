@@ -43,6 +43,7 @@ fn run(outcome: &Outcome) -> Value {
         "attempts": outcome.attempts,
         "command": case.command(),
         "out": out.map(|out| out.display().to_string()),
+        "html": outcome.page.as_ref().map(|page| page.display().to_string()),
         "report": report.map(|path| path.display().to_string()),
     })
 }

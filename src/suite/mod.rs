@@ -6,7 +6,7 @@
 //! | `plan` `case` `shard` | all combinations of all files, checked; one run; a share of them |
 //! | `runner` `child` | all runs, so many at a time; one run as a process |
 //! | `outcome` | what a run came to, and the exit code of many |
-//! | `summary` `json` `junit` `github` | the suite for people, programs, CI servers and GitHub |
+//! | `summary` `html` `json` `junit` `github` | the suite for people, programs, CI servers and GitHub |
 //! | `calibrate` | how well this machine keeps up: what `doctor --calibrate` measures |
 
 pub mod calibrate;
@@ -14,6 +14,7 @@ pub mod case;
 mod child;
 pub mod discover;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod outcome;

@@ -132,6 +132,8 @@ pub struct Outcome {
     pub stderr: String,
     /// The folder that explains it.
     pub out: Option<PathBuf>,
+    /// Its page for people, where it has written one.
+    pub page: Option<PathBuf>,
 }
 
 impl Outcome {
@@ -147,6 +149,7 @@ impl Outcome {
             stdout: String::new(),
             stderr: String::new(),
             out: None,
+            page: None,
         }
     }
 

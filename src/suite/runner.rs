@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::case::Case;
-use super::child::{Launch, Running};
+use super::child::{Launch, Place, Running};
 use super::outcome::{Outcome, Status};
 use crate::run::clock::Clock;
 use crate::units::Duration;
@@ -32,6 +32,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Where each run leaves a folder that explains it.
     pub out: Option<PathBuf>,
+    /// Where each run leaves a page for people.
+    pub html: Option<PathBuf>,
 }
 
 /// Hears how a suite is doing.
@@ -59,9 +61,9 @@ pub struct Ended {
 /// # Errors
 /// Signals cannot be taken, or the folder for what explains the runs cannot be made.
 pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::Result<Ended> {
-    if let Some(out) = &options.out {
-        std::fs::create_dir_all(out)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", out.display())))?;
+    for folder in [&options.out, &options.html].into_iter().flatten() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display())))?;
     }
     let mask = mask();
     mask.thread_block()?;
@@ -70,7 +72,7 @@ pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::
         options,
         watcher,
         clock: Clock::start(),
-        waiting: cases.iter().cloned().zip(folders(cases, options)).enumerate().collect(),
+        waiting: cases.iter().cloned().zip(places(cases, options)).enumerate().collect(),
         running: Vec::new(),
         done: cases.iter().map(|_| None).collect(),
         ends: 0,
@@ -90,23 +92,27 @@ fn mask() -> SigSet {
     mask
 }
 
-/// A folder for each run, no two the same.
-fn folders(cases: &[Case], options: &Options) -> Vec<Option<PathBuf>> {
+/// What each run leaves, no two in the same place.
+fn places(cases: &[Case], options: &Options) -> Vec<Place> {
     let mut taken = BTreeSet::new();
-    let mut folder = |out: &PathBuf, case: &Case| {
+    let mut place = |case: &Case| {
         let name = case.folder();
         let numbered = (2..).map(|n| format!("{name}-{n}"));
         let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
-        out.join(free.unwrap_or(name))
+        let name = free.unwrap_or(name);
+        Place {
+            out: options.out.as_ref().map(|out| out.join(&name)),
+            page: options.html.as_ref().map(|folder| folder.join(format!("{name}.html"))),
+        }
     };
-    cases.iter().map(|case| options.out.as_ref().map(|out| folder(out, case))).collect()
+    cases.iter().map(&mut place).collect()
 }
 
 struct Suite<'a> {
     options: &'a Options,
     watcher: &'a mut dyn Watcher,
     clock: Clock,
-    waiting: VecDeque<(usize, (Case, Option<PathBuf>))>,
+    waiting: VecDeque<(usize, (Case, Place))>,
     running: Vec<(usize, Running)>,
     done: Vec<Option<Outcome>>,
     /// How often somebody asked for the end.
@@ -119,8 +125,8 @@ impl Suite<'_> {
     fn all(&mut self, signals: &SignalFd) -> io::Result<()> {
         loop {
             while !self.stopped && self.running.len() < self.options.jobs.max(1) {
-                let Some((at, (case, out))) = self.waiting.pop_front() else { break };
-                match Running::start(case, &self.options.launch, out, &self.clock) {
+                let Some((at, (case, place))) = self.waiting.pop_front() else { break };
+                match Running::start(case, &self.options.launch, place, &self.clock) {
                     Ok(running) => self.running.push((at, running)),
                     Err(outcome) => self.take(at, *outcome),
                 }
@@ -219,7 +225,7 @@ case $verdict in pass) exit 0;; fail) exit 1;; invalid) exit 3;; esac
 "#;
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Options { launch: Launch { program, retry_invalid: 0 }, jobs: 1, fail_fast: false, out: None }
+        Options { launch: Launch { program, retry_invalid: 0 }, jobs: 1, fail_fast: false, out: None, html: None }
     }
 
     fn cases(names: &[&str]) -> Vec<Case> {
@@ -259,9 +265,12 @@ case $verdict in pass) exit 0;; fail) exit 1;; invalid) exit 3;; esac
     #[test]
     fn no_two_runs_share_a_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { out: Some("out".into()), ..options(folder.path()) };
-        let folders = folders(&cases(&["a b", "a-b", "a/b", "c"]), &options);
-        let names: Vec<String> = folders.iter().flatten().map(|path| path.display().to_string()).collect();
-        assert_eq!(names, ["out/a-b", "out/a-b-2", "out/a-b-3", "out/c"]);
+        let options = Options { out: Some("out".into()), html: Some("html".into()), ..options(folder.path()) };
+        let places = places(&cases(&["a b", "a-b", "a/b", "c"]), &options);
+        let names = |of: fn(&Place) -> &Option<PathBuf>| -> Vec<String> {
+            places.iter().filter_map(|place| of(place).as_ref()).map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(names(|place| &place.out), ["out/a-b", "out/a-b-2", "out/a-b-3", "out/c"]);
+        assert_eq!(names(|place| &place.page)[..2], ["html/a-b.html", "html/a-b-2.html"]);
     }
 }
