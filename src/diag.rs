@@ -49,6 +49,13 @@ impl Sources {
         self.texts.get(usize::from(id.0)).map_or("", |(_, text)| text)
     }
 
+    /// The files among them, as they were added: each with its name and text. What came from the command line or from a preset
+    /// is no file.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.texts.iter().filter(|(name, _)| !name.starts_with("--") && !name.starts_with("the profile "));
+        files.map(|(name, text)| (&**name, &**text))
+    }
+
     /// The stretch of text that a span covers.
     pub fn snippet(&self, span: Span) -> &str {
         self.text(span.source).get(span.start..span.start + span.len).unwrap_or("")

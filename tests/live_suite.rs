@@ -280,6 +280,42 @@ fn a_run_that_was_stopped_is_invalid_and_never_a_failure() {
     assert!(reasons.contains("did not run for"), "{reasons}");
 }
 
+/// Keeps processors busy until it is dropped.
+struct Busy(std::sync::Arc<std::sync::atomic::AtomicBool>, Vec<std::thread::JoinHandle<()>>);
+
+impl Busy {
+    fn with(threads: usize) -> Busy {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let stop = std::sync::Arc::new(AtomicBool::new(false));
+        let spin = |_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || while !stop.load(Ordering::Relaxed) {})
+        };
+        let threads = (0..threads).map(spin).collect();
+        Busy(stop, threads)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.1.drain(..).for_each(|thread| thread.join().expect("it only spins"));
+    }
+}
+
+#[test]
+fn beside_busy_processors_runs_pass_or_are_invalid_and_never_fail() {
+    let text = scenario("", "{ tcp: { from: a, to: b, bytes: 200kB } }")
+        + "  call: { udp: { from: a, to: b, rate: 1Mbit, size: 500B, for: 500ms } }\n  rtt: { ping: { from: a, to: b, every: 10ms, for: 500ms } }\n";
+    let Some(lab) = suite(&[("a.yaml", &text)]) else { return };
+    let busy = Busy::with(2 * std::thread::available_parallelism().map_or(1, usize::from));
+    let ended = lab.run(&["test", "ci", "--repeat", "4", "--json", "s.json"]);
+    drop(busy);
+    assert!(matches!(ended.code, 0 | 3), "{}", ended.told());
+    let verdicts = verdicts(&json(&lab, "s.json"));
+    assert!(verdicts.len() == 4 && verdicts.iter().all(|(_, v)| v == "pass" || v == "invalid"), "{verdicts:?}");
+}
+
 #[test]
 fn what_is_invalid_is_run_again_so_often_and_the_attempts_are_counted() {
     let Some(lab) = suite(&[("a.yaml", &invalid()), ("b.yaml", &fail())]) else { return };

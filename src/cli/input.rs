@@ -25,9 +25,18 @@ impl OverrideArgs {
     /// As it was written, for the command that repeats a run.
     pub(super) fn words(&self) -> Vec<String> {
         let seed = self.seed.map(|seed| format!("--seed {seed}"));
-        let params = self.params.iter().map(|(name, value)| format!("--param {name}={value}"));
+        let params = self.params.iter().map(|(name, value)| format!("--param {}", quoted(&format!("{name}={value}"))));
         seed.into_iter().chain(params).collect()
     }
+}
+
+/// A word as a shell reads it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,%@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 pub(super) fn name_and_value(text: &str) -> Result<(String, String), String> {
@@ -51,5 +60,16 @@ pub(super) fn read(file: &Path, overrides: &Overrides) -> Result<Resolved, Exit>
             paint::diagnose(&wrong, &sources);
             Err(Exit::Input)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
+        assert_eq!(quoted("loss=5%"), "loss=5%");
+        assert_eq!(["a b", "", "it's", "$(x)", "a;b"].map(quoted), ["'a b'", "''", "'it'\\''s'", "'$(x)'", "'a;b'"]);
     }
 }

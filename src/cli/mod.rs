@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod doctor;
 mod exec;
+mod html;
 mod input;
 mod paint;
 mod profiles;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Exit;
 use super::again;
+use super::html;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
 use crate::host::Cause;
@@ -42,6 +43,9 @@ pub(super) struct Args {
     /// goes with --out
     #[arg(long, value_name = "LINK[,LINK]|all", requires = "out")]
     capture: Option<String>,
+    /// Write the report for people to FILE, as one HTML page that needs nothing beside it; `--out` has it too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
     verbose: bool,
@@ -107,9 +111,9 @@ pub(super) fn main(args: &Args) -> Exit {
             paint::note(&format!("INVALID, attempt {}: {}; running again\n", args.attempt, report.reasons.join("; ")));
             let error = again::run_again(args.attempt + 1);
             paint::complain(&format!("cannot run again: {error}"));
-            conclude(&Report { attempts: args.attempt, ..report }, args, out.as_ref())
+            conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, out.as_ref())
         }
-        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, args, out.as_ref()),
+        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, out.as_ref()),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {
@@ -125,18 +129,12 @@ pub(super) fn main(args: &Args) -> Exit {
 /// What can be written before anything runs.
 fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
     out.write("plan.yaml", &listing(resolved))?;
-    let file = std::path::absolute(&args.file)?;
-    let words = [vec!["longwire run".to_owned(), file.display().to_string()], args.overrides.words()].concat();
-    let seed = if args.overrides.overrides().seed.is_some() {
-        String::new()
-    } else {
-        format!(" --seed {}", resolved.scenario.seed)
-    };
-    let capture = args.capture.as_ref().map(|links| format!(" --capture {links}")).unwrap_or_default();
-    out.write("command.txt", &format!("{}{seed}{capture}\n", words.join(" ")))
+    let command = html::command(&args.file, &args.overrides, resolved.scenario.seed);
+    let capture = args.capture.as_ref().map(|links| format!(" --capture {}", input::quoted(links))).unwrap_or_default();
+    out.write("command.txt", &format!("{command}{capture}\n"))
 }
 
-fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
+fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutDir>) -> Exit {
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
     let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
@@ -150,11 +148,20 @@ fn conclude(report: &Report, args: &Args, out: Option<&OutDir>) -> Exit {
         written = written
             .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
+    if let Some(path) = &args.html {
+        let page = html::page(report, resolved, &args.overrides, &args.file, out, false);
+        written = written
+            .and(std::fs::write(path, page).map_err(|e| format!("cannot write the page to {}: {e}", path.display())));
+    }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();
         written = written.and(
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
+                .and_then(|()| {
+                    let page = html::page(report, resolved, &args.overrides, &args.file, Some(out), true);
+                    out.write("report.html", &page)
+                })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),
         );
     }

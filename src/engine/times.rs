@@ -121,9 +121,21 @@ impl TimeStatistics {
 
     /// The mean, exactly, rounded down to a nanosecond; `None` before the first frame.
     pub fn mean(&self) -> Option<Duration> {
+        (self.count() > 0).then(|| Duration::from_nanos((self.sum_ns() / u128::from(self.count())) as u64))
+    }
+
+    /// All of them together, in ns.
+    pub fn sum_ns(&self) -> u128 {
         let (latest, times) = self.latest;
-        let sum = self.before.as_ref().map_or(0, |b| b.sum) + u128::from(latest) * u128::from(times);
-        (self.count() > 0).then(|| Duration::from_nanos((sum / u128::from(self.count())) as u64))
+        self.before.as_ref().map_or(0, |before| before.sum) + u128::from(latest) * u128::from(times)
+    }
+
+    /// The lengths in ns with how often each was recorded, the shortest first, as finely as they are told apart:
+    /// within minimum and maximum, and right as percentiles are.
+    pub fn lengths(&self) -> Vec<(u64, u64)> {
+        let Some(all) = self.all() else { return Vec::new() };
+        let recorded = all.histogram.iter_recorded();
+        recorded.map(|at| (at.value_iterated_to().clamp(all.min, all.max), at.count_at_value())).collect()
     }
 
     /// What a share `quantile` (0 to 1) of the frames did not exceed, to three digits and within minimum and maximum;
@@ -184,6 +196,22 @@ mod tests {
         assert!((p50 / 500_000.0 - 1.0).abs() < 0.001, "{p50}");
         delays.record(Duration::MAX, 1);
         assert_eq!(delays.max(), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn the_lengths_are_those_recorded_as_often_as_they_were() {
+        let mut delays = TimeStatistics::default();
+        assert_eq!((delays.lengths(), delays.sum_ns()), (vec![], 0));
+        for (us, frames) in [(3, 1), (900, 5), (3, 2), (0, 1)] {
+            delays.record(Duration::from_micros(us), frames);
+        }
+        let lengths = delays.lengths();
+        assert_eq!(lengths.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 3, 5]);
+        for ((ns, _), exact) in lengths.iter().zip([0f64, 3_000.0, 900_000.0]) {
+            assert!((*ns as f64 - exact).abs() <= exact * 0.001 + 1.0, "{ns} for {exact}");
+        }
+        assert_eq!(lengths.last().unwrap().0, 900_000, "not beyond the maximum");
+        assert_eq!(delays.sum_ns(), 4_509_000);
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub mod capture;
 mod captured;
 pub mod event_log;
 mod firewall;
+pub mod histogram;
+pub mod html;
 pub mod mistakes;
 mod over_time;
 pub mod report;

@@ -155,6 +155,7 @@ mod tests {
             delivered_bytes: bytes,
             dropped: Vec::new(),
             waiting: Vec::new(),
+            delay_mean_ns: Vec::new(),
         };
         let ns = 1_000_000;
         Series { every_ns: every_ms * ns, asked_ns: every_ms * ns, end_ns: end_ms * ns, directions: vec![direction] }

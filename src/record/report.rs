@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::histogram::Histogram;
 use super::requested::Requested;
 use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
@@ -189,6 +190,9 @@ pub struct Direction {
     pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// From offered to delivered, in model time.
     pub delay_ns: Option<Percentiles>,
+    /// The same in bins; `None` where no two frames took different times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_histogram: Option<Histogram>,
     /// What the scenario asked of this direction.
     pub requested: Requested,
     /// Models with an `only` that no frame matched, as people write them: they have done nothing.
@@ -214,6 +218,7 @@ impl Direction {
             inside,
             dropped: by_cause(&counters.dropped),
             delay_ns: Percentiles::of(&counters.delay),
+            delay_histogram: Histogram::of(&counters.delay.lengths()),
             requested: requested.into(),
             unmatched: Vec::new(),
         }

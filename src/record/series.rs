@@ -14,7 +14,7 @@ use crate::units::{Duration, Instant};
 const MOST: usize = 3_000;
 /// So many are kept however many directions there are.
 const LEAST: usize = 128;
-/// So many are kept of all directions together: an interval of a direction takes 20 bytes.
+/// So many are kept of all directions together: an interval of a direction takes 28 bytes.
 const MOST_OF_ALL: usize = 2_000_000;
 
 /// Looks at an engine's counters, and keeps what changed from one look to the next.
@@ -37,6 +37,8 @@ struct Totals {
     frames: u64,
     bytes: u64,
     dropped: u64,
+    /// The delays of all delivered frames together, in ns.
+    delay: u128,
 }
 
 impl Totals {
@@ -46,6 +48,7 @@ impl Totals {
             frames: counters.delivered.frames,
             bytes: counters.delivered.bytes,
             dropped: counters.dropped.frames(),
+            delay: counters.delay.sum_ns(),
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Track {
     pub dropped: Vec<u32>,
     /// The most wire frames that waited in the queue at any look in the interval; a look is at its end.
     pub waiting: Vec<u32>,
+    /// The mean delay in ns of the frames that arrived in the interval; 0 where none did.
+    pub delay: Vec<u64>,
 }
 
 impl Track {
@@ -70,14 +75,17 @@ impl Track {
         self.bytes.push(change.bytes);
         self.dropped.push(narrow(change.dropped));
         self.waiting.push(narrow(waiting));
+        self.delay.push((change.delay / u128::from(change.frames.max(1))) as u64);
     }
 
     fn of_zeros(n: usize) -> Track {
-        Track { frames: vec![0; n], bytes: vec![0; n], dropped: vec![0; n], waiting: vec![0; n] }
+        Track { frames: vec![0; n], bytes: vec![0; n], dropped: vec![0; n], waiting: vec![0; n], delay: vec![0; n] }
     }
 
     /// Makes one interval of each two.
     fn coarsen(&mut self) {
+        // the mean of both is weighed by their frames, so it comes before these are added up
+        self.delay = weighed(&self.delay, &self.frames);
         let sums = |column: &mut Vec<u32>| *column = pairs(column, u32::saturating_add);
         sums(&mut self.frames);
         sums(&mut self.dropped);
@@ -88,6 +96,16 @@ impl Track {
 
 fn pairs<T: Copy>(column: &[T], join: impl Fn(T, T) -> T) -> Vec<T> {
     column.chunks(2).map(|pair| pair[1..].iter().fold(pair[0], |a, b| join(a, *b))).collect()
+}
+
+/// Means of each two intervals together.
+fn weighed(means: &[u64], frames: &[u32]) -> Vec<u64> {
+    let joined = |(means, frames): (&[u64], &[u32])| {
+        let sum: u128 = means.iter().zip(frames).map(|(mean, n)| u128::from(*mean) * u128::from(*n)).sum();
+        let all: u64 = frames.iter().map(|n| u64::from(*n)).sum();
+        (sum / u128::from(all.max(1))) as u64
+    };
+    means.chunks(2).zip(frames.chunks(2)).map(joined).collect()
 }
 
 /// What a [`Recorder`] has kept.
@@ -144,6 +162,7 @@ impl Recorder {
                 frames: now.frames - before.frames,
                 bytes: now.bytes - before.bytes,
                 dropped: now.dropped - before.dropped,
+                delay: now.delay - before.delay,
             };
             track.as_mut().expect("it was just made").push(change, waiting);
         }
@@ -195,6 +214,9 @@ pub struct DirectionSeries {
     /// Wire frames that waited in the queue, at the end of each interval; where intervals were joined, the most of them.
     #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub waiting: Vec<u32>,
+    /// The mean delay of the frames that arrived in each interval, from offered to delivered in model time; 0 where none did.
+    #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
+    pub delay_mean_ns: Vec<u64>,
 }
 
 fn all_zero<T: PartialEq + Default>(column: &[T]) -> bool {
@@ -239,8 +261,9 @@ impl Series {
     pub fn new(recorded: Recorded, names: &[[String; 3]]) -> Series {
         let direction = |(id, track): (DirectionId, Track)| {
             let [link, from, to] = names[id.0 as usize].clone();
-            let Track { frames, bytes, dropped, waiting } = track;
-            DirectionSeries { link, from, to, delivered_frames: frames, delivered_bytes: bytes, dropped, waiting }
+            let Track { frames, bytes, dropped, waiting, delay } = track;
+            let (delivered_frames, delivered_bytes, delay_mean_ns) = (frames, bytes, delay);
+            DirectionSeries { link, from, to, delivered_frames, delivered_bytes, dropped, waiting, delay_mean_ns }
         };
         Series {
             every_ns: recorded.every.as_nanos(),
@@ -266,7 +289,7 @@ impl Series {
     /// # Errors
     /// Those of the writer.
     pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "from_s,to_s,link,from,to,delivered_frames,delivered_bytes,dropped,waiting")?;
+        writeln!(out, "from_s,to_s,link,from,to,delivered_frames,delivered_bytes,dropped,waiting,delay_mean_ns")?;
         let seconds = |ns: u64| format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
         for n in 0..self.len() {
             let start = self.every_ns * n as u64;
@@ -275,8 +298,8 @@ impl Series {
                 let DirectionSeries { link, from, to, .. } = d;
                 writeln!(
                     out,
-                    "{start},{end},{link},{from},{to},{},{},{},{}",
-                    d.delivered_frames[n], d.delivered_bytes[n], d.dropped[n], d.waiting[n],
+                    "{start},{end},{link},{from},{to},{},{},{},{},{}",
+                    d.delivered_frames[n], d.delivered_bytes[n], d.dropped[n], d.waiting[n], d.delay_mean_ns[n],
                 )?;
             }
         }
@@ -356,6 +379,7 @@ mod tests {
         assert_eq!(direction.delivered_frames, [2, 1, 1, 0]);
         assert_eq!(direction.delivered_bytes, [120, 60, 60, 0]);
         assert_eq!(direction.dropped, [0, 0, 0, 1]);
+        assert_eq!(direction.delay_mean_ns, [1_000_000, 1_000_000, 1_000_000, 0]);
         let json = serde_json::to_string_pretty(&series).unwrap();
         assert!(json.contains(r#""delivered_frames": [2,1,1,0]"#) && !json.contains("waiting"), "{json}");
         let read: Series = serde_json::from_str(&json).unwrap();
@@ -365,7 +389,7 @@ mod tests {
         series.write_csv(&mut csv).unwrap();
         let csv = String::from_utf8(csv).unwrap();
         assert_eq!(csv.lines().count(), 1 + 4);
-        assert_eq!(csv.lines().nth(4), Some("0.030000000,0.034000000,one,a,b,0,0,1,0"));
+        assert_eq!(csv.lines().nth(4), Some("0.030000000,0.034000000,one,a,b,0,0,1,0,0"));
     }
 
     #[test]
@@ -387,10 +411,21 @@ mod tests {
 
     #[test]
     fn joined_intervals_add_up_and_keep_the_longest_queue() {
-        let mut track =
-            Track { frames: vec![1, 2, 3], bytes: vec![9, 9, 9], dropped: vec![0, 5, 1], waiting: vec![7, 2, 4] };
+        let mut track = Track {
+            frames: vec![1, 2, 3],
+            bytes: vec![9, 9, 9],
+            dropped: vec![0, 5, 1],
+            waiting: vec![7, 2, 4],
+            delay: vec![10, 40, 5],
+        };
         track.coarsen();
-        let expected = Track { frames: vec![3, 3], bytes: vec![18, 9], dropped: vec![5, 1], waiting: vec![7, 4] };
+        let expected = Track {
+            frames: vec![3, 3],
+            bytes: vec![18, 9],
+            dropped: vec![5, 1],
+            waiting: vec![7, 4],
+            delay: vec![30, 5],
+        };
         assert_eq!(track, expected);
     }
 }

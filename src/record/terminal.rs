@@ -257,7 +257,7 @@ fn write_works<'a>(
 }
 
 /// What a built-in workload measured, in a line or two.
-fn results(work: &Work) -> Vec<String> {
+pub(super) fn results(work: &Work) -> Vec<String> {
     let field = |path: &[&str]| {
         let first = work.results.get(path[0])?;
         path[1..].iter().try_fold(first, |value, key| value.get(key))
@@ -326,7 +326,7 @@ fn results(work: &Work) -> Vec<String> {
     }
 }
 
-fn percentiles(value: &Value) -> Option<Percentiles> {
+pub(super) fn percentiles(value: &Value) -> Option<Percentiles> {
     let at = |key: &str| value.get(key)?.as_u64();
     Some(Percentiles {
         min: at("min")?,

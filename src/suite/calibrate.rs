@@ -27,6 +27,12 @@ const LEAST_LATENESS: Duration = Duration::from_micros(100);
 /// Twice the longest that a run sleeps by itself when no frame comes.
 const LEAST_STALL: Duration = Duration::from_millis(20);
 
+/// Below this a workload's datagrams are late by the grain of its own sleeps.
+const LEAST_WORKLOAD_LATENESS: Duration = Duration::from_millis(1);
+
+/// A share of waiting for a processor, in %, that says nothing yet.
+const LEAST_RUN_DELAY: u64 = 5;
+
 /// Beyond so much of waiting for a processor nothing may be claimed on any machine.
 const MOST_RUN_DELAY: u64 = 50;
 
@@ -41,8 +47,10 @@ pub struct Seen {
     pub late_max: Duration,
     /// The longest time between two drains of the ports.
     pub stall: Duration,
-    /// Share of the run spent waiting for a processor; `None` where the kernel does not tell.
+    /// Share of the run that longwire waited for a processor; `None` where the kernel does not tell.
     pub run_delay: Option<f64>,
+    /// How late workloads sent their datagrams, at the 99th percentile.
+    pub sent_late_p99: Duration,
     /// Frames that rings dropped.
     pub ring_drops: u64,
 }
@@ -147,6 +155,7 @@ fn seen(report: &Value) -> Option<Seen> {
         late_max: worst("max")?,
         stall: Duration::from_nanos(measured["stall_ns"].as_u64()?),
         run_delay: measured["run_delay"].as_f64(),
+        sent_late_p99: Duration::from_nanos(measured["workload_lateness_p99_ns"].as_u64()?),
         ring_drops: measured["ring_drops"].as_u64()?,
     })
 }
@@ -154,12 +163,15 @@ fn seen(report: &Value) -> Option<Seen> {
 /// The limits that follow from what a machine shows.
 fn limits(idle: &Seen) -> ValiditySpec {
     let percent = idle.run_delay.map_or(0, |share| (share * 100.0 * MARGIN as f64).ceil() as u64);
-    let percent = round_up(percent.max(5)).min(MOST_RUN_DELAY);
+    let percent = round_up(percent.max(LEAST_RUN_DELAY)).min(MOST_RUN_DELAY);
+    let limit = |seen: Duration, least: Duration| Duration::from_nanos(round_up((seen * MARGIN).max(least).as_nanos()));
     ValiditySpec {
-        lateness_p99: Duration::from_nanos(round_up((idle.late_p99 * MARGIN).max(LEAST_LATENESS).as_nanos())),
-        stall: Duration::from_nanos(round_up((idle.stall * MARGIN).max(LEAST_STALL).as_nanos())),
+        lateness_p99: limit(idle.late_p99, LEAST_LATENESS),
+        stall: limit(idle.stall, LEAST_STALL),
         run_delay: Probability::from_parts(percent * 10_000_000_000).expect("at most 50 %"),
         ring_drops: 0,
+        workload_lateness_p99: limit(idle.sent_late_p99, LEAST_WORKLOAD_LATENESS),
+        // how much a program waits depends on what it computes more than on the machine
         ..ValiditySpec::default()
     }
 }
@@ -198,6 +210,7 @@ impl Calibration {
             (seen.stall > limits.stall, "stall"),
             (seen.run_delay.is_some_and(|share| share > limits.run_delay.as_f64()), "run_delay"),
             (seen.ring_drops > limits.ring_drops, "ring_drops"),
+            (seen.sent_late_p99 > limits.workload_lateness_p99, "workload_lateness_p99"),
         ]
         .into_iter()
         .filter_map(|(exceeded, name)| exceeded.then_some(name))
@@ -211,18 +224,19 @@ impl fmt::Display for Calibration {
         let millis = |time: Duration| format!("{:.1} ms", time.as_nanos() as f64 / 1e6);
         writeln!(
             f,
-            "{:24}  {:>22}  {:>10}  {:>10}  {:>15}  {:>10}",
-            "", "lateness p50, p99", "worst", "stall", "no processor", "ring drops"
+            "{:24}  {:>22}  {:>10}  {:>10}  {:>15}  {:>10}  {:>10}",
+            "", "lateness p50, p99", "worst", "stall", "no processor", "ring drops", "sent late"
         )?;
         for (name, seen) in [("as it is", &self.idle), ("beside a busy processor", &self.busy)] {
             writeln!(
                 f,
-                "{name:24}  {:>22}  {:>10}  {:>10}  {:>15}  {:>10}",
+                "{name:24}  {:>22}  {:>10}  {:>10}  {:>15}  {:>10}  {:>10}",
                 format!("{}, {}", micros(seen.late_p50), micros(seen.late_p99)),
                 micros(seen.late_max),
                 millis(seen.stall),
                 seen.run_delay.map_or("?".to_owned(), |share| format!("{:.1} %", share * 100.0)),
-                seen.ring_drops
+                seen.ring_drops,
+                micros(seen.sent_late_p99)
             )?;
         }
         let limits = &self.limits;
@@ -231,6 +245,7 @@ impl fmt::Display for Calibration {
         writeln!(f, "  stall: {}", limits.stall)?;
         writeln!(f, "  run_delay: {}", limits.run_delay)?;
         writeln!(f, "  ring_drops: {}", limits.ring_drops)?;
+        writeln!(f, "  workload_lateness_p99: {}", limits.workload_lateness_p99)?;
         writeln!(
             f,
             "\nThese limits are four times what the first run showed, rounded up to 1, 2 or 5: two hosts, 5 ms apart, ping and\n\
@@ -276,6 +291,7 @@ mod tests {
             stall: Duration::from_micros(3_100),
             run_delay: Some(0.004),
             ring_drops: 0,
+            sent_late_p99: Duration::from_micros(70),
         }
     }
 
@@ -333,13 +349,15 @@ mod tests {
         let late = |p99: u64| json!({ "lateness_ns": { "p50": 1, "p99": p99, "max": 9 } });
         let report = json!({
             "ports": [late(5), late(7), { "lateness_ns": null }],
-            "validity": { "measured": { "stall_ns": 3, "run_delay": null, "ring_drops": 0 } }
+            "validity": { "measured": { "stall_ns": 3, "run_delay": 0.25, "ring_drops": 0,
+                "workload_lateness_p99_ns": 11 } }
         });
         let seen = seen(&report).unwrap();
         assert_eq!(
             (seen.late_p99, seen.stall, seen.run_delay),
-            (Duration::from_nanos(7), Duration::from_nanos(3), None)
+            (Duration::from_nanos(7), Duration::from_nanos(3), Some(0.25))
         );
+        assert_eq!(seen.sent_late_p99, Duration::from_nanos(11));
         assert!(super::seen(&json!({ "ports": [] })).is_none());
     }
 }

@@ -127,7 +127,7 @@ impl FrameSink for Recorder {
 enum Input {
     Frame { port: u32, bytes: usize, ecn: u8 },
     Train { port: u32, frames: usize },
-    Command(Command),
+    Command(Box<Command>),
 }
 
 #[derive(Clone, Debug)]
@@ -197,7 +197,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         6 => (0u32..2, 60usize..1500, 0u8..4).prop_map(|(port, bytes, ecn)| Input::Frame { port, bytes, ecn }),
         6 => (0u32..2, 2usize..20).prop_map(|(port, frames)| Input::Train { port, frames }),
-        1 => command.prop_map(Input::Command),
+        1 => command.prop_map(|command| Input::Command(Box::new(command))),
     ]
 }
 
@@ -279,7 +279,7 @@ fn run(case: &Case, size: u64, until: Option<u64>) -> (Engine, Recorder, Vec<(Ve
         match input {
             Input::Frame { port, bytes, ecn } => inject(&mut engine, at, *port, 1, *bytes, *ecn),
             Input::Train { port, frames } => inject(&mut engine, at, *port, *frames, 0, 0),
-            Input::Command(command) => engine.apply(at, command.clone()).unwrap(),
+            Input::Command(command) => engine.apply(at, Command::clone(command)).unwrap(),
         }
         engine.advance(at, &mut sink);
         drain(&mut sink, at);
@@ -328,7 +328,7 @@ fn check(case: &Case, until: Option<u64>) {
         assert_eq!(kinds[kinds.len() - 2..], [5, 5]);
         assert!(totals.complete && totals.bytes == file.len() as u64 && totals.frames == packets.len() as u64);
         assert!(packets.is_sorted_by_key(|packet| packet.at), "in the order of time");
-        for way in 0..2 {
+        for (way, counted) in counted.into_iter().enumerate() {
             let id = DirectionId((link * 2 + way) as u32);
             let counters = engine.counters(id);
             let of: Vec<&Read> = packets.iter().filter(|packet| packet.interface == way).collect();
@@ -337,7 +337,7 @@ fn check(case: &Case, until: Option<u64>) {
             };
             assert!(of.iter().all(|packet| packet.flow == 2 - way as u32));
             assert_eq!(of.len() as u64, counters.offered.frames + counters.duplicated);
-            assert_eq!(counted[way], [of.len() as u64, 0]);
+            assert_eq!(counted, [of.len() as u64, 0]);
             assert_eq!(with("copy made by duplicate"), counters.duplicated);
             assert_eq!(with("duplicated: "), counters.duplicated);
             assert_eq!(with("corrupted: "), counters.corrupted);
@@ -410,5 +410,86 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// What the properties above hold of, and none of it by there being nothing.
+#[test]
+fn everything_that_can_happen_to_a_frame_happens() {
+    use serde_json::json;
+    let impaired = DirectionSpec {
+        delay: from_json(json!({ "mean": "1ms", "jitter": "2ms" })).unwrap(),
+        loss: from_json(json!("10%")).unwrap(),
+        corrupt: from_json(json!({ "probability": "10%", "bits": 2 })).unwrap(),
+        duplicate: from_json(json!("10%")).unwrap(),
+        reorder: from_json(json!("10%")).unwrap(),
+        ..DirectionSpec::default()
+    };
+    let queued = DirectionSpec {
+        rate: from_json(json!("20Mbit")).unwrap(),
+        queue: Some(
+            from_json(json!({ "codel": { "target": "100us", "interval": "1ms", "ecn": true, "limit": 60 } })).unwrap(),
+        ),
+        mtu: Some(1200),
+        delay: from_json(json!("1ms")).unwrap(),
+        ..DirectionSpec::default()
+    };
+    let mut inputs: Vec<(u64, Input)> = Vec::new();
+    for round in 0..40 {
+        inputs.push((300_000, Input::Train { port: 0, frames: 2 + round % 19 }));
+        inputs.push((100_000, Input::Frame { port: 0, bytes: 60 + round * 30, ecn: 2 }));
+        inputs.push((100_000, Input::Frame { port: 1, bytes: 200, ecn: 0 }));
+    }
+    inputs.push((0, Input::Command(Box::new(Command::Down(LinkId(1))))));
+    inputs.push((0, Input::Train { port: 1, frames: 3 }));
+    let links = vec![[impaired.clone(), impaired.clone()], [queued, DirectionSpec::default()]];
+    let case = Case { coalesce: Duration::from_micros(50), links, inputs, snap: None };
+    check(&case, None);
+    let (_, _, files) = run(&case, 64 << 20, None);
+    let comments: Vec<String> = files.iter().flat_map(|(file, _)| read(file).1).flat_map(|p| p.comments).collect();
+    for start in [
+        "copy made by duplicate",
+        "copy made by duplicate, of a corrupted frame",
+        "duplicated: ",
+        "corrupted: bits ",
+        "marked CE: codel",
+        "ran ahead: reorder",
+        "reordered: ",
+        "dropped: loss",
+        "dropped: queue_full (codel)",
+        "dropped: aqm (codel) after ",
+        "dropped: link_down",
+        "dropped: mtu",
+        "delayed ",
+    ] {
+        assert!(comments.iter().any(|comment| comment.starts_with(start)), "no frame was {start}");
+    }
+    for part in [" queue (codel), ", " ms rate, ", " ms delay", " ms keeping the order"] {
+        assert!(comments.iter().any(|comment| comment.contains(part)), "no delay had {part}");
+    }
+    // to the end of what was captured, some were still inside
+    let (_, _, files) = run(&case, 64 << 20, Some(0));
+    let inside = files.iter().flat_map(|(file, _)| read(file).1).flat_map(|p| p.comments);
+    assert!(inside.into_iter().any(|comment| comment.starts_with("inside: ")));
+}
+
+/// A corrupted frame differs from what was offered in the bits that its comment names, and in no others.
+#[test]
+fn named_bits_are_those_that_flipped() {
+    let corrupt = from_json(serde_json::json!({ "probability": "100%", "bits": 5 })).unwrap();
+    let spec = DirectionSpec { corrupt, ..DirectionSpec::default() };
+    let inputs = (0..20).map(|n| (1000, Input::Train { port: 0, frames: 2 + n })).collect();
+    let links = vec![[spec, DirectionSpec::default()], [DirectionSpec::default(), DirectionSpec::default()]];
+    let (_, seen, files) = run(&Case { coalesce: Duration::ZERO, links, inputs, snap: None }, 64 << 20, None);
+    let (_, packets, _) = read(&files[0].0);
+    assert!(packets.len() > 200);
+    for (packet, (_, offered)) in packets.iter().zip(&seen.offered[0]) {
+        let [comment] = &packet.comments[..] else { panic!("{:?}", packet.comments) };
+        let mut bytes = offered.clone();
+        for bit in comment.strip_prefix("corrupted: bits ").unwrap().split(", ") {
+            let bit: usize = bit.parse().unwrap();
+            bytes[bit / 8] ^= 0x80 >> (bit % 8);
+        }
+        assert_eq!(bytes, packet.bytes);
     }
 }

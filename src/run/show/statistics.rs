@@ -1,5 +1,6 @@
 //! What is computed of single frames: bins of delays, runs of lost frames, bounds of a share.
 
+use crate::record::histogram::round_up;
 use crate::record::show::{Binned, Histogram, Runs};
 
 /// At most so many bins: a histogram of more is read no better.
@@ -39,24 +40,6 @@ pub(super) fn histogram(drawn: &mut [u64], delivered: &mut [u64]) -> Option<Hist
         binned
     };
     Some(Histogram { from_ns, width_ns, drawn: bin(drawn), delivered: bin(delivered) })
-}
-
-/// The next of 1, 2, 5, 10, 20, 50, …
-fn round_up(least: u64) -> u64 {
-    let mut step = 1u64;
-    loop {
-        for factor in [1, 2, 5] {
-            match step.checked_mul(factor) {
-                Some(round) if round >= least => return round,
-                Some(_) => {}
-                None => return least,
-            }
-        }
-        match step.checked_mul(10) {
-            Some(next) => step = next,
-            None => return least,
-        }
-    }
 }
 
 /// How often frames were lost in a row, by length. `lost` are numbers of frames, in any order.
@@ -202,11 +185,5 @@ mod tests {
             let covered = covered(burst);
             assert!((178..=200).contains(&covered), "bursts of {burst}: {covered} of 200");
         }
-    }
-
-    #[test]
-    fn round_widths() {
-        assert_eq!([0, 1, 2, 3, 6, 10, 11, 101].map(round_up), [1, 1, 2, 5, 10, 10, 20, 200]);
-        assert_eq!(round_up(u64::MAX), u64::MAX);
     }
 }

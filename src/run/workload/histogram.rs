@@ -58,6 +58,11 @@ impl Distribution {
         self.squares += distance * (value as f64 - self.mean);
     }
 
+    /// The values with how often each occurred, the smallest first, to five digits.
+    pub(super) fn values(&self) -> Vec<(u64, u64)> {
+        self.counts.iter().map(|(value, count)| (value.clamp(self.min, self.max), count)).collect()
+    }
+
     /// The percentiles; `None` without values.
     pub(super) fn percentiles(&self) -> Option<Percentiles> {
         if self.count == 0 {
@@ -105,15 +110,20 @@ impl Counts {
         self.pieces[slot / PIECE].get_or_insert_with(|| Box::new([0; PIECE]))[slot % PIECE] += 1;
     }
 
+    /// The largest value of each slot in use, from the smallest, with its count.
+    fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let pieces = self.pieces.iter().enumerate().filter_map(|(n, piece)| Some((n, piece.as_ref()?)));
+        let slots = pieces.flat_map(|(n, piece)| piece.iter().enumerate().map(move |(slot, c)| (n * PIECE + slot, *c)));
+        slots.filter(|(_, count)| *count > 0).map(|(slot, count)| (highest(slot), count))
+    }
+
     /// The largest value that counts as one with the `rank`-th smallest, from 1.
     fn value_at(&self, rank: u64) -> u64 {
         let mut below = 0;
-        for (n, piece) in self.pieces.iter().enumerate() {
-            for (slot, count) in piece.iter().flat_map(|piece| piece.iter().enumerate()) {
-                below += count;
-                if below >= rank {
-                    return highest(n * PIECE + slot);
-                }
+        for (value, count) in self.iter() {
+            below += count;
+            if below >= rank {
+                return value;
             }
         }
         u64::MAX
@@ -152,6 +162,8 @@ mod tests {
         }
         let p = times.percentiles().unwrap();
         assert_eq!((p.count, p.min, p.max, p.mean), (1000, 1000, 1_000_000, 500_500));
+        let values = times.values();
+        assert_eq!((values.len(), values[0], values[999]), (1000, (1000, 1), (1_000_000, 1)));
         for (got, exact) in [(p.p50, 500_000), (p.p90, 900_000), (p.p99, 990_000), (p.p999, 999_000)] {
             assert!(got >= exact && got - exact <= exact / 100_000 + 1, "{got} for {exact}");
         }

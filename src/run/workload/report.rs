@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::histogram::Percentiles;
 pub use super::series::{Interval, Intervals};
+use crate::record::histogram::Histogram;
 
 /// One line of standard output. `R` is the report that the workload ends with, or `serde_json::Value` for any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,6 +145,9 @@ pub struct UdpReceiveReport {
     /// One-way delays, from the sender's clock reading before the datagram was given to the kernel to the receive
     /// timestamp of the kernel; of first copies. Never reads short.
     pub delay_ns: Option<Percentiles>,
+    /// The same delays in bins; `None` where no two differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_histogram: Option<Histogram>,
     /// How long datagrams lay in the socket before this process read them.
     pub wakeup_ns: Option<Percentiles>,
     /// Bits of UDP payload per second from the first to the last arrival, the first datagram's own bits left out.

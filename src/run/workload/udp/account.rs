@@ -7,6 +7,7 @@ use super::super::series::Series;
 use super::datagram::Head;
 use super::jitter::JitterEstimator;
 use super::sequence::{Arrival, Sequence};
+use crate::record::histogram::Histogram;
 
 /// Ranges of missing numbers in a report.
 const MISSING: usize = 10_000;
@@ -104,6 +105,7 @@ impl Accounts {
         (report.missing, report.missing_omitted) = self.sequence.missing(sent, MISSING);
         report.jitter_ns = self.jitter.jitter();
         report.delay_ns = self.delay.percentiles();
+        report.delay_histogram = Histogram::of(&self.delay.values());
         report.wakeup_ns = self.wakeup.percentiles();
         report.throughput_bps = report.first_at_ns.zip(report.last_at_ns).and_then(|(first, last)| {
             // As arrivals are by the kernel's clock and copies may overtake, the first read need not be the earliest.

@@ -1,0 +1,97 @@
+//! The page of a run: what the command line knows beside the report, and what programs wrote under `--out`.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use super::input::{OverrideArgs, quoted};
+use crate::record::Report;
+use crate::record::html::{self, ProgramOutput, Subject};
+use crate::run::out_dir::OutDir;
+use crate::scenario::Resolved;
+
+/// Bytes of each program's output on a page.
+const OUTPUT: u64 = 64 * 1024;
+/// Bytes of all of them.
+const ALL_OUTPUT: usize = 4 * 1024 * 1024;
+
+/// The command that repeats a run.
+pub(super) fn command(file: &Path, overrides: &OverrideArgs, seed: u64) -> String {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let mut words = vec!["longwire run".to_owned(), quoted(&file.display().to_string())];
+    words.extend(overrides.words());
+    if overrides.overrides().seed.is_none() {
+        words.push(format!("--seed {seed}"));
+    }
+    words.join(" ")
+}
+
+/// The page. `inside`: it will lie in the directory of `--out`, beside what it names.
+pub(super) fn page(
+    report: &Report,
+    resolved: &Resolved,
+    overrides: &OverrideArgs,
+    file: &Path,
+    out: Option<&OutDir>,
+    inside: bool,
+) -> String {
+    let outputs = out.map(|out| outputs(report, out.path(), inside)).unwrap_or_default();
+    let command = command(file, overrides, report.seed);
+    html::page(&Subject { report, resolved, command: &command, outputs: &outputs, index: None })
+}
+
+/// The end of what each program wrote; what cannot be read is left to the report's own lines.
+fn outputs(report: &Report, folder: &Path, inside: bool) -> IndexMap<String, ProgramOutput> {
+    let mut outputs = IndexMap::new();
+    let mut room = ALL_OUTPUT;
+    for (name, _) in report.workloads.iter().chain(&report.services) {
+        let place = Path::new("programs").join(format!("{name}.log"));
+        let path = folder.join(&place);
+        let Ok((text, left_out)) = end_of(&path) else { continue };
+        let Some(left) = room.checked_sub(text.len()) else { break };
+        room = left;
+        let place = if inside { place } else { path }.display().to_string();
+        outputs.insert(name.clone(), ProgramOutput { text, left_out, place });
+    }
+    outputs
+}
+
+/// The last lines of a file, and the bytes before them.
+fn end_of(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut skipped = length.saturating_sub(OUTPUT);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut bytes = Vec::new();
+    file.take(OUTPUT).read_to_end(&mut bytes)?;
+    if skipped > 0
+        && let Some(first) = bytes.iter().position(|byte| *byte == b'\n')
+    {
+        // a line that is cut says something else
+        bytes.drain(..=first);
+        skipped += first as u64 + 1;
+    }
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), skipped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn of_a_long_output_whole_lines_at_its_end_are_kept() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let line = "123456789\n";
+        file.write_all(line.repeat(20_000).as_bytes()).unwrap();
+        let (text, left_out) = end_of(file.path()).unwrap();
+        assert!(text.lines().all(|line| line == "123456789") && text.len() as u64 <= OUTPUT, "{}", text.len());
+        assert_eq!(text.len() as u64 + left_out, 200_000);
+        let mut short = tempfile::NamedTempFile::new().unwrap();
+        short.write_all(b"one\ntwo").unwrap();
+        assert_eq!(end_of(short.path()).unwrap(), ("one\ntwo".to_owned(), 0));
+        assert!(end_of(Path::new("/no/such/file")).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! HTML in the making. Every text and every attribute is escaped here and nowhere else, and every element that is opened is
+//! closed: what comes out is HTML5 that an XML reader reads too.
+
+/// A piece of a page.
+#[derive(Debug, Default)]
+pub(super) struct Markup(String);
+
+/// An attribute and its value, which is escaped.
+pub(super) type Attribute<'a> = (&'static str, &'a str);
+
+impl Markup {
+    /// An element with what `inside` writes into it.
+    pub(super) fn element(
+        &mut self,
+        name: &'static str,
+        attributes: &[Attribute<'_>],
+        inside: impl FnOnce(&mut Markup),
+    ) {
+        self.open(name, attributes);
+        self.0.push('>');
+        inside(self);
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
+        if !INLINE.contains(&name) {
+            self.0.push('\n');
+        }
+    }
+
+    /// An element that holds a text.
+    pub(super) fn leaf(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) {
+        self.element(name, attributes, |inside| inside.text(text));
+    }
+
+    /// An element without content: `meta` and its like in HTML, a shape in SVG.
+    pub(super) fn void(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+        self.open(name, attributes);
+        self.0.push_str("/>");
+    }
+
+    fn open(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+        self.0.push('<');
+        self.0.push_str(name);
+        for (key, value) in attributes {
+            self.0.push(' ');
+            self.0.push_str(key);
+            self.0.push_str("=\"");
+            escape(&mut self.0, value);
+            self.0.push('"');
+        }
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, text: &str) {
+        escape(&mut self.0, text);
+    }
+
+    /// What is markup already: a drawing or a style of this program's own making, never text from outside.
+    pub(super) fn own(&mut self, markup: &str) {
+        self.0.push_str(markup);
+    }
+
+    /// Whether nothing was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The whole.
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+}
+
+/// Elements behind which a line's end would be a space.
+const INLINE: [&str; 11] = ["a", "b", "code", "span", "small", "strong", "text", "title", "tspan", "summary", "pre"];
+
+/// Escapes for element content and for quoted attributes alike. Control characters, which XML does not have, are made visible
+/// as U+FFFD, but for a carriage return, which says nothing.
+fn escape(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\r' => {}
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(make: impl FnOnce(&mut Markup)) -> String {
+        let mut markup = Markup::default();
+        make(&mut markup);
+        markup.finish()
+    }
+
+    #[test]
+    fn elements_are_closed_and_nested() {
+        let html = made(|m| {
+            m.element("ul", &[("class", "x")], |m| {
+                m.leaf("li", &[], "one");
+                m.void("br", &[]);
+            });
+        });
+        assert_eq!(html, "<ul class=\"x\"><li>one</li>\n<br/></ul>\n");
+    }
+
+    #[test]
+    fn nothing_gets_out_of_a_text_or_an_attribute() {
+        let hostile = "\"'><script>alert(1)</script>&amp;\u{1}\u{7f}\u{ffff}\r\n";
+        let html = made(|m| m.leaf("p", &[("title", hostile)], hostile));
+        assert_eq!(html.matches('<').count(), 2, "{html}");
+        assert_eq!(html.matches('"').count(), 2, "{html}");
+        let document = roxmltree::Document::parse(&html).unwrap();
+        let text = document.root_element().text().unwrap();
+        assert_eq!(text, "\"'><script>alert(1)</script>&amp;\u{fffd}\u{fffd}\u{fffd}\n");
+        assert!(document.root_element().attribute("title").is_some_and(|title| title.contains("<script>")));
+    }
+}
