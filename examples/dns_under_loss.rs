@@ -51,14 +51,13 @@ fn experiment() -> Result<(), longwire::Error> {
         let phone = net.host("phone")?;
         let mut resolved = 0;
         for _ in 0..QUERIES {
-            let status =
-                phone.command(&program).args(["resolve", "example.org"]).stderr(longwire::Stdio::Null).status()?;
-            resolved += usize::from(status.success());
+            let asked = phone.command(&program).args(["resolve", "example.org"]).output()?;
+            resolved += usize::from(asked.status.success());
         }
 
         let report = net.stop()?;
         let up = report.direction("radio", "dns")?;
-        let lost = up.dropped.get("loss").copied().unwrap_or(0);
+        let lost = up.dropped_by("loss");
         println!("{loss:>4}   {resolved:>2} of {QUERIES}    {lost} of {}", up.offered.frames);
     }
     Ok(())

@@ -52,7 +52,7 @@
 //! | [`model`] [`queue`] [`node`] | one impairment, queue discipline or node kind a file |
 //! | [`engine`] | the simulated network: no clock, no OS, no I/O |
 //! | [`profile`] | named link presets, each number with its source |
-//! | [`scenario`] | YAML text → spec → check → plan |
+//! | [`scenario`](mod@scenario) | YAML text → spec → check → plan |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |

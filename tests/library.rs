@@ -169,10 +169,10 @@ fn a_change_takes_effect_and_the_report_counts_it() -> Result<(), Error> {
     let report = net.stop()?;
     let there = report.direction("wire", "bob")?;
     // Hosts say a word of their own now and then.
-    assert!(there.dropped["loss"] >= 3, "{}", report.explain());
+    assert!(there.dropped_by("loss") >= 3, "{}", report.explain());
     let shown = report.explain();
     assert!(shown.contains("wire alice.eth0 → bob.eth0   5ms       │"), "as `longwire run` shows it:\n{shown}");
-    assert!(!report.direction("wire", "alice")?.dropped.contains_key("loss"));
+    assert_eq!(report.direction("wire", "alice")?.dropped_by("loss"), 0);
     assert!(report.direction("wire", "carol").is_err_and(|e| e.to_string().contains("alice.eth0")));
     let told: Vec<&str> = report.events.iter().map(|event| event.what.as_str()).collect();
     assert!(told.contains(&"wire.toward.bob.loss=100%"), "{told:?}");

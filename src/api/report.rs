@@ -75,6 +75,14 @@ impl Report {
     }
 }
 
+impl Direction {
+    /// Frames that were dropped for a cause, in the report's words: `loss`, `queue_full`, `aqm`, `link_down`, `mtu`; 0 where
+    /// none were.
+    pub fn dropped_by(&self, cause: &str) -> u64 {
+        self.dropped.get(cause).copied().unwrap_or(0)
+    }
+}
+
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
     let known: Vec<&str> = known.map(String::as_str).collect();
     let text = match known.is_empty() {

@@ -18,13 +18,15 @@ fn ask(net: &Network) -> Result<String, Error> {
 }
 
 #[test]
-fn names_resolve_although_a_third_of_the_frames_is_lost() -> Result<(), Error> {
-    let Some(net) = mobile("33%")? else { return Ok(()) };
-    let resolved = (0..10).map(|_| ask(&net)).filter(|said| said.as_ref().is_ok_and(|s| s.contains("192.0.2.7")));
-    assert!(resolved.count() >= 8, "five attempts are to be enough, nearly always");
+fn names_resolve_although_a_fifth_of_the_frames_is_lost() -> Result<(), Error> {
+    let Some(net) = mobile("20%")? else { return Ok(()) };
+    let resolved = (0..20).map(|_| ask(&net)).filter(|said| said.as_ref().is_ok_and(|s| s.contains("192.0.2.7")));
+    // A question and its answer both arrive in 64 % of the attempts: five fail one time in 165.
+    assert!(resolved.count() >= 16, "five attempts are to be enough, nearly always");
 
     let report = net.stop()?;
-    assert!(report.direction("radio", "dns")?.dropped["loss"] > 0, "{}", report.explain());
+    let lost = |toward| report.direction("radio", toward).map(|direction| direction.dropped_by("loss"));
+    assert!(lost("dns")? + lost("phone")? > 0, "{}", report.explain());
     Ok(())
 }
 
