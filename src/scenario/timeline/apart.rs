@@ -3,14 +3,14 @@
 use super::directory::{Directory, Wrong};
 use crate::engine::NodeId;
 
+/// The ports of each side, and all of it in words; or what is wrong, by its side and place there.
+type Sides = Result<(Vec<Vec<NodeId>>, String), (Option<(usize, usize)>, Wrong)>;
+
 /// Reads sides, each a list of hosts, groups of hosts, or single interfaces. The sides' ports, and all of it in words.
 ///
 /// # Errors
 /// What is wrong, by its side and place there; no place where it is the sides as a whole.
-pub(super) fn sides(
-    directory: &Directory<'_>,
-    sides: &[Vec<&str>],
-) -> Result<(Vec<Vec<NodeId>>, String), (Option<(usize, usize)>, Wrong)> {
+pub(super) fn sides(directory: &Directory<'_>, sides: &[Vec<&str>]) -> Sides {
     if sides.len() < 2 {
         let message = format!("a partition has two sides or more, not {}", sides.len());
         return Err((None, (message, "as in `partition: [[a, b], [c]]`".into())));

@@ -31,6 +31,7 @@ impl Check<'_, '_> {
                 self.told,
             );
             if let Ok(profile) = found {
+                let profile = profile.map(Box::new);
                 actions.push(Action::Set { links, fields, profile, words });
             }
         }

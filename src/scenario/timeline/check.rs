@@ -205,7 +205,7 @@ impl Check<'_, '_> {
             self.error(span, "the step does nothing", format!("write one of {list} beside `at`"));
         }
         self.forbid_strays(&spec, &node, clean);
-        let steps = match (deeds.contains(&"ramp"), &spec.flap, &spec.every) {
+        match (deeds.contains(&"ramp"), &spec.flap, &spec.every) {
             (true, ..) => self.ramps(&spec, &node, &deeds),
             (_, Some(flap), None) => self.flap(&spec, flap, &node, clean),
             (.., Some(every)) => self.again_and_again(&spec, every, &node, clean),
@@ -224,8 +224,7 @@ impl Check<'_, '_> {
                 let actions = actions.into_iter().chain(mark).collect();
                 at.map(|Moment { after, at }| Step { after, at, actions }).into_iter().collect()
             }
-        };
-        steps
+        }
     }
 
     /// Keys that go with others only.
@@ -420,7 +419,7 @@ impl Check<'_, '_> {
                 if !known.contains(&happening.workload.as_str()) {
                     let help = match self.around.groups.get(&happening.workload) {
                         Some(_) => "it is a group: name one of its members".to_owned(),
-                        None => suggestion(&happening.workload, known.iter().copied().collect::<Vec<_>>()),
+                        None => suggestion(&happening.workload, known.to_vec()),
                     };
                     self.error(at.span, format!("unknown workload `{}`", happening.workload), help);
                     return None;

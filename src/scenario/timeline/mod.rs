@@ -69,7 +69,7 @@ pub enum Action {
         /// The fields, `toward` and `rtt` among them, as the file has them.
         fields: Node,
         /// A preset that takes the place of what they do before.
-        profile: Option<Profile>,
+        profile: Option<Box<Profile>>,
         /// As people write it, field by field: `wifi.loss=10%`.
         words: Vec<String>,
     },
@@ -179,7 +179,7 @@ impl Action {
         match self {
             Action::Set { links: those, fields, profile, .. } => {
                 for link in those {
-                    let changes = links.change(link.0 as usize, fields, profile.as_ref(), files)?;
+                    let changes = links.change(link.0 as usize, fields, profile.as_deref(), files)?;
                     commands.extend(changes.into_iter().map(|(direction, change)| Command::Set(direction, change)));
                 }
             }
