@@ -162,6 +162,7 @@ fn examples_in_the_documentation_are_right() {
     let documents = [
         ("README.md", 1),
         ("docs/scenario.md", 10),
+        ("docs/expectations.md", 2),
         ("docs/topology.md", 2),
         ("docs/topology/cloud.md", 1),
         ("docs/topology/firewall.md", 1),
@@ -239,7 +240,13 @@ fn alternatives(block: &str) -> Vec<String> {
 fn the_reference_names_every_key() {
     let read =
         |name: &str| fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let reference = ["docs/scenario.md", "docs/topology.md", "docs/topology/nat.md", "docs/topology/firewall.md"];
+    let reference = [
+        "docs/scenario.md",
+        "docs/topology.md",
+        "docs/topology/nat.md",
+        "docs/topology/firewall.md",
+        "docs/expectations.md",
+    ];
     let reference = reference.map(read).concat();
     let mut keys = Vec::new();
     collect_keys(&longwire::scenario::schema(), &mut keys);

@@ -2,7 +2,10 @@
 //! links. It prints nothing and opens no files: text goes back to its caller, log lines into a writer.
 
 pub mod event_log;
+pub mod expectation;
+pub mod expected;
 mod firewall;
+pub mod judge;
 mod over_time;
 pub mod report;
 pub mod series;

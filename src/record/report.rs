@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::expectation::Expectation;
 use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
@@ -43,8 +44,8 @@ pub struct Report {
     pub workloads: IndexMap<String, Work>,
     /// Services by name, in file order.
     pub services: IndexMap<String, Work>,
-    /// Expectations; there are none in this version of the language.
-    pub expectations: Vec<serde_json::Value>,
+    /// What was expected, in file order, and what became of it.
+    pub expectations: Vec<Expectation>,
     /// What was changed, started and ended, in order of time.
     pub events: Vec<Event>,
     /// What the run ended too early for.

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::expected;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
@@ -18,8 +19,8 @@ use crate::units::{ByteSize, Duration, Rate};
 
 pub(super) const TITLE: Style = Style::new().bold();
 pub(super) const FAINT: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The whole report. `verbose`: with what went through each direction over time, also where nothing was changed meanwhile.
@@ -45,6 +46,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     over_time::write(out, report, verbose)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
+    expected::write(out, report)?;
     write_machine(out, report)?;
     write_verdict(out, report)
 }

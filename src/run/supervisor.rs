@@ -156,11 +156,23 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         _ => None,
     };
     let Run { live, processes, services, work, events, timeline, recorded, interrupted, .. } = run;
+    let clock = live.clock;
     let outcome = live.stop()?;
     processes.init.shutdown(Duration::ZERO)?;
     finish_log(log_thread)?;
-    let ended =
-        Ended { zero, duration: ended, interrupted, services, work, events, timeline, recorded, statistics, offloads };
+    let ended = Ended {
+        zero,
+        clock,
+        duration: ended,
+        interrupted,
+        services,
+        work,
+        events,
+        timeline,
+        recorded,
+        statistics,
+        offloads,
+    };
     Ok(conclusion::report(resolved, &options.file, &outcome, ended))
 }
 

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 19] = [
     "longwire",
     "name",
     "seed",
@@ -31,10 +31,11 @@ pub(super) const KEYS: [&str; 18] = [
     "services",
     "workloads",
     "timeline",
+    "expect",
 ];
 
 /// Keys of the language that this version does not know yet.
-const LATER: [&str; 2] = ["expect", "matrix"];
+const LATER: [&str; 1] = ["matrix"];
 
 /// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
 pub(super) fn gather(
@@ -177,14 +178,14 @@ mod tests {
 
     #[test]
     fn mistakes_have_places() {
-        let files = MemoryFiles::one("dir/main.yaml", "use: [a.yaml, none.yaml, {}]\nexpect: []\nlniks: {}\n")
+        let files = MemoryFiles::one("dir/main.yaml", "use: [a.yaml, none.yaml, {}]\nmatrix: {}\nlniks: {}\n")
             .with("dir/a.yaml", "use: main.yaml\n");
         let (_, told) = run(&files);
         assert_eq!(
             told,
             [
                 "1:1: `longwire` is missing: the version of the language (write `longwire: 1` at the top)",
-                "2:1: `expect` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
+                "2:1: `matrix` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
                 "3:1: unknown field `lniks` (did you mean `links`?)",
                 "1:26: a map stands where a file's name should, as in `use: [lib/access.yaml]`",
                 "1:6: files use each other: dir/main.yaml uses dir/a.yaml uses dir/main.yaml",

@@ -9,6 +9,8 @@ mod spec;
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
+
 use super::files::Files;
 use super::network::NetworkPlan;
 use super::read::read;
@@ -118,6 +120,16 @@ impl Step {
         }
         Ok(commands)
     }
+}
+
+/// The marks of a timeline, with their times where those are known beforehand.
+pub(super) fn marks(steps: &[Step]) -> IndexMap<String, Option<Duration>> {
+    let marks = steps.iter().flat_map(|step| step.actions.iter().map(move |action| (step, action)));
+    marks
+        .filter_map(
+            |(step, action)| if let Action::Mark(name) = action { Some((name.clone(), Some(step.at))) } else { None },
+        )
+        .collect()
 }
 
 /// What steps may name.
