@@ -98,6 +98,50 @@ fn every_form_of_the_manual_is_understood() {
 }
 
 #[test]
+fn expectations_stand_beside_everything_else_of_a_scenario() {
+    let text = "\
+longwire: 1
+name: Video call over bad Wi-Fi
+seed: 7
+duration: 30s
+params: { loss: 1% }
+nodes:
+  alice: host
+  bob:   { host: { addresses: [10.0.0.2/24, \"fd00::2/64\"] } }
+  ap:    switch
+links:
+  wifi:
+    ends: [alice.wlan0, ap]
+    profile: wifi-poor
+    delay: { mean: 5ms, jitter: 2ms, distribution: normal }
+    loss:  { burst: { rate: $loss, mean_length: 4 } }
+    rate:  20Mbit
+    queue: { codel: { target: 5ms, interval: 100ms } }
+    toward:
+      ap: { rate: 5Mbit }
+  lan: { ends: [ap, bob], delay: 100us, rate: 1Gbit }
+services:
+  web: { in: bob, command: [python3, -m, http.server, \"80\"], ready: { tcp: 80, within: 10s } }
+workloads:
+  fetch: { in: alice, shell: \"curl -sf http://bob/ -o page.html\", timeout: 20s }
+  rtt:   { ping: { from: alice, to: bob, every: 100ms } }
+  call:  { udp:  { from: alice, to: bob, rate: 2Mbit, size: 1200B } }
+timeline:
+  - { at: 10s, set: { wifi: { loss: 10% } }, mark: worse }
+  - { at: 15s, down: [wifi] }
+  - { at: 16s, up: [wifi] }
+expect:
+  - fetch.exit == 0
+  - rtt.p99 from 0s to 10s < 60ms
+  - call.loss from worse to 15s < 12%
+  - { name: nothing is lost to the queue, that: wifi.toward.ap.dropped.queue_full == 0 }
+";
+    let resolved = try_load(text).unwrap_or_else(|told| panic!("{told:#?}"));
+    assert_eq!(resolved.expectations.len(), 4);
+    assert!(listing(&resolved).contains("- wifi.toward.ap.dropped.queue_full == 0"));
+}
+
+#[test]
 fn paths_come_to_measures_with_units() {
     let measure = |text: &str| match &one(text).claims[0].check {
         Check::Compare(compare) => (compare.measure.clone(), compare.right.clone()),
