@@ -163,6 +163,7 @@ fn examples_in_the_documentation_are_right() {
         ("README.md", 1),
         ("docs/scenario.md", 10),
         ("docs/timeline.md", 1),
+        ("docs/expectations.md", 2),
         ("docs/topology.md", 2),
         ("docs/topology/cloud.md", 1),
         ("docs/topology/firewall.md", 1),
@@ -247,6 +248,7 @@ fn the_reference_names_every_key() {
         "docs/topology.md",
         "docs/topology/nat.md",
         "docs/topology/firewall.md",
+        "docs/expectations.md",
     ];
     let reference = reference.map(read).concat();
     let mut keys = Vec::new();

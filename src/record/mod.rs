@@ -4,9 +4,12 @@
 pub mod capture;
 mod captured;
 pub mod event_log;
+pub mod expectation;
+pub mod expected;
 mod firewall;
 pub mod histogram;
 pub mod html;
+pub mod judge;
 pub mod mistakes;
 mod over_time;
 pub mod report;

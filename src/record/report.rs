@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::expectation::Expectation;
 use super::histogram::Histogram;
 use super::requested::Requested;
 use super::series::Series;
@@ -47,8 +48,8 @@ pub struct Report {
     pub workloads: IndexMap<String, Work>,
     /// Services by name, in file order.
     pub services: IndexMap<String, Work>,
-    /// Expectations; there are none in this version of the language.
-    pub expectations: Vec<serde_json::Value>,
+    /// What was expected, in file order, and what became of it.
+    pub expectations: Vec<Expectation>,
     /// What was changed, started and ended, in order of time.
     pub events: Vec<Event>,
     /// What the run ended too early for.

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::captured;
+use super::expected;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
@@ -20,8 +21,8 @@ use crate::units::{ByteSize, Duration, Rate};
 
 pub(super) const TITLE: Style = Style::new().bold();
 pub(super) const FAINT: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The whole report. `verbose`: with what went through each direction over time, also where nothing was changed meanwhile.
@@ -50,6 +51,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_works(out, "runs", report.runs.iter())?;
+    expected::write(out, report)?;
     write_machine(out, report)?;
     write_verdict(out, report)
 }

@@ -1,5 +1,6 @@
 //! What a run comes to: verdict and report, from all that was counted.
 
+use super::clock::Clock;
 use super::happened::Happened;
 use super::live::Outcome;
 use super::service::Service;
@@ -11,12 +12,15 @@ use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Timing, Verdict};
 use crate::record::series::{Recorded, Series};
+use crate::record::{expected, judge};
 use crate::scenario::{Resolved, ResolvedLink};
 use crate::units::{Duration, Instant};
 
 /// A run that is over, but for what the engine has counted.
 pub(super) struct Ended<'a> {
     pub(super) zero: Instant,
+    /// What tells the engine's time.
+    pub(super) clock: Clock,
     pub(super) duration: Duration,
     pub(super) interrupted: bool,
     pub(super) services: Vec<Service>,
@@ -86,7 +90,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
     // what took effect inside the network was heard of a little later
     ended.events.sort_by_key(|event| event.at);
     let names: Vec<[String; 3]> = resolved.links.iter().flat_map(direction_names).collect();
-    Report {
+    let clock = ended.clock;
+    let report = Report {
         longwire: 1,
         scenario: resolved.scenario.name.clone(),
         file: file.into(),
@@ -99,7 +104,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         directions,
         nodes,
         ports: ports.collect(),
-        workloads: ended.work.iter().map(|work| (work.name.clone(), work.report(zero, &hosts))).collect(),
+        workloads: ended.work.iter().map(|work| (work.name.clone(), work.report(zero, clock, &hosts))).collect(),
         services: ended.services.iter().map(|s| (s.name.clone(), s.report(zero, &hosts))).collect(),
         expectations: Vec::new(),
         events: ended.events.into_iter().map(|event| event.event(zero)).collect(),
@@ -119,9 +124,28 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
             .runs
             .iter()
             .filter(|(_, run)| run.started.is_some() || run.is_done())
-            .map(|(name, run)| (name.clone(), run.report(zero, &hosts)))
+            .map(|(name, run)| (name.clone(), run.report(zero, clock, &hosts)))
             .collect(),
+    };
+    expect(resolved, report)
+}
+
+/// Judges what was expected of a run. Only a run that would otherwise pass, or that nothing was said of, fails by it or
+/// passes: of one that is not valid expectations claim nothing.
+fn expect(resolved: &Resolved, mut report: Report) -> Report {
+    report.expectations = judge::judge(&resolved.expectations, &report);
+    if report.expectations.is_empty() || !matches!(report.verdict, Verdict::Pass | Verdict::None | Verdict::Fail) {
+        return report;
     }
+    let failed = expected::reasons(&report.expectations);
+    if !failed.is_empty() {
+        report.verdict = Verdict::Fail;
+    } else if report.verdict == Verdict::None {
+        report.verdict = Verdict::Pass;
+    }
+    // what was expected comes first: it says more than that a program ended badly
+    report.reasons.splice(0..0, failed);
+    report
 }
 
 /// INVALID comes before what a slow machine could have caused, and after what it could not.

@@ -4,6 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use indexmap::IndexMap;
+
+use crate::scenario::expect::values::Extractor;
+
 /// Bytes of output that are kept for the report.
 const KEPT: usize = 16 * 1024;
 /// Lines of it that the report shows.
@@ -21,17 +25,29 @@ pub(super) struct Output {
     forgotten: u64,
     /// A text to look for, and whether it was there.
     awaited: Option<(Vec<u8>, bool)>,
+    /// What takes numbers out of it.
+    extractor: Option<Extractor>,
 }
 
 impl Output {
     /// Reads from `pipe`, which must not block, and copies everything to `copy`.
     pub(super) fn new(pipe: File, copy: Option<File>) -> Output {
-        Output { pipe: Some(pipe), tail: Vec::new(), copy, forgotten: 0, awaited: None }
+        Output { pipe: Some(pipe), tail: Vec::new(), copy, forgotten: 0, awaited: None, extractor: None }
     }
 
     /// Looks for a text from now on.
     pub(super) fn wait_for(&mut self, text: &str) {
         self.awaited = Some((text.as_bytes().to_vec(), false));
+    }
+
+    /// Takes numbers out of it from now on.
+    pub(super) fn extract(&mut self, extractor: Option<Extractor>) {
+        self.extractor = extractor;
+    }
+
+    /// The numbers that were in it. The output must have ended.
+    pub(super) fn extracted(&self) -> IndexMap<String, f64> {
+        self.extractor.clone().map(Extractor::finish).unwrap_or_default()
     }
 
     /// Whether the text that was waited for has come.
@@ -65,6 +81,9 @@ impl Output {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(copy) = &mut self.copy {
             copy.write_all(bytes)?;
+        }
+        if let Some(extractor) = &mut self.extractor {
+            extractor.take(bytes);
         }
         // the text may begin in what came before
         let before = self.tail.len();

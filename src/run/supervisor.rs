@@ -187,6 +187,7 @@ pub(crate) fn run_for(
         _ => None,
     };
     let Run { live, processes, services, work, runs, events, timeline, recorded, interrupted, owner, .. } = run;
+    let clock = live.clock;
     let outcome = live.stop()?;
     let last = processes.init.shutdown(Duration::ZERO)?;
     if let Some(owner) = owner {
@@ -195,6 +196,7 @@ pub(crate) fn run_for(
     finish_log(log_thread)?;
     let ended = Ended {
         zero,
+        clock,
         duration: ended,
         interrupted,
         services,

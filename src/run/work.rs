@@ -4,13 +4,15 @@ use indexmap::IndexMap;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::process::{Processes, Start, StartError};
+use super::clock::Clock;
+use super::process::{Processes, Said, Start, StartError};
 use super::programs::{self, Surroundings};
 use super::validity::Effort;
 use super::workload::job;
 use super::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
 use crate::host::{ProgramId, What};
 use crate::record::report;
+use crate::scenario::expect::values::Extractor;
 use crate::scenario::spec::{Amount, Pace, Path, Ping, Start as When, Tcp, Udp, Workload, WorkloadKind};
 use crate::units::{Duration, Instant};
 
@@ -158,7 +160,10 @@ impl Work {
         };
         let start = Start { host: around.host_name(host), what, log_name: &self.name };
         match processes.start(start, around.out) {
-            Ok(first) => self.state = State::Running(Running { first, second: None, told: false, ending: None }),
+            Ok(first) => {
+                processes.get_mut(first).output.extract(Extractor::new(&self.spec.values));
+                self.state = State::Running(Running { first, second: None, told: false, ending: None });
+            }
             Err(error) => self.fail(now, not_started(&error)),
         }
     }
@@ -283,6 +288,9 @@ impl Work {
             WorkloadKind::Program { exit, .. } => {
                 let code = first.exit.map_or(-1, |status| status.shell_code());
                 self.exit = Some(code);
+                if !self.spec.values.is_empty() {
+                    self.results.insert("values".into(), serde_json::json!(first.output.extracted()));
+                }
                 match ended_by {
                     Some(reason) => Err(self.cut_short(reason)),
                     None if code == *exit => Ok(()),
@@ -320,9 +328,16 @@ impl Work {
                         // A workload's own `started_ns` counts from t = 0; a report with two of them would not be JSON
                         // that all readers take alike.
                         self.results.extend(fields.clone().into_iter().filter(|(name, _)| name != "started_ns"));
+                        self.results.extend(fields.get("started_ns").map(|at| (BEGAN.to_owned(), at.clone())));
                     }
                 }
-                (Some(result), _) => drop(self.results.insert((*role).into(), result.clone())),
+                (Some(result), _) => {
+                    let mut result = result.clone();
+                    if let (Some(fields), Some(at)) = (result.as_object_mut(), process_start(said)) {
+                        fields.insert(BEGAN.into(), at);
+                    }
+                    self.results.insert((*role).into(), result);
+                }
                 (None, error) => {
                     let reason = error.clone().unwrap_or_else(|| {
                         let code = process.exit.map_or(-1, |status| status.shell_code());
@@ -394,7 +409,7 @@ impl Work {
         })
     }
 
-    pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> report::Work {
+    pub(super) fn report(&self, zero: Instant, clock: Clock, hosts: &[String]) -> report::Work {
         let (kind, place) = match &self.spec.kind {
             WorkloadKind::Program { program, .. } => (programs::kind(program), hosts[program.host].clone()),
             WorkloadKind::Ping(ping) => ("ping", route(&ping.path, hosts)),
@@ -414,9 +429,31 @@ impl Work {
             ended_ns: self.ended.map(|at| since(at, zero)),
             exit: self.exit,
             output: self.output.clone(),
-            results: self.results.clone(),
+            results: self.results_from(zero, clock),
         }
     }
+
+    /// What it measured, with the beginnings of its parts in the run's own time.
+    fn results_from(&self, zero: Instant, clock: Clock) -> IndexMap<String, Value> {
+        let mut results = self.results.clone();
+        let own = |at: &mut Value| {
+            if let Some(ns) = at.as_u64() {
+                *at = since(clock.at(ns), zero).into();
+            }
+        };
+        results.get_mut(BEGAN).map(own);
+        for role in ["sender", "receiver"] {
+            results.get_mut(role).and_then(|part| part.get_mut(BEGAN)).map(own);
+        }
+        results
+    }
+}
+
+/// When a part of a built-in workload began: by the clock that all processes share, until the report is made.
+const BEGAN: &str = "began_ns";
+
+fn process_start(said: &Said) -> Option<Value> {
+    said.result.as_ref()?.get("started_ns").cloned()
 }
 
 pub(super) fn since(at: Instant, zero: Instant) -> i64 {
@@ -480,6 +517,7 @@ fn udp_receive_job(udp: &Udp, number: u32) -> UdpReceiveJob {
         interface: None,
         stream: number,
         linger_ns: udp.linger.as_nanos(),
+        delays_by_interval: udp.delays_by_interval,
     }
 }
 

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 20] = [
+pub(super) const KEYS: [&str; 21] = [
     "longwire",
     "name",
     "seed",
@@ -33,10 +33,8 @@ pub(super) const KEYS: [&str; 20] = [
     "services",
     "workloads",
     "timeline",
+    "expect",
 ];
-
-/// Keys of the language that this version does not know yet.
-const LATER: [&str; 1] = ["expect"];
 
 /// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
 pub(super) fn gather(
@@ -117,11 +115,7 @@ impl Gather<'_> {
         }
         for entry in entries.iter_mut() {
             let key = entry.key.as_str();
-            if LATER.contains(&key) {
-                let message = format!("`{key}` is not in this version of longwire");
-                let help = "take it away, or name it `x-…` to keep it for later";
-                self.diagnostics.push(Diagnostic::error(entry.key_span, message).help(help));
-            } else if !KEYS.contains(&key) {
+            if !KEYS.contains(&key) {
                 let error = Diagnostic::error(entry.key_span, format!("unknown field `{key}`"));
                 self.diagnostics.push(error.help(suggestion(key, KEYS)));
             }
@@ -179,15 +173,14 @@ mod tests {
 
     #[test]
     fn mistakes_have_places() {
-        let files = MemoryFiles::one("dir/main.yaml", "use: [a.yaml, none.yaml, {}]\nexpect: []\nlniks: {}\n")
+        let files = MemoryFiles::one("dir/main.yaml", "use: [a.yaml, none.yaml, {}]\nlniks: {}\n")
             .with("dir/a.yaml", "use: main.yaml\n");
         let (_, told) = run(&files);
         assert_eq!(
             told,
             [
                 "1:1: `longwire` is missing: the version of the language (write `longwire: 1` at the top)",
-                "2:1: `expect` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
-                "3:1: unknown field `lniks` (did you mean `links`?)",
+                "2:1: unknown field `lniks` (did you mean `links`?)",
                 "1:26: a map stands where a file's name should, as in `use: [lib/access.yaml]`",
                 "1:6: files use each other: dir/main.yaml uses dir/a.yaml uses dir/main.yaml",
                 "1:15: cannot read dir/none.yaml: No such file or directory",

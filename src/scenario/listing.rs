@@ -59,6 +59,10 @@ pub fn listing(resolved: &Resolved) -> String {
     }
     tasks(resolved, &mut out);
     timeline(resolved, &mut out);
+    out.section("expect", resolved.expectations.is_empty());
+    for expectation in &resolved.expectations {
+        out.noted(1, format!("- {}", expectation.text), expectation.name.as_deref().unwrap_or_default());
+    }
     Lines(compact(out.0, &scenario.groups)).text()
 }
 

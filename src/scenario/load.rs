@@ -11,6 +11,7 @@ use super::address::AddressingSpec;
 use super::build::{Built, Draft, build};
 use super::capture::{self, CaptureSpec};
 use super::expand::{expand, fold};
+use super::expect;
 use super::files::Files;
 use super::gather::{KEYS, gather};
 use super::link::{Layers, LinkHead, position_of_end};
@@ -173,9 +174,10 @@ impl Load {
             .any(|entry| entry.value.pruned && (entry.key == "duration" || !KEYS.contains(&entry.key.as_str())));
         let assumed = if told_duration { Some(Duration::MAX) } else { duration };
         let checked_services = tasks::services(&services, &hosts, &mut self.told);
-        let checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
+        let mut checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
 
         let silent_names: Vec<&str> = hosts.silent.iter().copied().chain(unread(&root, &links)).collect();
+        let silent_too = silent_names.clone();
         let specs: Vec<_> =
             links.iter().filter(|link| link.ends.is_some()).map(|l| l.directions.clone().map(|d| d.spec)).collect();
         let links: Vec<ResolvedLink> = links
@@ -216,6 +218,29 @@ impl Load {
         };
         let timeline = timeline::plan(root.get("timeline"), steps, &mut self.told);
 
+        let unread =
+            workloads.iter().map(|one| one.name.as_str()).filter(|name| !checked_workloads.contains_key(*name));
+        let around = expect::Surroundings {
+            names: expect::Names {
+                workloads: &checked_workloads,
+                services: services.iter().map(|service| service.name.as_str()).collect(),
+                links: &links,
+                plan: &plan,
+                groups: &self.groups,
+                hosts: network.hosts.iter().map(|host| host.name.as_str()).collect(),
+            },
+            hosts: &hosts,
+            marks: timeline::marks(&timeline),
+            params: &params,
+            series: head.series.0,
+            duration: assumed,
+            silent: silent_too.into_iter().chain(unread).collect(),
+            sources: &self.sources,
+        };
+        let (expectations, probes) = expect::plan(root.get("expect"), &around, &mut self.told);
+        expect::keep_delays(&expectations, &mut checked_workloads);
+        checked_workloads.extend(probes);
+
         let name = head
             .name
             .clone()
@@ -243,6 +268,7 @@ impl Load {
             ports,
             links,
             timeline,
+            expectations,
             warnings: Diagnostics::default(),
             sources: Sources::default(),
         })

@@ -9,6 +9,7 @@ mod compact;
 mod computed;
 mod de;
 pub mod expand;
+pub mod expect;
 pub mod files;
 mod firewall;
 mod gateways;
@@ -93,6 +94,8 @@ pub struct Resolved {
     pub links: Vec<ResolvedLink>,
     /// What changes at which time, in the order of time.
     pub timeline: Vec<timeline::Step>,
+    /// What should hold.
+    pub expectations: Vec<expect::Expectation>,
     /// Worth knowing; none of them stops a run.
     pub warnings: Diagnostics,
     /// The texts that spans point into.

@@ -38,6 +38,9 @@ pub(super) fn substitute(
             let programs = matches!(section.key.as_str(), "services" | "workloads");
             any_program |= programs && runs_programs(&section.value);
             put(&mut section.value, &params, programs, &mut used, diagnostics);
+            if section.key == "expect" {
+                within_texts(&section.value, &mut used);
+            }
         }
     }
     // A program may read any of them from its environment.
@@ -50,6 +53,20 @@ pub(super) fn substitute(
         }
     }
     params.into_iter().map(|(name, param)| (name, param.value.as_text().unwrap_or_default().to_owned())).collect()
+}
+
+/// Parameters that expectations name inside their texts: `rtt.p99 < $most`.
+fn within_texts(node: &Node, used: &mut BTreeSet<String>) {
+    match &node.value {
+        Value::Scalar(scalar) => {
+            let behind = scalar.text.split('$').skip(1);
+            let end = |text: &str| text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+            used.extend(behind.map(|text| text[..end(text)].to_owned()));
+        }
+        Value::Seq(nodes) => nodes.iter().for_each(|node| within_texts(node, used)),
+        Value::Map(entries) => entries.iter().for_each(|entry| within_texts(&entry.value, used)),
+        Value::Null => {}
+    }
 }
 
 fn runs_programs(section: &Node) -> bool {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::address::AddressingSpec;
 use super::capture::CaptureSpec;
 use super::expand::{DumbbellSpec, FatTreeSpec, FullSpec, ImportsSpec, MOST, MeshSpec, RingSpec, StarSpec, TreeSpec};
+use super::expect::ExpectationSpec;
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
 use super::series::SeriesSpec;
@@ -76,6 +77,9 @@ struct FileSpec {
     workloads: Option<IndexMap<String, WorkloadSpec>>,
     /// What changes at which time: a list of steps.
     timeline: Option<Vec<StepSpec>>,
+    /// What should hold: a list of texts, or of maps with a name.
+    #[schemars(with = "Option<Vec<ExpectationSpec>>")]
+    expect: (),
 }
 
 /// A link: two nodes, and what it does to frames in each direction.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::capture::Capture;
 use super::expand::Groups;
+use super::expect::values::OutputValue;
 use super::matrix::Matrix;
 use super::series::SeriesSpec;
 use super::timing::TimingSpec;
@@ -116,6 +117,9 @@ pub struct Workload {
     pub timeout: Option<Duration>,
     /// What it does.
     pub kind: WorkloadKind,
+    /// Numbers in a program's output, by name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub values: IndexMap<String, OutputValue>,
 }
 
 /// When a workload starts.
@@ -204,6 +208,8 @@ pub struct Udp {
     pub linger: Duration,
     /// The receiver's port; `None`: any that is free.
     pub port: Option<u16>,
+    /// The receiver keeps delays by interval, because an expectation asks for those of a part of the run.
+    pub delays_by_interval: bool,
 }
 
 /// How often datagrams are sent.

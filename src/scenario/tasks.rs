@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::expect::values;
 use super::reach::Hosts;
 use super::spanned::Spanned;
 use super::spec::{
@@ -139,7 +140,8 @@ pub(super) fn workloads(
         let Some(spec) = &entry.spec else { continue };
         let start = start(spec, &names, services, duration, told);
         let Some(kind) = kind(entry, spec, duration, hosts, told) else { continue };
-        workloads.insert(entry.name.clone(), Workload { start, timeout: spec.timeout, kind });
+        let values = spec.values.as_ref().map(|values| values::check(values, told)).unwrap_or_default();
+        workloads.insert(entry.name.clone(), Workload { start, timeout: spec.timeout, kind, values });
     }
     waits::forbid_waiting_for_ever(all, &workloads, told);
     workloads
@@ -259,6 +261,7 @@ fn only_for_programs(spec: &WorkloadSpec, kind: &str, told: &mut Diagnostics) {
         ("cwd", spec.cwd.as_ref().map(|x| x.span)),
         ("root", spec.root.as_ref().map(|x| x.span)),
         ("exit", spec.exit.as_ref().map(|x| x.span)),
+        ("values", spec.values.as_ref().map(|x| x.span)),
     ];
     for (key, span) in keys.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
         let help = if key == "in" { "its `from` says where it runs" } else { "take it away" };
@@ -310,7 +313,7 @@ impl Scope<'_> {
         let size = self.size(spec.size.as_ref(), 1200, 24, told);
         let port = port(spec.port.as_ref(), told);
         let linger = spec.linger.unwrap_or(Duration::from_secs(1));
-        Some(Udp { path: path?, pace: pace?, size, amount: amount?, linger, port })
+        Some(Udp { path: path?, pace: pace?, size, amount: amount?, linger, port, delays_by_interval: false })
     }
 
     fn tcp(&self, tcp: &Spanned<TcpSpec>, told: &mut Diagnostics) -> Option<Tcp> {

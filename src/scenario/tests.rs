@@ -82,7 +82,7 @@ workloads:
   rtt: { ping: { from: alice, to: bob, evry: 1s } }
   two: { shell: x, ping: { from: ap, to: alice, count: 5 } }
   three: { in: alice, command: [], after: [rtt, fuor] }
-expect: []
+expct: []
 ");
     assert_eq!(
         told,
@@ -106,7 +106,7 @@ expect: []
             "21:26: `two` is both `shell` and `ping` (make two workloads of it)",
             "22:32: the `command` of `three` is empty",
             "22:49: unknown workload `fuor` (known here: `fetch`, `rtt`, `two`, `three`)",
-            "23:1: `expect` is not in this version of longwire (take it away, or name it `x-…` to keep it for later)",
+            "23:1: unknown field `expct` (did you mean `expect`?)",
         ]
     );
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::expect::values::ValueSpec;
 use super::spanned::Spanned;
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -78,6 +79,8 @@ pub(super) struct WorkloadSpec {
     pub root: Option<Spanned<bool>>,
     /// The exit code with which a program succeeds. By default 0.
     pub exit: Option<Spanned<u8>>,
+    /// Numbers in a program's output, by name, for expectations and the report.
+    pub values: Option<Spanned<IndexMap<Spanned<String>, Spanned<ValueSpec>>>>,
     /// Sends echo requests.
     pub ping: Option<Spanned<PingSpec>>,
     /// Sends UDP datagrams at a steady pace.

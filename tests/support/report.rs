@@ -65,8 +65,11 @@ pub(crate) fn check(report: &Value, code: i32) {
     let runs = report["runs"].as_object().into_iter().flat_map(|runs| runs.values());
     let failed: Vec<_> = works.into_iter().flatten().chain(runs).filter(|work| work["ok"] == false).collect();
     assert!(failed.iter().all(|work| work["reason"].is_string()), "{failed:#?}");
-    assert!(code != 0 || failed.is_empty(), "{failed:#?}");
-    assert!(code != 1 || !failed.is_empty());
+    let expectations = report["expectations"].as_array().expect("a list");
+    let broken: Vec<_> = expectations.iter().filter(|one| one["pass"] == false).collect();
+    assert!(broken.iter().all(|one| one["measured"].is_string() || one["reason"].is_string()), "{broken:#?}");
+    assert!(code != 0 || (failed.is_empty() && broken.is_empty()), "{failed:#?} {broken:#?}");
+    assert!(code != 1 || !failed.is_empty() || !broken.is_empty());
 }
 
 /// How many of `n` draws, each with probability `p`, may come true: all but one in 10⁸ of such counts, as far as a normal

@@ -1,10 +1,9 @@
 //! What was expected, and what was measured instead: read from the report's JSON form, which is the contract.
 
-use serde_json::Value;
-
 use super::axis::{instant, is_mark, seconds};
 use super::markup::Markup;
 use super::table::{self, Cell, Column};
+use crate::record::expectation::{Judged, Near};
 use crate::record::report::{Event, Report};
 use crate::record::terminal::time;
 
@@ -34,42 +33,29 @@ impl Expectation {
 pub(super) fn read(report: &Report) -> Vec<Expectation> {
     let mut found = Vec::new();
     for expectation in &report.expectations {
-        if let Ok(value) = serde_json::to_value(expectation) {
-            found.push(one(&value));
-            let members = value.get("members").and_then(Value::as_array).into_iter().flatten();
-            found.extend(members.map(one).filter(|member| !member.pass && !member.text.is_empty()));
-        }
+        found.push(one(expectation.name.clone(), &expectation.text, &expectation.judged));
+        let failed = expectation.members.iter().filter(|member| !member.judged.pass);
+        found.extend(failed.map(|member| one(Some(member.name.clone()), &expectation.text, &member.judged)));
     }
     found
 }
 
-fn one(value: &Value) -> Expectation {
-    let words = |key: &str| value.get(key).and_then(self::words);
+fn one(name: Option<String>, text: &str, judged: &Judged) -> Expectation {
     Expectation {
-        name: words("name"),
-        text: words("text").unwrap_or_default(),
-        expected: words("expected"),
-        measured: words("measured"),
-        reason: words("reason"),
-        near: value.get("near").and_then(near),
-        pass: value.get("pass").and_then(Value::as_bool).unwrap_or(false),
+        name,
+        text: text.to_owned(),
+        expected: Some(judged.expected.clone()),
+        measured: judged.measured.clone(),
+        reason: judged.reason.clone(),
+        near: judged.near.as_ref().map(near),
+        pass: judged.pass,
     }
 }
 
-/// A value as people read it; `None` where there is none.
-fn words(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
-/// The nearest event: in words, or with its time.
-fn near(value: &Value) -> Option<String> {
-    let Some(what) = value.get("what").and_then(Value::as_str) else { return words(value) };
-    let at = value.get("at_ns").and_then(Value::as_i64);
-    Some(at.map_or(what.to_owned(), |at| format!("{what} at {}", seconds(at))))
+/// The last change before it, with its time.
+fn near(near: &Near) -> String {
+    let before = u64::try_from(near.before_ns).unwrap_or(0);
+    format!("{} after {} at {}", time(before), near.what, seconds(near.at_ns))
 }
 
 /// The section.
@@ -119,18 +105,19 @@ pub(super) fn nearest(events: &[Event], at_ns: i64) -> Option<String> {
 mod tests {
     use super::super::testing;
     use super::*;
-    use serde_json::json;
+    use crate::record::expectation::Member;
 
     #[test]
-    fn an_expectation_is_read_in_either_form_of_its_parts() {
-        let short = one(&json!({ "text": "rtt.p99 < 60ms", "measured": 71, "pass": false }));
-        assert_eq!((short.title(), short.measured.as_deref(), short.pass), ("rtt.p99 < 60ms", Some("71"), false));
-        let long = one(&json!({
-            "name": "calls stay good", "text": "call.loss < 5%", "expected": "< 5%", "measured": "12 %", "reason": "",
-            "near": { "what": "wifi.loss=40%", "at_ns": 5_000_000_000i64 }, "pass": true
-        }));
-        assert_eq!((long.title(), long.near.as_deref()), ("calls stay good", Some("wifi.loss=40% at 5 s")));
-        assert!(long.pass && long.reason.is_none() && long.expected.is_some());
+    fn an_expectation_is_read_with_what_came_before_it_and_the_members_that_failed() {
+        let mut report = testing::report();
+        let failed = report.expectations[1].judged.clone();
+        let member = |name: &str, judged: &Judged| Member { name: name.into(), judged: judged.clone() };
+        report.expectations[1].members = vec![member("left", &report.expectations[0].judged), member("right", &failed)];
+        let [holds, fails, right] = &read(&report)[..] else { panic!("three") };
+        assert_eq!((holds.title(), holds.near.as_deref(), holds.pass), ("rtt.p50 < 100ms", None, true));
+        assert_eq!(fails.title(), "the call stays good");
+        assert_eq!(fails.near.as_deref(), Some("400 ms after wifi.loss=40% at 2 s"));
+        assert_eq!((right.title(), right.pass, right.measured.as_deref()), ("right", false, Some("12 %")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::engine::{Amount, DirectionCounters, DirectionSpec, NodeCounters};
 use crate::frame::DropCause;
 use crate::node::NatCounters;
 use crate::node::router::firewall::Policy;
+use crate::record::expectation::{Expectation, Judged, Near};
 use crate::record::report::{
     Count, Direction, Event, EventKind, Machine, Measured, Mode, Node, NotReached, Percentiles, Port, Report, Rule,
     Timing, Validity, Verdict, Work,
@@ -142,11 +143,27 @@ pub(super) fn report() -> Report {
     }
 }
 
-fn expectations() -> Vec<Value> {
+fn expectations() -> Vec<Expectation> {
+    let expectation = |name: Option<&str>, text: &str, expected: &str, measured: &str, pass| Expectation {
+        name: name.map(str::to_owned),
+        text: text.into(),
+        line: 9,
+        column: 5,
+        judged: Judged {
+            pass,
+            measured: Some(measured.into()),
+            value: None,
+            unit: "number".into(),
+            expected: expected.into(),
+            reason: None,
+            at_ns: (!pass).then_some(2_400_000_000),
+            near: (!pass).then(|| Near { what: "wifi.loss=40%".into(), at_ns: 2_000_000_000, before_ns: 400_000_000 }),
+        },
+        members: vec![],
+    };
     vec![
-        json!({ "text": "rtt.p50 < 100ms", "measured": "41.2 ms", "pass": true }),
-        json!({ "name": "the call stays good", "text": "call.loss < 5%", "expected": "below 5 %", "measured": "12 %",
-                "near": "0.4 s after wifi.loss=40% at 2 s", "pass": false }),
+        expectation(None, "rtt.p50 < 100ms", "< 100 ms", "41.2 ms", true),
+        expectation(Some("the call stays good"), "call.loss < 5%", "< 5 %", "12 %", false),
     ]
 }
 

@@ -126,6 +126,9 @@ pub struct UdpReceiveJob {
     /// How long to wait for stragglers after the last arrival, once the number sent is known; by default two seconds.
     #[serde(default = "two_seconds")]
     pub linger_ns: u64,
+    /// Keep delays by interval, to two digits: percentiles of a part of the run.
+    #[serde(default)]
+    pub delays_by_interval: bool,
 }
 
 /// `tcp-send`: connects and sends as fast as TCP allows. With neither `bytes` nor `for_ns` it goes on until it is told to

@@ -1,5 +1,7 @@
 //! What happened per interval of time, in a bounded number of intervals.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Width of an interval at first, 100 ms in ns.
@@ -29,6 +31,9 @@ pub struct Interval {
     /// Largest delay of the datagrams in ns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ns: Option<u64>,
+    /// Where it was asked for: delays, each rounded up by less than one in a hundred, and how many there were of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delays: Vec<(u64, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,15 +50,29 @@ struct Cell {
 pub(super) struct Series {
     width: u64,
     cells: Vec<Cell>,
+    /// By cell, if they are kept: how many delays there were of each rounded length.
+    delays: Option<Vec<BTreeMap<u64, u64>>>,
 }
 
 impl Default for Series {
     fn default() -> Series {
-        Series { width: WIDTH, cells: Vec::new() }
+        Series { width: WIDTH, cells: Vec::new(), delays: None }
     }
 }
 
+/// A time rounded up to eight binary digits: by less than one in a hundred, so that an interval has a few hundred
+/// different ones at the most.
+fn rounded(time: u64) -> u64 {
+    let shift = (u64::BITS - time.leading_zeros()).saturating_sub(8);
+    time | ((1 << shift) - 1)
+}
+
 impl Series {
+    /// One that keeps delays by interval.
+    pub(super) fn with_delays() -> Series {
+        Series { delays: Some(Vec::new()), ..Series::default() }
+    }
+
     /// Counts `frames` datagrams with `bytes` of payload at `at` ns after the start, and their delay.
     pub(super) fn add(&mut self, at: u64, frames: u64, bytes: u64, delay: Option<u64>) {
         while at / self.width >= MOST as u64 {
@@ -70,6 +89,12 @@ impl Series {
             cell.delays += 1;
             cell.sum += u128::from(delay);
             cell.max = cell.max.max(delay);
+        }
+        if let (Some(delays), Some(delay)) = (&mut self.delays, delay) {
+            if index >= delays.len() {
+                delays.resize(index + 1, BTreeMap::new());
+            }
+            *delays[index].entry(rounded(delay)).or_default() += 1;
         }
     }
 
@@ -88,18 +113,33 @@ impl Series {
                 })
             })
             .collect();
+        if let Some(delays) = &mut self.delays {
+            let mut merged: Vec<BTreeMap<u64, u64>> = Vec::with_capacity(delays.len().div_ceil(2));
+            for (n, one) in std::mem::take(delays).into_iter().enumerate() {
+                match merged.get_mut(n / 2) {
+                    None => merged.push(one),
+                    Some(first) => one.into_iter().for_each(|(delay, count)| *first.entry(delay).or_default() += count),
+                }
+            }
+            *delays = merged;
+        }
     }
 
     /// The intervals so far.
     pub(super) fn intervals(&self) -> Intervals {
+        let delays = |n: usize| self.delays.as_ref().and_then(|delays| delays.get(n));
         let list = self
             .cells
             .iter()
-            .map(|cell| Interval {
+            .enumerate()
+            .map(|(n, cell)| Interval {
                 frames: cell.frames,
                 bytes: cell.bytes,
                 mean_ns: (cell.delays > 0).then(|| (cell.sum / u128::from(cell.delays)) as u64),
                 max_ns: (cell.delays > 0).then_some(cell.max),
+                delays: delays(n)
+                    .map(|all| all.iter().map(|(delay, count)| (*delay, *count)).collect())
+                    .unwrap_or_default(),
             })
             .collect();
         Intervals { width_ns: self.width, list }
@@ -122,6 +162,23 @@ mod tests {
             (all.list[0].mean_ns, all.list[1].max_ns, all.list[2].mean_ns, all.list[3].mean_ns),
             (Some(10), Some(20), None, None)
         );
+    }
+
+    #[test]
+    fn delays_are_kept_by_interval_where_that_is_asked_for() {
+        let mut series = Series::with_delays();
+        for (at, delay) in [(0, 100), (1, 100), (2, 1_000_003), (2 * WIDTH, 7)] {
+            series.add(at, 1, 1, Some(delay));
+        }
+        let all = series.intervals();
+        assert_eq!(all.list[0].delays, [(100, 2), (1_003_519, 1)]);
+        assert_eq!((all.list[1].delays.len(), &all.list[2].delays[..]), (0, &[(7, 1)][..]));
+        series.add(MOST as u64 * WIDTH, 1, 2, Some(100));
+        let all = series.intervals();
+        assert_eq!((all.list[0].delays.len(), &all.list[1].delays[..]), (2, &[(7, 1)][..]));
+        for time in [0, 1, 255, 256, 257, 1_000_003, u64::MAX] {
+            assert!(rounded(time) >= time && rounded(time) - time <= time / 100, "{time}: {}", rounded(time));
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ mod useless;
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::files::Files;
 use super::set::LiveLinks;
 use super::tree::Node;
@@ -236,6 +238,18 @@ impl Step {
             Some(after) => format!("{after} + {}", self.at),
         }
     }
+}
+
+/// The marks of a timeline, with their times where those are known beforehand.
+pub(super) fn marks(steps: &[Step]) -> IndexMap<String, Option<Duration>> {
+    let mut marks = IndexMap::new();
+    for step in steps {
+        let at = step.after.is_none().then_some(step.at);
+        let names =
+            step.actions.iter().filter_map(|action| if let Action::Mark(name) = action { Some(name) } else { None });
+        marks.extend(names.map(|name| (name.clone(), at)));
+    }
+    marks
 }
 
 #[cfg(test)]

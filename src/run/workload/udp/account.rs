@@ -36,8 +36,8 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    /// No datagrams yet. Times of the report count from `started`.
-    pub(super) fn new(stream: u32, started: u64, reading: Reading) -> Accounts {
+    /// No datagrams yet. Times of the report count from `started`. `by_interval`: delays are kept by interval too.
+    pub(super) fn new(stream: u32, started: u64, reading: Reading, by_interval: bool) -> Accounts {
         Accounts {
             stream,
             clock: ReceiveClock::new(reading),
@@ -45,7 +45,7 @@ impl Accounts {
             jitter: JitterEstimator::default(),
             delay: Distribution::default(),
             wakeup: Distribution::default(),
-            series: Series::default(),
+            series: if by_interval { Series::with_delays() } else { Series::default() },
             first_length: 0,
             report: UdpReceiveReport { started_ns: started, ..UdpReceiveReport::default() },
         }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn throughput_leaves_the_first_datagram_out() {
-        let mut accounts = Accounts::new(1, 0, Reading::take());
+        let mut accounts = Accounts::new(1, 0, Reading::take(), false);
         let base = Reading::take().after();
         accounts.report.first_at_ns = Some(base);
         accounts.report.last_at_ns = Some(base + 1_000_000_000);

@@ -75,7 +75,7 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
     let buffer = socket::receive_buffer(&fd, BUFFER);
     let wrong_before = checksum_errors();
     // Before the ready line: the sender may be faster than the next line here.
-    let mut accounts = Accounts::new(job.stream, now(), Reading::take());
+    let mut accounts = Accounts::new(job.stream, now(), Reading::take(), job.delays_by_interval);
     session.ready(socket::port(&fd)?)?;
     accounts.report.receive_buffer = buffer as u64;
     let mut heads = [[0; HEAD]; BATCH];
@@ -225,7 +225,7 @@ mod tests {
         nix::sys::socket::setsockopt(&fd, sockopt::ReceiveTimestampns, &true).unwrap();
         // The kernel switches timestamps on in the background.
         std::thread::sleep(std::time::Duration::from_millis(50));
-        let mut accounts = Accounts::new(5, now(), Reading::take());
+        let mut accounts = Accounts::new(5, now(), Reading::take(), false);
         let out = sender(socket::port(&fd).unwrap());
         out.send(&head(0)).unwrap();
         std::thread::sleep(std::time::Duration::from_secs(1));
@@ -248,7 +248,7 @@ mod tests {
             out.send(&head(number)).unwrap();
         }
         let (mut heads, mut batch) = ([[0; HEAD]; BATCH], Vec::new());
-        let mut accounts = Accounts::new(5, now(), Reading::take());
+        let mut accounts = Accounts::new(5, now(), Reading::take(), false);
         // A busy kernel may hand datagrams over a little later.
         while accounts.sequence.unique() + u64::from(sys::socket_drops(&fd).unwrap()) < 200 {
             if receive(&fd, &mut heads, &mut batch).is_ok() {

@@ -1,0 +1,84 @@
+//! What became of an expectation, as the report has it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// An expectation, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// What the scenario calls it.
+    pub name: Option<String>,
+    /// As it is written, with the values of parameters.
+    pub text: String,
+    /// The line that it stands on, from 1.
+    pub line: u32,
+    /// The column that it begins in, from 1.
+    pub column: u32,
+    /// What was found; of a group, of the first member that fails, else of the first.
+    #[serde(flatten)]
+    pub judged: Judged,
+    /// Of a group: what was found of each member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
+}
+
+/// What was found of one member of a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub judged: Judged,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Whether it holds.
+    pub pass: bool,
+    /// What was measured, for people; `None` without samples.
+    pub measured: Option<String>,
+    /// The same as a number.
+    pub value: Option<f64>,
+    /// What the number is in: `ns`, `bit/s`, `share`, `bytes`, `count`, `number`, `truth`.
+    pub unit: Cow<'static, str>,
+    /// What it was compared with, for people.
+    pub expected: String,
+    /// Why nothing could be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of one that fails: when, from t = 0, as far as there is such an instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ns: Option<i64>,
+    /// Of one that fails: what had been changed last before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<Near>,
+}
+
+/// A change that came before something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Near {
+    /// What it was, as in `events`.
+    pub what: String,
+    /// When, from t = 0.
+    pub at_ns: i64,
+    /// How long before.
+    pub before_ns: i64,
+}
+
+impl Expectation {
+    /// What people call it: its name, or its text.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.text)
+    }
+
+    /// How many members fail; 1 for one that fails and is of no group.
+    pub fn failed(&self) -> usize {
+        match self.members.len() {
+            0 => usize::from(!self.judged.pass),
+            _ => self.members.iter().filter(|member| !member.judged.pass).count(),
+        }
+    }
+}

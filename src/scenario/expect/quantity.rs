@@ -1,0 +1,259 @@
+//! Quantities in expectations: `60ms`, `5Mbit`, `12%`, `100 packets`, `0`, `true`.
+
+use std::fmt;
+
+use crate::units::{ByteSize, Duration, Probability, Rate};
+
+/// What a measure is measured in. Two can be compared if they are measured in the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A length of time, or an instant from t = 0; inside in ns.
+    Time,
+    /// Bits per second.
+    Rate,
+    /// A share of a whole; inside as a fraction of one.
+    Share,
+    /// Bytes.
+    Size,
+    /// How many of something.
+    Count,
+    /// A number without a unit.
+    Number,
+    /// `true` or `false`; inside 1 or 0.
+    Truth,
+}
+
+impl Unit {
+    /// What it is called in messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Unit::Time => "a time",
+            Unit::Rate => "a rate",
+            Unit::Share => "a share",
+            Unit::Size => "a size",
+            Unit::Count => "a count",
+            Unit::Number => "a number",
+            Unit::Truth => "`true` or `false`",
+        }
+    }
+
+    /// What a value of it looks like.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Unit::Time => "60ms",
+            Unit::Rate => "5Mbit",
+            Unit::Share => "2%",
+            Unit::Size => "64KiB",
+            Unit::Count => "100",
+            Unit::Number => "0",
+            Unit::Truth => "true",
+        }
+    }
+
+    /// Its name in the JSON report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Unit::Time => "ns",
+            Unit::Rate => "bit/s",
+            Unit::Share => "share",
+            Unit::Size => "bytes",
+            Unit::Count => "count",
+            Unit::Number => "number",
+            Unit::Truth => "truth",
+        }
+    }
+
+    /// Whether values of the two can be compared.
+    pub fn fits(self, other: Unit) -> bool {
+        let plain = |unit| matches!(unit, Unit::Count | Unit::Number);
+        self == other || (plain(self) && plain(other))
+    }
+}
+
+/// What is counted: any of these words may stand behind a count.
+const NOUNS: [&str; 14] = [
+    "packets",
+    "packet",
+    "frames",
+    "frame",
+    "datagrams",
+    "datagram",
+    "requests",
+    "request",
+    "replies",
+    "reply",
+    "segments",
+    "segment",
+    "mappings",
+    "mapping",
+];
+
+/// A quantity as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Quantity {
+    /// `60ms`
+    Time(Duration),
+    /// `5Mbit`, in bit/s; unlike a link's rate it may be 0.
+    Rate(u64),
+    /// `2%`
+    Share(Probability),
+    /// `64KiB`
+    Size(ByteSize),
+    /// `100 packets`
+    Count(u64, &'static str),
+    /// `0`, `-1.5`
+    Number(f64),
+    /// `true`
+    Truth(bool),
+}
+
+impl Quantity {
+    /// Reads a text that begins with a digit, or with `-` and a digit, or is `true` or `false`.
+    /// `None` if what stands behind the number is no unit: then it may be a name.
+    pub fn parse(text: &str) -> Option<Result<Quantity, String>> {
+        match text {
+            "true" => return Some(Ok(Quantity::Truth(true))),
+            "false" => return Some(Ok(Quantity::Truth(false))),
+            _ => {}
+        }
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+        let (number, unit) = (&unsigned[..end], unsigned[end..].trim());
+        if !number.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        if unit.is_empty() {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            return Some(number.map(Quantity::Number).ok_or_else(|| format!("`{text}` is not a number")));
+        }
+        let unsigned = text == unsigned;
+        let quantity = if let Some(noun) = NOUNS.iter().find(|noun| **noun == unit) {
+            let whole = number.parse::<u64>().map_err(|_| format!("`{number}` is not a whole number of {noun}"));
+            whole.map(|count| Quantity::Count(count, noun))
+        } else if is_time(unit) {
+            text.parse().map(Quantity::Time).map_err(|error| error.to_string())
+        } else if let Some(bit) = rate_unit(unit) {
+            match number.parse::<f64>() {
+                Ok(0.0) => Ok(Quantity::Rate(0)),
+                _ => format!("{number}{bit}")
+                    .parse::<Rate>()
+                    .map(|r| Quantity::Rate(r.as_bps()))
+                    .map_err(|e| e.to_string()),
+            }
+        } else if is_size(unit) {
+            text.parse().map(Quantity::Size).map_err(|error| error.to_string())
+        } else if is_share(unit) {
+            text.parse().map(Quantity::Share).map_err(|error| error.to_string())
+        } else {
+            return None;
+        };
+        Some(if unsigned {
+            quantity
+        } else {
+            Err(format!("`{text}` is negative, and can be nothing that is measured"))
+        })
+    }
+
+    /// Whether a word may stand behind a number, with a space between.
+    pub fn is_unit(word: &str) -> bool {
+        NOUNS.contains(&word) || is_time(word) || rate_unit(word).is_some() || is_size(word) || is_share(word)
+    }
+
+    /// What it is measured in.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Quantity::Time(_) => Unit::Time,
+            Quantity::Rate(_) => Unit::Rate,
+            Quantity::Share(_) => Unit::Share,
+            Quantity::Size(_) => Unit::Size,
+            Quantity::Count(..) => Unit::Count,
+            Quantity::Number(_) => Unit::Number,
+            Quantity::Truth(_) => Unit::Truth,
+        }
+    }
+
+    /// Its value as measures of its unit have it: ns, bit/s, a fraction of one, bytes.
+    pub fn value(&self) -> f64 {
+        match self {
+            Quantity::Time(time) => time.as_nanos() as f64,
+            Quantity::Rate(bps) => *bps as f64,
+            Quantity::Share(share) => share.as_f64(),
+            Quantity::Size(size) => size.as_bytes() as f64,
+            Quantity::Count(count, _) => *count as f64,
+            Quantity::Number(number) => *number,
+            Quantity::Truth(truth) => f64::from(u8::from(*truth)),
+        }
+    }
+}
+
+fn is_time(unit: &str) -> bool {
+    matches!(unit, "ns" | "us" | "µs" | "ms" | "s" | "m" | "h")
+}
+
+fn rate_unit(unit: &str) -> Option<&str> {
+    let bit = unit.strip_suffix("/s").unwrap_or(unit);
+    matches!(bit, "bit" | "kbit" | "Mbit" | "Gbit").then_some(bit)
+}
+
+fn is_size(unit: &str) -> bool {
+    matches!(unit, "B" | "kB" | "KiB" | "MB" | "MiB" | "GB" | "GiB")
+}
+
+fn is_share(unit: &str) -> bool {
+    matches!(unit, "%" | "ppm")
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Quantity::Time(time) => time.fmt(f),
+            Quantity::Rate(bps) => match Rate::from_bps(*bps) {
+                Some(rate) => rate.fmt(f),
+                None => f.write_str("0bit"),
+            },
+            Quantity::Share(share) => share.fmt(f),
+            Quantity::Size(size) => size.fmt(f),
+            Quantity::Count(count, noun) => write!(f, "{count} {noun}"),
+            Quantity::Number(number) => number.fmt(f),
+            Quantity::Truth(truth) => truth.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Quantity {
+        Quantity::parse(text).expect(text).expect(text)
+    }
+
+    #[test]
+    fn quantities_have_values_in_the_units_of_measures() {
+        for (text, unit, value) in [
+            ("60ms", Unit::Time, 6e7),
+            ("5 ms", Unit::Time, 5e6),
+            ("5Mbit/s", Unit::Rate, 5e6),
+            ("0Mbit", Unit::Rate, 0.0),
+            ("2%", Unit::Share, 0.02),
+            ("64KiB", Unit::Size, 65_536.0),
+            ("100 packets", Unit::Count, 100.0),
+            ("-1.5", Unit::Number, -1.5),
+            ("true", Unit::Truth, 1.0),
+        ] {
+            assert_eq!((parse(text).unit(), parse(text).value()), (unit, value), "{text}");
+            assert_eq!(parse(&parse(text).to_string()), parse(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_quantity_may_be_a_name_and_what_is_a_wrong_one_says_why() {
+        assert!(["4g", "rtt", "", "-x", "5x"].iter().all(|text| Quantity::parse(text).is_none()));
+        for (wrong, part) in
+            [("1.2.3", "not a number"), ("1.5 packets", "whole"), ("-5ms", "negative"), ("101%", "100%")]
+        {
+            let told = Quantity::parse(wrong).expect(wrong).expect_err(wrong);
+            assert!(told.contains(part), "{wrong}: {told}");
+        }
+    }
+}
