@@ -3,6 +3,42 @@
 //! Real hosts (network namespaces, containers, machines) connect through TAP devices into a simulated topology, which
 //! applies latency, loss and bandwidth models from scenario files before it delivers their frames.
 //!
+//! # A network in a test
+//!
+//! [`up`] takes a scenario file, [`scenario`](fn@scenario) a scenario as text. What comes up is a [`Network`]: programs run in its
+//! [`Host`]s as with [`std::process::Command`], [`Network::set`] changes it while it is up, and its [`Report`] says what was asked
+//! of each link and what was delivered. Dropping it takes everything down.
+//!
+//! ```
+//! # fn main() -> Result<(), longwire::Error> {
+//! let setup = longwire::scenario(
+//!     "
+//! longwire: 1
+//! params: { delay: 20ms }
+//! nodes: { alice: host, bob: host }
+//! links: { wifi: { ends: [alice, bob], delay: $delay, rate: 10Mbit } }
+//! ",
+//! )?;
+//! // on a machine that cannot make hosts: a message, and no network
+//! let Some(net) = setup.param("delay", "5ms").seed(7).start_or_skip()? else { return Ok(()) };
+//!
+//! let names = net.host("alice")?.command("getent").args(["hosts", "bob"]).output()?;
+//! assert!(names.status.success());
+//!
+//! net.set("wifi.loss=100%")?;
+//! let report = net.stop()?;
+//! assert_eq!(report.direction("wifi", "bob")?.link, "wifi");
+//! # if !report.is_invalid() {
+//! report.assert_pass();
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It needs no test harness and no attribute on `main`, works from any thread, and several networks may be up at a time. It needs
+//! Linux, access to /dev/net/tun, and root or user namespaces; [`Setup::start_or_skip`] and [`skip_unless_supported!`] are for tests on
+//! machines that lack them. docs/library.md has all of it, and how it works.
+//!
 //! # Layers
 //!
 //! Arrows run downwards only: a layer uses those above it in this list, never those below. `tests/layering.rs` holds it.
@@ -20,8 +56,11 @@
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
+//! | [`suite`] | many runs, each a process of its own: matrix, shards, JUnit |
+//! | [`api`] | networks from Rust: what this page begins with |
 //! | [`cli`] | the command line, one file a subcommand; the only place that prints |
 
+pub mod api;
 pub mod cli;
 pub mod diag;
 pub mod engine;
@@ -36,5 +75,9 @@ pub mod record;
 pub mod rng;
 pub mod run;
 pub mod scenario;
+pub mod suite;
 pub mod units;
 pub mod wire;
+
+pub use api::{Child, Command, Error, ErrorKind, Host, Network, Setup, Stdio, scenario, skip, unsupported, up};
+pub use record::Report;

@@ -6,11 +6,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use longwire::engine::{DirectionId, DirectionSpec, Engine, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
+use longwire::engine::{
+    DirectionId, DirectionSpec, Engine, Fate, FrameSink, LinkId, LinkPlan, NodeId, NodeKind, NodePlan, Plan,
+};
 use longwire::frame::{Cut, FrameView};
 use longwire::model::{DelaySpec, LossSpec, RateSpec};
 use longwire::node::{RouterInterface, RouterPlan, SwitchSpec};
 use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
+use longwire::record::capture::{Missing, Next, Tape, tape};
 use longwire::units::{ByteSize, Duration, Instant};
 
 thread_local! {
@@ -74,7 +77,7 @@ fn port(n: usize) -> NodePlan {
 }
 
 /// Offers `frames` wire frames, every tenth offer a train of ten, from both ports through the switch to the other.
-fn offer(engine: &mut Engine, now: &mut Instant, frames: u64, sink: &mut Delivered) {
+fn offer(engine: &mut Engine, now: &mut Instant, frames: u64, sink: &mut impl FrameSink) {
     let mut bytes = [0u8; 50 + 10 * 950];
     let mut offered = 0;
     let mut turn = 0u32;
@@ -256,4 +259,50 @@ fn frames_allocate_nothing_and_idle_links_cost_little() {
     println!("an idle link with its two ports takes {each} bytes");
     assert!(each < 1024, "an idle link with its two ports takes {each} bytes");
     assert_eq!(engine.next_deadline(), None, "and no time");
+}
+
+/// Puts everything onto a tape.
+struct Captured(Tape);
+
+impl FrameSink for Captured {
+    fn deliver(&mut self, _: NodeId, _: FrameView<'_>, _: Instant) {}
+
+    fn fate(&mut self, fate: Fate<'_>) {
+        self.0.fate(&fate);
+    }
+
+    fn watches(&self, direction: DirectionId) -> bool {
+        self.0.watches(direction)
+    }
+}
+
+#[test]
+fn a_captured_link_allocates_nothing_for_a_frame_while_chunks_come_back() {
+    let plan = Plan {
+        seed: 1,
+        coalesce: Duration::from_micros(50),
+        convergence: Duration::ZERO,
+        nodes: vec![port(0), port(1)],
+        links: vec![LinkPlan { name: "l".into(), ends: [0, 1], directions: [everything(), everything()] }],
+    };
+    let mut engine = Engine::new(&plan);
+    let (tape, reel) = tape(2, &[LinkId(0)]);
+    let (mut now, mut sink, mut records) = (Instant::ZERO, Captured(tape), 0);
+    let mut run = |rounds: u64| {
+        for _ in 0..rounds {
+            offer(&mut engine, &mut now, 1000, &mut sink);
+            while let Next::Chunk(chunk) = reel.next(std::time::Duration::ZERO) {
+                records += chunk.iter().count();
+                reel.give_back(chunk);
+            }
+        }
+        std::mem::take(&mut records)
+    };
+    run(1000);
+    let before = allocations();
+    let records = run(100);
+    assert_eq!(allocations() - before, 0, "allocations over 100,000 frames");
+    // offered, serialized, sent, delivered or dropped
+    assert!(records > 200_000, "{records} records of 100,000 frames");
+    assert_eq!(reel.missing(0), [Missing::default(); 2]);
 }

@@ -14,7 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["scenario", "profile"],
     &["port", "host", "record"],
     &["run"],
-    &["cli"],
+    &["suite"],
+    &["api", "cli"],
     &["lib", "main"],
 ];
 

@@ -65,6 +65,12 @@ fn one_bit(a: &[u8], b: &[u8]) -> Option<usize> {
     (bytes.next().is_none() && mask.count_ones() == 1).then(|| at * 8 + mask.leading_zeros() as usize)
 }
 
+/// Whether a workload sent it. Hosts' kernels send reports of their own (MLD) while the captures are still starting, the same
+/// bytes again and again: of those nobody can say which one came.
+fn is_of_a_workload(frame: &[u8]) -> bool {
+    matches!(capture::protocol(frame), Some(6 | 17))
+}
+
 /// Holds what came against what was sent and what the log says. Returns how many of each fate were seen.
 fn explain(wire: &Value, sent: &[&Captured], came: &[&Captured], fates: &BTreeMap<usize, Fate>) -> [usize; 4] {
     // hosts may have sent frames before there was a capture, which are numbered too; after its end nothing moves any more
@@ -72,7 +78,7 @@ fn explain(wire: &Value, sent: &[&Captured], came: &[&Captured], fates: &BTreeMa
     let before = offered.checked_sub(sent.len()).expect("a capture has no more than was offered");
     assert!(before < 20, "{} of {offered} frames were captured", sent.len());
     let mut left = HashMap::<&[u8], usize>::new();
-    for frame in came {
+    for frame in came.iter().filter(|frame| is_of_a_workload(&frame.bytes)) {
         *left.entry(&frame.bytes).or_default() += 1;
     }
     let mut damaged = Vec::new();
@@ -86,6 +92,9 @@ fn explain(wire: &Value, sent: &[&Captured], came: &[&Captured], fates: &BTreeMa
         let copies = 1 + usize::from(fate.duplicated);
         (lost, corrupted) = (lost + usize::from(fate.lost), corrupted + usize::from(fate.corrupted));
         duplicated += usize::from(fate.duplicated);
+        if !is_of_a_workload(&frame.bytes) {
+            continue;
+        }
         match fate {
             Fate { lost: true, corrupted: false, duplicated: false, .. } => {}
             Fate { lost: true, .. } => panic!("a lost frame has no other fate: {fate:?}"),

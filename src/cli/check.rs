@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::input::{self, OverrideArgs};
 use super::{Exit, paint};
+use crate::run::Disk;
 use crate::scenario::listing;
+use crate::suite;
 
 /// Check scenarios without running anything
 ///
@@ -27,8 +29,14 @@ pub(super) fn main(args: &Args) -> Exit {
     let mut exit = Exit::Pass;
     for file in &args.files {
         match input::read(file, &overrides) {
-            Ok(_) if args.quiet => {}
-            Ok(resolved) => paint::print(&listing(&resolved)),
+            Ok(resolved) => match suite::check_combinations(file, &Disk, &overrides, &resolved.scenario.matrix) {
+                Ok(()) if args.quiet => {}
+                Ok(()) => paint::print(&listing(&resolved)),
+                Err(wrong) => {
+                    wrong.iter().for_each(|(told, sources)| paint::diagnose(told, sources));
+                    exit = Exit::Input;
+                }
+            },
             Err(wrong) => exit = wrong,
         }
     }

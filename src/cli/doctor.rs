@@ -4,19 +4,26 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
+use super::paint::StatusLine;
 use super::{Exit, paint};
 use crate::host::probe;
 use crate::run::lateness;
+use crate::suite;
+use crate::suite::calibrate::CalibrateError;
 
 /// Try what longwire needs of this machine, and say the cure for what is missing
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Measure for some seconds how well this machine keeps up, and propose limits of validity for it
+    #[arg(long)]
+    calibrate: bool,
+}
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 
-pub(super) fn main(_: &Args) -> Exit {
+pub(super) fn main(args: &Args) -> Exit {
     // the probes fork, so they come before anything that could start a thread
     let probes = probe::all();
     let mut out = String::new();
@@ -41,5 +48,29 @@ pub(super) fn main(_: &Args) -> Exit {
     let mark = if timer.is_fine() { "ok  " } else { "slow" };
     let _ = writeln!(out, "{style}{mark}{style:#} {:width$}  {timer}", "timer");
     paint::print(&out);
-    if missing { Exit::Machine } else { Exit::Pass }
+    match (missing, args.calibrate) {
+        (true, _) => Exit::Machine,
+        (false, false) => Exit::Pass,
+        (false, true) => calibrate(),
+    }
+}
+
+fn calibrate() -> Exit {
+    let mut line = StatusLine::new();
+    let program = std::env::current_exe().map_err(CalibrateError::from);
+    let result = program.and_then(|program| {
+        let mut told = |what: &str| line.show(&format!("{what}, {} s …", suite::calibrate::SECONDS));
+        suite::calibrate::calibrate(&program, &mut told)
+    });
+    drop(line);
+    match result {
+        Ok(calibration) => {
+            paint::print(&format!("\n{calibration}"));
+            Exit::Pass
+        }
+        Err(error) => {
+            paint::complain(&error.to_string());
+            Exit::Machine
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. The only place that prints.
 
+mod again;
 mod check;
 mod completions;
 mod doctor;
@@ -12,6 +13,7 @@ mod run;
 mod schema;
 mod set;
 mod show;
+mod test;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -48,6 +50,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Test(test::Args),
     Check(check::Args),
     Show(show::Args),
     Exec(exec::Args),
@@ -71,6 +74,7 @@ pub fn main() -> i32 {
     };
     match cli.command {
         Command::Run(args) => run::main(&args) as i32,
+        Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,
         Command::Show(args) => show::main(&args) as i32,
         Command::Exec(args) => exec::main(&args),

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Exit;
+use super::again;
 use super::html;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
@@ -15,6 +16,7 @@ use crate::record::terminal;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
 use crate::run::{self, Options, RunError, Watcher};
+use crate::scenario::capture::Capture;
 use crate::scenario::{Resolved, listing};
 use crate::units::{Duration, Rate};
 
@@ -37,22 +39,56 @@ pub(super) struct Args {
     /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
+    /// Leave what goes through these links in DIR/captures, for Wireshark, in place of those that the scenario names; it
+    /// goes with --out
+    #[arg(long, value_name = "LINK[,LINK]|all", requires = "out")]
+    capture: Option<String>,
     /// Write the report for people to FILE, as one HTML page that needs nothing beside it; `--out` has it too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
     verbose: bool,
+    /// Run again, with the same seed, while the run is INVALID: up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retry_invalid: u32,
+    /// Which attempt this is
+    #[arg(long, hide = true, value_name = "N", default_value_t = 1)]
+    attempt: u32,
+    /// The process that this run must not outlive
+    #[arg(long, hide = true, value_name = "PID")]
+    parent: Option<i32>,
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let resolved = match input::read(&args.file, &args.overrides.overrides()) {
+    if args.parent.is_some_and(|parent| !again::end_with(parent)) {
+        return Exit::Interrupted;
+    }
+    let mut resolved = match input::read(&args.file, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
     if args.series.is_some() && resolved.scenario.series.0.is_none() {
         paint::complain("there is nothing for --series: the scenario says `series: none`");
         return Exit::Input;
+    }
+    if let Some(text) = &args.capture {
+        match Capture::asked(text, &resolved) {
+            Ok(capture) => resolved.scenario.capture = Some(capture),
+            Err(error) => {
+                paint::complain(&format!("--capture: {error}"));
+                return Exit::Input;
+            }
+        }
+    }
+    if resolved.scenario.capture.is_some() && args.out.is_none() {
+        paint::note("warning: the scenario asks for captures, and none is written: add --out DIR\n");
+    }
+    let combinations = resolved.scenario.matrix.combinations();
+    if combinations > 1 {
+        paint::note(&format!(
+            "note: this runs the values of `params`; `longwire test` runs all {combinations} combinations of the matrix\n"
+        ));
     }
     let out = match &args.out {
         None => None,
@@ -71,7 +107,13 @@ pub(super) fn main(args: &Args) -> Exit {
     let result = run::run(&resolved, options, &mut status);
     drop(status);
     match result {
-        Ok(report) => conclude(&report, &resolved, args, out.as_ref()),
+        Ok(report) if report.verdict == Verdict::Invalid && args.attempt <= args.retry_invalid => {
+            paint::note(&format!("INVALID, attempt {}: {}; running again\n", args.attempt, report.reasons.join("; ")));
+            let error = again::run_again(args.attempt + 1);
+            paint::complain(&format!("cannot run again: {error}"));
+            conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, out.as_ref())
+        }
+        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, out.as_ref()),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {
@@ -87,7 +129,11 @@ pub(super) fn main(args: &Args) -> Exit {
 /// What can be written before anything runs.
 fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
     out.write("plan.yaml", &listing(resolved))?;
-    out.write("command.txt", &format!("{}\n", html::command(&args.file, &args.overrides, resolved.scenario.seed)))
+    out.write("command.txt", &format!("{}\n", command(args, resolved)))
+}
+
+fn command(args: &Args, resolved: &Resolved) -> String {
+    html::command(&args.file, &args.overrides, args.capture.as_deref(), resolved.scenario.seed)
 }
 
 fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutDir>) -> Exit {
@@ -105,7 +151,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
     if let Some(path) = &args.html {
-        let page = html::page(report, resolved, &args.overrides, &args.file, out, false);
+        let page = html::page(report, resolved, &command(args, resolved), out, false);
         written = written
             .and(std::fs::write(path, page).map_err(|e| format!("cannot write the page to {}: {e}", path.display())));
     }
@@ -115,7 +161,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
                 .and_then(|()| {
-                    let page = html::page(report, resolved, &args.overrides, &args.file, Some(out), true);
+                    let page = html::page(report, resolved, &command(args, resolved), Some(out), true);
                     out.write("report.html", &page)
                 })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),

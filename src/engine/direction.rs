@@ -197,6 +197,9 @@ impl Direction {
         frame.number = self.number;
         frame.offered = around.now;
         self.number += count;
+        if around.sink.watches(self.id) {
+            self.tell(&frame, FateKind::Offered, around.now, around);
+        }
         if let Some(extras) = &mut self.extras {
             extras.enter(&frame, &mut self.loss, (&mut self.delay, self.delay_key), around.pool);
         }
@@ -295,6 +298,7 @@ impl Direction {
             self.tell(&fate.frame, FateKind::Duplicated, sent, around);
         }
         if fate.ahead {
+            self.tell_departing(&fate.frame, (0, true), sent, (sent, Duration::ZERO), around);
             self.line.push_alone(sent, fate.frame);
         } else {
             self.depart(fate.frame, 0, sent, alone, around);
@@ -311,6 +315,20 @@ impl Direction {
     fn tell<S: FrameSink>(&self, frame: &Frame, kind: FateKind, at: Instant, around: &mut Around<'_, S>) {
         let (place, view) = (Place::Direction(self.id), around.pool.view(frame));
         around.sink.fate(Fate { at, place, number: frame.number(), frames: frame.count(), kind, view });
+    }
+
+    #[inline]
+    fn tell_departing<S: FrameSink>(
+        &self,
+        frame: &Frame,
+        (copy, ahead): (u32, bool),
+        sent: Instant,
+        (arrival, drawn): (Instant, Duration),
+        around: &mut Around<'_, S>,
+    ) {
+        if around.sink.watches(self.id) {
+            self.tell(frame, FateKind::Departing { arrival, drawn, copy: copy > 0, ahead }, sent, around);
+        }
     }
 
     /// Sends frames that meet the same delay, and whose last bit was sent at `sent`, on their way.
@@ -334,7 +352,10 @@ impl Direction {
             None => Delayed { number, stray: None },
             Some(extras) => match extras.delayed(number) {
                 Some(delayed) => delayed,
-                None => return self.line.push_alone(sent, frame),
+                None => {
+                    self.tell_departing(&frame, (copy, false), sent, (sent, Duration::ZERO), around);
+                    return self.line.push_alone(sent, frame);
+                }
             },
         };
         let rng = || self.delay_key.frame(delayed.number, copy);
@@ -351,6 +372,7 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
+        self.tell_departing(&frame, (copy, false), sent, (departure, drawn.delay), around);
         if alone {
             return self.line.push_alone(departure, frame);
         }
@@ -424,7 +446,7 @@ impl Direction {
             place: Place::Direction(self.id),
             number: frame.number(),
             frames: count,
-            kind: FateKind::Delivered { offered: frame.offered },
+            kind: FateKind::Delivered { offered: frame.offered, copy: frame.is_copy(), overtaken },
             view: around.pool.view(frame),
         });
     }

@@ -2,7 +2,7 @@
 
 use super::{Command, DirectionId, NodeId};
 use crate::frame::{DropCause, FrameView};
-use crate::units::Instant;
+use crate::units::{Duration, Instant};
 
 /// Takes what leaves the engine. Everything is told at its model time, in the total order of events.
 pub trait FrameSink {
@@ -11,6 +11,13 @@ pub trait FrameSink {
 
     /// Something happened to frames inside. Most sinks do not care.
     fn fate(&mut self, _fate: Fate<'_>) {}
+
+    /// Whether it wants to see every frame of a direction on its way: [`FateKind::Offered`], [`FateKind::Serializing`] and
+    /// [`FateKind::Departing`] are told of such directions only. Asked for each frame, so it must be quick.
+    #[inline]
+    fn watches(&self, _direction: DirectionId) -> bool {
+        false
+    }
 
     /// A command took effect.
     fn applied(&mut self, _command: &Command, _at: Instant) {}
@@ -49,6 +56,10 @@ pub enum FateKind {
     Delivered {
         /// When they were offered at the near end.
         offered: Instant,
+        /// It is a copy that the direction made; the frame that it was made of has the same number.
+        copy: bool,
+        /// A frame that went onto the wire later has arrived before.
+        overtaken: bool,
     },
     /// They were dropped.
     Dropped(DropCause),
@@ -58,4 +69,25 @@ pub enum FateKind {
     Corrupted,
     /// It arrives once more.
     Duplicated,
+    /// Only where watched. They are offered at the near end, as the view shows them; their numbers follow those that were
+    /// offered before.
+    Offered,
+    /// Only where watched, and where frames take time on the wire. The first bit of it is sent. Told when the direction is
+    /// next looked at, so that it may come behind what happened elsewhere later.
+    Serializing {
+        /// When the last one will be, if nothing is changed meanwhile.
+        done: Instant,
+    },
+    /// Only where watched. The last bit of them was sent, and they are on their way. Told late, as
+    /// [`FateKind::Serializing`] is.
+    Departing {
+        /// When they will arrive, unless they wait a little for the rest of their run.
+        arrival: Instant,
+        /// What the delay model drew. What lies between it and `arrival` keeps them behind earlier frames.
+        drawn: Duration,
+        /// It is a copy that the direction made.
+        copy: bool,
+        /// It runs ahead of the delay.
+        ahead: bool,
+    },
 }

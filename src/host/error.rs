@@ -48,9 +48,10 @@ impl HostError {
                 Some("raise the limits on namespaces (`sysctl user.max_net_namespaces user.max_mnt_namespaces`)")
             }
             Some(Errno::ENOMEM) => Some("free some memory, or use fewer hosts"),
-            Some(Errno::EROFS) => {
-                Some("this container mounts it read-only: start it with `--privileged` (Docker, Podman)")
-            }
+            Some(Errno::EROFS) => Some(
+                "this container mounts it read-only: start it with `--cap-add SYS_ADMIN --cap-add NET_ADMIN`, or with \
+                 `--privileged` (Docker, Podman)",
+            ),
             _ => None,
         };
         HostError { cause: Cause::Machine, doing: doing.into(), reason, errno, cure: cure.map(Into::into) }
@@ -113,7 +114,10 @@ impl HostError {
         let error = HostError::os(doing, error);
         match user_namespace_cure(|path| std::fs::read_to_string(path).ok()) {
             Some(cure) => error.cure(cure),
-            None => error.cure("run it with sudo, or allow user namespaces (a container: `--privileged`)"),
+            None => error.cure(
+                "run it with sudo, or allow user namespaces (a container: `--cap-add SYS_ADMIN --cap-add NET_ADMIN`, or \
+                 `--privileged`)",
+            ),
         }
     }
 }

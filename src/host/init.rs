@@ -115,7 +115,7 @@ impl Init {
         let forked = unsafe { namespace::fork_into(flags, Some(Signal::SIGCHLD)) }.map_err(|error| match rootless {
             true => HostError::user_namespace("make a user namespace", error),
             false => HostError::os("make a PID and a mount namespace", error)
-                .cure("a container must allow it: start it with `--privileged`"),
+                .cure("a container must allow it: start it with `--cap-add SYS_ADMIN`, or with `--privileged`"),
         })?;
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);

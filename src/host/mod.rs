@@ -14,6 +14,7 @@
 //! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
 //! | `identity` `spawn` `join` | programs: who they are, how they start, how another process joins in |
 //! | `external` `helper` | machines that longwire does not make |
+//! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
 mod configure;
@@ -34,6 +35,7 @@ mod sockets;
 mod spawn;
 pub mod sys;
 mod sysctl;
+pub(crate) mod takeover;
 
 pub use configure::{InterfaceStatistics, link_local};
 pub use error::{Cause, HostError, SpawnError};

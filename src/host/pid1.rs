@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use super::configure::{self, InterfaceStatistics};
@@ -61,6 +61,8 @@ struct Pid1 {
     /// The process group of each program ever started; `None` once its number has been given out again.
     groups: BTreeMap<ProgramId, Option<Pid>>,
     ipv6: bool,
+    /// /proc shows the processes of this namespace.
+    proc: bool,
     /// TAPs that no holder has yet.
     held: Vec<OwnedFd>,
 }
@@ -84,14 +86,32 @@ pub(crate) fn live(birth: Birth) -> ! {
     unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
 }
 
+/// How long a process's main thread has been ready and waited for a processor, in ns: the second number of schedstat
+/// (Documentation/scheduler/sched-stats.rst).
+fn waited(pid: Pid) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    text.split_whitespace().nth(1)?.parse().ok()
+}
+
 impl Pid1 {
     fn set_up(birth: Birth) -> Result<Pid1, MainIsGone> {
         match Pid1::prepare(&birth) {
-            Ok((base_network, base_mounts, children)) => {
+            Ok((base_network, base_mounts, children, proc)) => {
                 message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
                 let (hosts, programs, groups) = Default::default();
                 let ipv6 = sysctl::has_ipv6();
-                Ok(Pid1 { birth, base_network, base_mounts, children, hosts, programs, groups, ipv6, held: Vec::new() })
+                Ok(Pid1 {
+                    birth,
+                    base_network,
+                    base_mounts,
+                    children,
+                    hosts,
+                    programs,
+                    groups,
+                    ipv6,
+                    proc,
+                    held: Vec::new(),
+                })
             }
             Err(error) => {
                 let _ = message::send(&birth.socket, &Reply::Failed(error), &[]);
@@ -100,7 +120,7 @@ impl Pid1 {
         }
     }
 
-    fn prepare(birth: &Birth) -> Result<(OwnedFd, OwnedFd, SignalFd), HostError> {
+    fn prepare(birth: &Birth) -> Result<(OwnedFd, OwnedFd, SignalFd, bool), HostError> {
         if let Some(outside) = birth.outside {
             identity::map_to_root(outside)
                 .map_err(|e| HostError::user_namespace("map this user into a user namespace", e))?;
@@ -121,9 +141,9 @@ impl Pid1 {
         let children = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map_err(|e| HostError::os("watch for children", e))?;
         mount::isolate()?;
-        mount::fresh_proc();
+        let proc = mount::fresh_proc();
         let mounts = namespace::own("mnt").map_err(|e| HostError::os("open the mount namespace", e))?;
-        Ok((namespace::new_network()?, mounts, children))
+        Ok((namespace::new_network()?, mounts, children, proc))
     }
 
     /// Answers requests and reports ends, until the main process is gone.
@@ -162,7 +182,11 @@ impl Pid1 {
     fn reap(&mut self) -> Result<bool, MainIsGone> {
         while let Ok(Some(_)) = self.children.read_signal() {}
         loop {
-            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            // looked at before it is gone
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+            let dead = waitid(Id::All, flags).ok().and_then(|status| status.pid());
+            let waited_ns = dead.filter(|_| self.proc).and_then(waited);
+            let (pid, status) = match waitpid(dead, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(code)),
                 Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, ExitStatus::Signal(signal as i32)),
                 Err(Errno::ECHILD) => return Ok(false),
@@ -171,7 +195,7 @@ impl Pid1 {
             };
             // The others are orphans that some program left behind.
             if let Some(id) = self.programs.remove(&pid) {
-                self.send(&Reply::Event(Event::Exited { id, status }), &[])?;
+                self.send(&Reply::Event(Event::Exited { id, status, waited_ns }), &[])?;
             }
         }
     }

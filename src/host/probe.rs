@@ -5,7 +5,7 @@ use std::fs;
 use nix::sched::{CloneFlags, unshare};
 
 use super::error::HostError;
-use super::{helper, identity, mount, namespace};
+use super::{helper, identity, mount, namespace, sysctl};
 use crate::port::tap::{Framing, TapPort};
 
 /// One thing that was tried.
@@ -31,6 +31,7 @@ pub fn all() -> Vec<Probe> {
         probe("network namespace", "hosts", false, in_new(|| namespace::new_network().map(|_| "can be made".into()))),
         probe("PID namespace", "nothing left behind", false, pid_namespace()),
         probe("mount namespace", "names in /etc/hosts", false, hosts_file()),
+        probe("/proc/sys", "settings of hosts", false, settings()),
         probe("TAP", "frames of the hosts", false, tap(|_| Ok("can be opened".into()))),
         probe("TAP offloads", "speed: super-frames instead of single ones", true, tap(offloads)),
     ]
@@ -101,6 +102,24 @@ fn hosts_file() -> Result<String, HostError> {
             Ok(_) => Err(HostError::lacking(doing, "it is not the one that was put there")),
             Err(error) => Err(HostError::os(doing, error)),
         }
+    })
+}
+
+/// A container may mount /proc/sys read-only, and keep a process without CAP_SYS_ADMIN from mounting another /proc.
+fn settings() -> Result<String, HostError> {
+    in_new(|| {
+        let doing = "try the settings of a host";
+        unshare(CloneFlags::CLONE_NEWPID).map_err(|e| HostError::user_namespace(doing, e))?;
+        // A /proc shows a PID namespace, so it is mounted by a process inside: init does.
+        let (found, _) = helper::in_child(doing, || {
+            namespace::new_mounts()?;
+            mount::isolate()?;
+            mount::fresh_proc();
+            namespace::new_network()?;
+            sysctl::apply(true)?;
+            Ok(("can be written".to_owned(), Vec::new()))
+        })?;
+        Ok(found)
     })
 }
 

@@ -73,6 +73,8 @@ pub enum Event {
         id: ProgramId,
         /// How.
         status: ExitStatus,
+        /// How long its main thread was ready and waited for a processor, in ns; `None` where the kernel does not tell.
+        waited_ns: Option<u64>,
     },
 }
 

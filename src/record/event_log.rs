@@ -44,7 +44,10 @@ impl Entry {
     /// What is kept of a fate: nothing for frames that were delivered.
     pub fn of(fate: &Fate<'_>) -> Option<Entry> {
         let (event, cause) = match fate.kind {
-            FateKind::Delivered { .. } => return None,
+            FateKind::Delivered { .. }
+            | FateKind::Offered
+            | FateKind::Serializing { .. }
+            | FateKind::Departing { .. } => return None,
             FateKind::Dropped(cause) => ("dropped", Some(cause)),
             FateKind::Marked => ("marked", None),
             FateKind::Corrupted => ("corrupted", None),

@@ -1,12 +1,16 @@
-//! What a run leaves behind for people and programs: counters → report (JSON, terminal), series over time, event log; and what `show` draws of
+//! What a run leaves behind for people and programs: counters → report (JSON, terminal), series over time, event log, captures; and what `show` draws of
 //! links. It prints nothing and opens no files: text goes back to its caller, log lines into a writer.
 
+pub mod capture;
+mod captured;
 pub mod event_log;
 mod firewall;
 pub mod histogram;
 pub mod html;
+pub mod mistakes;
 mod over_time;
 pub mod report;
+mod requested;
 pub mod series;
 pub mod show;
 pub mod terminal;
@@ -14,3 +18,4 @@ pub mod topology;
 mod translation;
 
 pub use report::Report;
+pub use requested::Requested;

@@ -1,10 +1,13 @@
 //! The report of a run, version 1 of its JSON form, which is stable. Frames and bytes are wire frames and wire bytes,
 //! whatever travelled as super-frames; times are in nanoseconds.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
+use super::requested::Requested;
 use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
 use crate::frame::DropCause;
@@ -14,7 +17,7 @@ use crate::scenario::timing::TimingSpec;
 use crate::scenario::validity::ValiditySpec;
 
 /// All that a run has to tell.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Version of this form.
     pub longwire: u32,
@@ -49,7 +52,7 @@ pub struct Report {
     /// What was changed, started and ended, in order of time.
     pub events: Vec<Event>,
     /// What the run ended too early for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_reached: Vec<NotReached>,
     /// Every direction over time; `None` with `series: none`, and where the run never came to t = 0.
     pub series: Option<Series>,
@@ -59,10 +62,15 @@ pub struct Report {
     pub timing: Timing,
     /// Where it ran.
     pub machine: Machine,
+    /// Files of what went through links, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
+    /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
+    pub attempts: u32,
 }
 
 /// Against which clock a run ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The machine's.
@@ -72,7 +80,7 @@ pub enum Mode {
 }
 
 /// What a run says about its scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// All that was expected holds.
@@ -104,7 +112,7 @@ impl Verdict {
 }
 
 /// Frames and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// Wire frames.
     pub frames: u64,
@@ -119,7 +127,7 @@ impl From<Amount> for Count {
 }
 
 /// A distribution of times in ns. Minimum, maximum and mean are exact, percentiles to three digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// The least.
     pub min: u64,
@@ -154,7 +162,7 @@ impl Percentiles {
 }
 
 /// What happened in one direction of a link.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Direction {
     /// The link's name.
     pub link: String,
@@ -179,16 +187,16 @@ pub struct Direction {
     /// Still inside at the end.
     pub inside: u64,
     /// Dropped frames by cause, those that happened.
-    pub dropped: IndexMap<&'static str, u64>,
+    pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// From offered to delivered, in model time.
     pub delay_ns: Option<Percentiles>,
     /// The same in bins; `None` where no two frames took different times.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_histogram: Option<Histogram>,
     /// What the scenario asked of this direction.
-    pub requested: DirectionSpec,
+    pub requested: Requested,
     /// Models with an `only` that no frame matched, as people write them: they have done nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmatched: Vec<String>,
 }
 
@@ -211,22 +219,22 @@ impl Direction {
             dropped: by_cause(&counters.dropped),
             delay_ns: Percentiles::of(&counters.delay),
             delay_histogram: Histogram::of(&counters.delay.lengths()),
-            requested,
+            requested: requested.into(),
             unmatched: Vec::new(),
         }
     }
 }
 
-fn by_cause(dropped: &Dropped) -> IndexMap<&'static str, u64> {
+fn by_cause(dropped: &Dropped) -> IndexMap<Cow<'static, str>, u64> {
     DropCause::ALL
         .into_iter()
-        .map(|cause| (cause.name(), dropped.by(cause).frames))
+        .map(|cause| (cause.name().into(), dropped.by(cause).frames))
         .filter(|(_, frames)| *frames > 0)
         .collect()
 }
 
 /// What happened in a node inside the network: `received + originated + replicated = sent + consumed + dropped + held`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -243,17 +251,17 @@ pub struct Node {
     /// Frames that still waited there for a neighbour's address.
     pub held: u64,
     /// Dropped frames by cause, those that happened.
-    pub dropped: IndexMap<&'static str, u64>,
+    pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// What a router's address translation did.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nat: Option<NatCounters>,
     /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub firewall: Vec<Rule>,
 }
 
 /// A rule of a firewall, and what it decided about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Its name, or the rule as it is written.
     pub rule: String,
@@ -291,7 +299,7 @@ impl Node {
 }
 
 /// One interface of a host: a TAP.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Port {
     /// The host's name.
     pub host: String,
@@ -309,32 +317,32 @@ pub struct Port {
     /// external machine was not asked.
     pub ring_drops: Option<u64>,
     /// Offloads that the TAP granted.
-    pub offloads: Vec<&'static str>,
+    pub offloads: Vec<Cow<'static, str>>,
     /// Delivered by the clock − delivered by the model.
     pub lateness_ns: Option<Percentiles>,
 }
 
 /// How a workload or service fared.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Work {
     /// `command`, `shell`, `ping`, `udp` or `tcp`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The host it ran in, or `from → to`.
     pub place: String,
     /// Whether it did what was asked.
     pub ok: bool,
     /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was started, from t = 0; negative for services. `None`: never.
     pub started_ns: Option<i64>,
     /// When it ended, from t = 0. `None`: never.
     pub ended_ns: Option<i64>,
     /// The program's exit code, 128 + n for signal n.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,
     /// Its last lines of output.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<String>,
     /// What a built-in workload measured.
     #[serde(flatten)]
@@ -342,24 +350,24 @@ pub struct Work {
 }
 
 /// Something that happened during the run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// When, from t = 0: a change inside the network in model time, everything else by the clock.
     pub at_ns: i64,
     /// When the timeline wanted it, from t = 0. Inside the network it is never late.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_ns: Option<i64>,
     /// Who wanted it.
     pub kind: EventKind,
     /// What, in words: `wifi.loss=100%`, `phone.route=wwan0`, `mark worse`, `fetch started`.
     pub what: String,
     /// The name that the timeline gave to this instant.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
 }
 
 /// Who wanted what happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The scenario's timeline.
@@ -373,7 +381,7 @@ pub enum EventKind {
 }
 
 /// Something on the timeline that the run ended too early for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NotReached {
     /// When it was to happen, from t = 0.
     pub planned_ns: u64,
@@ -382,7 +390,7 @@ pub struct NotReached {
 }
 
 /// Whether the machine kept up.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Validity {
     /// Within all limits.
     pub ok: bool,
@@ -395,7 +403,7 @@ pub struct Validity {
 }
 
 /// How well the machine kept up.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// The 99th percentile of lateness, at the port where it was worst.
     pub lateness_p99_ns: Option<u64>,
@@ -406,10 +414,14 @@ pub struct Measured {
     pub run_delay: Option<f64>,
     /// Frames that the rings dropped while the links' own queues had room.
     pub ring_drops: u64,
+    /// The largest share of its time that a workload's main thread was ready to run and waited for a processor.
+    pub workload_run_delay: Option<f64>,
+    /// The 99th percentile of how late built-in workloads sent their datagrams, where it was worst.
+    pub workload_lateness_p99_ns: Option<u64>,
 }
 
 /// How the engine's thread kept time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timing {
     /// What the scenario asked for.
     pub requested: TimingSpec,
@@ -422,12 +434,34 @@ pub struct Timing {
 }
 
 /// Where a run ran.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The kernel's release.
     pub kernel: String,
     /// Processors that this process may use.
     pub cores: usize,
     /// longwire's version.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
+}
+
+/// The file of what went through a link, for Wireshark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The link's name.
+    pub link: String,
+    /// Where it is, from the run's directory; `None` where there is none.
+    pub file: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Wire frames in it, those included that were dropped, and copies that the link made.
+    pub frames: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Frames that are not in it because writing fell behind.
+    pub missed: u64,
+    /// Frames that are not in it because there was no room.
+    pub beyond: u64,
+    /// Whether every frame is in it, and says what became of it.
+    pub complete: bool,
 }

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::engine::{DirectionId, Engine};
 use crate::units::{Duration, Instant};
@@ -180,7 +180,8 @@ impl Recorder {
 }
 
 /// Every direction over time, as the report has it: from t = 0, one number an interval.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "SeriesText")]
 pub struct Series {
     /// The length of an interval; the last one may be shorter.
     pub every_ns: u64,
@@ -193,7 +194,7 @@ pub struct Series {
 }
 
 /// One direction over time. A column of zeros is left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DirectionSeries {
     /// The link's name.
     pub link: String,
@@ -202,16 +203,16 @@ pub struct DirectionSeries {
     /// Where they go.
     pub to: String,
     /// Wire frames that arrived in each interval.
-    #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
+    #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub delivered_frames: Vec<u32>,
     /// Their bytes.
-    #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
+    #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub delivered_bytes: Vec<u64>,
     /// Wire frames dropped in each interval.
-    #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
+    #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub dropped: Vec<u32>,
     /// Wire frames that waited in the queue, at the end of each interval; where intervals were joined, the most of them.
-    #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
+    #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub waiting: Vec<u32>,
     /// The mean delay of the frames that arrived in each interval, from offered to delivered in model time; 0 where none did.
     #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
@@ -225,6 +226,34 @@ fn all_zero<T: PartialEq + Default>(column: &[T]) -> bool {
 /// Hundreds of numbers on a line of their own each would hide the rest of a report.
 fn one_line<T: Serialize, S: Serializer>(column: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     serde_json::value::to_raw_value(column).map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+/// As it is written: columns of zeros are not there.
+#[derive(Deserialize)]
+struct SeriesText {
+    every_ns: u64,
+    asked_ns: u64,
+    end_ns: u64,
+    directions: Vec<DirectionSeries>,
+}
+
+impl From<SeriesText> for Series {
+    fn from(text: SeriesText) -> Series {
+        let SeriesText { every_ns, asked_ns, end_ns, directions } = text;
+        let mut series = Series { every_ns, asked_ns, end_ns, directions };
+        // the numbers that are there say how many there are: a file's times might say anything
+        let longest = |d: &DirectionSeries| {
+            d.delivered_frames.len().max(d.delivered_bytes.len()).max(d.dropped.len()).max(d.waiting.len())
+        };
+        let length = series.directions.iter().map(longest).max().unwrap_or(0);
+        for direction in &mut series.directions {
+            direction.delivered_frames.resize(length, 0);
+            direction.delivered_bytes.resize(length, 0);
+            direction.dropped.resize(length, 0);
+            direction.waiting.resize(length, 0);
+        }
+        series
+    }
 }
 
 impl Series {
@@ -353,6 +382,9 @@ mod tests {
         assert_eq!(direction.delay_mean_ns, [1_000_000, 1_000_000, 1_000_000, 0]);
         let json = serde_json::to_string_pretty(&series).unwrap();
         assert!(json.contains(r#""delivered_frames": [2,1,1,0]"#) && !json.contains("waiting"), "{json}");
+        let read: Series = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&read).unwrap(), json);
+        assert_eq!(read.directions[0].waiting, [0, 0, 0, 0], "what was left out are zeros");
         let mut csv = Vec::new();
         series.write_csv(&mut csv).unwrap();
         let csv = String::from_utf8(csv).unwrap();

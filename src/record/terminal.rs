@@ -6,9 +6,11 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::captured;
 use super::firewall;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use super::requested::Requested;
 use super::translation;
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
@@ -37,12 +39,14 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
         report.scenario,
         report.seed,
         seconds(report.duration_ns),
-        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>(),
+        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>()
+            + &if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() },
     )?;
     write_directions(out, report)?;
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     over_time::write(out, report, verbose)?;
+    captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
     write_machine(out, report)?;
@@ -73,7 +77,15 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// What a scenario asked of a direction, in a few words.
-pub fn requested(spec: &DirectionSpec) -> String {
+pub fn requested(requested: &Requested) -> String {
+    match requested {
+        Requested::Spec(spec) => spec_words(spec),
+        // A report that was read back has it as it is written.
+        Requested::Json(value) => value.to_string(),
+    }
+}
+
+fn spec_words(spec: &DirectionSpec) -> String {
     let mut words = Vec::new();
     words.extend(delay(&spec.delay));
     if spec.rate != RateSpec::Unlimited {
@@ -252,7 +264,7 @@ pub(super) fn results(work: &Work) -> Vec<String> {
     };
     let number = |path: &[&str]| field(path).and_then(Value::as_u64);
     let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
-    match work.kind {
+    match work.kind.as_ref() {
         "ping" => {
             let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
             let mut line = format!("{} of {} answered", grouped(received), grouped(sent));
@@ -336,6 +348,9 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     words.push(format!("longest stall {}", time(measured.stall_ns)));
     if let Some(share) = measured.run_delay {
         words.push(format!("waited for a processor {:.1} %", share * 100.0));
+    }
+    if let Some(share) = measured.workload_run_delay {
+        words.push(format!("workloads waited for one {:.1} %", share * 100.0));
     }
     if measured.ring_drops > 0 {
         words.push(format!("dropped by TAP rings {}", grouped(measured.ring_drops)));

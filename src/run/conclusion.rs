@@ -36,8 +36,9 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
 }
 
 pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
-    let validity =
-        validity::judge(outcome, ring_drops(resolved, outcome, &ended.statistics), resolved.scenario.validity);
+    let drops = ring_drops(resolved, outcome, &ended.statistics);
+    let efforts: Vec<_> = ended.work.iter().filter_map(Work::effort).collect();
+    let validity = validity::judge(outcome, drops, &efforts, resolved.scenario.validity);
     let (verdict, reasons) = verdict(&ended, &validity.reasons);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
@@ -75,7 +76,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
             malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
-            offloads: offloads.clone(),
+            offloads: offloads.iter().copied().map(Into::into).collect(),
             lateness_ns: Percentiles::of(&counted.lateness),
         }
     });
@@ -110,6 +111,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
             log_lost: outcome.log_lost,
         },
         machine: machine(),
+        captures: Vec::new(),
+        attempts: 1,
     }
 }
 
@@ -166,6 +169,6 @@ fn machine() -> Machine {
         kernel: nix::sys::utsname::uname()
             .map_or_else(|_| String::new(), |u| u.release().to_string_lossy().into_owned()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").into(),
     }
 }

@@ -24,6 +24,7 @@ use crate::engine::{
 use crate::model::Only;
 use crate::node::NatCounters;
 use crate::port::tap::TapPort;
+use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
 use crate::record::report::Rule;
 use crate::record::series::Recorded;
@@ -147,18 +148,25 @@ pub struct PortOutcome {
 }
 
 impl Live {
-    /// Starts the network. Dropped frames and commands go to `log`, where there is one.
+    /// Starts the network. Dropped frames and commands go to `log`, what happens on captured links to `tape`, where there
+    /// is one.
     ///
     /// # Errors
     /// Those of making an epoll instance and a thread.
-    pub fn start(plan: &Plan, timing: TimingSpec, ports: Vec<LivePort>, log: Option<LogSender>) -> io::Result<Live> {
+    pub fn start(
+        plan: &Plan,
+        timing: TimingSpec,
+        ports: Vec<LivePort>,
+        log: Option<LogSender>,
+        tape: Option<Tape>,
+    ) -> io::Result<Live> {
         let (requests, inbox) = unbounded();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let clock = Clock::start();
         let engine = Engine::new(plan);
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, Wake::REQUEST))?;
-        let taps = Taps::new(ports, plan.nodes.len(), &epoll, log)?;
+        let taps = Taps::new(ports, plan.nodes.len(), &epoll, log, tape)?;
         let mut state = Loop {
             engine,
             taps,

@@ -8,11 +8,13 @@
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
 //! | `control` `live_set` | how `exec` and `set` reach a run |
+//! | `owner` | what a run hears from the process that it belongs to, where that is a program and not a person |
 //! | `show` | what frames meet in each link, in virtual time |
 //! | `disk` | scenario files and the tables that they name |
-//! | `out_dir` | what `--out` leaves |
+//! | `out_dir` `captures` | what `--out` leaves; captures of links among it |
 
 mod agenda;
+mod captures;
 pub mod clock;
 mod conclusion;
 pub mod control;
@@ -24,6 +26,7 @@ mod live_set;
 mod node_set;
 pub mod out_dir;
 mod output;
+pub(crate) mod owner;
 mod process;
 pub mod programs;
 mod scheduling;

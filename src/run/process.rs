@@ -23,6 +23,8 @@ pub(super) struct Processes {
     pub(super) init: Init,
     all: IndexMap<ProgramId, Process>,
     next: ProgramId,
+    /// Ends of programs that were started past this, in their order.
+    others: Vec<(ProgramId, ExitStatus)>,
 }
 
 /// A program.
@@ -34,6 +36,8 @@ pub(super) struct Process {
     control: Option<File>,
     pub(super) exit: Option<ExitStatus>,
     exited_at: Option<Instant>,
+    /// How long its main thread was ready and waited for a processor, once it has ended and if the kernel tells.
+    pub(super) waited: Option<Duration>,
 }
 
 /// What a built-in workload has said.
@@ -74,14 +78,20 @@ pub(super) enum StartError {
 
 impl Processes {
     pub(super) fn new(init: Init) -> Processes {
-        Processes { init, all: IndexMap::new(), next: 1 }
+        Processes { init, all: IndexMap::new(), next: 1, others: Vec::new() }
     }
 
     pub(super) fn start(&mut self, start: Start<'_>, out: Option<&OutDir>) -> Result<ProgramId, StartError> {
         let copy = out.map(|out| out.program_output(start.log_name)).transpose()?;
         let (read, write) = pipe()?;
-        let mut process =
-            Process { output: Output::new(read, copy), lines: None, control: None, exit: None, exited_at: None };
+        let mut process = Process {
+            output: Output::new(read, copy),
+            lines: None,
+            control: None,
+            exit: None,
+            exited_at: None,
+            waited: None,
+        };
         let stdio = match start.what {
             What::Program(_) => Stdio { stdin: None, stdout: Some(write.try_clone()?), stderr: Some(write) },
             What::Builtin { .. } => {
@@ -117,16 +127,25 @@ impl Processes {
     /// # Errors
     /// Init has ended.
     pub(super) fn take_in(&mut self, now: Instant) -> Result<(), HostError> {
-        while let Some(Event::Exited { id, status }) = self.init.next_event()? {
-            if let Some(process) = self.all.get_mut(&id) {
-                process.exit = Some(status);
-                process.exited_at = Some(now);
+        while let Some(Event::Exited { id, status, waited_ns }) = self.init.next_event()? {
+            match self.all.get_mut(&id) {
+                Some(process) => {
+                    process.exit = Some(status);
+                    process.exited_at = Some(now);
+                    process.waited = waited_ns.map(Duration::from_nanos);
+                }
+                None => self.others.push((id, status)),
             }
         }
         for process in self.all.values_mut() {
             process.read();
         }
         Ok(())
+    }
+
+    /// Which of the programs that the [`Init`] was asked for directly have ended since the last call.
+    pub(super) fn take_others(&mut self) -> Vec<(ProgramId, ExitStatus)> {
+        std::mem::take(&mut self.others)
     }
 
     /// Sends a signal to a program and its children. One that has ended already does not mind.

@@ -182,7 +182,7 @@ impl Service {
 
     pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> report::Work {
         report::Work {
-            kind: programs::kind(&self.spec.program),
+            kind: programs::kind(&self.spec.program).into(),
             place: hosts[self.spec.program.host].clone(),
             ok: self.failure().is_none(),
             reason: self.failure().map(|failure| failure.reason.clone()),

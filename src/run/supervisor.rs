@@ -3,6 +3,8 @@
 //! Everything here happens on the main thread, which polls: the hosts' init, the programs' pipes, signals and the control
 //! socket. The engine has a thread of its own.
 
+mod owned;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -13,12 +15,14 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 
+use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::control::{Control, Peer, Reply, Request};
 use super::happened::Happened;
 use super::live::{Begin, Live, LiveError, LivePort, LogSender, Progress, Refusal, Rest};
 use super::live_set;
 use super::out_dir::OutDir;
+use super::owner::Owner;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
@@ -89,6 +93,19 @@ impl RunError {
 /// # Errors
 /// The hosts cannot be made, or the run broke down on the way. Nothing is left behind in either case.
 pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> Result<Report, RunError> {
+    run_for(resolved, options, watcher, None)
+}
+
+/// The same for an owner: a process that starts programs in the hosts, makes live changes, and says when it ends.
+///
+/// # Errors
+/// As [`run`]; and the owner is gone.
+pub(crate) fn run_for(
+    resolved: &Resolved,
+    options: Options,
+    watcher: &mut dyn Watcher,
+    owner: Option<&mut Owner>,
+) -> Result<Report, RunError> {
     watcher.phase("making hosts");
     let mut init = Init::start(super::workload::main)?;
     let signals = take_signals()?;
@@ -115,8 +132,17 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         }
         None => (None, None),
     };
-    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log)
+    let (prepared, tape) = match (&resolved.scenario.capture, &options.out) {
+        (Some(capture), Some(out)) => {
+            let made = Prepared::new(resolved, capture, out).map_err(RunError::machine("write the captures"))?;
+            (Some(made.0), Some(made.1))
+        }
+        _ => (None, None),
+    };
+    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log, tape)
         .map_err(RunError::machine("start the engine"))?;
+    let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
+    let captures = captures.map_err(RunError::machine("write the captures"))?;
     let around = Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name);
     let mut run = Run {
         resolved,
@@ -139,6 +165,7 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         recorded: None,
         zero: None,
         interrupted: false,
+        owner,
     };
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
@@ -148,6 +175,9 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
     watcher.phase("taking everything down");
     run.end_programs()?;
     let statistics = run.processes.init.statistics()?;
+    if let (Some(captures), Some(zero)) = (&captures, run.zero) {
+        captures.begin(zero);
+    }
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
     let log_thread = match (&options.out, batches) {
         (Some(out), Some(batches)) => {
@@ -155,13 +185,21 @@ pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> 
         }
         _ => None,
     };
-    let Run { live, processes, services, work, events, timeline, recorded, interrupted, .. } = run;
+    let Run { live, processes, services, work, events, timeline, recorded, interrupted, owner, .. } = run;
     let outcome = live.stop()?;
-    processes.init.shutdown(Duration::ZERO)?;
+    let last = processes.init.shutdown(Duration::ZERO)?;
+    if let Some(owner) = owner {
+        owner.tell_ends(&last)?;
+    }
     finish_log(log_thread)?;
     let ended =
         Ended { zero, duration: ended, interrupted, services, work, events, timeline, recorded, statistics, offloads };
-    Ok(conclusion::report(resolved, &options.file, &outcome, ended))
+    let mut report = conclusion::report(resolved, &options.file, &outcome, ended);
+    report.captures = match captures {
+        Some(captures) => captures.conclude(report.verdict).map_err(RunError::machine("write the captures"))?,
+        None => captures::not_written(resolved),
+    };
+    Ok(report)
 }
 
 /// From here on signals are read, not delivered. A second one while the run is being taken down ends it at once.
@@ -210,6 +248,7 @@ struct Run<'a> {
     /// t = 0: when all services were ready.
     zero: Option<Instant>,
     interrupted: bool,
+    owner: Option<&'a mut Owner>,
 }
 
 impl Run<'_> {
@@ -228,6 +267,7 @@ impl Run<'_> {
                 let zero = self.live.begin(Begin { steps, series, tell: self.timeline.listener() })?;
                 self.timeline.begin(zero);
                 self.zero = Some(zero);
+                self.tell_owner_of_begin()?;
                 watcher.phase("running");
                 return self.main_part(watcher);
             }
@@ -246,12 +286,13 @@ impl Run<'_> {
             self.start_due(zero, now);
             self.act()?;
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
-            let all_done = !self.work.is_empty() && self.work.iter().all(Work::is_done);
+            let all_done = self.may_end() && !self.work.is_empty() && self.work.iter().all(Work::is_done);
             let over = end.map_or(all_done, |end| now >= end);
             let stop = match (self.interrupted, service_failed, over) {
                 (true, ..) => Some(EndReason::Interrupted),
                 (_, true, _) => Some(EndReason::Service),
-                (.., over) => over.then_some(EndReason::Over),
+                (.., true) => Some(EndReason::Over),
+                (.., false) => self.is_stopped().then_some(EndReason::Stopped),
             };
             if let Some(reason) = stop {
                 self.stop_work(now, reason);
@@ -321,6 +362,7 @@ impl Run<'_> {
         while let Some((request, peer)) = self.control.accept() {
             self.serve(request, &peer);
         }
+        self.serve_owner(now)?;
         for service in &mut self.services {
             service.step(now, &mut self.processes, &self.around);
         }
@@ -337,8 +379,8 @@ impl Run<'_> {
 
     fn wait(&self, at_most: Duration) -> Result<(), RunError> {
         let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.control.as_fd()];
-        let mut fds: Vec<PollFd<'_>> =
-            fixed.into_iter().chain(self.processes.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let all = fixed.into_iter().chain(self.processes.fds()).chain(self.owner_fd());
+        let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // to the nanosecond: what the timeline changes in hosts has its time
         let timeout = TimeSpec::from_duration(at_most.into());
         match ppoll(&mut fds, Some(timeout), None) {
@@ -409,16 +451,19 @@ impl Run<'_> {
         for id in self.processes.running() {
             self.processes.signal(id, Signal::SIGTERM);
         }
+        self.end_owners_programs(Signal::SIGTERM);
         loop {
             let now = self.live.clock.now();
             let running = self.processes.running();
-            if running.is_empty() && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
+            let none = running.is_empty() && self.owners_programs_are_gone();
+            if none && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
                 return Ok(());
             }
             if now > begun + GRACE {
                 for id in running {
                     self.processes.signal(id, Signal::SIGKILL);
                 }
+                self.end_owners_programs(Signal::SIGKILL);
             }
             self.turn(Duration::from_millis(50))?;
         }

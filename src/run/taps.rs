@@ -6,10 +6,11 @@ use std::os::fd::AsFd;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::live::{LivePort, LogSender, PortOutcome};
-use crate::engine::{Engine, Fate, FrameSink, NodeId};
+use crate::engine::{Command, DirectionId, Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
 use crate::port::tap::TapPort;
 use crate::port::tap_frames::{self, Abilities, Received};
+use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
 use crate::units::Instant;
 
@@ -33,6 +34,7 @@ pub(super) struct Taps {
     burst: Vec<Frame>,
     now: Instant,
     log: Option<LogSender>,
+    tape: Option<Tape>,
 }
 
 struct Port {
@@ -46,7 +48,13 @@ struct Port {
 const NO_PORT: usize = usize::MAX;
 
 impl Taps {
-    pub(super) fn new(ports: Vec<LivePort>, nodes: usize, epoll: &Epoll, log: Option<LogSender>) -> io::Result<Taps> {
+    pub(super) fn new(
+        ports: Vec<LivePort>,
+        nodes: usize,
+        epoll: &Epoll,
+        log: Option<LogSender>,
+        tape: Option<Tape>,
+    ) -> io::Result<Taps> {
         let mut by_node = vec![NO_PORT; nodes];
         for (position, port) in ports.iter().enumerate() {
             by_node[port.node.0 as usize] = position;
@@ -59,7 +67,7 @@ impl Taps {
                 Port { node, tap, abilities, counted: PortOutcome::default() }
             })
             .collect();
-        Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, log })
+        Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, log, tape })
     }
 
     /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows.
@@ -103,10 +111,13 @@ impl Taps {
         }
     }
 
-    /// Hands on what has been logged, so that a log is never far behind.
+    /// Hands on what has been logged and captured, so that neither is ever far behind.
     pub(super) fn tick(&mut self) {
         if let Some(log) = &mut self.log {
             log.flush();
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.tick(self.now);
         }
     }
 
@@ -129,10 +140,24 @@ impl FrameSink for Taps {
     }
 
     fn fate(&mut self, fate: Fate<'_>) {
+        if let Some(tape) = &mut self.tape {
+            tape.fate(&fate);
+        }
         if let Some(log) = &mut self.log
             && let Some(entry) = Entry::of(&fate)
         {
             log.push(entry);
+        }
+    }
+
+    #[inline]
+    fn watches(&self, direction: DirectionId) -> bool {
+        self.tape.as_ref().is_some_and(|tape| tape.watches(direction))
+    }
+
+    fn applied(&mut self, command: &Command, at: Instant) {
+        if let Some(tape) = &mut self.tape {
+            tape.applied(command, at);
         }
     }
 }

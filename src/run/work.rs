@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::process::{Processes, Start, StartError};
 use super::programs::{self, Surroundings};
+use super::validity::Effort;
 use super::workload::job;
 use super::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
 use crate::host::{ProgramId, What};
@@ -28,6 +29,8 @@ pub(super) struct Work {
     pub(super) started: Option<Instant>,
     pub(super) ended: Option<Instant>,
     exit: Option<i32>,
+    /// The longest that the main thread of one of its programs waited for a processor.
+    waited: Option<Duration>,
     results: IndexMap<String, Value>,
     output: Vec<String>,
 }
@@ -70,6 +73,8 @@ pub(super) enum EndReason {
     Timeout,
     /// The scenario's duration is over.
     Over,
+    /// The program that the run belongs to has had enough.
+    Stopped,
     /// A service has failed.
     Service,
     /// Somebody ended the run.
@@ -82,6 +87,7 @@ impl EndReason {
         match self {
             EndReason::Timeout => "its time was up",
             EndReason::Over => "the scenario's duration was over",
+            EndReason::Stopped => "the run was stopped",
             EndReason::Service => "a service failed",
             EndReason::Interrupted => "the run was interrupted",
         }
@@ -98,6 +104,7 @@ impl Work {
             started: None,
             ended: None,
             exit: None,
+            waited: None,
             results: IndexMap::new(),
             output: Vec::new(),
         }
@@ -266,7 +273,9 @@ impl Work {
             return;
         }
         for id in ids.into_iter().flatten() {
-            self.output.extend(processes.get(id).output.last_lines());
+            let process = processes.get(id);
+            self.output.extend(process.output.last_lines());
+            self.waited = self.waited.max(process.waited);
         }
         let first = processes.get(running.first);
         let ended_by = running.ending.as_ref().map(|ending| ending.reason);
@@ -326,9 +335,9 @@ impl Work {
         failure.map_or(Ok(()), Err)
     }
 
-    /// A workload without an amount of its own ends with the scenario's duration.
+    /// A workload without an amount of its own ends with the scenario's duration, or when nobody needs it any more.
     fn ends_as_planned(&self, reason: EndReason) -> bool {
-        reason == EndReason::Over && self.is_open_ended()
+        matches!(reason, EndReason::Over | EndReason::Stopped) && self.is_open_ended()
     }
 
     fn is_open_ended(&self) -> bool {
@@ -372,6 +381,19 @@ impl Work {
         self.state = State::Done(Err(failure));
     }
 
+    /// How well the machine let it do its work, once it has ended.
+    pub(super) fn effort(&self) -> Option<Effort> {
+        let sender = self.results.get("sender");
+        // a full socket is the host's doing, not the machine's
+        let paced = sender.filter(|sender| sender["blocked"] == 0 && sender["no_buffers"] == 0);
+        Some(Effort {
+            name: self.name.clone(),
+            ran: self.ended? - self.started?,
+            waited: self.waited,
+            lateness_p99: paced.and_then(|sender| sender["lateness_ns"]["p99"].as_u64()).map(Duration::from_nanos),
+        })
+    }
+
     pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> report::Work {
         let (kind, place) = match &self.spec.kind {
             WorkloadKind::Program { program, .. } => (programs::kind(program), hosts[program.host].clone()),
@@ -380,7 +402,7 @@ impl Work {
             WorkloadKind::Tcp(tcp) => ("tcp", route(&tcp.path, hosts)),
         };
         report::Work {
-            kind,
+            kind: kind.into(),
             place,
             ok: matches!(self.state, State::Done(Ok(()))),
             reason: match &self.state {

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 20] = [
     "longwire",
     "name",
     "seed",
@@ -20,12 +20,14 @@ pub(super) const KEYS: [&str; 18] = [
     "coalesce",
     "convergence",
     "params",
+    "matrix",
     "use",
     "addressing",
     "validity",
     "timing",
     "import",
     "series",
+    "capture",
     "nodes",
     "links",
     "services",
@@ -34,7 +36,7 @@ pub(super) const KEYS: [&str; 18] = [
 ];
 
 /// Keys of the language that this version does not know yet.
-const LATER: [&str; 2] = ["expect", "matrix"];
+const LATER: [&str; 1] = ["expect"];
 
 /// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
 pub(super) fn gather(

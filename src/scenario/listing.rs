@@ -38,8 +38,17 @@ pub fn listing(resolved: &Resolved) -> String {
     if scenario.series != SeriesSpec::default() {
         out.line(0, format!("series: {}", scenario.series));
     }
+    if let Some(capture) = &scenario.capture {
+        out.line(0, format!("capture: {}", capture.words(|link| &resolved.links[link].name)));
+    }
     for (name, text) in &scenario.params {
         out.line(0, format!("param {name}: {text}"));
+    }
+    if !scenario.matrix.is_empty() {
+        out.noted(0, "matrix:".into(), "`longwire test` runs each of them");
+        for n in 0..scenario.matrix.combinations() {
+            out.line(1, format!("- {{ {} }}", scenario.matrix.words(n)));
+        }
     }
     nodes(resolved, &mut out);
     out.section("links", resolved.links.is_empty());

@@ -9,10 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::address::AddressingSpec;
 use super::build::{Built, Draft, build};
+use super::capture::{self, CaptureSpec};
 use super::expand::{expand, fold};
 use super::files::Files;
 use super::gather::{KEYS, gather};
 use super::link::{Layers, LinkHead, position_of_end};
+use super::matrix;
 use super::node::{ExternalSpec, NodeSpec};
 use super::presets::{PresetTree, Presets};
 use super::reach::Hosts;
@@ -56,6 +58,7 @@ struct Head {
     validity: ValiditySpec,
     timing: TimingSpec,
     series: SeriesSpec,
+    capture: Option<Spanned<CaptureSpec>>,
 }
 
 /// Reads a scenario file, and all files that it uses, and checks everything.
@@ -63,8 +66,22 @@ struct Head {
 /// # Errors
 /// All mistakes at once, ordered by place, with the texts that their places point into. Warnings stand among them.
 pub fn load(path: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, (Diagnostics, Sources)> {
+    load_combination(path, files, overrides, &[])
+}
+
+/// The same with values of the scenario's matrix in place of what `params` says: of each name, which of its values, from 0.
+/// Names and values that the matrix does not have change nothing; what `overrides` names stays as it says.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_combination(
+    path: &Path,
+    files: &dyn Files,
+    overrides: &Overrides,
+    combination: &[(String, usize)],
+) -> Result<Resolved, (Diagnostics, Sources)> {
     let mut load = Load { sources: Sources::default(), told: Diagnostics::default(), groups: Groups::default() };
-    let resolved = load.run(path, files, overrides);
+    let resolved = load.run(path, files, overrides, combination);
     load.told = fold(std::mem::take(&mut load.told), &load.groups);
     load.told.sort();
     match resolved {
@@ -82,8 +99,15 @@ struct Load {
 }
 
 impl Load {
-    fn run(&mut self, path: &Path, files: &dyn Files, overrides: &Overrides) -> Option<Resolved> {
+    fn run(
+        &mut self,
+        path: &Path,
+        files: &dyn Files,
+        overrides: &Overrides,
+        combination: &[(String, usize)],
+    ) -> Option<Resolved> {
         let mut root = gather(path, files, &mut self.sources, &mut self.told)?;
+        let matrix = matrix::take(&mut root, combination, &overrides.params, &mut self.told);
         let params = params::substitute(&mut root, &overrides.params, &mut self.sources, &mut self.told);
         names::check(&root, &mut self.told);
         self.groups = expand(&mut root, files, &mut self.sources, &mut self.told);
@@ -161,6 +185,11 @@ impl Load {
                 Some(ResolvedLink { name: link.name.clone(), span: link.span, ends, directions })
             })
             .collect();
+        let capture = head.capture.as_ref().and_then(|capture| {
+            let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+            let wanted = capture::Links { names: &names, groups: &self.groups, unread: &silent_names };
+            capture.resolve(capture.span, wanted, &mut self.told)
+        });
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let live = links.iter().cloned().zip(specs).collect();
         let steps = timeline::Surroundings {
@@ -183,6 +212,7 @@ impl Load {
             duration,
             coalesce: plan.coalesce,
             params,
+            matrix,
             validity: head.validity,
             timing: head.timing,
             groups: self.groups.clone(),
@@ -190,6 +220,7 @@ impl Load {
             services: checked_services,
             workloads: checked_workloads,
             folder,
+            capture,
         };
         Some(Resolved {
             scenario,
@@ -216,6 +247,7 @@ impl Load {
             "validity",
             "timing",
             "series",
+            "capture",
         ] {
             if let Some(entry) = root.entry(key) {
                 part.set(entry.clone());

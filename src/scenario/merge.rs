@@ -40,7 +40,7 @@ pub(super) fn file(base: Node, top: Node) -> Node {
     merge_entries(base, top, |section, below, above| match section {
         "links" => merge_entries(below, above, |_, below, above| link(below, above)),
         "nodes" => merge_entries(below, above, |_, below, above| choice(below, above)),
-        "services" | "workloads" | "params" | "validity" | "addressing" => over(below, above),
+        "services" | "workloads" | "params" | "matrix" | "validity" | "addressing" => over(below, above),
         _ => above,
     })
 }

@@ -170,7 +170,7 @@ fn put(
 }
 
 /// The parameter that a scalar stands for, if it is exactly `$name`.
-fn reference(text: &str) -> Option<&str> {
+pub(super) fn reference(text: &str) -> Option<&str> {
     text.strip_prefix('$').filter(|name| is_name(name))
 }
 

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::address::AddressingSpec;
+use super::capture::CaptureSpec;
 use super::expand::{DumbbellSpec, FatTreeSpec, FullSpec, ImportsSpec, MOST, MeshSpec, RingSpec, StarSpec, TreeSpec};
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
@@ -46,6 +47,9 @@ struct FileSpec {
     /// Values with names: `$loss` elsewhere stands for `loss` here; `--param loss=5%` replaces it.
     #[schemars(with = "Option<IndexMap<String, Scalar>>")]
     params: (),
+    /// Several values for parameters: `longwire test` runs each combination once.
+    #[schemars(with = "Option<IndexMap<String, Vec<Scalar>>>")]
+    matrix: (),
     /// Files whose entries lie below those of this one, which go over them key by key.
     #[schemars(rename = "use", with = "Option<OneOrMany>")]
     uses: (),
@@ -57,6 +61,8 @@ struct FileSpec {
     timing: Option<TimingSpec>,
     /// How often every direction of every link is looked at for the report. By default each 100ms.
     series: Option<SeriesSpec>,
+    /// Links that leave a file of what went through them, for Wireshark. It goes with `--out DIR`.
+    capture: Option<CaptureSpec>,
     /// Hosts, switches, hubs and routers by name.
     nodes: Option<IndexMap<String, NodeSpec>>,
     /// Graphs from files, as nodes and links.

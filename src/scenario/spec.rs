@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::capture::Capture;
 use super::expand::Groups;
+use super::matrix::Matrix;
 use super::series::SeriesSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
@@ -25,6 +27,9 @@ pub struct Scenario {
     pub coalesce: Duration,
     /// Parameters as text, overrides from the command line included.
     pub params: IndexMap<String, String>,
+    /// Values that a suite gives to parameters one after the other, but for those that the command line fixes.
+    #[serde(skip_serializing_if = "Matrix::is_empty")]
+    pub matrix: Matrix,
     /// Beyond which limits a run claims neither pass nor fail.
     pub validity: ValiditySpec,
     /// How a live run keeps time.
@@ -40,6 +45,9 @@ pub struct Scenario {
     pub groups: Groups,
     /// The folder of the scenario file: where programs start unless they say otherwise. Empty for the current folder.
     pub folder: PathBuf,
+    /// Which links leave a file of what went through them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
 }
 
 /// A program in a host.

@@ -18,6 +18,11 @@ pub struct ValiditySpec {
     pub run_delay: Probability,
     /// Frames that a TAP's ring may drop while the model's own queue had room.
     pub ring_drops: u64,
+    /// Largest 99th percentile of how late a built-in workload may send its datagrams.
+    pub workload_lateness_p99: Duration,
+    /// Largest share of its time for which the main thread of a workload waited for a processor, where that is longer than
+    /// `stall`.
+    pub workload_run_delay: Probability,
 }
 
 impl Default for ValiditySpec {
@@ -27,6 +32,8 @@ impl Default for ValiditySpec {
             stall: Duration::from_millis(100),
             run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
             ring_drops: 0,
+            workload_lateness_p99: Duration::from_millis(100),
+            workload_run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
         }
     }
 }

@@ -213,7 +213,7 @@ pub(crate) fn output(init: &mut Init, id: ProgramId, host: &str, what: What) -> 
 pub(crate) fn end_of(init: &mut Init, wanted: ProgramId) -> ExitStatus {
     let mut found = None;
     until("a program ends", || {
-        if let Some(Event::Exited { id, status }) = init.next_event().expect("init lives") {
+        if let Some(Event::Exited { id, status, .. }) = init.next_event().expect("init lives") {
             assert_eq!(id, wanted);
             found = Some(status);
         }

@@ -155,8 +155,10 @@ pub(crate) fn shutdown() {
     assert!((0.5..1.5).contains(&took.as_secs_f64()), "{took:?}");
     events.sort_by_key(|Event::Exited { id, .. }| *id);
     let how = [ExitStatus::Code(3), ExitStatus::Signal(libc::SIGKILL), ExitStatus::Signal(libc::SIGTERM)];
-    let wanted: Vec<_> = (1..).zip(how).map(|(id, status)| Event::Exited { id, status }).collect();
-    assert_eq!(events, wanted);
+    let ended: Vec<_> = events.iter().map(|Event::Exited { id, status, .. }| (*id, *status)).collect();
+    assert_eq!(ended, (1..).zip(how).collect::<Vec<_>>());
+    let waited: Vec<_> = events.iter().filter_map(|Event::Exited { waited_ns, .. }| *waited_ns).collect();
+    assert!(waited.len() == 3 && waited.iter().all(|ns| *ns < 2_000_000_000), "{waited:?}");
 }
 
 /// The other process: takes namespaces from descriptor 3, and joins.

@@ -109,7 +109,7 @@ fn word(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-fn protocol(frame: &[u8]) -> Option<u8> {
+pub(crate) fn protocol(frame: &[u8]) -> Option<u8> {
     match word(frame, 12) {
         0x0800 => Some(frame[23]),
         0x86dd => Some(frame[20]),

@@ -1,7 +1,7 @@
 //! The serializer: how frames take the wire, one after the other.
 
 use super::{Around, Direction, DirectionDoors, InService, Queueing};
-use crate::engine::sink::FrameSink;
+use crate::engine::sink::{FateKind, FrameSink};
 use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::RateSpec;
 use crate::model::rate::constant::work;
@@ -51,7 +51,7 @@ impl Direction {
             self.leave_wire(frame, around);
             return true;
         }
-        self.serve(frame, around.now, done, around.pool);
+        self.serve(frame, around.now, done, around);
         false
     }
 
@@ -67,8 +67,11 @@ impl Direction {
     }
 
     #[inline]
-    fn serve(&mut self, frame: Frame, start: Instant, done: Instant, pool: &FramePool) {
-        let lost = self.is_lost(&frame, start, pool);
+    fn serve<S: FrameSink>(&mut self, frame: Frame, start: Instant, done: Instant, around: &mut Around<'_, S>) {
+        if around.sink.watches(self.id) {
+            self.tell(&frame, FateKind::Serializing { done }, start, around);
+        }
+        let lost = self.is_lost(&frame, start, around.pool);
         self.in_service = Some(InService { frame, done, lost });
     }
 
@@ -127,7 +130,7 @@ impl Direction {
         match next {
             Some(frame) => {
                 let done = self.done(&frame, start, around.pool);
-                self.serve(frame, start, done, around.pool);
+                self.serve(frame, start, done, around);
             }
             None => self.rest(),
         }

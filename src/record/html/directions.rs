@@ -84,8 +84,9 @@ fn drops(out: &mut Markup, directions: &[&Direction]) {
         out.leaf("p", &[("class", "note")], "No link dropped a frame.");
         return;
     }
-    let causes: IndexSet<&str> = dropping.iter().flat_map(|direction| direction.dropped.keys().copied()).collect();
-    let columns: Vec<Column> = [Column::Words("Direction"), Column::Number("all")]
+    let causes: IndexSet<&str> =
+        dropping.iter().flat_map(|direction| direction.dropped.keys().map(|cause| &**cause)).collect();
+    let columns: Vec<Column<'_>> = [Column::Words("Direction"), Column::Number("all")]
         .into_iter()
         .chain(causes.iter().map(|cause| Column::Number(cause)))
         .collect();
@@ -98,7 +99,7 @@ fn drops(out: &mut Markup, directions: &[&Direction]) {
                 n => Cell::Lines(vec![grouped(n), share(n, offered)]),
             };
             let all = direction.dropped.values().sum();
-            let by_cause = causes.iter().map(|cause| count(direction.dropped.get(cause).copied().unwrap_or(0)));
+            let by_cause = causes.iter().map(|cause| count(direction.dropped.get(*cause).copied().unwrap_or(0)));
             [name(direction), count(all)].into_iter().chain(by_cause).collect()
         })
         .collect();

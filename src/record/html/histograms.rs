@@ -44,7 +44,7 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
 }
 
 fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
-    report.workloads.iter().filter_map(|(name, work)| match work.kind {
+    report.workloads.iter().filter_map(|(name, work)| match &*work.kind {
         "ping" => {
             let samples = work.results.get("samples")?.as_array()?;
             let mut times: Vec<u64> = samples.iter().filter_map(|sample| sample.get(1)?.as_u64()).collect();

@@ -8,11 +8,11 @@ const MOST: usize = 2_000;
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Column {
+pub(super) enum Column<'a> {
     /// Words, from the left.
-    Words(&'static str),
+    Words(&'a str),
     /// Numbers, under each other.
-    Number(&'static str),
+    Number(&'a str),
 }
 
 /// A cell.
@@ -41,7 +41,7 @@ impl From<&str> for Cell {
 }
 
 /// A table; the first cell of a row is its head. `left_out` says where rows that do not fit are.
-pub(super) fn write(out: &mut Markup, caption: &str, columns: &[Column], rows: &[Vec<Cell>], left_out: &str) {
+pub(super) fn write(out: &mut Markup, caption: &str, columns: &[Column<'_>], rows: &[Vec<Cell>], left_out: &str) {
     let shown = rows.len().min(OPEN);
     part(out, caption, columns, &rows[..shown]);
     let folded = &rows[shown..rows.len().min(MOST)];
@@ -56,7 +56,7 @@ pub(super) fn write(out: &mut Markup, caption: &str, columns: &[Column], rows: &
     }
 }
 
-fn part(out: &mut Markup, caption: &str, columns: &[Column], rows: &[Vec<Cell>]) {
+fn part(out: &mut Markup, caption: &str, columns: &[Column<'_>], rows: &[Vec<Cell>]) {
     // what is wider than the page scrolls by itself, with the keyboard too
     let around = [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", caption)];
     out.element("div", &around, |out| {
@@ -77,7 +77,7 @@ fn part(out: &mut Markup, caption: &str, columns: &[Column], rows: &[Vec<Cell>])
     });
 }
 
-fn row(out: &mut Markup, columns: &[Column], cells: &[Cell]) {
+fn row(out: &mut Markup, columns: &[Column<'_>], cells: &[Cell]) {
     out.element("tr", &[], |out| {
         for (n, (column, cell)) in columns.iter().zip(cells).enumerate() {
             let class: &[_] = if matches!(column, Column::Number(_)) { &[("class", "n")] } else { &[] };

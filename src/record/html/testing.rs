@@ -129,11 +129,15 @@ pub(super) fn report() -> Report {
                 stall_ns: 1_864_000,
                 run_delay: Some(0.01),
                 ring_drops: 0,
+                workload_run_delay: None,
+                workload_lateness_p99_ns: Some(310_000),
             },
             limits: ValiditySpec::default(),
         },
         timing: Timing { requested: TimingSpec::default(), refused: vec![], spin_rests: 0, log_lost: 0 },
-        machine: Machine { kernel: "6.18.0".into(), cores: 2, version: "0.1.0" },
+        machine: Machine { kernel: "6.18.0".into(), cores: 2, version: "0.1.0".into() },
+        captures: vec![],
+        attempts: 1,
     }
 }
 
@@ -199,7 +203,7 @@ fn ports() -> Vec<Port> {
         malformed: 0,
         refused: 0,
         ring_drops,
-        offloads: vec!["checksum", "TSO4"],
+        offloads: vec!["checksum".into(), "TSO4".into()],
         lateness_ns: Some(lateness),
     };
     vec![port("phone", "wlan0", Some(0)), port("server", "eth0", None)]
@@ -207,7 +211,7 @@ fn ports() -> Vec<Port> {
 
 fn work(kind: &'static str, place: &str, results: IndexMap<String, Value>) -> Work {
     Work {
-        kind,
+        kind: kind.into(),
         place: place.into(),
         ok: true,
         reason: None,

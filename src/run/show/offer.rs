@@ -41,7 +41,7 @@ impl FrameSink for Seen {
     fn fate(&mut self, fate: Fate<'_>) {
         for n in 0..fate.frames {
             match fate.kind {
-                FateKind::Delivered { offered } => {
+                FateKind::Delivered { offered, .. } => {
                     self.arrived.push((fate.at.as_nanos(), (fate.at - offered).as_nanos()));
                 }
                 FateKind::Dropped(cause) => self.dropped.push((fate.number + n, cause)),

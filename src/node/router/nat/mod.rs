@@ -40,7 +40,7 @@ mod table;
 use core::net::Ipv4Addr;
 use std::hash::BuildHasherDefault;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub use spec::{
@@ -71,7 +71,7 @@ pub enum Translation {
 }
 
 /// What a translator has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NatCounters {
     /// Mappings that were made. Static forwards are not counted, here and below.
     pub made: u64,

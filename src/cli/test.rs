@@ -1,0 +1,195 @@
+//! `longwire test [PATH…]`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::input::name_and_value;
+use super::paint::{self, StatusLine};
+use super::{Exit, paint::note};
+use crate::run::Disk;
+use crate::suite::{self, Case, Ended, Launch, Options, Outcome, Plan, Selection, Shard, Watcher};
+use crate::units::Duration;
+
+/// Run many scenarios, and say which failed
+///
+/// Takes scenario files, folders (of which it takes the scenarios) and patterns. All of them are checked before anything runs.
+/// A scenario with a `matrix` is run once for each combination. Each run is a process of its own, one after the other.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes over all runs: 130 interrupted, else 2 wrong input (nothing ran), else 1 something failed, \
+    else 4 this machine lacks something, else 3 INVALID (the machine could not keep up), else 0."
+)]
+pub(super) struct Args {
+    /// Scenario files, folders, patterns such as 'ci/**/*.yaml'
+    #[arg(default_value = "scenarios", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Value of a parameter, for the scenarios that have it; given several times for one name, each value is run
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    params: Vec<(String, String)>,
+    /// Seed of every random draw, instead of the files'
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Run only what has TEXT in its file, name or [parameters]; given several times: any of them
+    #[arg(long, value_name = "TEXT")]
+    filter: Vec<String>,
+    /// Run only the I-th of N shares, from 1; all shares together run everything once
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Run so many at a time. Runs measure time: beside each other they disturb each other
+    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: u16,
+    /// Run everything N times, with the seed, the seed + 1, …
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    repeat: u32,
+    /// Start nothing more once a run has failed (INVALID is no failure)
+    #[arg(long)]
+    fail_fast: bool,
+    /// Run what is INVALID again, with the same seed, up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retry_invalid: u32,
+    /// List what would run, and the command of each, without running it
+    #[arg(long)]
+    list: bool,
+    /// Write JUnit XML to FILE
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write a summary as JSON to FILE; `-` for standard output, and what people read to standard error
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Leave a folder in DIR for each run, with all that explains it, as `run --out` does
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn main(args: &Args) -> i32 {
+    match test(args) {
+        Ok(code) => code,
+        Err(exit) => exit as i32,
+    }
+}
+
+fn test(args: &Args) -> Result<i32, Exit> {
+    let found = suite::discover(&args.paths).map_err(|wrong| {
+        wrong.iter().for_each(|line| paint::complain(line));
+        Exit::Input
+    })?;
+    let selection = Selection {
+        params: args.params.clone(),
+        seed: args.seed,
+        repeat: args.repeat,
+        filters: args.filter.clone(),
+        shard: args.shard,
+    };
+    let plan = suite::plan(&found, &Disk, &selection).map_err(|wrong| {
+        wrong.told.iter().for_each(|(told, sources)| paint::diagnose(told, sources));
+        wrong.words.iter().for_each(|line| paint::complain(line));
+        Exit::Input
+    })?;
+    plan.warnings.iter().for_each(|(told, sources)| paint::diagnose(told, sources));
+    let say = if args.json.as_ref().is_some_and(|path| path.as_os_str() == "-") { note } else { paint::print };
+    if args.list {
+        plan.cases.iter().for_each(|case| say(&format!("{case}\n    {}\n", case.command())));
+        return Ok(0);
+    }
+    claim(args)?;
+    let program = std::env::current_exe().map_err(|error| {
+        paint::complain(&format!("cannot find this program on the disk, to start runs with it: {error}"));
+        Exit::Machine
+    })?;
+    say(&suite::summary::begin(&plan, found.others, args.shard.map(|shard| shard.to_string())));
+    let options = Options {
+        launch: Launch { program, retry_invalid: args.retry_invalid },
+        jobs: usize::from(args.jobs),
+        fail_fast: args.fail_fast,
+        out: args.out.clone(),
+    };
+    let mut progress = Progress { line: StatusLine::new(), say };
+    let ended = suite::run(&plan.cases, &options, &mut progress).map_err(|error| {
+        paint::complain(&error.to_string());
+        Exit::Machine
+    })?;
+    drop(progress);
+    say(&suite::summary::end(&ended));
+    let code = suite::exit_code(&ended.outcomes, ended.interrupted);
+    let written = write(args, &plan, &ended);
+    github(&plan, &ended, say);
+    match written {
+        Ok(()) => Ok(code),
+        Err(error) => {
+            paint::complain(&error);
+            Ok(if code == 0 { Exit::Machine as i32 } else { code })
+        }
+    }
+}
+
+/// Makes the files that are to be written, so that a mistake shows before the runs and not after them, and nobody takes an
+/// older file for this suite's.
+fn claim(args: &Args) -> Result<(), Exit> {
+    for path in [&args.junit, &args.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let made = folder.map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(path).map(|_| ()));
+        made.map_err(|error| {
+            paint::complain(&format!("cannot write {}: {error}", path.display()));
+            Exit::Input
+        })?;
+    }
+    Ok(())
+}
+
+fn write(args: &Args, plan: &Plan, ended: &Ended) -> Result<(), String> {
+    let into = |path: &Path, text: &str| {
+        fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    };
+    let mut written = Ok(());
+    if let Some(path) = &args.junit {
+        written = into(path, &suite::junit::document(ended, &plan.skipped));
+    }
+    if let Some(path) = &args.json {
+        let summary = suite::json::summary(plan, args.shard, ended);
+        let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data") + "\n";
+        if path.as_os_str() == "-" {
+            paint::print(&text);
+        } else {
+            written = written.and(into(path, &text));
+        }
+    }
+    written
+}
+
+/// Where GitHub runs this: what it shows at the files, and on the page of the job.
+fn github(plan: &Plan, ended: &Ended, say: fn(&str)) {
+    if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
+        return;
+    }
+    say(&suite::github::annotations(&ended.outcomes));
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
+    let text = suite::github::job_summary(ended, &plan.skipped);
+    let append =
+        || -> io::Result<()> { OpenOptions::new().create(true).append(true).open(&path)?.write_all(text.as_bytes()) };
+    if let Err(error) = append() {
+        // the runs are what counts; this page is there for convenience
+        paint::complain(&format!("cannot write the summary of the job to {}: {error}", Path::new(&path).display()));
+    }
+}
+
+struct Progress {
+    line: StatusLine,
+    say: fn(&str),
+}
+
+impl Watcher for Progress {
+    fn runs(&mut self, now: &[(&Case, Duration)], done: usize, of: usize) {
+        let runs: Vec<String> =
+            now.iter().map(|(case, time)| format!("{case} {:.0} s", time.as_secs_f64().floor())).collect();
+        let text = format!("{done} of {of} done: {}", runs.join(", "));
+        // a line that wraps cannot be written over
+        let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        self.line.show(&text.chars().take(width.saturating_sub(1)).collect::<String>());
+    }
+
+    fn ended(&mut self, outcome: &Outcome) {
+        self.line = StatusLine::new();
+        (self.say)(&suite::summary::line(outcome));
+    }
+}

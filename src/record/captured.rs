@@ -1,0 +1,77 @@
+//! What captures came to, as people read it on a terminal.
+
+use std::fmt::Write;
+
+use super::report::Capture;
+use super::terminal::{FAINT, TITLE, grouped};
+use crate::units::ByteSize;
+
+/// A line for each.
+pub(super) fn write(out: &mut String, captures: &[Capture]) -> std::fmt::Result {
+    if captures.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{TITLE}captures{TITLE:#}")?;
+    let width = captures.iter().map(|capture| capture.link.chars().count()).max().unwrap_or(0);
+    for capture in captures {
+        writeln!(out, "{:width$}  {}", capture.link, words(capture))?;
+    }
+    Ok(())
+}
+
+fn words(capture: &Capture) -> String {
+    let mut words = match (&capture.file, &capture.reason) {
+        (Some(file), _) => {
+            let size = ByteSize::from_bytes(capture.bytes.div_ceil(1000) * 1000);
+            format!("{file}  {FAINT}{} frames, {size}{FAINT:#}", grouped(capture.frames))
+        }
+        (None, Some(reason)) => format!("{FAINT}{reason}{FAINT:#}"),
+        (None, None) => String::new(),
+    };
+    if capture.missed > 0 {
+        let _ = write!(words, ", {} missed: writing fell behind", grouped(capture.missed));
+    }
+    if capture.beyond > 0 {
+        let _ = write!(words, ", {} more had no room: `capture: {{ size: … }}`", grouped(capture.beyond));
+    }
+    if capture.file.is_some() && !capture.complete && capture.missed + capture.beyond == 0 {
+        words.push_str(", not every fate told: writing fell behind");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_where_it_is_and_what_is_missing() {
+        let full = Capture {
+            link: "wifi".into(),
+            file: Some("captures/wifi.pcapng".into()),
+            reason: None,
+            frames: 12_345,
+            bytes: 3_400_400,
+            missed: 0,
+            beyond: 0,
+            complete: true,
+        };
+        let short = Capture { missed: 7, beyond: 8000, complete: false, ..full.clone() };
+        let none = Capture { link: "a".into(), file: None, reason: Some("not kept".into()), ..full.clone() };
+        let untold = Capture { complete: false, ..full.clone() };
+        let mut out = String::new();
+        write(&mut out, &[full, short, none, untold]).unwrap();
+        let text = anstream::adapter::strip_str(&out).to_string();
+        assert_eq!(
+            text,
+            "\ncaptures\nwifi  captures/wifi.pcapng  12,345 frames, 3401kB\n\
+             wifi  captures/wifi.pcapng  12,345 frames, 3401kB, 7 missed: writing fell behind, 8,000 more had no room: \
+             `capture: { size: … }`\n\
+             a     not kept\n\
+             wifi  captures/wifi.pcapng  12,345 frames, 3401kB, not every fate told: writing fell behind\n"
+        );
+        let mut out = String::new();
+        write(&mut out, &[]).unwrap();
+        assert_eq!(out, "");
+    }
+}

@@ -1,0 +1,323 @@
+//! Captures of a live run: the thread that writes them, and their files below `--out DIR`.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use super::clock::Clock;
+use super::out_dir::OutDir;
+use crate::engine::LinkId;
+use crate::record::capture::{CaptureFile, CaptureTitle, Next, Reel, Tape, Totals, tape};
+use crate::record::report;
+use crate::record::report::Verdict;
+use crate::scenario::Resolved;
+use crate::scenario::capture::{Capture, Keep};
+use crate::units::Instant;
+
+/// What has been captured is in the file after so long at the latest, if nothing more comes.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// The folder of captures in a run's directory.
+const FOLDER: &str = "captures";
+
+/// Files that are open, and what will be written to them on its way.
+pub(super) struct Prepared {
+    capture: Capture,
+    places: Vec<Place>,
+    files: Vec<File>,
+    reel: Reel,
+}
+
+/// Where the capture of a link is.
+#[derive(Clone, Debug)]
+struct Place {
+    link: String,
+    /// While it is being written.
+    path: PathBuf,
+    /// If it is kept.
+    kept: PathBuf,
+}
+
+/// Captures that are being written. Dropped, they are ended and kept: a run that broke down is to be explained.
+pub(super) struct Captures {
+    thread: Option<JoinHandle<io::Result<Vec<Totals>>>>,
+    /// Nothing more is to be waited for.
+    stop: Arc<AtomicBool>,
+    zero: Arc<OnceLock<Instant>>,
+    places: Vec<Place>,
+    keep: Keep,
+}
+
+impl Prepared {
+    /// Makes the files, and the tape for the engine's thread.
+    ///
+    /// # Errors
+    /// Those of making directories and files.
+    pub(super) fn new(resolved: &Resolved, capture: &Capture, out: &OutDir) -> io::Result<(Prepared, Tape)> {
+        let folder = out.path().join(FOLDER);
+        fs::create_dir_all(&folder)?;
+        let places: Vec<Place> = capture
+            .links
+            .iter()
+            .map(|link| {
+                let link = &resolved.links[*link].name;
+                let kept = folder.join(format!("{link}.pcapng"));
+                let path = match capture.keep {
+                    Keep::Always => kept.clone(),
+                    Keep::OnFail => folder.join(format!("{link}.pcapng.part")),
+                };
+                Place { link: link.clone(), path, kept }
+            })
+            .collect();
+        let mut files = Vec::new();
+        for place in &places {
+            // that of an earlier run says nothing of this one
+            remove(&place.kept)?;
+            files.push(File::create(&place.path)?);
+        }
+        let links: Vec<LinkId> = capture.links.iter().map(|link| LinkId(*link as u32)).collect();
+        let (tape, reel) = tape(resolved.plan.links.len() * 2, &links);
+        Ok((Prepared { capture: capture.clone(), places, files, reel }, tape))
+    }
+
+    /// Starts the thread that writes. `clock` is the engine's.
+    ///
+    /// # Errors
+    /// Those of writing, and of making a thread.
+    pub(super) fn start(self, resolved: &Resolved, clock: Clock) -> io::Result<Captures> {
+        let Prepared { capture, places, files, reel } = self;
+        let epoch = epoch(clock);
+        let os = os();
+        let mut open = Vec::new();
+        for (file, link) in files.into_iter().zip(&capture.links) {
+            let title = CaptureTitle {
+                scenario: &resolved.scenario.name,
+                seed: resolved.scenario.seed,
+                link: &resolved.links[*link].name,
+                ends: &resolved.links[*link].ends,
+                directions: &resolved.plan.links[*link].directions,
+                os: &os,
+                size: capture.size,
+                snap: capture.snap,
+                epoch,
+            };
+            open.push(CaptureFile::new(file, &title)?);
+        }
+        let (stop, zero) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
+        let writer = Writer { files: open, reel, stop: Arc::clone(&stop), zero: Arc::clone(&zero), clock };
+        let thread = std::thread::Builder::new().name("longwire-capture".into()).spawn(move || writer.run())?;
+        Ok(Captures { thread: Some(thread), stop, zero, places, keep: capture.keep })
+    }
+}
+
+impl Captures {
+    /// What the scenario calls t = 0. Only the first counts.
+    pub(super) fn begin(&self, zero: Instant) {
+        let _ = self.zero.set(zero);
+    }
+
+    /// Ends the files, once the engine's thread has ended, and keeps them or not.
+    ///
+    /// # Errors
+    /// Those of writing and renaming.
+    pub(super) fn conclude(mut self, verdict: Verdict) -> io::Result<Vec<report::Capture>> {
+        let totals = self.end()?;
+        let nothing_failed = matches!(verdict, Verdict::Pass | Verdict::None);
+        let kept = self.keep == Keep::Always || !nothing_failed;
+        let places = std::mem::take(&mut self.places);
+        places.into_iter().zip(totals).map(|(place, totals)| place.conclude(kept, totals)).collect()
+    }
+
+    fn end(&mut self) -> io::Result<Vec<Totals>> {
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(Vec::new()),
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other("its thread ended")),
+        }
+    }
+}
+
+impl Drop for Captures {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            // something else has failed before, which is told
+            self.stop.store(true, Ordering::Relaxed);
+            let _ = self.end();
+            for place in &self.places {
+                let _ = fs::rename(&place.path, &place.kept);
+            }
+        }
+    }
+}
+
+impl Place {
+    fn conclude(self, kept: bool, totals: Totals) -> io::Result<report::Capture> {
+        let Totals { frames, bytes, missed, beyond, complete } = totals;
+        if !kept {
+            fs::remove_file(&self.path)?;
+        } else if self.path != self.kept {
+            fs::rename(&self.path, &self.kept)?;
+        }
+        let file = format!("{FOLDER}/{}.pcapng", self.link);
+        Ok(report::Capture {
+            link: self.link,
+            file: kept.then_some(file),
+            reason: (!kept).then(|| "not kept: nothing failed (`keep: on-fail`)".into()),
+            frames,
+            bytes,
+            missed,
+            beyond,
+            complete,
+        })
+    }
+}
+
+/// What a report says of captures that the scenario asks for, where there is no directory for them.
+pub(super) fn not_written(resolved: &Resolved) -> Vec<report::Capture> {
+    let links = resolved.scenario.capture.iter().flat_map(|capture| &capture.links);
+    links
+        .map(|link| report::Capture {
+            link: resolved.links[*link].name.clone(),
+            file: None,
+            reason: Some("not written: there is no --out DIR".into()),
+            frames: 0,
+            bytes: 0,
+            missed: 0,
+            beyond: 0,
+            complete: false,
+        })
+        .collect()
+}
+
+struct Writer {
+    files: Vec<CaptureFile<File>>,
+    reel: Reel,
+    stop: Arc<AtomicBool>,
+    zero: Arc<OnceLock<Instant>>,
+    clock: Clock,
+}
+
+impl Writer {
+    fn run(mut self) -> io::Result<Vec<Totals>> {
+        loop {
+            match self.reel.next(PATIENCE) {
+                Next::Chunk(chunk) => {
+                    for (record, bytes) in chunk.iter() {
+                        let link = record.slot as usize / 2;
+                        let file = &mut self.files[link];
+                        let was_full = file.is_full();
+                        file.take(record.slot as usize % 2, record, bytes)?;
+                        if file.is_full() && !was_full {
+                            self.reel.set_full(link);
+                        }
+                    }
+                    self.reel.give_back(chunk);
+                }
+                Next::Idle => {
+                    self.files.iter_mut().try_for_each(CaptureFile::flush)?;
+                    if self.stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+                Next::End => break,
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        let (end, zero) = (self.clock.now(), self.zero.get().copied());
+        let Writer { files, reel, .. } = self;
+        let files = files.into_iter().enumerate();
+        files.map(|(link, file)| Ok(file.finish(reel.missing(link), zero, end)?.1)).collect()
+    }
+}
+
+/// The wall clock's reading, in ns since 1970, when the engine's clock read zero. Both run alike from there on: steps of the
+/// wall clock meanwhile do not show.
+fn epoch(clock: Clock) -> u64 {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    wall.saturating_sub(clock.now().as_nanos())
+}
+
+fn os() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |_| String::new(),
+        |name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
+    )
+}
+
+fn remove(path: &std::path::Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{MemoryFiles, Overrides, load};
+
+    fn resolved(keep: &str) -> Resolved {
+        let text = format!(
+            "longwire: 1\nduration: 1s\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b] }} }}\n\
+             capture: {{ links: [wire], keep: {keep} }}\n"
+        );
+        let loaded = load(std::path::Path::new("t"), &MemoryFiles::one("t", &text), &Overrides::default());
+        loaded.unwrap_or_else(|(told, _)| panic!("{:?}", told.iter().next()))
+    }
+
+    fn files(folder: &tempfile::TempDir) -> Vec<String> {
+        let entries = fs::read_dir(folder.path().join(FOLDER)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Starts captures in a folder, with the engine's end of them gone.
+    fn start(folder: &tempfile::TempDir, keep: &str) -> Captures {
+        let resolved = resolved(keep);
+        let out = OutDir::create(folder.path()).unwrap();
+        let capture = resolved.scenario.capture.clone().unwrap();
+        let (prepared, tape) = Prepared::new(&resolved, &capture, &out).unwrap();
+        drop(tape);
+        let captures = prepared.start(&resolved, Clock::start()).unwrap();
+        captures.begin(Instant::ZERO);
+        captures
+    }
+
+    #[test]
+    fn what_is_kept_on_failure_is_not_there_after_a_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        for (keep, verdict, there) in [
+            ("on-fail", Verdict::Fail, true),
+            ("on-fail", Verdict::Invalid, true),
+            ("on-fail", Verdict::Interrupted, true),
+            ("on-fail", Verdict::Pass, false),
+            ("always", Verdict::Pass, true),
+            ("on-fail", Verdict::None, false),
+        ] {
+            let captures = start(&folder, keep);
+            let during = if keep == "always" { "wire.pcapng" } else { "wire.pcapng.part" };
+            assert_eq!(files(&folder), [during], "what an earlier run left is gone");
+            let report = captures.conclude(verdict).unwrap();
+            let expected = if there { vec!["wire.pcapng".to_owned()] } else { Vec::new() };
+            assert_eq!(files(&folder), expected, "{keep} {verdict:?}");
+            assert_eq!(report[0].file.is_some(), there);
+            assert!(report[0].complete && report[0].frames == 0 && report[0].bytes > 0);
+        }
+    }
+
+    #[test]
+    fn a_run_that_breaks_down_leaves_its_captures() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(start(&folder, "on-fail"));
+        assert_eq!(files(&folder), ["wire.pcapng"]);
+        assert!(fs::metadata(folder.path().join("captures/wire.pcapng")).unwrap().len() > 100);
+        let report = not_written(&resolved("always"));
+        assert_eq!((report.len(), report[0].file.as_ref()), (1, None));
+    }
+}

@@ -1,0 +1,194 @@
+//! One run as a process of its own: a run begins with one thread, and must not take the suite with it when it dies.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::case::Case;
+use super::outcome::{Outcome, Said, end_of};
+use crate::run::clock::Clock;
+use crate::units::{Duration, Instant};
+
+/// How runs are started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The `longwire` to start.
+    pub program: PathBuf,
+    /// How often an INVALID run is run again.
+    pub retry_invalid: u32,
+}
+
+/// A run at work.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) case: Case,
+    child: Child,
+    began: Instant,
+    /// Its report and output where the suite keeps none.
+    temporary: TempDir,
+    out: Option<PathBuf>,
+}
+
+impl Running {
+    /// Starts a run. `out`: the folder that is to explain it.
+    pub(super) fn start(
+        case: Case,
+        launch: &Launch,
+        out: Option<PathBuf>,
+        clock: &Clock,
+    ) -> Result<Running, Box<Outcome>> {
+        match Running::try_start(&case, launch, out.as_deref(), clock) {
+            Ok((child, temporary, began)) => Ok(Running { case, child, began, temporary, out }),
+            Err(error) => Err(Box::new(Outcome::not_started(case, format!("it cannot be started: {error}")))),
+        }
+    }
+
+    fn try_start(
+        case: &Case,
+        launch: &Launch,
+        out: Option<&Path>,
+        clock: &Clock,
+    ) -> io::Result<(Child, TempDir, Instant)> {
+        let temporary = tempfile::Builder::new().prefix("longwire-").tempdir()?;
+        let mut command = Command::new(&launch.program);
+        command.args(case.arguments()).arg("--json").arg(temporary.path().join("report.json"));
+        if let Some(out) = out {
+            forget(out)?;
+            command.arg("--out").arg(out);
+        }
+        if launch.retry_invalid > 0 {
+            command.args(["--retry-invalid".to_owned(), launch.retry_invalid.to_string()]);
+        }
+        // Should the suite be killed, its runs end too, and take their networks down.
+        command.arg(format!("--parent={}", std::process::id()));
+        command
+            .stdin(Stdio::null())
+            .stdout(File::create(temporary.path().join("stdout"))?)
+            .stderr(File::create(temporary.path().join("stderr"))?)
+            // Ctrl-C is the suite's to pass on: twice means something else to a run.
+            .process_group(0);
+        let began = clock.now();
+        let child = command
+            .spawn()
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", launch.program.display())))?;
+        Ok((child, temporary, began))
+    }
+
+    /// How long it has been at work.
+    pub(super) fn runs_for(&self, now: Instant) -> Duration {
+        now - self.began
+    }
+
+    /// Ends it: `SIGINT` cleanly, `SIGKILL` at once.
+    pub(super) fn signal(&self, signal: Signal) {
+        // it is our child and not yet waited for, so the number is its own; it may be over already
+        let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
+    }
+
+    /// What it came to, if it is over.
+    pub(super) fn try_finish(&mut self, now: Instant) -> Option<Outcome> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(self.finish(status, now)),
+            Err(error) => Some(Outcome::not_started(self.case.clone(), format!("it cannot be waited for: {error}"))),
+        }
+    }
+
+    fn finish(&self, status: ExitStatus, now: Instant) -> Outcome {
+        let read = |name: &str| fs::read(self.temporary.path().join(name)).unwrap_or_default();
+        let report = fs::read_to_string(self.temporary.path().join("report.json")).ok();
+        let said = Said { stdout: end_of(&read("stdout")), stderr: end_of(&read("stderr")) };
+        if let (Some(out), false) = (&self.out, said.stderr.is_empty()) {
+            // what a run says besides its report belongs to what explains it; if that fails the summary still has its end
+            let _ = fs::create_dir_all(out).and_then(|()| fs::write(out.join("messages.txt"), read("stderr")));
+        }
+        let took = now - self.began;
+        Outcome { out: self.out.clone(), ..Outcome::ended(self.case.clone(), status, report.as_deref(), said, took) }
+    }
+}
+
+/// Takes away what an earlier run left: it must not be taken for this one's.
+fn forget(out: &Path) -> io::Result<()> {
+    for name in ["report.json", "report.txt", "messages.txt"] {
+        match fs::remove_file(out.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::outcome::Status;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// A program in place of `longwire`.
+    fn stand_in(folder: &Path, script: &str) -> Launch {
+        let program = folder.join("stand-in");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Launch { program, retry_invalid: 2 }
+    }
+
+    fn run(script: &str, out: Option<&str>) -> (Outcome, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = stand_in(folder.path(), script);
+        let clock = Clock::start();
+        let case = Case { file: "a.yaml".into(), seed: 3, ..Case::default() };
+        let out = out.map(|out| folder.path().join(out));
+        let mut running = Running::start(case, &launch, out, &clock).unwrap();
+        loop {
+            if let Some(outcome) = running.try_finish(clock.now()) {
+                return (outcome, folder);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_run_is_told_what_to_do_and_its_report_read() {
+        let script = r#"
+            echo "$@"
+            echo told >&2
+            while [ "$1" != --json ]; do shift; done
+            echo '{ "verdict": "fail", "reasons": ["too slow"] }' > "$2"
+            exit 1"#;
+        let (outcome, folder) = run(script, Some("out"));
+        assert_eq!((outcome.status, &outcome.reasons[..]), (Status::Fail, &["too slow".to_owned()][..]));
+        let said = &outcome.stdout;
+        assert!(said.starts_with("run a.yaml --seed 3 --json ") && said.contains("--retry-invalid 2"), "{said}");
+        assert!(said.contains(&format!("--parent={}", std::process::id())), "{said}");
+        assert_eq!(outcome.stderr, "told\n");
+        assert_eq!(fs::read_to_string(folder.path().join("out/messages.txt")).unwrap(), "told\n");
+    }
+
+    #[test]
+    fn a_run_that_dies_is_never_lost() {
+        let (outcome, _folder) = run("kill -SEGV $$", None);
+        assert_eq!(outcome.status, Status::Error);
+        assert!(outcome.reasons[0].contains("SIGSEGV"), "{:?}", outcome.reasons);
+        let clock = Clock::start();
+        let launch = Launch { program: "/no/such/program".into(), retry_invalid: 0 };
+        let lost = Running::start(Case::default(), &launch, None, &clock).unwrap_err();
+        assert_eq!(lost.status, Status::Error);
+        assert!(lost.reasons[0].contains("/no/such/program"), "{:?}", lost.reasons);
+    }
+
+    #[test]
+    fn an_older_report_is_not_taken_for_this_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("report.json"), "old").unwrap();
+        fs::write(folder.path().join("mine.txt"), "mine").unwrap();
+        forget(folder.path()).unwrap();
+        assert!(!folder.path().join("report.json").exists() && folder.path().join("mine.txt").exists());
+        forget(&folder.path().join("not there")).unwrap();
+    }
+}

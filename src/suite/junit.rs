@@ -1,0 +1,271 @@
+//! A suite as JUnit XML, in the form that Jenkins' schema (junit-10.xsd of its xUnit plugin) describes: what most readers know.
+//!
+//! Each run is a `testsuite` with one `testcase`: only a suite has properties and a file in that form. A failed run is a
+//! `failure`; one that says nothing about what is tested (INVALID, a machine that lacks something) is an `error`.
+
+use std::io;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+
+use super::case::one_line;
+use super::outcome::{Outcome, Status};
+use super::plan::Skipped;
+use super::runner::Ended;
+
+/// The whole document.
+pub fn document(ended: &Ended, skipped: &[Skipped]) -> String {
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    write(&mut writer, ended, skipped).expect("writing to a Vec does not fail");
+    let mut text = String::from_utf8_lossy(&writer.into_inner()).into_owned();
+    text.push('\n');
+    text
+}
+
+/// What a run is in JUnit's words.
+enum Kind {
+    Good,
+    Failure,
+    Error,
+    Skipped,
+}
+
+fn kind(status: Status) -> Kind {
+    match status {
+        Status::Pass | Status::None => Kind::Good,
+        Status::Fail => Kind::Failure,
+        Status::Invalid | Status::Input | Status::Error | Status::Interrupted => Kind::Error,
+        Status::NotRun => Kind::Skipped,
+    }
+}
+
+fn write(writer: &mut Writer<Vec<u8>>, ended: &Ended, skipped: &[Skipped]) -> io::Result<()> {
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let count = |wanted: fn(&Kind) -> bool| ended.outcomes.iter().filter(|o| wanted(&kind(o.status))).count();
+    let tests = (ended.outcomes.len() + skipped.len()).to_string();
+    let failures = count(|kind| matches!(kind, Kind::Failure)).to_string();
+    let errors = count(|kind| matches!(kind, Kind::Error)).to_string();
+    let time = seconds(ended.took.as_nanos());
+    writer
+        .create_element("testsuites")
+        .with_attribute(("name", "longwire"))
+        .with_attribute(("tests", tests.as_str()))
+        .with_attribute(("failures", failures.as_str()))
+        .with_attribute(("errors", errors.as_str()))
+        .with_attribute(("time", time.as_str()))
+        .write_inner_content(|writer| {
+            ended.outcomes.iter().try_for_each(|outcome| suite(writer, outcome))?;
+            skipped.iter().try_for_each(|skipped| left_out(writer, skipped))
+        })?;
+    Ok(())
+}
+
+fn suite(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
+    let kind = kind(outcome.status);
+    let one = |wanted: bool| if wanted { "1" } else { "0" };
+    let name = clean(&outcome.case.to_string());
+    let file = clean(&outcome.case.file.display().to_string());
+    let time = seconds(outcome.took.as_nanos());
+    writer
+        .create_element("testsuite")
+        .with_attribute(("name", format!("{file}{}", clean(&outcome.case.variant())).as_str()))
+        .with_attribute(("tests", "1"))
+        .with_attribute(("failures", one(matches!(kind, Kind::Failure))))
+        .with_attribute(("errors", one(matches!(kind, Kind::Error))))
+        .with_attribute(("skipped", one(matches!(kind, Kind::Skipped))))
+        .with_attribute(("time", time.as_str()))
+        .with_attribute(("file", file.as_str()))
+        .write_inner_content(|writer| {
+            properties(writer, outcome)?;
+            writer
+                .create_element("testcase")
+                .with_attribute(("name", name.as_str()))
+                .with_attribute(("classname", class(&file).as_str()))
+                .with_attribute(("time", time.as_str()))
+                .write_inner_content(|writer| result(writer, outcome, &kind))?;
+            Ok(())
+        })?;
+    Ok(())
+}
+
+fn properties(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
+    let case = &outcome.case;
+    let mut all = vec![("seed".to_owned(), case.seed.to_string())];
+    all.extend(case.params.iter().map(|param| (format!("param.{}", param.name), param.text.clone())));
+    if let Some((n, of)) = case.repetition {
+        all.push(("repetition".into(), format!("{n}/{of}")));
+    }
+    if outcome.attempts > 1 {
+        all.push(("attempts".into(), outcome.attempts.to_string()));
+    }
+    all.push(("command".into(), case.command()));
+    all.extend(outcome.out.iter().map(|out| ("out".to_owned(), out.display().to_string())));
+    writer.create_element("properties").write_inner_content(|writer| {
+        for (name, value) in &all {
+            let property = writer.create_element("property").with_attribute(("name", clean(name).as_str()));
+            property.with_attribute(("value", clean(value).as_str())).write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn result(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, kind: &Kind) -> io::Result<()> {
+    let message = clean(&one_line(&outcome.reasons.join("; ")));
+    let details = format!("{}\n\nagain: {}\n", outcome.reasons.join("\n"), outcome.case.command());
+    let element = match kind {
+        Kind::Good => None,
+        Kind::Failure => Some("failure"),
+        Kind::Error => Some("error"),
+        Kind::Skipped => {
+            writer.create_element("skipped").with_attribute(("message", "not run")).write_empty()?;
+            return Ok(());
+        }
+    };
+    if let Some(element) = element {
+        writer
+            .create_element(element)
+            .with_attribute(("type", outcome.status.word()))
+            .with_attribute(("message", message.as_str()))
+            .write_text_content(BytesText::new(&clean(&details)))?;
+    }
+    for (element, text) in [("system-out", &outcome.stdout), ("system-err", &outcome.stderr)] {
+        if !text.trim().is_empty() {
+            writer.create_element(element).write_text_content(BytesText::new(&clean(text)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A scenario that is no test.
+fn left_out(writer: &mut Writer<Vec<u8>>, skipped: &Skipped) -> io::Result<()> {
+    let file = clean(&skipped.file.display().to_string());
+    writer
+        .create_element("testsuite")
+        .with_attribute(("name", file.as_str()))
+        .with_attribute(("tests", "1"))
+        .with_attribute(("failures", "0"))
+        .with_attribute(("errors", "0"))
+        .with_attribute(("skipped", "1"))
+        .with_attribute(("time", "0.000"))
+        .with_attribute(("file", file.as_str()))
+        .write_inner_content(|writer| {
+            let case = writer.create_element("testcase").with_attribute(("name", file.as_str()));
+            case.with_attribute(("classname", class(&file).as_str()))
+                .with_attribute(("time", "0.000"))
+                .write_inner_content(|writer| {
+                    let skip = writer.create_element("skipped");
+                    skip.with_attribute(("message", clean(&skipped.why).as_str())).write_empty()?;
+                    Ok(())
+                })?;
+            Ok(())
+        })?;
+    Ok(())
+}
+
+/// A file as readers group test cases: parts with dots between them, without the ending.
+fn class(file: &str) -> String {
+    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
+    stem.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect::<Vec<_>>().join(".")
+}
+
+/// Seconds as the schema has them: digits and a point.
+fn seconds(nanos: u64) -> String {
+    let millis = nanos / 1_000_000;
+    format!("{}.{:03}", millis / 1000, millis % 1000)
+}
+
+/// A text without what XML 1.0 §2.2 has no way to write, not even escaped.
+fn clean(text: &str) -> String {
+    let allowed =
+        |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().map(|c| if allowed(c) { c } else { '\u{fffd}' }).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::suite::case::{Case, Param};
+    use crate::suite::outcome::Unmet;
+    use crate::units::Duration;
+
+    /// A suite in which everything has happened that can.
+    pub(crate) fn of_everything() -> Ended {
+        let case = |file: &str, scenario: &str| Case {
+            file: file.into(),
+            scenario: scenario.into(),
+            seed: 7,
+            ..Case::default()
+        };
+        let outcome = |case: Case, status: Status, reasons: &[&str]| Outcome {
+            status,
+            took: Duration::from_millis(3_210),
+            attempts: 1,
+            reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
+            ..Outcome::not_run(case)
+        };
+        let mut failed =
+            outcome(case("ci/chat.yaml", "Chat"), Status::Fail, &["rtt.p99 < 60ms: it was 80 ms", "fetch: exit 7"]);
+        failed.case.params.push(Param { name: "loss".into(), text: "5%".into(), word: "5%".into() });
+        failed.unmet.push(Unmet { text: "rtt.p99 < 60ms".into(), line: None });
+        failed.stdout = "a <report> & \u{1} ]]> \"quotes\"\n".into();
+        failed.stderr = "warning: x\n".into();
+        failed.out = Some("out/chat".into());
+        let mut passed = outcome(case("ci/dns.yaml", "DNS"), Status::Pass, &[]);
+        passed.attempts = 2;
+        passed.case.repetition = Some((1, 2));
+        Ended {
+            outcomes: vec![
+                passed,
+                outcome(case("ci/idle.yaml", "Idle"), Status::None, &[]),
+                failed,
+                outcome(case("./ci/slow.yaml", "Slow"), Status::Invalid, &["longwire did not run for 200ms"]),
+                outcome(case("ci/tap.yml", "TAP"), Status::Error, &["cannot open /dev/net/tun"]),
+                outcome(case("ci/gone.yaml", "Gone"), Status::Input, &["cannot read gone.csv"]),
+                outcome(case("ci/stopped.yaml", "Stopped"), Status::Interrupted, &["it was interrupted"]),
+                Outcome::not_run(case("ci/never.yaml", "Never")),
+            ],
+            interrupted: false,
+            took: Duration::from_millis(61_005),
+        }
+    }
+
+    pub(crate) fn skipped() -> Vec<Skipped> {
+        vec![Skipped { file: "ci/by-hand.yaml".into(), why: "stays up until Ctrl-C".into() }]
+    }
+
+    #[test]
+    fn each_run_is_a_suite_with_its_properties_and_one_case() {
+        let text = document(&of_everything(), &skipped());
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let root = document.root_element();
+        let attribute = |name: &str| root.attribute(name).unwrap();
+        assert_eq!(["tests", "failures", "errors", "time"].map(attribute), ["9", "1", "4", "61.005"]);
+        let suites: Vec<_> = root.children().filter(|n| n.is_element()).collect();
+        assert_eq!(suites.len(), 9);
+        let inside = |n: usize, name: &str| suites[n].descendants().find(|node| node.has_tag_name(name));
+        let properties: Vec<_> = inside(2, "properties").unwrap().children().filter(|n| n.is_element()).collect();
+        let property = |name: &str| {
+            properties.iter().find(|p| p.attribute("name") == Some(name)).and_then(|p| p.attribute("value"))
+        };
+        assert_eq!(property("seed"), Some("7"));
+        assert_eq!(property("param.loss"), Some("5%"));
+        assert_eq!(property("command"), Some("longwire run ci/chat.yaml --param loss=5% --seed 7"));
+        let failure = inside(2, "failure").unwrap();
+        assert_eq!(failure.attribute("message"), Some("rtt.p99 < 60ms: it was 80 ms; fetch: exit 7"));
+        assert_eq!(inside(2, "system-out").unwrap().text(), Some("a <report> & \u{fffd} ]]> \"quotes\"\n"));
+        assert_eq!(inside(2, "testcase").unwrap().attribute("classname"), Some("ci.chat"));
+        assert_eq!(inside(2, "testcase").unwrap().attribute("name"), Some("Chat [loss=5%]"));
+        assert_eq!(inside(3, "error").unwrap().attribute("type"), Some("INVALID"));
+        assert!(inside(3, "failure").is_none() && inside(0, "error").is_none() && inside(1, "failure").is_none());
+        assert!(inside(7, "skipped").is_some() && inside(8, "skipped").is_some());
+        assert!(inside(0, "property").is_some() && text.contains("name=\"attempts\" value=\"2\""));
+    }
+
+    #[test]
+    fn times_and_texts_are_as_the_schema_wants_them() {
+        assert_eq!([seconds(0), seconds(999_999), seconds(1_234_567_890_123)], ["0.000", "0.000", "1234.567"]);
+        assert_eq!(clean("a\u{0}\u{b}\u{fffe}\u{1f600}\tb\n"), "a\u{fffd}\u{fffd}\u{fffd}\u{1f600}\tb\n");
+        assert_eq!(class("./../ci/a.b.yaml"), "ci.a.b");
+    }
+}

@@ -1,0 +1,31 @@
+//! Many scenarios as one suite: `longwire test`. Each run is a process of its own.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `discover` | which files |
+//! | `plan` `case` `shard` | all combinations of all files, checked; one run; a share of them |
+//! | `runner` `child` | all runs, so many at a time; one run as a process |
+//! | `outcome` | what a run came to, and the exit code of many |
+//! | `summary` `json` `junit` `github` | the suite for people, programs, CI servers and GitHub |
+//! | `calibrate` | how well this machine keeps up: what `doctor --calibrate` measures |
+
+pub mod calibrate;
+pub mod case;
+mod child;
+pub mod discover;
+pub mod github;
+pub mod json;
+pub mod junit;
+pub mod outcome;
+pub mod plan;
+pub mod runner;
+pub mod shard;
+pub mod summary;
+
+pub use case::{Case, Param};
+pub use child::Launch;
+pub use discover::{Found, discover};
+pub use outcome::{Outcome, Status, exit_code};
+pub use plan::{Plan, Selection, Wrong, check_combinations, plan};
+pub use runner::{Ended, Options, Watcher, run};
+pub use shard::Shard;

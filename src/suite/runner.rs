@@ -1,0 +1,267 @@
+//! Runs a suite: so many at a time, until all are through, one has failed, or somebody ends it.
+//!
+//! One thread waits for signals, of which the end of a run is one. So the suite takes no processor time from what it runs.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::case::Case;
+use super::child::{Launch, Running};
+use super::outcome::{Outcome, Status};
+use crate::run::clock::Clock;
+use crate::units::Duration;
+
+/// How often a watcher hears what runs.
+const TICK_MS: u16 = 500;
+
+/// How a suite is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How each run is started.
+    pub launch: Launch,
+    /// How many run at a time, at least one. Runs beside each other compete for processors.
+    pub jobs: usize,
+    /// Start nothing more once one has failed.
+    pub fail_fast: bool,
+    /// Where each run leaves a folder that explains it.
+    pub out: Option<PathBuf>,
+}
+
+/// Hears how a suite is doing.
+pub trait Watcher {
+    /// What runs now and for how long, twice a second and whenever that changes; how many are done of how many.
+    fn runs(&mut self, now: &[(&Case, Duration)], done: usize, of: usize);
+    /// One is over.
+    fn ended(&mut self, outcome: &Outcome);
+}
+
+/// A suite that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// One for each run, in the order of the plan.
+    pub outcomes: Vec<Outcome>,
+    /// Somebody ended it.
+    pub interrupted: bool,
+    /// How long all took together.
+    pub took: Duration,
+}
+
+/// Runs all cases. Signals that end a program end the runs cleanly, the second time at once; they stay blocked in the calling
+/// thread, so that what is written afterwards is written whole.
+///
+/// # Errors
+/// Signals cannot be taken, or the folder for what explains the runs cannot be made.
+pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::Result<Ended> {
+    if let Some(out) = &options.out {
+        std::fs::create_dir_all(out)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", out.display())))?;
+    }
+    let mask = mask();
+    mask.thread_block()?;
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    let mut suite = Suite {
+        options,
+        watcher,
+        clock: Clock::start(),
+        waiting: cases.iter().cloned().zip(folders(cases, options)).enumerate().collect(),
+        running: Vec::new(),
+        done: cases.iter().map(|_| None).collect(),
+        ends: 0,
+        stopped: false,
+    };
+    suite.all(&signals)?;
+    let took = suite.clock.now() - crate::units::Instant::from_nanos(0);
+    let (done, interrupted) = (suite.done, suite.ends > 0);
+    let outcomes =
+        done.into_iter().zip(cases).map(|(done, case)| done.unwrap_or_else(|| Outcome::not_run(case.clone())));
+    Ok(Ended { outcomes: outcomes.collect(), interrupted, took })
+}
+
+fn mask() -> SigSet {
+    let mut mask = SigSet::empty();
+    mask.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
+    mask
+}
+
+/// A folder for each run, no two the same.
+fn folders(cases: &[Case], options: &Options) -> Vec<Option<PathBuf>> {
+    let mut taken = BTreeSet::new();
+    let mut folder = |out: &PathBuf, case: &Case| {
+        let name = case.folder();
+        let numbered = (2..).map(|n| format!("{name}-{n}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
+        out.join(free.unwrap_or(name))
+    };
+    cases.iter().map(|case| options.out.as_ref().map(|out| folder(out, case))).collect()
+}
+
+struct Suite<'a> {
+    options: &'a Options,
+    watcher: &'a mut dyn Watcher,
+    clock: Clock,
+    waiting: VecDeque<(usize, (Case, Option<PathBuf>))>,
+    running: Vec<(usize, Running)>,
+    done: Vec<Option<Outcome>>,
+    /// How often somebody asked for the end.
+    ends: u32,
+    /// Nothing more is started.
+    stopped: bool,
+}
+
+impl Suite<'_> {
+    fn all(&mut self, signals: &SignalFd) -> io::Result<()> {
+        loop {
+            while !self.stopped && self.running.len() < self.options.jobs.max(1) {
+                let Some((at, (case, out))) = self.waiting.pop_front() else { break };
+                match Running::start(case, &self.options.launch, out, &self.clock) {
+                    Ok(running) => self.running.push((at, running)),
+                    Err(outcome) => self.take(at, *outcome),
+                }
+            }
+            if self.running.is_empty() {
+                return Ok(());
+            }
+            self.show();
+            self.wait(signals)?;
+            self.finish();
+        }
+    }
+
+    fn show(&mut self) {
+        let now = self.clock.now();
+        let running: Vec<_> = self.running.iter().map(|(_, run)| (&run.case, run.runs_for(now))).collect();
+        let done = self.done.iter().flatten().count();
+        self.watcher.runs(&running, done, self.done.len());
+    }
+
+    /// Until a run may be over, or somebody asks for the end.
+    fn wait(&mut self, signals: &SignalFd) -> io::Result<()> {
+        let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::from(TICK_MS)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        while let Some(signal) = signals.read_signal()? {
+            if signal.ssi_signo != Signal::SIGCHLD as u32 {
+                self.end();
+            }
+        }
+        Ok(())
+    }
+
+    /// The first time cleanly. A run that does not heed it, or hangs, is killed the second time: the kernel takes its network away.
+    fn end(&mut self) {
+        self.stopped = true;
+        self.ends += 1;
+        let signal = if self.ends == 1 { Signal::SIGINT } else { Signal::SIGKILL };
+        self.running.iter().for_each(|(_, run)| run.signal(signal));
+    }
+
+    fn finish(&mut self) {
+        let now = self.clock.now();
+        for (at, mut run) in std::mem::take(&mut self.running) {
+            match run.try_finish(now) {
+                Some(outcome) => self.take(at, outcome),
+                None => self.running.push((at, run)),
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize, outcome: Outcome) {
+        // INVALID says nothing about what is tested, so nothing has failed
+        let failed = !outcome.status.is_good() && outcome.status != Status::Invalid;
+        self.stopped |= self.options.fail_fast && failed;
+        self.watcher.ended(&outcome);
+        self.done[at] = Some(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    #[derive(Default)]
+    struct Heard {
+        most: usize,
+        ended: Vec<String>,
+    }
+
+    impl Watcher for Heard {
+        fn runs(&mut self, now: &[(&Case, Duration)], done: usize, of: usize) {
+            self.most = self.most.max(now.len());
+            assert!(done + now.len() <= of);
+        }
+        fn ended(&mut self, outcome: &Outcome) {
+            self.ended.push(outcome.case.scenario.clone());
+        }
+    }
+
+    /// A program in place of `longwire`, which passes, or fails where the file is called so.
+    fn options(folder: &Path) -> Options {
+        let program = folder.join("stand-in");
+        let script = r#"#!/bin/sh
+file=$2
+while [ "$1" != --json ]; do shift; done
+verdict=$(basename "$file" .yaml | tr -d 0-9)
+echo "{ \"verdict\": \"$verdict\", \"reasons\": [\"because\"] }" > "$2"
+sleep 0.05
+case $verdict in pass) exit 0;; fail) exit 1;; invalid) exit 3;; esac
+"#;
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Options { launch: Launch { program, retry_invalid: 0 }, jobs: 1, fail_fast: false, out: None }
+    }
+
+    fn cases(names: &[&str]) -> Vec<Case> {
+        let case =
+            |name: &&str| Case { file: format!("{name}.yaml").into(), scenario: (*name).into(), ..Case::default() };
+        names.iter().map(case).collect()
+    }
+
+    fn statuses(ended: &Ended) -> Vec<&'static str> {
+        ended.outcomes.iter().map(|outcome| outcome.status.word()).collect()
+    }
+
+    #[test]
+    fn all_run_in_order_one_at_a_time_or_several() {
+        let folder = tempfile::tempdir().unwrap();
+        for jobs in [1, 3] {
+            let mut heard = Heard::default();
+            let options = Options { jobs, ..options(folder.path()) };
+            let ended = run(&cases(&["pass1", "fail", "invalid", "pass2"]), &options, &mut heard).unwrap();
+            assert_eq!(statuses(&ended), ["PASS", "FAIL", "INVALID", "PASS"]);
+            assert_eq!((heard.most, heard.ended.len(), ended.interrupted), (jobs, 4, false));
+            if jobs == 1 {
+                assert_eq!(heard.ended, ["pass1", "fail", "invalid", "pass2"]);
+            }
+        }
+    }
+
+    #[test]
+    fn fail_fast_starts_nothing_after_a_failure_but_goes_on_after_invalid() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { fail_fast: true, ..options(folder.path()) };
+        let all = cases(&["invalid", "fail", "pass", "fail"]);
+        let ended = run(&all, &options, &mut Heard::default()).unwrap();
+        assert_eq!(statuses(&ended), ["INVALID", "FAIL", "NOT RUN", "NOT RUN"]);
+    }
+
+    #[test]
+    fn no_two_runs_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { out: Some("out".into()), ..options(folder.path()) };
+        let folders = folders(&cases(&["a b", "a-b", "a/b", "c"]), &options);
+        let names: Vec<String> = folders.iter().flatten().map(|path| path.display().to_string()).collect();
+        assert_eq!(names, ["out/a-b", "out/a-b-2", "out/a-b-3", "out/c"]);
+    }
+}
