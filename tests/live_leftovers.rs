@@ -108,7 +108,8 @@ fn interrupted_runs_end_cleanly_and_tell_what_there_was() {
         );
         assert_eq!(surroundings(), before);
 
-        for name in ["report.json", "report.txt", "plan.yaml", "events.jsonl", "command.txt", "programs/here.log"] {
+        let report_files = ["report.json", "report.txt", "report.html"];
+        for name in report_files.into_iter().chain(["plan.yaml", "events.jsonl", "command.txt", "programs/here.log"]) {
             assert!(lab.path(&format!("{out}/{name}")).is_file(), "{name} is missing");
         }
         let stored: serde_json::Value = serde_json::from_str(&lab.read(&format!("{out}/report.json"))).expect("JSON");

@@ -87,7 +87,10 @@ timeline:
     assert!(all <= number(&there["delivered"]["frames"]) && all > 50, "{all}");
 
     let csv = lab.read("series.csv");
-    assert!(csv.starts_with("from_s,to_s,link,from,to,delivered_frames,delivered_bytes,dropped,waiting\n"), "{csv}");
+    assert!(
+        csv.starts_with("from_s,to_s,link,from,to,delivered_frames,delivered_bytes,dropped,waiting,delay_mean_ns\n"),
+        "{csv}"
+    );
     let in_csv = csv.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>()).filter(|line| line[4] == "b.eth0");
     let in_csv: u64 = in_csv.map(|line| line[5].parse::<u64>().expect("a number")).sum();
     let series = report["series"]["directions"].as_array().expect("directions");

@@ -6,40 +6,34 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::input::{OverrideArgs, quoted};
+use super::input::OverrideArgs;
 use crate::record::Report;
 use crate::record::html::{self, ProgramOutput, Subject};
 use crate::run::out_dir::OutDir;
 use crate::scenario::Resolved;
+use crate::suite::case::shell_words;
 
 /// Bytes of each program's output on a page.
 const OUTPUT: u64 = 64 * 1024;
 /// Bytes of all of them.
 const ALL_OUTPUT: usize = 4 * 1024 * 1024;
 
-/// The command that repeats a run.
-pub(super) fn command(file: &Path, overrides: &OverrideArgs, seed: u64) -> String {
+/// The command that repeats a run. `capture`: the links of `--capture`.
+pub(super) fn command(file: &Path, overrides: &OverrideArgs, capture: Option<&str>, seed: u64) -> String {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let mut words = vec!["longwire run".to_owned(), quoted(&file.display().to_string())];
+    let mut words = vec!["longwire".to_owned(), "run".to_owned(), file.display().to_string()];
     words.extend(overrides.words());
     if overrides.overrides().seed.is_none() {
-        words.push(format!("--seed {seed}"));
+        words.extend(["--seed".to_owned(), seed.to_string()]);
     }
-    words.join(" ")
+    words.extend(capture.iter().flat_map(|links| ["--capture".to_owned(), (*links).to_owned()]));
+    shell_words(&words)
 }
 
 /// The page. `inside`: it will lie in the directory of `--out`, beside what it names.
-pub(super) fn page(
-    report: &Report,
-    resolved: &Resolved,
-    overrides: &OverrideArgs,
-    file: &Path,
-    out: Option<&OutDir>,
-    inside: bool,
-) -> String {
+pub(super) fn page(report: &Report, resolved: &Resolved, command: &str, out: Option<&OutDir>, inside: bool) -> String {
     let outputs = out.map(|out| outputs(report, out.path(), inside)).unwrap_or_default();
-    let command = command(file, overrides, report.seed);
-    html::page(&Subject { report, resolved, command: &command, outputs: &outputs, index: None })
+    html::page(&Subject { report, resolved, command, outputs: &outputs, index: None })
 }
 
 /// The end of what each program wrote; what cannot be read is left to the report's own lines.

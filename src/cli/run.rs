@@ -129,9 +129,11 @@ pub(super) fn main(args: &Args) -> Exit {
 /// What can be written before anything runs.
 fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
     out.write("plan.yaml", &listing(resolved))?;
-    let command = html::command(&args.file, &args.overrides, resolved.scenario.seed);
-    let capture = args.capture.as_ref().map(|links| format!(" --capture {}", input::quoted(links))).unwrap_or_default();
-    out.write("command.txt", &format!("{command}{capture}\n"))
+    out.write("command.txt", &format!("{}\n", command(args, resolved)))
+}
+
+fn command(args: &Args, resolved: &Resolved) -> String {
+    html::command(&args.file, &args.overrides, args.capture.as_deref(), resolved.scenario.seed)
 }
 
 fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutDir>) -> Exit {
@@ -149,7 +151,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
     if let Some(path) = &args.html {
-        let page = html::page(report, resolved, &args.overrides, &args.file, out, false);
+        let page = html::page(report, resolved, &command(args, resolved), out, false);
         written = written
             .and(std::fs::write(path, page).map_err(|e| format!("cannot write the page to {}: {e}", path.display())));
     }
@@ -159,7 +161,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
                 .and_then(|()| {
-                    let page = html::page(report, resolved, &args.overrides, &args.file, Some(out), true);
+                    let page = html::page(report, resolved, &command(args, resolved), Some(out), true);
                     out.write("report.html", &page)
                 })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),

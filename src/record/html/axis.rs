@@ -75,7 +75,7 @@ impl Axis {
         let (unit, name) = match self.end_ns {
             0..5_000 => (1, "ns"),
             5_000..5_000_000 => (1_000, "µs"),
-            5_000_000..5_000_000_000 => (1_000_000, "ms"),
+            5_000_000..2_000_000_000 => (1_000_000, "ms"),
             _ => (1_000_000_000, "s"),
         };
         let ticks = (0..=self.end_ns / step).map(|n| (n * step, four_digits((n * step) as f64 / unit as f64)));
@@ -185,6 +185,7 @@ mod tests {
     fn ticks_are_round_and_not_too_many() {
         let labels = |ms| axis(ms, &[]).ticks().0.into_iter().map(|(_, label)| label).collect::<Vec<_>>();
         assert_eq!(labels(9_000), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        assert_eq!(labels(3_000), ["0", "0.5", "1", "1.5", "2", "2.5", "3"]);
         assert_eq!(labels(250), ["0", "50", "100", "150", "200", "250"]);
         for end in [1, 7, 999, 12_345, 86_400_000, u64::MAX / 2_000_000] {
             assert!((2..=12).contains(&labels(end).len()), "{end}: {:?}", labels(end));

@@ -15,8 +15,10 @@ pub struct IndexEntry {
     pub title: String,
     /// The scenario's file, as it was given.
     pub file: String,
-    /// What the run says.
+    /// What the run says, or what that is like for one that says nothing: it gives colour and order.
     pub verdict: Verdict,
+    /// The word for it: [`Verdict::word`], or another (`NOT RUN`).
+    pub word: &'static str,
     /// Its page, as seen from the index: `runs/dns-1/report.html`. `None` where there is none.
     pub page: Option<String>,
     /// How long it took, in ns.
@@ -48,8 +50,9 @@ pub fn index(entries: &[IndexEntry]) -> String {
             out.element("div", &[], |out| {
                 out.leaf("h2", &[], worst.word());
                 out.element("p", &[], |out| {
-                    let counts = ORDER.into_iter().rev().filter(|verdict| count(*verdict) > 0);
-                    let words: Vec<String> = counts.map(|v| format!("{} {}", count(v), v.word())).collect();
+                    let mut counts: IndexMap<&str, usize> = IndexMap::new();
+                    sorted(entries).iter().rev().for_each(|entry| *counts.entry(entry.word).or_default() += 1);
+                    let words: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
                     out.text(if words.is_empty() { "Nothing was run." } else { "" });
                     out.text(&words.join(" · "));
                 });
@@ -64,9 +67,14 @@ pub fn index(entries: &[IndexEntry]) -> String {
     })
 }
 
-fn table(out: &mut Markup, entries: &[IndexEntry]) {
+/// What failed first; alike ones in the order they came in.
+fn sorted(entries: &[IndexEntry]) -> Vec<&IndexEntry> {
     let mut sorted: Vec<&IndexEntry> = entries.iter().collect();
     sorted.sort_by_key(|entry| ORDER.iter().position(|verdict| *verdict == entry.verdict));
+    sorted
+}
+
+fn table(out: &mut Markup, entries: &[IndexEntry]) {
     out.element("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Runs")], |out| {
         out.element("table", &[], |out| {
             out.element("thead", &[], |out| {
@@ -79,7 +87,7 @@ fn table(out: &mut Markup, entries: &[IndexEntry]) {
                     out.leaf("th", &[("scope", "col")], "Why");
                 });
             });
-            out.element("tbody", &[], |out| sorted.iter().for_each(|entry| row(out, entry)));
+            out.element("tbody", &[], |out| sorted(entries).iter().for_each(|entry| row(out, entry)));
         });
     });
 }
@@ -90,7 +98,7 @@ fn row(out: &mut Markup, entry: &IndexEntry) {
             let class = format!("badge {}", verdict::class(entry.verdict));
             out.element("span", &[("class", &class), ("title", meaning(entry.verdict))], |out| {
                 sign(out, entry.verdict);
-                out.text(entry.verdict.word());
+                out.text(entry.word);
             });
         });
         out.element("th", &[("scope", "row")], |out| {
@@ -132,6 +140,7 @@ mod tests {
             title: title.into(),
             file: "ci/x.yaml".into(),
             verdict,
+            word: verdict.word(),
             page: Some(format!("{title}/report.html")),
             duration_ns: 8_125_000_000,
             seed: 7,
@@ -148,6 +157,12 @@ mod tests {
         assert!(place(">bad</a>") < place(">slow</a>") && place(">slow</a>") < place(">good</a>"));
         assert!(html.contains("1 PASS · 1 INVALID · 1 FAIL") && html.contains("verdict fail"), "{html}");
         assert!(html.contains("rtt: &lt;lost&gt;") && html.contains("loss=5%") && html.contains("8.125 s"));
+    }
+
+    #[test]
+    fn what_was_not_run_says_so() {
+        let html = index(&[IndexEntry { word: "NOT RUN", ..entry("x", Verdict::None) }, entry("y", Verdict::Pass)]);
+        assert!(html.contains("1 PASS · 1 NOT RUN") && html.contains("NOT RUN</span>"), "{html}");
     }
 
     #[test]

@@ -228,8 +228,13 @@ mod tests {
         let drawn = Histogram { from_ns: 10_013_000, width_ns: 1_000, counts: vec![5; 40], longer: 0 };
         let svg = well_formed(&super::histogram(&drawn, 1e6).unwrap());
         let document = roxmltree::Document::parse(&svg).unwrap();
-        let labels: Vec<&str> =
-            document.descendants().filter_map(|n| n.text()).map(str::trim).filter(|t| t.starts_with("10.")).collect();
+        let labels: Vec<&str> = document
+            .descendants()
+            .filter(|n| n.is_text())
+            .filter_map(|n| n.text())
+            .map(str::trim)
+            .filter(|t| t.starts_with("10."))
+            .collect();
         let different: std::collections::BTreeSet<&&str> = labels.iter().collect();
         assert!(labels.len() >= 3 && labels.len() == different.len(), "{labels:?}");
         assert_eq!(["3.500", "20", "100", "7.00"].map(|n| trimmed(n.into())), ["3.5", "20", "100", "7"]);
