@@ -11,8 +11,14 @@ use super::job::{Measured, Stop, UdpFlow};
 
 /// Sends the stream from the first host to the second.
 pub(crate) fn run(hosts: &mut Hosts, flow: &UdpFlow) -> Result<Measured, Stop> {
-    let job =
-        UdpReceiveJob { bind: Some(ADDRESSES[1]), port: 0, interface: None, stream: 1, linger_ns: flow.linger_ns, delays_by_interval: false };
+    let job = UdpReceiveJob {
+        bind: Some(ADDRESSES[1]),
+        port: 0,
+        interface: None,
+        stream: 1,
+        linger_ns: flow.linger_ns,
+        delays_by_interval: false,
+    };
     let mut receiver = hosts.start(NAMES[1], builtin("udp-receive", &job)?)?;
     let port = match receiver.line::<Line<UdpReceiveReport>>()? {
         Line::Ready { port } => port,
