@@ -23,6 +23,7 @@ fn entry(outcome: &Outcome) -> IndexEntry {
         title: case.scenario.clone(),
         file: case.file.display().to_string(),
         verdict: verdict(outcome.status),
+        word: outcome.status.word(),
         page: page.map(|page| page.to_string_lossy().into_owned()),
         duration_ns: outcome.took.as_nanos(),
         seed: case.seed,
@@ -54,7 +55,7 @@ mod tests {
         let entries: Vec<IndexEntry> = ended.outcomes.iter().map(entry).collect();
         assert_eq!(entries[2].page.as_deref(), Some("ci-chat-loss=5.html"));
         assert_eq!((entries[2].verdict, entries[3].verdict), (Verdict::Fail, Verdict::Invalid));
-        assert_eq!(entries[7].reasons, ["not run"]);
+        assert_eq!((entries[7].word, entries[7].reasons[0].as_str()), ("NOT RUN", "not run"));
         let page = index(&ended);
         for words in ["Chat", "Slow", "Never", "5%", "rtt.p99 &lt; 60ms"] {
             assert!(page.contains(words), "{words}");

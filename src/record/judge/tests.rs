@@ -61,7 +61,8 @@ fn work(kind: &'static str, results: Value) -> Work {
 fn ping() -> Work {
     let worse = 50..80;
     let sample = |n: u64| {
-        let rtt = if worse.contains(&n) { if n.is_multiple_of(3) { None } else { Some(50 * MS) } } else { Some(20 * MS) };
+        let rtt =
+            if worse.contains(&n) { if n.is_multiple_of(3) { None } else { Some(50 * MS) } } else { Some(20 * MS) };
         json!([n * 100 * MS, rtt])
     };
     let samples: Vec<Value> = (0..100).map(sample).collect();
