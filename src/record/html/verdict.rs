@@ -195,7 +195,7 @@ mod tests {
         let html = head(&testing::report());
         let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}: {html}"));
         assert!(place("<h2>FAIL</h2>") < place("call.loss &lt; 5%") && place("12 %") < place("fetch"));
-        assert!(place("0.4 s after wifi.loss=40%") < place("(shell phone): it exited with 7"));
+        assert!(place("400 ms after wifi.loss=40% at 2 s") < place("(shell phone): it exited with 7"));
         assert_eq!(html.matches("it exited with 7").count(), 1, "a reason is told once: {html}");
         assert!(html.contains("at 6.5 s, 1.5 s after wifi=down at 5 s"), "{html}");
     }
