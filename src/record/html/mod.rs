@@ -134,7 +134,8 @@ fn sections(subject: &Subject<'_>) -> Vec<Section> {
     add("delivered", "Requested and delivered", "", &|out| directions::write(out, report));
     add("nodes", "Nodes and interfaces", "", &|out| nodes::write(out, report));
     add("work", "Services and workloads", "", &|out| {
-        for (title, works) in [("Workloads", &report.workloads), ("Services", &report.services)] {
+        for (title, works) in [("Workloads", &report.workloads), ("Runs", &report.runs), ("Services", &report.services)]
+        {
             if !works.is_empty() {
                 out.leaf("h3", &[], title);
                 works::write(out, works, subject.outputs);

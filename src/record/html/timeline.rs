@@ -59,7 +59,11 @@ pub(super) fn write(out: &mut Markup, report: &Report, axis: &Axis) {
 /// Links that were down, services, workloads; and how many there was no room for.
 fn bars(report: &Report) -> (Vec<Bar>, usize) {
     let mut bars = outages(&report.events);
-    let all = report.services.iter().map(|work| ("service", work)).chain(report.workloads.iter().map(|w| ("work", w)));
+    let all = report
+        .services
+        .iter()
+        .map(|work| ("service", work))
+        .chain(report.workloads.iter().chain(&report.runs).map(|w| ("work", w)));
     let mut works: Vec<(&'static str, (&String, &Work))> = all.filter(|(_, (_, w))| w.started_ns.is_some()).collect();
     let count = works.len();
     let room = BARS.saturating_sub(bars.len());
@@ -88,7 +92,8 @@ fn bar(class: &'static str, name: &str, work: &Work) -> Bar {
 fn outages(events: &[Event]) -> Vec<Bar> {
     let mut found: Vec<(&str, Bar)> = Vec::new();
     for event in events.iter().filter(|event| event.kind != EventKind::Work) {
-        if let Some(name) = event.what.strip_suffix("=down") {
+        let down = event.what.strip_suffix("=down").or(event.what.strip_suffix("=no-carrier"));
+        if let Some(name) = down {
             let words = format!("{name} down");
             found.push((name, Bar { class: "down", words, from_ns: event.at_ns, to_ns: None }));
         } else if let Some(name) = event.what.strip_suffix("=up")
@@ -179,7 +184,7 @@ mod tests {
         let events = [
             testing::event(1_000, "wifi=down"),
             testing::event(2_000, "wifi=up"),
-            testing::event(3_000, "lte=down"),
+            testing::event(3_000, "lte=no-carrier"),
             testing::event(4_000, "wifi=up"),
             testing::event(5_000, "wifi=down"),
         ];

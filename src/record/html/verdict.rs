@@ -75,7 +75,7 @@ pub(super) fn write(out: &mut Markup, subject: &Subject<'_>) {
 fn reasons(out: &mut Markup, report: &Report) {
     let expected: Vec<Expectation> = expectations::read(report).into_iter().filter(|e| !e.pass).collect();
     let failed: Vec<(&String, &Work)> =
-        report.services.iter().chain(&report.workloads).filter(|(_, work)| !work.ok).collect();
+        report.services.iter().chain(&report.workloads).chain(&report.runs).filter(|(_, work)| !work.ok).collect();
     // what is told in full below needs no line of its own
     let told = |reason: &&String| {
         expected.iter().any(|e| !e.text.is_empty() && (reason.contains(&e.text) || reason.contains(e.title())))
