@@ -174,7 +174,8 @@ fn the_suite_holds_with_different_seeds() {
     let (mut seeds, mut runs) = (BTreeSet::new(), BTreeSet::new());
     // in parts, each of which is shorter than what a test may take
     for shard in ["1/4", "2/4", "3/4", "4/4"] {
-        let ended = lab.run(&["test", &folder, "--repeat", "2", "--shard", shard, "--json", "suite.json", "--out", "out"]);
+        let ended =
+            lab.run(&["test", &folder, "--repeat", "2", "--shard", shard, "--json", "suite.json", "--out", "out"]);
         assert!(matches!(ended.code, 0 | 3), "{}", ended.told());
         let suite: Value = serde_json::from_str(&lab.read("suite.json")).expect("JSON");
         for run in suite["runs"].as_array().expect("runs") {
