@@ -131,6 +131,22 @@ workloads:
 }
 
 #[test]
+fn an_external_machine_without_a_link_is_left_alone() {
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+nodes: { a: host, vm: { external: { tap: lwtest1 } } }
+workloads: { work: { in: a, command: [test, \"!\", -e, /sys/class/net/lwtest1] } }
+",
+    ) else {
+        return;
+    };
+    let ended = lab.run(&["run", "scenario.yaml", "--json", "-"]);
+    assert_passes(ended.code, &ended.json());
+    assert!(ended.stderr.contains("`vm` is an external machine without a link"), "{}", ended.told());
+}
+
+#[test]
 fn an_interface_is_put_into_a_namespace_that_exists() {
     if !is_root() || !["unshare", "ip"].into_iter().all(has) {
         return;

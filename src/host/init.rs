@@ -154,11 +154,16 @@ impl Init {
                 }
             }
             Place::ExternalTap { tap } => {
-                let [interface] = &host.interfaces[..] else {
-                    let reason = format!("a TAP is one interface, and {} links end there", host.interfaces.len());
-                    return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
+                let made = match &host.interfaces[..] {
+                    // no link yet: the checks have said so
+                    [] => Vec::new(),
+                    [interface] => vec![external::tap(tap, interface, framing).map_err(|e| e.at(&host.name))?],
+                    several => {
+                        let reason = format!("a TAP is one interface, and {} links end there", several.len());
+                        return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
+                    }
                 };
-                outside(vec![external::tap(tap, interface, framing).map_err(|e| e.at(&host.name))?])
+                outside(made)
             }
             Place::ExternalNetns { netns } => {
                 let made = host
