@@ -249,7 +249,7 @@ impl FramePool {
         }
     }
 
-    /// The same wire frames with a head that nothing else shares, so that [`FramePool::head_mut`] may change it: for
+    /// The same wire frames with a head that nothing else shares, so that `FramePool::head_mut` may change it: for
     /// routers. Other stretches of the train, and copies, keep theirs. No bytes behind the head are copied.
     #[inline]
     pub fn own_head(&mut self, frame: Frame) -> Frame {

@@ -91,7 +91,7 @@ impl<'a> FrameView<'a> {
         }
     }
 
-    /// A part of head ++ rest, as it lies in memory: in [`PARTS`] slices at most, none of them empty.
+    /// A part of head ++ rest, as it lies in memory: in `PARTS` slices at most, none of them empty.
     ///
     /// # Panics
     /// If the range reaches beyond the end.

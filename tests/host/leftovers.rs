@@ -115,7 +115,8 @@ pub(crate) fn killed() {
         let up = waited || output.is_ok_and(|output| output.stdout == b"up\n");
         match (up, pids.len()) {
             (true, processes) => {
-                assert!(processes > 6, "{pids:?}");
+                // of the others the last may have been started since they were counted
+                assert!(processes > 6 || !waited, "{pids:?}");
                 with_hosts += 1;
             }
             (false, 2..) => during += 1,
