@@ -28,7 +28,7 @@ impl FrameSink for Seen {
     }
     fn fate(&mut self, fate: Fate<'_>) {
         if let FateKind::Dropped(cause) = fate.kind {
-            self.dropped.push((fate.at.as_nanos(), cause, fate.view.head[12]));
+            self.dropped.push((fate.at.as_nanos(), cause, fate.view().head[12]));
         }
     }
 }

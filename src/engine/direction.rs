@@ -316,8 +316,8 @@ impl Direction {
     }
 
     fn tell<S: FrameSink>(&self, frame: &Frame, kind: FateKind, at: Instant, around: &mut Around<'_, S>) {
-        let (place, view) = (Place::Direction(self.id), around.pool.view(frame));
-        around.sink.fate(Fate { at, place, number: frame.number(), frames: frame.count(), kind, view });
+        let (place, number, frames) = (Place::Direction(self.id), frame.number(), frame.count());
+        around.sink.fate(Fate { at, place, number, frames, kind, pool: around.pool, frame });
     }
 
     #[inline]
@@ -450,14 +450,8 @@ impl Direction {
             // a copy comes behind its original by nature
             self.counters.reordered += count;
         }
-        around.sink.fate(Fate {
-            at: around.now,
-            place: Place::Direction(self.id),
-            number: frame.number(),
-            frames: count,
-            kind: FateKind::Delivered { offered: frame.offered, copy: frame.is_copy(), overtaken },
-            view: around.pool.view(frame),
-        });
+        let kind = FateKind::Delivered { offered: frame.offered, copy: frame.is_copy(), overtaken };
+        self.tell(frame, kind, around.now, around);
     }
 
     /// Drops what has come to the far end. Models are through with it.
@@ -529,7 +523,8 @@ impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
             number: frame.number,
             frames: frame.count(),
             kind: FateKind::Dropped(cause),
-            view: pool.view(&frame),
+            pool,
+            frame: &frame,
         });
         pool.release(frame);
     }
@@ -542,7 +537,8 @@ impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
             number: frame.number,
             frames: frame.count(),
             kind: FateKind::Marked,
-            view: pool.view(frame),
+            pool,
+            frame,
         });
     }
 }

@@ -19,7 +19,7 @@ impl FrameSink for Out {
     fn fate(&mut self, fate: Fate<'_>) {
         match (fate.place, fate.kind) {
             (Place::Direction(id), FateKind::Delivered { .. }) => {
-                self.sent.push((id.0, fate.at.as_nanos(), fate.view.total() as u64));
+                self.sent.push((id.0, fate.at.as_nanos(), fate.view().total() as u64));
             }
             (_, FateKind::Dropped(_)) => self.dropped += fate.frames,
             _ => {}

@@ -270,7 +270,7 @@ impl Engine {
     }
 
     fn are_ports<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeId>) -> Result<(), Rejected> {
-        let is_port = |id: &NodeId| self.nodes.get(id.0 as usize).is_some_and(|site| matches!(site.node, Node::Port));
+        let is_port = |id: &NodeId| self.nodes.get(id.0 as usize).is_some_and(|site| site.node.is_port());
         if nodes.into_iter().all(is_port) { Ok(()) } else { Err(Rejected::NoSuchNode) }
     }
 
@@ -367,7 +367,7 @@ impl Engine {
         match input {
             Input::Frame(port, frame) => {
                 let site = &mut self.nodes[port.0 as usize];
-                assert!(matches!(site.node, Node::Port), "frames enter at ports");
+                assert!(site.node.is_port(), "frames enter at ports");
                 site.counters.originated += frame.count();
                 self.pool.set_origin(&frame, port.0);
                 let direction = self.ports[site.ports.0 as usize];

@@ -32,7 +32,7 @@ impl FrameSink for Out {
             FateKind::Delivered { .. } => self.delivered.push((fate.number, fate.frames, fate.at.as_nanos())),
             FateKind::Dropped(DropCause::Loss) => self.lost.extend(numbers),
             FateKind::Marked => {
-                assert_eq!((fate.frames, ecn::codepoint(fate.view.head)), (1, Ecn::Ce));
+                assert_eq!((fate.frames, ecn::codepoint(fate.view().head)), (1, Ecn::Ce));
                 self.marked.extend(numbers);
             }
             _ => {}

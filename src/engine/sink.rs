@@ -1,7 +1,7 @@
 //! What the outside sees of an engine at work.
 
 use super::{Command, DirectionId, NodeId};
-use crate::frame::{DropCause, FrameView};
+use crate::frame::{DropCause, Frame, FramePool, FrameView};
 use crate::units::{Duration, Instant};
 
 /// Takes what leaves the engine. Everything is told at its model time, in the total order of events.
@@ -24,7 +24,7 @@ pub trait FrameSink {
 }
 
 /// What happened to consecutive wire frames of one train.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Fate<'a> {
     /// When, in model time.
     pub at: Instant,
@@ -36,8 +36,16 @@ pub struct Fate<'a> {
     pub frames: u64,
     /// What.
     pub kind: FateKind,
-    /// Their bytes.
-    pub view: FrameView<'a>,
+    pub(super) pool: &'a FramePool,
+    pub(super) frame: &'a Frame,
+}
+
+impl<'a> Fate<'a> {
+    /// Their bytes. Nobody pays for them who does not look.
+    #[inline]
+    pub fn view(&self) -> FrameView<'a> {
+        self.pool.view(self.frame)
+    }
 }
 
 /// Where something happened.

@@ -24,6 +24,12 @@ impl Engine {
         let count = frame.count();
         let site = &mut self.nodes[id.0 as usize];
         site.counters.received += count;
+        if site.node.is_port() {
+            // it hears all that comes: no tree blocks it
+            site.counters.consumed += count;
+            out.deliver(id, self.pool.view(&frame), self.now);
+            return self.pool.release(frame);
+        }
         let place = site.ports.0 as usize + port as usize;
         if self.any_blocked && self.blocked[place] {
             return self.drop_at(id, frame, DropCause::Blocked, out);
@@ -130,7 +136,8 @@ impl Engine {
             number: 0,
             frames: frame.count(),
             kind: FateKind::Dropped(cause),
-            view: self.pool.view(&frame),
+            pool: &self.pool,
+            frame: &frame,
         });
         self.pool.release(frame);
     }

@@ -91,6 +91,12 @@ impl Node {
         }
     }
 
+    /// Whether it is where a host is attached, and takes whatever comes.
+    #[inline]
+    pub const fn is_port(&self) -> bool {
+        matches!(self, Node::Port)
+    }
+
     /// Whether the node has deadlines of its own: [`Node::deadline`].
     pub fn is_timed(&self) -> bool {
         matches!(self.inner(), Some(Inner::Router(_)))

@@ -60,7 +60,7 @@ impl Entry {
             frames: fate.frames,
             event,
             cause,
-            summary: fate.view.summary(),
+            summary: fate.view().summary(),
         })
     }
 }

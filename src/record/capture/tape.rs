@@ -289,7 +289,7 @@ impl Tape {
 
     /// Copies the frames' bytes: of a train its header once, and what payload these have. Whether there was room.
     fn take(&mut self, slot: u32, fate: &Fate<'_>, kind: fn(VnetHeader) -> RecordKind) -> bool {
-        let view = fate.view;
+        let view = fate.view();
         if let Some(layout) = view.offload.train {
             let Ok(segmenter) = Segmenter::new(layout, view.head, view.rest) else { return false };
             let mut header = [0; MAX_HEADER_LEN];

@@ -99,9 +99,10 @@ impl FrameSink for Recorder {
         let Place::Direction(DirectionId(direction)) = fate.place else { return };
         match fate.kind {
             FateKind::Offered => {
-                for n in 0..fate.view.count {
+                let view = fate.view();
+                for n in 0..view.count {
                     let mut bytes = Vec::new();
-                    FrameView { first: fate.view.first + n, count: 1, ..fate.view }.write_wire_frame(&mut bytes);
+                    FrameView { first: view.first + n, count: 1, ..view }.write_wire_frame(&mut bytes);
                     self.offered[direction as usize].push((fate.at.as_nanos(), bytes));
                 }
             }
