@@ -56,6 +56,7 @@
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
+//! | [`sim`] | runs in virtual time, inside user-mode Linux |
 //! | [`suite`] | many runs, each a process of its own: matrix, shards, JUnit |
 //! | [`api`] | networks from Rust: what this page begins with |
 //! | [`cli`] | the command line, one file a subcommand; the only place that prints |
@@ -75,6 +76,7 @@ pub mod record;
 pub mod rng;
 pub mod run;
 pub mod scenario;
+pub mod sim;
 pub mod suite;
 pub mod units;
 pub mod wire;

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["scenario", "profile"],
     &["port", "host", "record"],
     &["run"],
+    &["sim"],
     &["suite"],
     &["api", "cli"],
     &["lib", "main"],

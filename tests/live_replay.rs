@@ -127,7 +127,7 @@ fn another_link_changes_no_fate_of_the_first() {
 fn a_loss_rate_turned_up_loses_what_was_lost_before_and_more() {
     let with = |loss: &str| {
         let params = vec![("loss".into(), loss.into())];
-        let resolved = resolve(SCENARIO, &Overrides { params, seed: None });
+        let resolved = resolve(SCENARIO, &Overrides { params, ..Overrides::default() });
         let log = run(&resolved);
         let fates = log.of_link(&resolved, "wifi").into_iter().filter(|(way, ..)| *way == 0);
         let lost: Vec<u64> = fates

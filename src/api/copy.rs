@@ -71,11 +71,11 @@ fn lacks() -> Option<String> {
 type Failure = (Cause, String);
 
 fn carry_out(orders: &Orders, owner: &mut Owner) -> Result<Report, Failure> {
-    let overrides = Overrides { params: orders.params.clone(), seed: orders.seed };
+    let overrides = Overrides { params: orders.params.clone(), seed: orders.seed, ..Overrides::default() };
     let resolved = load(&orders.path, &MemoryFiles(orders.files.clone()), &overrides)
         .map_err(|_| (Cause::Broken, "the scenario reads differently a second time".to_owned()))?;
     let out = orders.out.as_ref().map(|path| explain(path, &resolved).map_err(|e| unwritten(path, &e))).transpose()?;
-    let options = Options { out: out.clone(), file: orders.path.display().to_string() };
+    let options = Options { out: out.clone(), file: orders.path.display().to_string(), inside: None };
     let result = run_for(&resolved, options, &mut Quiet, Some(owner));
     if let Some(out) = &out {
         conclude(out, &result).map_err(|e| unwritten(out.path(), &e))?;

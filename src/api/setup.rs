@@ -1,6 +1,5 @@
 //! A scenario that is about to come up: read, checked, given its parameters and its seed.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -11,8 +10,8 @@ use super::network::{Asked, Held};
 use super::{Error, ErrorKind, Network, skip};
 use crate::diag::{Diagnostics, Sources};
 use crate::record::mistakes;
-use crate::run::Disk;
-use crate::scenario::{Files, Overrides, Resolved, load};
+use crate::run::Remembering;
+use crate::scenario::{Overrides, Resolved, load};
 
 /// What an inline scenario is called in messages; its folder is the current one.
 const INLINE: &str = "scenario.yaml";
@@ -125,9 +124,9 @@ impl Setup {
     /// Checks it, and returns it with the texts that it was read from.
     fn read(&self) -> Result<(Resolved, BTreeMap<PathBuf, String>), Error> {
         let inline = self.text.as_deref().map(|text| (self.path.as_path(), text));
-        let files = Remembering { inline, read: RefCell::default() };
+        let files = Remembering::new(inline);
         match load(&self.path, &files, &self.overrides) {
-            Ok(resolved) => Ok((resolved, files.read.into_inner())),
+            Ok(resolved) => Ok((resolved, files.into_read())),
             Err((wrong, sources)) => Err(mistaken(wrong, &sources)),
         }
     }
@@ -136,23 +135,6 @@ impl Setup {
 fn mistaken(mut wrong: Diagnostics, sources: &Sources) -> Error {
     wrong.sort();
     Error::new(ErrorKind::Scenario, mistakes::render(&wrong, sources, false).trim_end())
-}
-
-/// The disk with an inline scenario on it; remembers what was read.
-struct Remembering<'a> {
-    inline: Option<(&'a Path, &'a str)>,
-    read: RefCell<BTreeMap<PathBuf, String>>,
-}
-
-impl Files for Remembering<'_> {
-    fn read(&self, path: &Path) -> Result<String, String> {
-        let text = match self.inline {
-            Some((inline, text)) if inline == path => text.to_owned(),
-            _ => Disk.read(path)?,
-        };
-        self.read.borrow_mut().insert(path.to_path_buf(), text.clone());
-        Ok(text)
-    }
 }
 
 #[cfg(test)]

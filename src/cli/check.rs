@@ -28,7 +28,7 @@ pub(super) fn main(args: &Args) -> Exit {
     let overrides = args.overrides.overrides();
     let mut exit = Exit::Pass;
     for file in &args.files {
-        match input::read(file, &overrides) {
+        match input::read(file, &Disk, &overrides) {
             Ok(resolved) => match suite::check_combinations(file, &Disk, &overrides, &resolved.scenario.matrix) {
                 Ok(()) if args.quiet => {}
                 Ok(()) => paint::print(&listing(&resolved)),

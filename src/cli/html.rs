@@ -18,10 +18,16 @@ const OUTPUT: u64 = 64 * 1024;
 /// Bytes of all of them.
 const ALL_OUTPUT: usize = 4 * 1024 * 1024;
 
-/// The command that repeats a run. `capture`: the links of `--capture`.
-pub(super) fn command(file: &Path, overrides: &OverrideArgs, capture: Option<&str>, seed: u64) -> String {
+/// The command that repeats a run. `subcommand`: `run` or `sim`; `capture`: the links of `--capture`.
+pub(super) fn command(
+    subcommand: &str,
+    file: &Path,
+    overrides: &OverrideArgs,
+    capture: Option<&str>,
+    seed: u64,
+) -> String {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let mut words = vec!["longwire".to_owned(), "run".to_owned(), file.display().to_string()];
+    let mut words = vec!["longwire".to_owned(), subcommand.to_owned(), file.display().to_string()];
     words.extend(overrides.words());
     if overrides.overrides().seed.is_none() {
         words.extend(["--seed".to_owned(), seed.to_string()]);

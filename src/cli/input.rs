@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::{Exit, paint};
-use crate::run::Disk;
-use crate::scenario::{Overrides, Resolved, load};
+use crate::scenario::{Files, Overrides, Resolved, load};
 
 /// What may be said beside a scenario file.
 #[derive(Debug, clap::Args)]
@@ -19,7 +18,7 @@ pub(super) struct OverrideArgs {
 
 impl OverrideArgs {
     pub(super) fn overrides(&self) -> Overrides {
-        Overrides { params: self.params.clone(), seed: self.seed }
+        Overrides { params: self.params.clone(), seed: self.seed, ..Overrides::default() }
     }
 
     /// As it was written, for the command that repeats a run: one word each.
@@ -37,19 +36,20 @@ pub(super) fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The same, but that warnings are left to whoever reads it next.
+pub(super) fn read_quietly(file: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, Exit> {
+    load(file, files, overrides).map_err(|(mut wrong, sources)| {
+        wrong.sort();
+        paint::diagnose(&wrong, &sources);
+        Exit::Input
+    })
+}
+
 /// Reads and checks a scenario; what is wrong with it goes to standard error.
-pub(super) fn read(file: &Path, overrides: &Overrides) -> Result<Resolved, Exit> {
-    match load(file, &Disk, overrides) {
-        Ok(resolved) => {
-            if !resolved.warnings.is_empty() {
-                paint::diagnose(&resolved.warnings, &resolved.sources);
-            }
-            Ok(resolved)
-        }
-        Err((mut wrong, sources)) => {
-            wrong.sort();
-            paint::diagnose(&wrong, &sources);
-            Err(Exit::Input)
-        }
+pub(super) fn read(file: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, Exit> {
+    let resolved = read_quietly(file, files, overrides)?;
+    if !resolved.warnings.is_empty() {
+        paint::diagnose(&resolved.warnings, &resolved.sources);
     }
+    Ok(resolved)
 }

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod doctor;
 mod exec;
+mod guest;
 mod html;
 mod input;
 mod paint;
@@ -13,6 +14,7 @@ mod run;
 mod schema;
 mod set;
 mod show;
+mod sim;
 mod test;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -50,6 +52,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Sim(sim::Args),
     Test(test::Args),
     Check(check::Args),
     Show(show::Args),
@@ -63,6 +66,9 @@ enum Command {
 
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> i32 {
+    if crate::sim::is_first_process() {
+        crate::sim::guest::main(guest::run);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -74,6 +80,7 @@ pub fn main() -> i32 {
     };
     match cli.command {
         Command::Run(args) => run::main(&args) as i32,
+        Command::Sim(args) => sim::main(&args) as i32,
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,
         Command::Show(args) => show::main(&args) as i32,

@@ -16,6 +16,11 @@ pub(super) fn print(text: &str) {
     }
 }
 
+/// Whether what goes to standard output has colours.
+pub(super) fn colours() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Prints to standard error what is no error.
 pub(super) fn note(text: &str) {
     // there is nobody left to tell if this fails

@@ -10,14 +10,18 @@ use super::html;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
 use crate::host::Cause;
-use crate::record::report::{Report, Verdict};
+use crate::record::report::{Mode, Report, Verdict};
 use crate::record::series::Series;
 use crate::record::terminal;
+use crate::run::clock::Clock;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
-use crate::run::{self, Options, RunError, Watcher};
+use crate::run::supervisor::RUNNING;
+use crate::run::{self, Disk, Inside, Options, RunError, Watcher};
 use crate::scenario::capture::Capture;
-use crate::scenario::{Resolved, listing};
+use crate::scenario::timing::TimingSpec;
+use crate::scenario::{Files, Overrides, Resolved, listing};
+use crate::sim;
 use crate::units::{Duration, Rate};
 
 /// Run a scenario against the machine's clock, with real hosts
@@ -27,28 +31,28 @@ use crate::units::{Duration, Rate};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The scenario
-    file: PathBuf,
+    pub(super) file: PathBuf,
     #[command(flatten)]
-    overrides: OverrideArgs,
+    pub(super) overrides: OverrideArgs,
     /// Write the JSON report to FILE; `-` for standard output, instead of the report for people
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(super) json: Option<PathBuf>,
     /// Leave all that explains the run in DIR: report, resolved plan, full output of every program, event log
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
     #[arg(long, value_name = "FILE")]
-    series: Option<PathBuf>,
+    pub(super) series: Option<PathBuf>,
     /// Leave what goes through these links in DIR/captures, for Wireshark, in place of those that the scenario names; it
     /// goes with --out
     #[arg(long, value_name = "LINK[,LINK]|all", requires = "out")]
-    capture: Option<String>,
+    pub(super) capture: Option<String>,
     /// Write the report for people to FILE, as one HTML page that needs nothing beside it; `--out` has it too
     #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    pub(super) html: Option<PathBuf>,
     /// Show what went through each direction over time, also where nothing was changed meanwhile
     #[arg(long, short)]
-    verbose: bool,
+    pub(super) verbose: bool,
     /// Run again, with the same seed, while the run is INVALID: up to N times
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry_invalid: u32,
@@ -57,29 +61,54 @@ pub(super) struct Args {
     attempt: u32,
     /// The process that this run must not outlive
     #[arg(long, hide = true, value_name = "PID")]
-    parent: Option<i32>,
+    pub(super) parent: Option<i32>,
 }
 
 pub(super) fn main(args: &Args) -> Exit {
     if args.parent.is_some_and(|parent| !again::end_with(parent)) {
         return Exit::Interrupted;
     }
-    let mut resolved = match input::read(&args.file, &args.overrides.overrides()) {
+    let resolved = match input::read(&args.file, &Disk, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
+    carry_out(resolved, args, None)
+}
+
+/// The same inside a guest, in virtual time. `files`: the scenario's, as the launcher has checked them.
+pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Exit {
+    let overrides = Overrides { virtual_time: true, ..args.overrides.overrides() };
+    match input::read(&args.file, files, &overrides) {
+        Ok(resolved) => carry_out(resolved, args, Some(inside)),
+        Err(exit) => exit,
+    }
+}
+
+/// Takes what the command line says beside the scenario, if it goes with it.
+pub(super) fn applied(args: &Args, mut resolved: Resolved) -> Result<Resolved, Exit> {
     if args.series.is_some() && resolved.scenario.series.0.is_none() {
         paint::complain("there is nothing for --series: the scenario says `series: none`");
-        return Exit::Input;
+        return Err(Exit::Input);
     }
     if let Some(text) = &args.capture {
         match Capture::asked(text, &resolved) {
             Ok(capture) => resolved.scenario.capture = Some(capture),
             Err(error) => {
                 paint::complain(&format!("--capture: {error}"));
-                return Exit::Input;
+                return Err(Exit::Input);
             }
         }
+    }
+    Ok(resolved)
+}
+
+fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>) -> Exit {
+    let resolved = match applied(args, resolved) {
+        Ok(resolved) => resolved,
+        Err(exit) => return exit,
+    };
+    if inside.is_some() && resolved.scenario.timing != TimingSpec::default() {
+        paint::note("note: `timing` is for live runs, and does nothing in virtual time\n");
     }
     if resolved.scenario.capture.is_some() && args.out.is_none() {
         paint::note("warning: the scenario asks for captures, and none is written: add --out DIR\n");
@@ -93,7 +122,9 @@ pub(super) fn main(args: &Args) -> Exit {
     let out = match &args.out {
         None => None,
         Some(path) => {
-            match OutDir::create(path).and_then(|out| explain_beforehand(&out, &resolved, args).map(|()| out)) {
+            match OutDir::create(path)
+                .and_then(|out| explain_beforehand(&out, &resolved, args, inside.is_some()).map(|()| out))
+            {
                 Ok(out) => Some(out),
                 Err(error) => {
                     paint::complain(&format!("cannot write to the directory {}: {error}", path.display()));
@@ -102,9 +133,11 @@ pub(super) fn main(args: &Args) -> Exit {
             }
         }
     };
-    let options = Options { out: out.clone(), file: args.file.display().to_string() };
+    let virtual_time = inside.is_some();
+    let options = Options { out: out.clone(), file: args.file.display().to_string(), inside };
     let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone() };
-    let result = run::run(&resolved, options, &mut status);
+    let watcher: &mut dyn Watcher = if virtual_time { &mut Announced } else { &mut status };
+    let result = run::run(&resolved, options, watcher);
     drop(status);
     match result {
         Ok(report) if report.verdict == Verdict::Invalid && args.attempt <= args.retry_invalid => {
@@ -127,16 +160,18 @@ pub(super) fn main(args: &Args) -> Exit {
 }
 
 /// What can be written before anything runs.
-fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args) -> std::io::Result<()> {
+fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args, virtual_time: bool) -> std::io::Result<()> {
     out.write("plan.yaml", &listing(resolved))?;
-    out.write("command.txt", &format!("{}\n", command(args, resolved)))
+    out.write("command.txt", &format!("{}\n", command(args, resolved, virtual_time)))
 }
 
-fn command(args: &Args, resolved: &Resolved) -> String {
-    html::command(&args.file, &args.overrides, args.capture.as_deref(), resolved.scenario.seed)
+fn command(args: &Args, resolved: &Resolved, virtual_time: bool) -> String {
+    let subcommand = if virtual_time { "sim" } else { "run" };
+    html::command(subcommand, &args.file, &args.overrides, args.capture.as_deref(), resolved.scenario.seed)
 }
 
 fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutDir>) -> Exit {
+    let command = command(args, resolved, report.mode == Mode::Virtual);
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
     let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
@@ -151,7 +186,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
     }
     if let Some(path) = &args.html {
-        let page = html::page(report, resolved, &command(args, resolved), out, false);
+        let page = html::page(report, resolved, &command, out, false);
         written = written
             .and(std::fs::write(path, page).map_err(|e| format!("cannot write the page to {}: {e}", path.display())));
     }
@@ -161,7 +196,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
                 .and_then(|()| {
-                    let page = html::page(report, resolved, &command(args, resolved), Some(out), true);
+                    let page = html::page(report, resolved, &command, Some(out), true);
                     out.write("report.html", &page)
                 })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),
@@ -193,6 +228,18 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Host(error) if error.cause == Cause::Input => Exit::Input,
         _ => Exit::Machine,
     }
+}
+
+/// Tells the launcher outside the guest.
+struct Announced;
+
+impl Watcher for Announced {
+    fn phase(&mut self, what: &str) {
+        let zero = (what == RUNNING).then(|| Clock::start().at_start());
+        sim::announce(what, zero);
+    }
+
+    fn progress(&mut self, _: Duration, _: Option<Duration>, _: &Progress) {}
 }
 
 struct Status {

@@ -8,6 +8,7 @@ use super::input::{self, OverrideArgs};
 use super::{Exit, paint};
 use crate::record::show::{Name, Show, svg, text};
 use crate::record::topology;
+use crate::run::Disk;
 use crate::run::show::{self, LARGEST, Options, SMALLEST};
 use crate::scenario::Resolved;
 use crate::units::ByteSize;
@@ -60,7 +61,7 @@ fn packet(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let resolved = match input::read(&args.file, &args.overrides.overrides()) {
+    let resolved = match input::read(&args.file, &Disk, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };

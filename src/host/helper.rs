@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,6 +20,24 @@ pub(crate) fn require_one_thread(doing: &str) -> Result<(), HostError> {
         Ok(1) => Ok(()),
         Ok(n) => Err(HostError::lacking(doing, format!("it must happen before threads start, and there are {n}"))),
         Err(error) => Err(HostError::os(doing, error).cure("mount /proc")),
+    }
+}
+
+/// Forks a child that does `work` and exits with its result; whoever calls this waits for it. Must be called while this process has
+/// one thread.
+///
+/// # Errors
+/// This process has several threads, or can make no other.
+pub fn fork_child(doing: &str, work: impl FnOnce() -> i32) -> Result<Pid, HostError> {
+    require_one_thread(doing)?;
+    // SAFETY: this process has one thread, which was just checked.
+    match unsafe { fork() }.map_err(|e| HostError::os(doing, e))? {
+        ForkResult::Child => {
+            let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or(101);
+            // SAFETY: _exit takes no pointers and does not return; no destructor or exit handler of the parent's runs.
+            unsafe { libc::_exit(code) }
+        }
+        ForkResult::Parent { child } => Ok(child),
     }
 }
 

@@ -65,6 +65,16 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Turns this process, which is root, into the caller for good: the real root stays root.
+    ///
+    /// # Errors
+    /// What could not be done, to complete "cannot …", with the system's error.
+    pub fn become_caller(&self) -> Result<(), (&'static str, Errno)> {
+        become_user(self.uid, self.gid, Some(&self.groups))
+    }
+}
+
 /// The groups that a login would give the user; only the main one for a user without an account.
 fn groups_of(uid: u32, gid: u32) -> Vec<u32> {
     let name =

@@ -92,12 +92,20 @@ impl Init {
     /// # Errors
     /// What this machine lacks or forbids, with its cure: namespaces, user namespaces for a normal user.
     pub fn start(builtin: Builtin) -> Result<Init, HostError> {
+        Init::start_for(builtin, None)
+    }
+
+    /// The same for somebody who is not this process's caller: programs run as `user`.
+    ///
+    /// # Errors
+    /// As [`Init::start`].
+    pub fn start_for(builtin: Builtin, user: Option<Identity>) -> Result<Init, HostError> {
         let doing = "start init";
         helper::require_one_thread(doing)?;
         // What waits in the buffer would otherwise be printed by the child as well.
         let _ = io::stdout().flush();
         let rootless = !namespace::is_privileged();
-        let identity = Identity::caller(rootless);
+        let identity = user.unwrap_or_else(|| Identity::caller(rootless));
         let open_files = raise_open_files();
         let (socket, theirs) = message::pair().map_err(|e| HostError::os(doing, e))?;
         let mut flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;

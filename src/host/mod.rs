@@ -14,15 +14,18 @@
 //! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
 //! | `identity` `spawn` `join` | programs: who they are, how they start, how another process joins in |
 //! | `external` `helper` | machines that longwire does not make |
+//! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
 mod configure;
+pub mod confine;
 mod error;
 mod external;
 mod helper;
 mod identity;
 mod init;
+mod janitor;
 mod join;
 pub mod message;
 mod mount;
@@ -39,8 +42,10 @@ pub(crate) mod takeover;
 
 pub use configure::{InterfaceStatistics, link_local};
 pub use error::{Cause, HostError, SpawnError};
+pub use helper::fork_child;
 pub use identity::Identity;
 pub use init::{Init, Spawn, Stdio};
+pub use janitor::Janitor;
 pub use join::{NamespaceFds, join_and_run};
 pub use protocol::{Event, ExitStatus, ProgramId};
 pub use sockets::Transport;

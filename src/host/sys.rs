@@ -1,8 +1,10 @@
-//! Socket options that no safe wrapper reads: `TCP_INFO` in its full length, and `SO_MEMINFO`.
+//! What no safe wrapper offers: socket options (`TCP_INFO` in its full length, `SO_MEMINFO`), real-time priority, entropy.
 
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use nix::errno::Errno;
 
@@ -30,6 +32,35 @@ pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
     let parameter = libc::sched_param { sched_priority: libc::c_int::from(priority) };
     // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
     let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
+    Errno::result(rc).map(drop)
+}
+
+/// Has `work` done in the child that a command starts, between fork and exec. This process must have one thread, so that the
+/// child may do anything.
+pub fn before_exec(command: &mut Command, work: impl FnMut() -> std::io::Result<()> + Send + Sync + 'static) {
+    // SAFETY: the process has one thread, so no lock is held by a thread that the child lacks.
+    unsafe { command.pre_exec(work) };
+}
+
+/// Puts bytes into the kernel's entropy pool and counts every bit of them (RNDADDENTROPY, random(4)).
+///
+/// # Errors
+/// Only root may, and 2 KiB is the most at once.
+pub fn add_entropy(bytes: &[u8; 64]) -> Result<(), Errno> {
+    /// `struct rand_pool_info` of linux/random.h, with its bytes.
+    #[repr(C)]
+    struct Pool {
+        entropy_count: libc::c_int,
+        buf_size: libc::c_int,
+        buf: [u8; 64],
+    }
+    /// `_IOW('R', 0x03, int[2])`.
+    const RNDADDENTROPY: libc::c_ulong = 0x4008_5203;
+    let device = std::fs::File::options().write(true).open("/dev/urandom");
+    let device = device.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    let pool = Pool { entropy_count: 512, buf_size: 64, buf: *bytes };
+    // SAFETY: the kernel reads a rand_pool_info with `buf_size` bytes behind it, which `pool` is; the descriptor is open.
+    let rc = unsafe { libc::ioctl(device.as_raw_fd(), RNDADDENTROPY, &raw const pool) };
     Errno::result(rc).map(drop)
 }
 

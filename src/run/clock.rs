@@ -16,6 +16,11 @@ impl Clock {
         Clock { epoch: monotonic_ns() }
     }
 
+    /// `CLOCK_MONOTONIC` when it was started, in ns.
+    pub fn at_start(&self) -> u64 {
+        self.epoch
+    }
+
     /// The engine's time now.
     pub fn now(&self) -> Instant {
         Instant::from_nanos(monotonic_ns().saturating_sub(self.epoch))

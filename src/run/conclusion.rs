@@ -41,7 +41,7 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
     [[a, b], [b, a]].map(|[from, to]| [link.name.clone(), from.clone(), to.clone()])
 }
 
-pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
+pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
     let drops = ring_drops(resolved, outcome, &ended.statistics);
     let efforts: Vec<_> = ended.work.iter().filter_map(Work::effort).collect();
     let validity = validity::judge(outcome, drops, &efforts, resolved.scenario.validity);
@@ -97,7 +97,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, outcome: &Outcome, mut end
         file: file.into(),
         seed: resolved.scenario.seed,
         params: resolved.scenario.params.clone(),
-        mode: Mode::Live,
+        mode,
         duration_ns: ended.duration.as_nanos(),
         verdict,
         reasons,

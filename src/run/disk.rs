@@ -1,6 +1,8 @@
 //! Scenario files, and the tables that they name, on the disk.
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::scenario::Files;
 
@@ -21,4 +23,35 @@ impl Files for Disk {
 fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// The disk, perhaps with one more file in front of it. It remembers what was read: what was checked is what runs, whatever becomes of
+/// the files.
+#[derive(Debug, Default)]
+pub struct Remembering<'a> {
+    inline: Option<(&'a Path, &'a str)>,
+    read: RefCell<BTreeMap<PathBuf, String>>,
+}
+
+impl<'a> Remembering<'a> {
+    /// `inline`: a path, and the text that stands there instead of what the disk has.
+    pub fn new(inline: Option<(&'a Path, &'a str)>) -> Remembering<'a> {
+        Remembering { inline, read: RefCell::default() }
+    }
+
+    /// All that was read.
+    pub fn into_read(self) -> BTreeMap<PathBuf, String> {
+        self.read.into_inner()
+    }
+}
+
+impl Files for Remembering<'_> {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        let text = match self.inline {
+            Some((inline, text)) if inline == path => text.to_owned(),
+            _ => Disk.read(path)?,
+        };
+        self.read.borrow_mut().insert(path.to_path_buf(), text.clone());
+        Ok(text)
+    }
 }

@@ -44,6 +44,15 @@ pub struct LivePort {
     pub tap: TapPort,
 }
 
+/// Which clock it runs by.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// The machine's, kept as the scenario says.
+    Live(TimingSpec),
+    /// A guest's, which waits for everybody: no spin, no tick, and nothing is ever late.
+    Virtual,
+}
+
 /// A live network: the thread that runs it, and the way to talk to it.
 pub struct Live {
     requests: Sender<Request>,
@@ -160,7 +169,7 @@ impl Live {
     /// Those of making an epoll instance and a thread.
     pub fn start(
         plan: &Plan,
-        timing: TimingSpec,
+        pace: Pace,
         ports: Vec<LivePort>,
         log: Option<LogSender>,
         tape: Option<Tape>,
@@ -181,8 +190,11 @@ impl Live {
             inbox,
             clock,
             stall: Duration::ZERO,
-            timing,
-            spin: Spin::new(timing.spin.0),
+            pace,
+            spin: Spin::new(match pace {
+                Pace::Live(timing) => timing.spin.0,
+                Pace::Virtual => Duration::ZERO,
+            }),
             refused: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("longwire-engine".into()).spawn(move || state.run())?;
@@ -308,16 +320,19 @@ struct Loop {
     inbox: Receiver<Request>,
     clock: Clock,
     stall: Duration,
-    timing: TimingSpec,
+    pace: Pace,
     spin: Spin,
     refused: Vec<String>,
 }
 
 impl Loop {
     fn run(&mut self) -> io::Result<()> {
-        self.refused = scheduling::prepare(&self.timing);
+        self.refused = match &self.pace {
+            Pace::Live(timing) => scheduling::prepare(timing),
+            Pace::Virtual => scheduling::prepare(&TimingSpec::default()),
+        };
         let started = self.clock.now();
-        let mut schedstat = Schedstat::open();
+        let mut schedstat = if self.is_virtual() { Schedstat { file: None } } else { Schedstat::open() };
         let delay_before = schedstat.read();
         let mut watch = Watch { at: started, delay: delay_before };
         let mut drained = started;
@@ -326,9 +341,11 @@ impl Loop {
             let now = self.clock.now();
             let n = self.wait(now, &mut ready)?;
             let now = self.clock.now();
-            self.stall = self.stall.max((now - drained).saturating_sub(TICK));
+            if !self.is_virtual() {
+                self.stall = self.stall.max((now - drained).saturating_sub(TICK));
+            }
             drained = now;
-            if now - watch.at >= spin::LOOK {
+            if now - watch.at >= spin::LOOK && !self.is_virtual() {
                 self.look(now, &mut watch, &mut schedstat);
             }
             let mut asked = false;
@@ -357,6 +374,10 @@ impl Loop {
         }
     }
 
+    fn is_virtual(&self) -> bool {
+        matches!(self.pace, Pace::Virtual)
+    }
+
     /// Does what the timeline wants up to `now`, before the engine hears of anything of `now`.
     fn release(&mut self, now: Instant) {
         self.taps.set_now(now);
@@ -367,6 +388,9 @@ impl Loop {
     /// the spin as it ends a sleep.
     fn wait(&mut self, now: Instant, ready: &mut [EpollEvent]) -> io::Result<usize> {
         let due = self.engine.next_deadline().into_iter().chain(self.agenda.next_step()).min().unwrap_or(Instant::MAX);
+        if self.is_virtual() {
+            return wait(&self.epoll, ready, due - now);
+        }
         let margin = self.spin.margin();
         let spins = due < now + TICK;
         let until = if spins { due } else { now + TICK };

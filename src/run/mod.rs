@@ -40,5 +40,5 @@ pub mod validity;
 mod work;
 pub mod workload;
 
-pub use disk::Disk;
-pub use supervisor::{Options, RunError, Watcher, run};
+pub use disk::{Disk, Remembering};
+pub use supervisor::{Inside, Options, RunError, Watcher, run};

@@ -18,8 +18,18 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    pub(super) fn new(scenario: &'a Scenario, network: &'a NetworkPlan, out: Option<&'a OutDir>, run: &str) -> Self {
-        let environment = environment(std::env::vars_os(), scenario, network, out.map(OutDir::path), run);
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        network: &'a NetworkPlan,
+        out: Option<&'a OutDir>,
+        run: &str,
+        inherited: Option<Vec<(String, String)>>,
+    ) -> Self {
+        let inherited: Vec<_> = match inherited {
+            Some(given) => given.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            None => std::env::vars_os().collect(),
+        };
+        let environment = environment(inherited, scenario, network, out.map(OutDir::path), run);
         Surroundings { scenario, network, out, seed: scenario.seed, environment }
     }
 

@@ -19,7 +19,7 @@ use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::control::{Control, Peer, Reply, Request};
 use super::happened::Happened;
-use super::live::{Begin, Live, LiveError, LivePort, LogSender, Progress, Refusal, Rest};
+use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
 use super::live_set;
 use super::out_dir::OutDir;
 use super::owner::Owner;
@@ -30,18 +30,23 @@ use super::timeline::{self, Timeline};
 use super::work::{EndReason, GRACE, Work};
 use crate::diag::suggestion;
 use crate::engine::NodeId;
-use crate::host::{HostError, Init, InterfaceStatistics};
+use crate::host::{HostError, Identity, Init, InterfaceStatistics};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
-use crate::record::report::{EventKind, Report};
+use crate::record::report::{EventKind, Mode, Report};
 use crate::record::series::Recorded;
 use crate::scenario::Resolved;
 use crate::scenario::network::Place;
 use crate::scenario::set::LiveLinks;
 use crate::units::{Duration, Instant};
 
+/// What the run does from t = 0 on, as a watcher hears it.
+pub const RUNNING: &str = "running";
+
 /// How often a watcher hears how the run is doing.
 const WATCH: Duration = Duration::from_millis(250);
+/// The same in virtual time, where waking up is work and nobody looks.
+const WATCH_VIRTUAL: Duration = Duration::from_secs(3600);
 
 /// What a live run needs besides its scenario.
 #[derive(Debug, Default)]
@@ -50,6 +55,17 @@ pub struct Options {
     pub out: Option<OutDir>,
     /// The scenario's file as it was given.
     pub file: String,
+    /// The run happens in a guest, in virtual time.
+    pub inside: Option<Inside>,
+}
+
+/// What a run in a guest is told by whoever started the guest.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Who programs run as.
+    pub user: Identity,
+    /// What programs find in their environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Hears how a run is doing.
@@ -107,7 +123,8 @@ pub(crate) fn run_for(
     owner: Option<&mut Owner>,
 ) -> Result<Report, RunError> {
     watcher.phase("making hosts");
-    let mut init = Init::start(super::workload::main)?;
+    let user = options.inside.as_ref().map(|inside| inside.user.clone());
+    let mut init = Init::start_for(super::workload::main, user)?;
     let signals = take_signals()?;
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
@@ -139,11 +156,16 @@ pub(crate) fn run_for(
         }
         _ => (None, None),
     };
-    let live = Live::start(&resolved.plan, resolved.scenario.timing, ports, log, tape)
-        .map_err(RunError::machine("start the engine"))?;
+    let pace = match options.inside {
+        Some(_) => Pace::Virtual,
+        None => Pace::Live(resolved.scenario.timing),
+    };
+    let live = Live::start(&resolved.plan, pace, ports, log, tape).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
-    let around = Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name);
+    let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
+    let around =
+        Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name, inherited);
     let mut run = Run {
         resolved,
         around,
@@ -167,6 +189,7 @@ pub(crate) fn run_for(
         zero: None,
         interrupted: false,
         owner,
+        watch: if options.inside.is_some() { WATCH_VIRTUAL } else { WATCH },
     };
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
@@ -208,7 +231,8 @@ pub(crate) fn run_for(
         statistics,
         offloads,
     };
-    let mut report = conclusion::report(resolved, &options.file, &outcome, ended);
+    let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
+    let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
     report.captures = match captures {
         Some(captures) => captures.conclude(report.verdict).map_err(RunError::machine("write the captures"))?,
         None => captures::not_written(resolved),
@@ -265,6 +289,8 @@ struct Run<'a> {
     zero: Option<Instant>,
     interrupted: bool,
     owner: Option<&'a mut Owner>,
+    /// How often the watcher hears how the run is doing.
+    watch: Duration,
 }
 
 impl Run<'_> {
@@ -285,7 +311,7 @@ impl Run<'_> {
                 self.timeline.begin(zero);
                 self.zero = Some(zero);
                 self.tell_owner_of_begin()?;
-                watcher.phase("running");
+                watcher.phase(RUNNING);
                 return self.main_part(watcher);
             }
             self.turn(service::LOOK)?;
@@ -319,12 +345,12 @@ impl Run<'_> {
             if none_runs && stop.is_some() {
                 return Ok(());
             }
-            if now - watched >= WATCH {
+            if now - watched >= self.watch {
                 watched = now;
                 watcher.progress(now - zero, duration, &self.live.progress()?);
             }
             let next = self.next_timer(zero).into_iter().chain(end).filter(|at| *at > now).min();
-            self.turn(next.map_or(WATCH, |at| (at - now).min(WATCH)))?;
+            self.turn(next.map_or(self.watch, |at| (at - now).min(self.watch)))?;
         }
     }
 

@@ -12,7 +12,7 @@ use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
 
 /// What may stand at the top of a file.
-pub(super) const KEYS: [&str; 21] = [
+pub(super) const KEYS: [&str; 22] = [
     "longwire",
     "name",
     "seed",
@@ -25,6 +25,7 @@ pub(super) const KEYS: [&str; 21] = [
     "addressing",
     "validity",
     "timing",
+    "sim",
     "import",
     "series",
     "capture",

@@ -23,6 +23,7 @@ use super::reach::Hosts;
 use super::read::read;
 use super::series::SeriesSpec;
 use super::set::LiveLinks;
+use super::sim::SimSpec;
 use super::spanned::Spanned;
 use super::spec::Scenario;
 use super::tables::Tables;
@@ -59,6 +60,7 @@ struct Head {
     addressing: AddressingSpec,
     validity: ValiditySpec,
     timing: TimingSpec,
+    sim: SimSpec,
     series: SeriesSpec,
     capture: Option<Spanned<CaptureSpec>>,
 }
@@ -124,6 +126,9 @@ impl Load {
                 (name, NodeEntry { span, spec })
             })
             .collect();
+        if overrides.virtual_time {
+            self.forbid_external(&nodes);
+        }
         let mut links = self.links(&root, &nodes);
         self.tables(&mut links, path, files);
         {
@@ -139,7 +144,7 @@ impl Load {
         self.tables(&mut paths, path, files);
         links.extend(paths);
 
-        let coalesce = head.coalesce.unwrap_or(COALESCE);
+        let coalesce = head.coalesce.unwrap_or(if overrides.virtual_time { Duration::ZERO } else { COALESCE });
         let Built { plan, ports, network, segments, router_segments } = build(
             seed,
             coalesce,
@@ -176,6 +181,12 @@ impl Load {
         let checked_services = tasks::services(&services, &hosts, &mut self.told);
         let mut checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
 
+        if overrides.virtual_time && assumed.is_none() && workloads.is_empty() {
+            self.told.push(
+                Diagnostic::error(root.span, "nothing ends this scenario, and virtual time would never stop")
+                    .help("give it a `duration`, or a workload; `longwire run` keeps it up until Ctrl-C"),
+            );
+        }
         let silent_names: Vec<&str> = hosts.silent.iter().copied().chain(unread(&root, &links)).collect();
         let silent_too = silent_names.clone();
         let specs: Vec<_> =
@@ -254,6 +265,7 @@ impl Load {
             matrix,
             validity: head.validity,
             timing: head.timing,
+            sim: head.sim,
             groups: self.groups.clone(),
             series: head.series,
             services: checked_services,
@@ -286,6 +298,7 @@ impl Load {
             "addressing",
             "validity",
             "timing",
+            "sim",
             "series",
             "capture",
         ] {
@@ -352,6 +365,17 @@ impl Load {
                 diagnostic.span = Some(entry.key_span);
             }
             self.told.push(diagnostic);
+        }
+    }
+
+    /// The machine's interfaces are not there inside a guest.
+    fn forbid_external(&mut self, nodes: &IndexMap<String, NodeEntry>) {
+        for (name, entry) in nodes {
+            if let Some(NodeSpec::External(external)) = &entry.spec {
+                let message = format!("`{name}` is an external machine, and none can be reached in virtual time");
+                let error = Diagnostic::error(external.span, message);
+                self.told.push(error.help("make it a host, or use `longwire run`"));
+            }
         }
     }
 

@@ -221,7 +221,7 @@ workloads: { rtt: { ping: { from: a, to: b, every: 10ms, count: $count } } }
 
     fn resolve(text: &str, params: &[(&str, &str)], combination: &[(String, usize)]) -> Result<Resolved, Vec<String>> {
         let params = params.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let overrides = Overrides { params, seed: None };
+        let overrides = Overrides { params, seed: None, ..Overrides::default() };
         load_combination(Path::new("t.yaml"), &MemoryFiles::one("t.yaml", text), &overrides, combination)
             .map_err(|(told, _)| told.iter().map(ToString::to_string).collect())
     }

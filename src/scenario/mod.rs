@@ -39,6 +39,7 @@ mod schema;
 mod segments;
 pub mod series;
 pub mod set;
+pub mod sim;
 mod spanned;
 pub mod spec;
 mod switch;
@@ -77,6 +78,8 @@ pub struct Overrides {
     pub params: Vec<(String, String)>,
     /// `--seed N`.
     pub seed: Option<u64>,
+    /// It is to run in virtual time: what cannot is an error, and trains are not held together.
+    pub virtual_time: bool,
 }
 
 /// A scenario that may run: checked, every name resolved, every default filled in.

@@ -16,6 +16,7 @@ use super::expect::ExpectationSpec;
 use super::link::{Fields, Mtu};
 use super::node::NodeSpec;
 use super::series::SeriesSpec;
+use super::sim::SimSpec;
 use super::timeline::StepSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
@@ -60,6 +61,8 @@ struct FileSpec {
     validity: Option<ValiditySpec>,
     /// How a live run keeps time.
     timing: Option<TimingSpec>,
+    /// What a run in virtual time is given.
+    sim: Option<SimSpec>,
     /// How often every direction of every link is looked at for the report. By default each 100ms.
     series: Option<SeriesSpec>,
     /// Links that leave a file of what went through them, for Wireshark. It goes with `--out DIR`.

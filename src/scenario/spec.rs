@@ -11,6 +11,7 @@ use super::expand::Groups;
 use super::expect::values::OutputValue;
 use super::matrix::Matrix;
 use super::series::SeriesSpec;
+use super::sim::SimSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use crate::units::{ByteSize, Duration, Rate};
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub validity: ValiditySpec,
     /// How a live run keeps time.
     pub timing: TimingSpec,
+    /// What a run in virtual time is given.
+    pub sim: SimSpec,
     /// How often every direction is looked at for the report.
     pub series: SeriesSpec,
     /// Programs that run for the whole time, in file order.

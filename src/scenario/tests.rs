@@ -602,12 +602,12 @@ fn overrides_replace_what_the_file_says() {
         "dir/test.yaml",
         &with_link("loss: $x").replace("longwire: 1", "longwire: 1\nparams: { x: 1% }"),
     );
-    let overrides = Overrides { params: vec![("x".into(), "5%".into())], seed: Some(99) };
+    let overrides = Overrides { params: vec![("x".into(), "5%".into())], seed: Some(99), ..Overrides::default() };
     let resolved = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap();
     assert_eq!((resolved.plan.seed, resolved.scenario.name.as_str()), (99, "test"));
     assert_eq!(resolved.scenario.folder, Path::new("dir"));
     assert_eq!(resolved.plan.links[0].directions[0].loss, LossSpec::random("5%".parse().unwrap()));
-    let overrides = Overrides { params: vec![("x".into(), "5".into())], seed: None };
+    let overrides = Overrides { params: vec![("x".into(), "5".into())], seed: None, ..Overrides::default() };
     let (told, sources) = load(Path::new("dir/test.yaml"), &files, &overrides).unwrap_err();
     let first = told.iter().next().unwrap();
     assert!(first.message.contains("write `5%`"), "{first}");

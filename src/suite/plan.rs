@@ -192,7 +192,7 @@ impl Read<'_> {
         let place = |(axis, at): (&Axis, &usize)| (axis.values[*at].name.clone(), *at);
         let params = each().filter(|(axis, _)| axis.given).map(word).collect();
         let combination: Vec<_> = each().filter(|(axis, _)| !axis.given).map(place).collect();
-        let overrides = Overrides { params, seed: self.selection.seed };
+        let overrides = Overrides { params, seed: self.selection.seed, ..Overrides::default() };
         match load_combination(path, self.files, &overrides, &combination) {
             Ok(resolved) => {
                 self.warned.take(&resolved.warnings, &resolved.sources);

@@ -1,0 +1,211 @@
+//! `longwire sim FILE`.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::paint::{self, StatusLine};
+use super::{Exit, again, input, run};
+use crate::run::Remembering;
+use crate::run::out_dir::OutDir;
+use crate::scenario::{Overrides, Resolved};
+use crate::sim::guest::{EXCHANGE, STDERR, STDOUT};
+use crate::sim::{self, Ended, Order, SimError, Watcher, kernel};
+use crate::units::Duration;
+
+/// Run a scenario in virtual time: exact, repeatable, without privileges
+///
+/// Everything happens inside user-mode Linux, whose clock stands still while any program works, and jumps ahead when all
+/// wait. So a busy machine only makes it slower, and the same file and seed give the same report, byte for byte. It needs
+/// the kernel that kernel/build makes (docs/virtual-time.md).
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct Args {
+    #[command(flatten)]
+    run: run::Args,
+    /// Give up when virtual time stands still for so long by the machine's clock: a program that never waits holds it
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    wall_limit: Duration,
+    /// The processor that the guest runs on, counted from 0; by default the one that is used right now
+    #[arg(long, value_name = "N")]
+    cpu: Option<usize>,
+}
+
+/// Where the run inside leaves what was asked for.
+const REPORT: &str = "report.json";
+const PAGE: &str = "page.html";
+const SERIES: &str = "series.csv";
+const OUT: &str = "out";
+
+pub(super) fn main(args: &Args) -> Exit {
+    if args.run.parent.is_some_and(|parent| !again::end_with(parent)) {
+        return Exit::Interrupted;
+    }
+    let files = Remembering::new(None);
+    let overrides = Overrides { virtual_time: true, ..args.run.overrides.overrides() };
+    let resolved = match input::read_quietly(&args.run.file, &files, &overrides) {
+        Ok(resolved) => resolved,
+        Err(exit) => return exit,
+    };
+    let resolved = match run::applied(&args.run, resolved) {
+        Ok(resolved) => resolved,
+        Err(exit) => return exit,
+    };
+    let kernel = match kernel::find() {
+        Ok(kernel) => kernel,
+        Err(error) => return failed(&error),
+    };
+    let outputs = match claim(&args.run) {
+        Ok(outputs) => outputs,
+        Err(error) => {
+            paint::complain(&error);
+            return Exit::Input;
+        }
+    };
+    let order = order(args, &resolved, files, outputs);
+    let mut status =
+        Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), of: resolved.scenario.duration };
+    let result = sim::simulate(&kernel, order, &mut status);
+    drop(status);
+    match result {
+        Ok(ended) => conclude(args, &ended),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &SimError) -> Exit {
+    paint::complain(&error.to_string());
+    match error {
+        SimError::Lacks(_) | SimError::Broken(_) => Exit::Machine,
+        SimError::Interrupted => Exit::Interrupted,
+    }
+}
+
+fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, outputs: Vec<PathBuf>) -> Order {
+    let folder = std::path::absolute(&resolved.scenario.folder).ok().and_then(|folder| folder.canonicalize().ok());
+    Order {
+        arguments: arguments(&args.run),
+        files: files.into_read(),
+        folder: folder.unwrap_or_else(|| PathBuf::from("/")),
+        seed: resolved.scenario.seed,
+        memory: resolved.scenario.sim.memory,
+        wall_limit: args.wall_limit,
+        cpu: args.cpu,
+        colour: paint::colours(),
+        outputs,
+    }
+}
+
+/// The same words for the run inside, but that files go into the exchange.
+fn arguments(run: &run::Args) -> Vec<String> {
+    let inside = |name: &str| format!("{EXCHANGE}/{name}");
+    let mut words = run.overrides.words();
+    let files = [("--html", &run.html, PAGE), ("--series", &run.series, SERIES), ("--out", &run.out, OUT)];
+    for (option, _, name) in files.iter().filter(|(_, path, _)| path.is_some()) {
+        words.extend([(*option).to_owned(), inside(name)]);
+    }
+    if let Some(path) = &run.json {
+        words.extend(["--json".to_owned(), if path.as_os_str() == "-" { "-".to_owned() } else { inside(REPORT) }]);
+    }
+    if let Some(links) = &run.capture {
+        words.extend(["--capture".to_owned(), links.clone()]);
+    }
+    if run.verbose {
+        words.push("--verbose".to_owned());
+    }
+    words.extend(["--".to_owned(), run.file.display().to_string()]);
+    words
+}
+
+/// The files that single options name, and what they are called inside.
+fn single(run: &run::Args) -> impl Iterator<Item = (&'static str, &Path)> {
+    let json = run.json.as_deref().filter(|path| path.as_os_str() != "-");
+    [(REPORT, json), (PAGE, run.html.as_deref()), (SERIES, run.series.as_deref())]
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, path?)))
+}
+
+/// Makes what is to be written, so that a mistake shows before the run: later no new file can be made elsewhere.
+fn claim(run: &run::Args) -> Result<Vec<PathBuf>, String> {
+    let mut outputs = Vec::new();
+    for (_, path) in single(run) {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        file.map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
+        outputs.push(path.to_owned());
+    }
+    if let Some(path) = &run.out {
+        let out = OutDir::create(path);
+        let out = out.map_err(|error| format!("cannot write to the directory {}: {error}", path.display()))?;
+        outputs.push(out.path().to_owned());
+    }
+    Ok(outputs)
+}
+
+fn conclude(args: &Args, ended: &Ended) -> Exit {
+    let stderr = ended.place.read(STDERR).unwrap_or_default();
+    let _ = io::stderr().write_all(&stderr);
+    let stdout = ended.place.read(STDOUT).unwrap_or_default();
+    paint::print(&String::from_utf8_lossy(&stdout));
+    let console = ended.place.console();
+    if let Err(error) = hand_over(&args.run, ended, &console) {
+        paint::complain(&error);
+        return Exit::Machine;
+    }
+    if let Some(why) = sim::out_of_memory(&console) {
+        paint::complain(&why);
+        return Exit::Machine;
+    }
+    match ended.code {
+        0 => Exit::Pass,
+        1 => Exit::Fail,
+        2 => Exit::Input,
+        3 => Exit::Invalid,
+        130 => Exit::Interrupted,
+        4 => Exit::Machine,
+        code => {
+            paint::complain(&format!("the run inside the guest ended with code {code}"));
+            Exit::Machine
+        }
+    }
+}
+
+/// Copies what the run left to where it was asked for.
+fn hand_over(run: &run::Args, ended: &Ended, console: &str) -> Result<(), String> {
+    for (name, path) in single(run) {
+        let from = ended.place.path().join(name);
+        if from.exists() {
+            fs::copy(from, path).map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
+        }
+    }
+    let Some(out) = &run.out else { return Ok(()) };
+    let copied = copy(&ended.place.path().join(OUT), out).and_then(|()| fs::write(out.join("console.txt"), console));
+    copied.map_err(|error| format!("cannot write to the directory {}: {error}", out.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+struct Status {
+    line: StatusLine,
+    name: String,
+    of: Option<Duration>,
+}
+
+impl Watcher for Status {
+    fn progress(&mut self, phase: &str, elapsed: Option<Duration>, speed: f64) {
+        let of = self.of.map(|of| format!(" of {of}")).unwrap_or_default();
+        let when = elapsed.map(|at| format!(", {:.1} s{of} of virtual time, ×{speed:.1}", at.as_secs_f64()));
+        self.line.show(&format!("{}: {phase}{} …", self.name, when.unwrap_or_default()));
+    }
+}

@@ -1,0 +1,159 @@
+//! What a process gives up before it does something that it need not trust: privileges, and writing to the machine's files.
+//!
+//! Sources: no_new_privs of prctl(2), capabilities(7), landlock(7), seccomp(2), personality(2), sched_setaffinity(2).
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetStatus,
+};
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::personality::{self, Persona};
+use nix::sys::prctl;
+use nix::unistd::Pid;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+
+/// The newest rules that this code knows; older kernels apply those that they know.
+const RULES: ABI = ABI::V6;
+
+/// Gives up for good: privileges that programs could gain on execution, every capability, and writing to files outside
+/// `writable` (directories with all that is beneath them, or single files). Holds for all processes that this one starts.
+///
+/// Returns whether the kernel restricts writes: one without Landlock (before 5.13, or switched off) does not, and file
+/// permissions alone decide then.
+///
+/// # Errors
+/// The kernel refused, or a path of `writable` cannot be opened.
+pub fn confine(writable: &[PathBuf]) -> io::Result<bool> {
+    prctl::set_no_new_privs().map_err(io::Error::from)?;
+    drop_capabilities()?;
+    restrict_writes(writable)
+}
+
+/// Drops all capabilities, also those that root would get back on execution.
+fn drop_capabilities() -> io::Result<()> {
+    let all = |error: caps::errors::CapsError| io::Error::other(format!("dropping capabilities: {error}"));
+    // Without CAP_SETPCAP there is nothing in the bounding set that could be used: no_new_privs is set.
+    if caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SETPCAP).map_err(all)? {
+        for capability in caps::runtime::thread_all_supported() {
+            caps::drop(None, caps::CapSet::Bounding, capability).map_err(all)?;
+        }
+    }
+    for set in [caps::CapSet::Ambient, caps::CapSet::Inheritable, caps::CapSet::Effective, caps::CapSet::Permitted] {
+        caps::clear(None, set).map_err(all)?;
+    }
+    Ok(())
+}
+
+fn restrict_writes(writable: &[PathBuf]) -> io::Result<bool> {
+    let refused = |error: landlock::RulesetError| io::Error::other(format!("restricting writes: {error}"));
+    let writes = AccessFs::from_write(RULES);
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(writes)
+        .map_err(refused)?
+        .create()
+        .map_err(refused)?;
+    for path in writable.iter().map(PathBuf::as_path).chain([Path::new("/dev/null")]) {
+        let opened =
+            PathFd::new(path).map_err(|error| io::Error::other(format!("cannot open {}: {error}", path.display())))?;
+        // Some rights exist for directories only.
+        let access = if path.is_dir() { writes } else { writes & AccessFs::from_file(RULES) };
+        rules = rules.add_rule(PathBeneath::new(opened, access)).map_err(refused)?;
+    }
+    Ok(rules.restrict_self().map_err(refused)?.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// A seccomp filter under which getrandom(2) fails with `ENOSYS`, as in Linux before 3.17.
+///
+/// # Errors
+/// This architecture is unknown to the filter's compiler.
+pub fn no_entropy() -> io::Result<BpfProgram> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
+    let rules = BTreeMap::from([(libc::SYS_getrandom, Vec::new())]);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32), arch);
+    filter.and_then(TryInto::try_into).map_err(io::Error::other)
+}
+
+/// Puts a filter into force for this process. It needs no_new_privs or root.
+///
+/// # Errors
+/// The kernel refused.
+pub fn apply(filter: &BpfProgram) -> io::Result<()> {
+    seccompiler::apply_filter(filter).map_err(io::Error::other)
+}
+
+/// Runs this process, and those it starts, on one processor.
+///
+/// # Errors
+/// There is no such processor, or this process may not use it.
+pub fn pin(cpu: usize) -> Result<(), Errno> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+}
+
+/// Asks for the same address-space layout every time. Some containers refuse that; `false` then.
+pub fn fix_addresses() -> bool {
+    personality::get().and_then(|now| personality::set(now | Persona::ADDR_NO_RANDOMIZE)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{message, takeover};
+    use super::*;
+    use std::fs;
+
+    /// In a process of its own: a confinement cannot be taken back.
+    #[test]
+    fn what_is_given_up_stays_away() {
+        let (mut child, socket) = takeover::copy(COPY, WHAT, "confined").unwrap();
+        let told = message::receive::<Vec<String>>(&socket).unwrap().map(|(told, _)| told);
+        assert_eq!(told, Some(Vec::new()), "what does not hold");
+        assert!(child.wait().unwrap().success());
+    }
+
+    const WHAT: &str = "confined";
+    takeover::before_main!(COPY: WHAT => copy);
+
+    fn copy(socket: std::os::fd::OwnedFd) -> i32 {
+        message::send(&socket, &wrong(), &[]).map_or(1, |()| 0)
+    }
+
+    fn wrong() -> Vec<String> {
+        let mut wrong = Vec::new();
+        let open = tempfile::tempdir().unwrap();
+        let closed = tempfile::tempdir().unwrap();
+        let single = closed.path().join("single");
+        fs::write(&single, "before").unwrap();
+        let restricted = confine(&[open.path().to_path_buf(), single.clone()]).unwrap();
+        let mut hold = |what: &str, holds: bool| {
+            if !holds {
+                wrong.push(what.to_owned());
+            }
+        };
+        hold("write beneath", fs::write(open.path().join("a"), "x").is_ok());
+        hold("write a single file", fs::write(&single, "x").is_ok());
+        hold("write elsewhere", !restricted || fs::write(closed.path().join("a"), "x").is_err());
+        hold("make a directory elsewhere", !restricted || fs::create_dir(closed.path().join("d")).is_err());
+        hold("remove elsewhere", !restricted || fs::remove_file(&single).is_err());
+        hold("read anywhere", fs::read("/proc/self/status").is_ok());
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let value = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)).unwrap_or("?").trim().to_owned();
+        hold("no_new_privs", value("NoNewPrivs:") == "1");
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            hold(set, value(set).trim_start_matches('0').is_empty());
+        }
+        apply(&no_entropy().unwrap()).unwrap();
+        let mut byte = [0_u8; 1];
+        // SAFETY: the buffer is one byte long.
+        let n = unsafe { libc::syscall(libc::SYS_getrandom, byte.as_mut_ptr(), 1, 0) };
+        hold("no entropy", n == -1 && Errno::last() == Errno::ENOSYS);
+        wrong
+    }
+}

@@ -1,0 +1,132 @@
+//! Virtual time: a scenario run inside user-mode Linux in its time-travel mode.
+//!
+//! User-mode Linux is Linux as an ordinary process. In time-travel mode its clock stands still while any task can run, and jumps to
+//! the next timer when all wait. The whole run happens inside: `longwire run`, hosts, TAPs, engine, programs. So its times are exact,
+//! whatever the machine does meanwhile, and the same file, seed, programs and kernel give the same bytes.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `kernel` | where the kernel is looked for |
+//! | `place` | the run's private directory, which holds the guest's memory and all that is exchanged with it |
+//! | `launch` | the kernel's process: command line, what it gives up, how it is watched |
+//! | `console` | what the kernel prints, what it is told, and why a guest died |
+//! | `guest` | the first process of the guest: its file systems, then the run |
+//!
+//! The machine's files are the guest's root, overlaid with memory: programs read what they read outside, and what they write is gone
+//! with the guest, except in the scenario's folder and in the run's directory.
+
+mod console;
+pub mod guest;
+pub mod kernel;
+mod launch;
+mod place;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{ByteSize, Duration, Instant};
+
+pub use console::{announce, out_of_memory};
+pub use launch::simulate;
+pub use place::Place;
+
+/// In the environment of the guest's first process.
+const MARK: &str = "LONGWIRE_GUEST";
+
+/// Whether this process is the first of a guest that a launcher has started.
+pub fn is_first_process() -> bool {
+    std::process::id() == 1 && std::env::var_os(MARK).is_some()
+}
+
+/// A run in virtual time, as the launcher is asked for it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Arguments of `longwire run` inside the guest; files that it writes lie in [`guest::EXCHANGE`].
+    pub arguments: Vec<String>,
+    /// Scenario files by the path that names them: what was checked is what runs.
+    pub files: BTreeMap<PathBuf, String>,
+    /// The scenario's folder, the only one of the machine's that programs can write to.
+    pub folder: PathBuf,
+    /// Seed of the guest's entropy.
+    pub seed: u64,
+    /// The guest's memory.
+    pub memory: ByteSize,
+    /// How long the machine's clock may go on without the guest's, before the run is given up.
+    pub wall_limit: Duration,
+    /// The processor to use; by default the one that the launcher is on.
+    pub cpu: Option<usize>,
+    /// Whether what the run prints for people has colours.
+    pub colour: bool,
+    /// Where the launcher writes afterwards: directories and files that exist.
+    pub outputs: Vec<PathBuf>,
+}
+
+/// What the guest needs to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Arguments of `longwire run`.
+    pub arguments: Vec<String>,
+    /// Scenario files by the path that names them.
+    pub files: BTreeMap<PathBuf, String>,
+    /// The scenario's folder.
+    pub folder: PathBuf,
+    /// Seed of the guest's entropy.
+    pub seed: u64,
+    /// Who programs run as.
+    pub user: User,
+    /// Their environment.
+    pub environment: Vec<(String, String)>,
+    /// Where relative paths begin.
+    pub directory: PathBuf,
+    /// The guest's name.
+    pub hostname: String,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Whether what the run prints for people has colours.
+    pub colour: bool,
+}
+
+/// A user and the groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// Hears how a run in virtual time is doing.
+pub trait Watcher {
+    /// A few times a second of the machine's clock. `phase`: what the run does, in words; `elapsed`: virtual time since t = 0,
+    /// once it has come; `speed`: virtual seconds for each second of the machine's.
+    fn progress(&mut self, phase: &str, elapsed: Option<Duration>, speed: f64);
+}
+
+/// A run in virtual time that has come to its end by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code of `longwire run` inside.
+    pub code: i32,
+    /// Virtual time from boot to power-off.
+    pub virtual_time: Instant,
+    /// What the run left, until this is dropped.
+    pub place: Place,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// This machine lacks something.
+    #[error("{0}")]
+    Lacks(String),
+    /// The guest did not come to an end by itself.
+    #[error("{0}")]
+    Broken(String),
+    /// Somebody ended it, and it could not end by itself any more.
+    #[error("interrupted: the guest did not end by itself, and was killed")]
+    Interrupted,
+}
