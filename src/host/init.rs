@@ -95,7 +95,7 @@ impl Init {
         Init::start_for(builtin, None)
     }
 
-    /// The same for somebody who is not this process's caller: programs run as `user`.
+    /// The same for somebody who is not this process's caller: programs run as `user`, built-in ones as root.
     ///
     /// # Errors
     /// As [`Init::start`].
@@ -104,6 +104,8 @@ impl Init {
         helper::require_one_thread(doing)?;
         // What waits in the buffer would otherwise be printed by the child as well.
         let _ = io::stdout().flush();
+        // In a guest built-in programs do the same whoever the caller is: root's sockets may have larger buffers.
+        let builtins_as_root = user.is_some();
         let rootless = !namespace::is_privileged();
         let identity = user.unwrap_or_else(|| Identity::caller(rootless));
         let open_files = raise_open_files();
@@ -117,6 +119,7 @@ impl Init {
             identity: identity.clone(),
             outside: rootless.then(identity::effective),
             builtin,
+            builtins_as_root,
             open_files,
         };
         // SAFETY: this process has one thread, which was just checked.

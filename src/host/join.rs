@@ -107,6 +107,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
         enter: &enter,
         own_group: terminal.is_some(),
         builtin: |_, _| 127,
+        builtins_as_root: false,
         open_files: None,
     });
     let status = launched.map(|child| follow(child, &signals, terminal.as_ref()));

@@ -41,6 +41,7 @@ pub(crate) struct Birth {
     /// The main process's user and group, to be mapped to root; `None` without a user namespace of its own.
     pub(crate) outside: Option<(u32, u32)>,
     pub(crate) builtin: Builtin,
+    pub(crate) builtins_as_root: bool,
     pub(crate) open_files: Option<u64>,
 }
 
@@ -329,6 +330,7 @@ impl Pid1 {
             enter: &enter,
             own_group: true,
             builtin: self.birth.builtin,
+            builtins_as_root: self.birth.builtins_as_root,
             open_files: self.birth.open_files,
         })?;
         self.programs.insert(pid, id);

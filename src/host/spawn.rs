@@ -61,6 +61,8 @@ pub(crate) struct Launch<'a> {
     /// Whether the child leads a process group of its own.
     pub(crate) own_group: bool,
     pub(crate) builtin: Builtin,
+    /// Built-in programs run as the run's root and not as the caller.
+    pub(crate) builtins_as_root: bool,
     /// Soft limit of open files that the program gets back.
     pub(crate) open_files: Option<u64>,
 }
@@ -163,7 +165,10 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
         nix::unistd::dup2_stdout(stdout).map_err(|e| failed(("set standard output", e)))?;
         nix::unistd::dup2_stderr(stderr).map_err(|e| failed(("set standard error", e)))?;
     }
-    let root = matches!(launch.what, What::Program(program) if program.root);
+    let root = match launch.what {
+        What::Program(program) => program.root,
+        What::Builtin { .. } => launch.builtins_as_root,
+    };
     if let Some(soft) = launch.open_files {
         // Best effort: a limit that cannot be lowered again harms nobody.
         let resource = nix::sys::resource::Resource::RLIMIT_NOFILE;
