@@ -30,9 +30,11 @@ pub(super) struct Taps {
     ports: Vec<Port>,
     /// By node of the network: the position of its port.
     by_node: Vec<usize>,
-    /// Frames just read, before they are given their time.
-    burst: Vec<Frame>,
+    /// Frames just read, and where, before they are given their time.
+    burst: Vec<(NodeId, Frame)>,
     now: Instant,
+    /// How often the loop has turned.
+    turn: u64,
     log: Option<LogSender>,
     tape: Option<Tape>,
 }
@@ -42,6 +44,10 @@ struct Port {
     tap: TapPort,
     abilities: Abilities,
     counted: PortOutcome,
+    /// Several frames waited when it was last read.
+    bursts: bool,
+    /// The turn in which it was last read.
+    turn: u64,
 }
 
 /// A position that no port has.
@@ -64,20 +70,35 @@ impl Taps {
             .into_iter()
             .map(|LivePort { node, tap }| {
                 let abilities = Abilities::of(&tap);
-                Port { node, tap, abilities, counted: PortOutcome::default() }
+                Port { node, tap, abilities, counted: PortOutcome::default(), bursts: true, turn: 0 }
             })
             .collect();
-        Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, log, tape })
+        Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, turn: 0, log, tape })
     }
 
     /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows.
     pub(super) fn read(&mut self, position: usize, engine: &mut Engine) -> io::Result<()> {
+        self.read_up_to(BURST, position, engine).map(drop)
+    }
+
+    /// The same where a call costs more than to be woken again: from a port where mostly one frame waits, one is read.
+    pub(super) fn read_sparingly(&mut self, position: usize, engine: &mut Engine) -> io::Result<()> {
+        let port = &self.ports[position];
+        let most = if port.bursts || port.turn + 1 == self.turn { BURST } else { 1 };
+        let read = self.read_up_to(most, position, engine)?;
         let port = &mut self.ports[position];
-        while self.burst.len() < BURST {
+        (port.bursts, port.turn) = (read > 1, self.turn);
+        Ok(())
+    }
+
+    fn read_up_to(&mut self, most: usize, position: usize, engine: &mut Engine) -> io::Result<usize> {
+        let port = &mut self.ports[position];
+        let before = self.burst.len();
+        while self.burst.len() - before < most {
             match tap_frames::receive(&port.tap, &port.abilities, engine.pool()) {
                 Ok(Received::Frame(frame)) => {
                     port.counted.received += frame.count();
-                    self.burst.push(frame);
+                    self.burst.push((port.node, frame));
                 }
                 Ok(Received::Malformed) => port.counted.malformed += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -88,14 +109,13 @@ impl Taps {
                 }
             }
         }
-        Ok(())
+        Ok(self.burst.len() - before)
     }
 
-    /// Gives what was just read at a port to the engine. `now` is read from the clock once, after the last frame: a frame that
+    /// Gives what was just read to the engine. `now` is read from the clock once, after the last frame: a frame that
     /// came while the burst was read must not get a time before it was sent, or it would be early.
-    pub(super) fn inject(&mut self, now: Instant, position: usize, engine: &mut Engine) {
-        let node = self.ports[position].node;
-        for frame in self.burst.drain(..) {
+    pub(super) fn inject(&mut self, now: Instant, engine: &mut Engine) {
+        for (node, frame) in self.burst.drain(..) {
             engine.inject(now, node, frame);
         }
     }
@@ -113,6 +133,7 @@ impl Taps {
 
     /// Hands on what has been logged and captured, so that neither is ever far behind.
     pub(super) fn tick(&mut self) {
+        self.turn += 1;
         if let Some(log) = &mut self.log {
             log.flush();
         }

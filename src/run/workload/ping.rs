@@ -149,7 +149,7 @@ fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)
             bytes: report.sent * u64::from(job.size),
         })?;
         let deadline = [sending.then_some(due), expires].into_iter().flatten().min();
-        let woken = session.wait(Some((peer.fd(), PollFlags::POLLIN)), deadline)?;
+        let woken = session.wait(Some((peer.fd(), PollFlags::POLLIN)), deadline, at)?;
         if woken.input {
             session.commands(|_| {})?;
         }

@@ -62,14 +62,16 @@ impl<'fd> Session<'fd> {
 
     /// Waits until `deadline` (`CLOCK_MONOTONIC`), control input, what is asked of the socket, or the next progress line.
     ///
-    /// The deadline is a timer of its own, because poll's timeout may be 0.1 % late by design (select(2), "slack").
+    /// `at` is the caller's last reading of the clock: in virtual time a further one would cost more than the wait itself. The
+    /// deadline is a timer of its own, because poll's timeout may be 0.1 % late by design (select(2), "slack").
     pub(super) fn wait(
         &mut self,
         socket: Option<(BorrowedFd<'_>, PollFlags)>,
         deadline: Option<u64>,
+        at: u64,
     ) -> Result<Woken, Error> {
         let deadline = deadline.unwrap_or(u64::MAX).min(self.progress_at);
-        let past = deadline <= now();
+        let past = deadline <= at;
         if !past && self.armed != Some(deadline) {
             let at = TimeSpec::new((deadline / 1_000_000_000) as i64, (deadline % 1_000_000_000) as i64);
             self.timer
@@ -210,7 +212,7 @@ mod tests {
 
     fn commands(session: &mut Session<'_>) -> Result<Vec<Command>, Error> {
         let mut all = Vec::new();
-        if session.wait(None, Some(0))?.input {
+        if session.wait(None, Some(0), 0)?.input {
             session.commands(|c| all.push(c))?;
         }
         Ok(all)
@@ -265,11 +267,11 @@ mod tests {
         let (_out, output) = pipe().unwrap();
         let mut session = Session::new(input.as_fd(), output.as_fd()).unwrap();
         let deadline = now() + 3_000_000;
-        assert_eq!(session.wait(None, Some(deadline)).unwrap(), Woken::default());
+        assert_eq!(session.wait(None, Some(deadline), now()).unwrap(), Woken::default());
         assert!(now() >= deadline);
-        assert_eq!(session.wait(None, Some(1)).unwrap(), Woken::default(), "a deadline that is past");
+        assert_eq!(session.wait(None, Some(1), 0).unwrap(), Woken::default(), "a deadline that is past");
         control.write_all(b"finish\n").unwrap();
-        assert_eq!(session.wait(None, None).unwrap(), Woken { input: true, socket: false });
+        assert_eq!(session.wait(None, None, now()).unwrap(), Woken { input: true, socket: false });
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn accepted(listener: &TcpListener, session: &mut Session<'_>) -> Result<Option<
         if session.finishing() {
             return Ok(None);
         }
-        if session.wait(Some((listener.as_fd(), PollFlags::POLLIN)), None)?.input {
+        if session.wait(Some((listener.as_fd(), PollFlags::POLLIN)), None, now())?.input {
             session.commands(|_| {})?;
         }
         let at = now();
@@ -76,7 +76,9 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
     let mut first_read = 0;
     let mut looked = accepted_at;
     let ended = loop {
-        let outcome = recv(connection.as_raw_fd(), sink.space(), MsgFlags::MSG_DONTWAIT);
+        let space = sink.space();
+        let room = space.len();
+        let outcome = recv(connection.as_raw_fd(), space, MsgFlags::MSG_DONTWAIT);
         let at = now();
         let idle = match outcome {
             Ok(0) => break Ended::Closed,
@@ -89,13 +91,14 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
                 report.last_at_ns = Some(at);
                 report.bytes += bytes as u64;
                 series.add(at - accepted_at, 0, bytes as u64, None);
-                false
+                // less than there was room for: the rest has not come yet
+                bytes < room
             }
             Err(Errno::EAGAIN) => true,
             Err(Errno::EINTR) => false,
             Err(errno) => break Ended::Broken(errno.desc().to_owned()),
         };
-        if idle && session.finishing() {
+        if outcome == Err(Errno::EAGAIN) && session.finishing() {
             break Ended::Stopped;
         }
         if session.at_once() {
@@ -103,8 +106,8 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
         }
         if idle || at.saturating_sub(looked) >= LOOK {
             looked = at;
-            let until = if idle { None } else { Some(0) };
-            if session.wait(idle.then(|| (connection.as_fd(), PollFlags::POLLIN)), until)?.input {
+            let until = if idle && !session.finishing() { None } else { Some(0) };
+            if session.wait(idle.then(|| (connection.as_fd(), PollFlags::POLLIN)), until, at)?.input {
                 session.commands(|_| {})?;
             }
             session.progress(at, || Progress { at_ns: at, sent: 0, received: 0, bytes: report.bytes })?;

@@ -77,7 +77,7 @@ fn connected(job: &TcpSendJob, session: &mut Session<'_>) -> Result<OwnedFd, Err
     }
     let deadline = now().saturating_add(job.connect_timeout_ns);
     loop {
-        let woken = session.wait(Some((fd.as_fd(), PollFlags::POLLOUT)), Some(deadline))?;
+        let woken = session.wait(Some((fd.as_fd(), PollFlags::POLLOUT)), Some(deadline), now())?;
         if woken.socket {
             return match getsockopt(&fd, sockopt::SocketError) {
                 Ok(0) => Ok(fd),
@@ -120,7 +120,8 @@ pub(in super::super) fn run(job: &TcpSendJob, session: &mut Session<'_>) -> Resu
                 source.sent(bytes);
                 report.bytes += bytes as u64;
                 series.add(at - stood, 0, bytes as u64, None);
-                false
+                // less than was offered: the buffer is full
+                bytes < most
             }
             Err(Errno::EAGAIN) => true,
             Err(Errno::EINTR) => false,
@@ -132,7 +133,7 @@ pub(in super::super) fn run(job: &TcpSendJob, session: &mut Session<'_>) -> Resu
         if full || at.saturating_sub(looked) >= LOOK {
             looked = at;
             let until = if full { end } else { Some(0) };
-            if session.wait(full.then(|| (fd.as_fd(), PollFlags::POLLOUT)), until)?.input {
+            if session.wait(full.then(|| (fd.as_fd(), PollFlags::POLLOUT)), until, at)?.input {
                 session.commands(|_| {})?;
             }
             session.progress(at, || Progress { at_ns: at, sent: 0, received: 0, bytes: report.bytes })?;
@@ -186,7 +187,7 @@ fn drain(job: &TcpSendJob, session: &mut Session<'_>, fd: &OwnedFd, report: &mut
             return Ok(());
         }
         session.progress(at, || Progress { at_ns: at, sent: 0, received: 0, bytes: report.bytes })?;
-        if session.wait(Some((fd.as_fd(), PollFlags::POLLIN)), Some(stuck_at))?.input {
+        if session.wait(Some((fd.as_fd(), PollFlags::POLLIN)), Some(stuck_at), at)?.input {
             session.commands(|_| {})?;
         }
     }

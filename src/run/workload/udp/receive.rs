@@ -85,6 +85,7 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
     let mut last_event = now();
     loop {
         let mut drained = false;
+        let mut at = None;
         for _ in 0..BATCHES {
             match receive(&fd, &mut heads, &mut batch) {
                 Ok(()) => {}
@@ -100,12 +101,13 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
                 accounts.take(*datagram, reading);
             }
             last_event = reading.after();
+            at = Some(last_event);
             if batch.len() < BATCH {
                 drained = true;
                 break;
             }
         }
-        let at = now();
+        let at = at.unwrap_or_else(now);
         let lingers_until = sent.map(|_| last_event.saturating_add(job.linger_ns));
         let complete = sent.is_some_and(|sent| accounts.sequence.unique() >= sent);
         let over = session.finishing() || lingers_until.is_some_and(|end| at >= end);
@@ -119,7 +121,7 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
             received: accounts.sequence.unique(),
             bytes: report.bytes,
         })?;
-        let woken = session.wait(Some((fd.as_fd(), PollFlags::POLLIN)), lingers_until)?;
+        let woken = session.wait(Some((fd.as_fd(), PollFlags::POLLIN)), lingers_until, at)?;
         if woken.input {
             session.commands(|command| {
                 if let Command::Sent(n) = command {

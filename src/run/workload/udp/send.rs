@@ -116,7 +116,7 @@ pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Resu
         if let Some((events, until)) = wait {
             looked = at;
             let end = until.min(give_up.unwrap_or(u64::MAX));
-            if session.wait(events.map(|events| (peer.fd(), events)), Some(end))?.input {
+            if session.wait(events.map(|events| (peer.fd(), events)), Some(end), at)?.input {
                 session.commands(|_| {})?;
             }
             if session.finishing() {
