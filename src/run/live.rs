@@ -28,7 +28,7 @@ use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
 use crate::record::report::Rule;
 use crate::record::series::Recorded;
-use crate::scenario::timing::TimingSpec;
+use crate::scenario::timing::{Priority, TimingSpec};
 use crate::units::{Duration, Instant};
 
 /// The loop wakes at least this often, so that a stop of the whole process shows even when no frame comes.
@@ -335,8 +335,10 @@ impl Loop {
 
     /// In virtual time no time passes while this thread works: one reading of the clock does for all, after the last frame was read,
     /// since a frame must not get a time before it was sent. Each system call costs as much as a hundred do live.
+    ///
+    /// Others spend time when they read clocks, so this thread goes before them as soon as it is woken.
     fn run_virtual(&mut self) -> io::Result<()> {
-        self.refused = scheduling::prepare(&TimingSpec::default());
+        self.refused = scheduling::prepare(&TimingSpec { priority: Some(Priority::LOWEST), ..TimingSpec::default() });
         let started = self.clock.now();
         let mut now = started;
         let mut ready = [EpollEvent::empty(); 64];

@@ -86,6 +86,9 @@ impl JsonSchema for SpinSpec {
 pub struct Priority(u8);
 
 impl Priority {
+    /// The lowest: before all that have none.
+    pub const LOWEST: Priority = Priority(1);
+
     /// As a number.
     pub const fn get(self) -> u8 {
         self.0
