@@ -36,8 +36,8 @@ pub struct Fate<'a> {
     pub frames: u64,
     /// What.
     pub kind: FateKind,
-    pub(super) pool: &'a FramePool,
-    pub(super) frame: &'a Frame,
+    pub(crate) pool: &'a FramePool,
+    pub(crate) frame: &'a Frame,
 }
 
 impl<'a> Fate<'a> {

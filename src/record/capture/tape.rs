@@ -439,8 +439,8 @@ mod tests {
         fn tell(&mut self, tape: &mut Tape, kind: FateKind, number: u64, length: usize) {
             let frame = self.pool.store(&vec![7; length]).unwrap();
             let place = Place::Direction(DirectionId(2));
-            let view = self.pool.view(&frame);
-            tape.fate(&Fate { at: Instant::from_nanos(number), place, number, frames: 1, kind, view });
+            let (pool, frame_) = (&self.pool, &frame);
+            tape.fate(&Fate { at: Instant::from_nanos(number), place, number, frames: 1, kind, pool, frame: frame_ });
             self.pool.release(frame);
         }
 
