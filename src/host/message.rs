@@ -5,19 +5,20 @@
 //! length of a message, which a sequenced-packet socket has.
 #![allow(unsafe_code)]
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::cmp::Ordering;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
-};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Descriptors that travel on one byte; the kernel takes up to 253 (SCM_MAX_FD, unix(7)).
+/// Descriptors that travel on one byte; the kernel takes up to 253 (unix(7)).
 const GROUP: usize = 128;
+/// Descriptors that one message can bring (SCM_MAX_FD), whoever sends it.
+const MOST: usize = 253;
 
 /// The longest JSON taken from the other end: far more than a host of 10,000 neighbours needs.
 const MAX_LENGTH: usize = 64 << 20;
@@ -72,9 +73,13 @@ pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, 
     let mut fds = Vec::new();
     for group in 0..count.div_ceil(GROUP) {
         receive_group(socket, &mut fds)?;
-        if fds.len() != count.min((group + 1) * GROUP) {
+        match fds.len().cmp(&count.min((group + 1) * GROUP)) {
+            Ordering::Equal => {}
             // The kernel closes what does not fit into the table of descriptors (MSG_CTRUNC).
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+            Ordering::Less => return Err(io::Error::from_raw_os_error(libc::EMFILE)),
+            Ordering::Greater => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than announced"));
+            }
         }
     }
     let mut body = vec![0; length];
@@ -116,26 +121,40 @@ fn receive_exact(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Takes the descriptors that ride on the next byte. Own code and not nix's `recvmsg`, which leaves those that were taken
+/// in open where the kernel had to cut the rest off.
 fn receive_group(socket: BorrowedFd<'_>, fds: &mut Vec<OwnedFd>) -> io::Result<()> {
-    let mut byte = [0];
-    let mut space = nix::cmsg_space!([RawFd; GROUP]);
-    let mut slices = [IoSliceMut::new(&mut byte)];
-    let message = loop {
-        match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
-            Err(Errno::EINTR) => {}
-            other => break other?,
+    let mut byte = 0_u8;
+    let mut slice = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // In units that are aligned as a cmsghdr must be.
+    // SAFETY: plain arithmetic.
+    let length = unsafe { libc::CMSG_SPACE(size_of::<[RawFd; MOST]>() as libc::c_uint) } as usize;
+    let mut space = vec![0_usize; length.div_ceil(size_of::<usize>())];
+    // SAFETY: all fields may be zero: no name, no buffers.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut slice;
+    message.msg_iovlen = 1;
+    message.msg_control = space.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&space[..]) as _;
+    let received = retry(|| {
+        // SAFETY: the message points at one byte and at `space`, both with their lengths, and both live on.
+        Errno::result(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) })
+    })?;
+    // SAFETY: the kernel has filled in the message, which CMSG_FIRSTHDR and CMSG_NXTHDR read within its length; what follows
+    // a header of SCM_RIGHTS are as many descriptors as fit into its own length, which the kernel has just made for this
+    // process and nothing else owns.
+    unsafe {
+        let mut head = libc::CMSG_FIRSTHDR(&raw const message);
+        while !head.is_null() {
+            if ((*head).cmsg_level, (*head).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let count = ((*head).cmsg_len as usize - libc::CMSG_LEN(0) as usize) / size_of::<RawFd>();
+                let first = libc::CMSG_DATA(head).cast::<RawFd>();
+                fds.extend((0..count).map(|at| OwnedFd::from_raw_fd(first.add(at).read_unaligned())));
+            }
+            head = libc::CMSG_NXTHDR(&raw const message, head);
         }
-    };
-    if message.bytes == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(raw) = control {
-            // SAFETY: the kernel has just made these descriptors for this process; nothing else owns them.
-            fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
-    }
-    Ok(())
+    if received == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
 
 /// Repeats a system call that a signal interrupted.
@@ -201,5 +220,45 @@ mod tests {
         head[4..].fill(0);
         nix::unistd::write(&a, &head).expect("a head");
         assert_eq!(receive::<u8>(&b).expect_err("too long").kind(), io::ErrorKind::InvalidData);
+    }
+
+    /// Ends of a pipe that the test and whoever else holds: how many of the others' are open shows in its own end.
+    #[test]
+    fn descriptors_that_nobody_asked_for_are_closed() {
+        let send_with = |head: [u32; 2], fds: usize, body: &str| {
+            let (a, b) = pair().expect("a socket pair");
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            let raw = vec![writer.as_raw_fd(); fds];
+            let bytes: Vec<u8> = head.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            // on the head, on the byte that is for them, and on the text
+            let texts: [&[u8]; 3] = [&bytes, &[0], body.as_bytes()];
+            for text in &texts[..if head[1] == 0 { 1 } else { 3 }] {
+                let rights = [ControlMessage::ScmRights(&raw)];
+                sendmsg::<()>(a.as_raw_fd(), &[IoSlice::new(text)], &rights, MsgFlags::empty(), None).expect("sent");
+            }
+            if head[1] == 0 {
+                nix::unistd::write(&a, body.as_bytes()).expect("sent");
+            }
+            drop((a, writer));
+            let received = receive::<u8>(&b);
+            drop(b);
+            (received, reader)
+        };
+        let all_closed = |mut reader: std::io::PipeReader| {
+            // the end of the pipe comes when no writer is left
+            assert_eq!(reader.read(&mut [0]).expect("a pipe"), 0);
+        };
+        // fewer were announced than came, on every byte
+        let (received, reader) = send_with([1, 1], MOST, "7");
+        assert_eq!(received.expect_err("more than announced").kind(), io::ErrorKind::InvalidData);
+        all_closed(reader);
+        // none was announced
+        let (received, reader) = send_with([1, 0], 100, "7");
+        assert!(matches!(received, Ok(Some((7, fds))) if fds.is_empty()));
+        all_closed(reader);
+        // as announced, in a message that is not understood
+        let (received, reader) = send_with([1, 3], 3, "x");
+        assert_eq!(received.expect_err("no number").kind(), io::ErrorKind::InvalidData);
+        all_closed(reader);
     }
 }
