@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
 use netlink_sys::Socket;
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns};
 
 use super::error::{Cause, HostError};
 use super::netlink::Netlink;
-use super::{configure, helper, namespace, sysctl};
+use super::{configure, helper, namespace, peer, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
 use crate::scenario::network::{InterfacePlan, RoutePlan};
 
@@ -122,10 +122,7 @@ fn enter(target: &OwnedFd) -> nix::Result<()> {
         Err(Errno::EPERM) => {}
         other => return other,
     }
-    // SAFETY: NS_GET_USERNS takes no argument; the result is a new descriptor or -1 (ioctl_ns(2)).
-    let owner = Errno::result(unsafe { libc::ioctl(target.as_raw_fd(), libc::NS_GET_USERNS) })?;
-    // SAFETY: the kernel has just made the descriptor for this process.
-    let owner = unsafe { OwnedFd::from_raw_fd(owner) };
+    let owner = peer::users_of(target.as_fd())?;
     setns(&owner, CloneFlags::CLONE_NEWUSER).map_err(|_| Errno::EPERM)?;
     namespace::enter_network(target.as_fd())
 }

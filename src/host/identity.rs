@@ -104,6 +104,11 @@ fn become_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> Result<(), (&'stat
     Ok(())
 }
 
+/// The name of a user, or the number of one without an account.
+pub fn user_name(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
 /// This process's effective user and group.
 pub(crate) fn effective() -> (u32, u32) {
     (geteuid().as_raw(), getegid().as_raw())

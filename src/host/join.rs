@@ -12,10 +12,10 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp, tcsetpgrp};
 
 use super::error::{HostError, SpawnError};
-use super::helper;
 use super::identity::Identity;
 use super::protocol::ExitStatus;
 use super::spawn::{self, Launch, Program, What};
+use super::{helper, namespace, peer};
 
 /// Handles on all namespaces of a host. Whoever holds them keeps the namespaces, but no program and no TAP, alive.
 #[derive(Debug)]
@@ -49,6 +49,48 @@ impl NamespaceFds {
             }
             _ => Err(HostError::lacking("receive a host's namespaces", "some of them got lost on the way")),
         }
+    }
+}
+
+impl NamespaceFds {
+    /// Checks that they are what a run of the user `uid` hands out: its user namespace is that user's own, and all others
+    /// belong to it; without one, all belong to this process's. Who can make a namespace decides what is mounted in it.
+    ///
+    /// # Errors
+    /// They are somebody else's, or no namespaces.
+    pub fn check_owner(&self, uid: u32) -> Result<(), HostError> {
+        const DOING: &str = "enter the host";
+        let failed = |e: Errno| match e {
+            // NS_GET_USERNS: the owner is not within this process's user namespace.
+            Errno::EPERM => HostError::lacking(DOING, "its namespaces belong to another user namespace")
+                .cure("use the user and the container that started the run"),
+            Errno::ENOTTY => HostError::lacking(DOING, "what the run handed over is no namespace"),
+            other => HostError::os(DOING, other),
+        };
+        let own;
+        let users = match &self.users {
+            Some(users) => {
+                let owner = peer::owner_of_users(users.as_fd()).map_err(failed)?;
+                if owner != uid {
+                    let reason = format!("its user namespace belongs to user {owner}, and the run to user {uid}");
+                    return Err(HostError::lacking(DOING, reason));
+                }
+                users
+            }
+            None => {
+                own = namespace::own("user").map_err(|e| HostError::os(DOING, e))?;
+                &own
+            }
+        };
+        // Of a user namespace, which comes last, this would be the parent.
+        let all = self.as_fds();
+        for part in &all[..all.len() - usize::from(self.users.is_some())] {
+            let owner = peer::users_of(*part).map_err(failed)?;
+            if !peer::is_same(owner.as_fd(), users.as_fd()).map_err(failed)? {
+                return Err(failed(Errno::EPERM));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -191,6 +233,46 @@ mod tests {
         assert_eq!(NamespaceFds::from_fds((0..4).map(|_| open()).collect()).expect("four").as_fds().len(), 4);
         for wrong in [0, 2, 5] {
             assert!(NamespaceFds::from_fds((0..wrong).map(|_| open()).collect()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn handles_are_namespaces_of_the_runs_own_user() {
+        let own = |kind| namespace::own(kind).expect("a namespace");
+        let fds = |users: bool| NamespaceFds {
+            network: own("net"),
+            mounts: own("mnt"),
+            processes: own("pid"),
+            users: users.then(|| own("user")),
+        };
+        // those of this process, as a run without a user namespace of its own has them
+        assert_eq!(fds(false).check_owner(0), Ok(()));
+        let uid = peer::owner_of_users(own("user").as_fd()).expect("a user namespace");
+        assert_eq!(fds(true).check_owner(uid), Ok(()));
+        let refused = |fds: NamespaceFds, uid| fds.check_owner(uid).expect_err("refused").reason;
+        assert!(refused(fds(true), uid + 1).contains("belongs to user"));
+        let null = || spawn::null().expect("/dev/null");
+        assert!(refused(NamespaceFds { mounts: null(), ..fds(false) }, 0).contains("no namespace"));
+        assert!(refused(NamespaceFds { users: Some(null()), ..fds(false) }, 0).contains("no namespace"));
+        // a user namespace that is right, and others that do not belong to it
+        let uid = nix::unistd::geteuid();
+        let made = std::process::Command::new("unshare").args(["-U", "readlink", "/proc/self/ns/user"]).output();
+        if made.is_ok_and(|made| made.status.success()) {
+            let mut child = std::process::Command::new("unshare")
+                .args(["-U", "sh", "-c", "echo; exec cat"])
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .expect("unshare");
+            let mut line = [0];
+            std::io::Read::read_exact(&mut child.stdout.take().expect("piped"), &mut line).expect("it is up");
+            let path = format!("/proc/{}/ns/user", child.id());
+            let users: OwnedFd = std::fs::File::open(path).expect("a namespace").into();
+            assert_eq!(peer::owner_of_users(users.as_fd()), Ok(uid.as_raw()));
+            let strange = NamespaceFds { users: Some(users), ..fds(false) };
+            assert!(refused(strange, uid.as_raw()).contains("another user namespace"));
+            drop(child.stdin.take());
+            child.wait().expect("our child");
         }
     }
 }

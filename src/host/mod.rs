@@ -13,6 +13,7 @@
 //! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
 //! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
 //! | `identity` `spawn` `join` | programs: who they are, how they start, how another process joins in |
+//! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `external` `helper` | machines that longwire does not make |
 //! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
@@ -31,6 +32,7 @@ pub mod message;
 mod mount;
 mod namespace;
 mod netlink;
+mod peer;
 mod pid1;
 pub mod probe;
 mod protocol;
@@ -43,10 +45,11 @@ pub(crate) mod takeover;
 pub use configure::{InterfaceStatistics, link_local};
 pub use error::{Cause, HostError, SpawnError};
 pub use helper::fork_child;
-pub use identity::Identity;
+pub use identity::{Identity, user_name};
 pub use init::{Init, Spawn, Stdio};
 pub use janitor::Janitor;
 pub use join::{NamespaceFds, join_and_run};
+pub use peer::Credentials;
 pub use protocol::{Event, ExitStatus, ProgramId};
 pub use sockets::Transport;
 pub use spawn::{Builtin, Program, What};
