@@ -293,6 +293,18 @@ impl Init {
         }
     }
 
+    /// Listens, for programs in a host, on /run/longwire/NAME.sock there; the listener does not block. `None` where this
+    /// machine gives a host no /run of its own.
+    ///
+    /// # Errors
+    /// Not a host that this run made, or the socket cannot be made.
+    pub fn control_socket(&mut self, host: &str, name: &str) -> Result<Option<OwnedFd>, HostError> {
+        match self.ask(&Request::ControlSocket { host: host.into(), name: name.into() }, &[])? {
+            (Reply::ControlSocket, fds) => Ok(fds.into_iter().next()),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
     /// Who the programs run as.
     pub fn identity(&self) -> &Identity {
         &self.identity

@@ -14,6 +14,7 @@
 //! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
 //! | `identity` `spawn` `join` | programs: who they are, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
+//! | `run_dir` | each host's own /run/longwire, and the run's socket in it |
 //! | `external` `helper` | machines that longwire does not make |
 //! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
@@ -36,6 +37,7 @@ mod peer;
 mod pid1;
 pub mod probe;
 mod protocol;
+mod run_dir;
 mod sockets;
 mod spawn;
 pub mod sys;
@@ -51,5 +53,6 @@ pub use janitor::Janitor;
 pub use join::{NamespaceFds, join_and_run};
 pub use peer::Credentials;
 pub use protocol::{Event, ExitStatus, ProgramId};
+pub use run_dir::RUN_DIR;
 pub use sockets::Transport;
 pub use spawn::{Builtin, Program, What};

@@ -24,7 +24,7 @@ use super::identity::{self, Identity};
 use super::netlink::Netlink;
 use super::protocol::{Event, ExitStatus, ProgramId, Reply, Request};
 use super::spawn::{self, Builtin, Launch, What};
-use super::{message, mount, namespace, sockets, sysctl};
+use super::{message, mount, namespace, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
 use crate::scenario::network::HostPlan;
 
@@ -143,6 +143,8 @@ impl Pid1 {
             .map_err(|e| HostError::os("watch for children", e))?;
         mount::isolate()?;
         let proc = mount::fresh_proc();
+        // Once, so that each host finds the place for its own.
+        run_dir::private_run_dir();
         let mounts = namespace::own("mnt").map_err(|e| HostError::os("open the mount namespace", e))?;
         Ok((namespace::new_network()?, mounts, children, proc))
     }
@@ -246,6 +248,13 @@ impl Pid1 {
                     self.send(&Reply::Namespaces, &all)
                 }
                 Err(error) => self.send(&Reply::Failed(error), &[]),
+            },
+            Request::ControlSocket { host, name } => match self.control_socket(&host, &name) {
+                Ok(listener) => {
+                    let fds: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+                    self.send(&Reply::ControlSocket, &fds)
+                }
+                Err(error) => self.send(&Reply::Failed(error.at(&host)), &[]),
             },
             Request::Shutdown { grace_ns } => {
                 self.shut_down(Duration::from_nanos(grace_ns))?;
@@ -394,6 +403,16 @@ impl Pid1 {
             fds.push(open("user")?);
         }
         Ok((fds, own_users))
+    }
+
+    /// The host's own /run/longwire with the run's socket in it, where there can be one.
+    fn control_socket(&self, name: &str, run: &str) -> Result<Option<OwnedFd>, HostError> {
+        let doing = "make the socket to the run";
+        let host = self.hosts.get(name).ok_or_else(|| unknown_host(doing))?;
+        namespace::enter_mounts(host.mounts.as_fd()).map_err(|e| HostError::os(doing, e))?;
+        let made = run_dir::private_run_dir().then(|| run_dir::listen(run)).transpose();
+        namespace::enter_mounts(self.base_mounts.as_fd()).map_err(|e| HostError::os(doing, e))?;
+        made.map_err(|e| HostError::os(doing, e))
     }
 
     /// Asks all programs to end, waits for at most `grace`, then kills them and waits for that.

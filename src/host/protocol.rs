@@ -31,6 +31,8 @@ pub(crate) enum Request {
     Route { host: String, interface: usize, gateways: Vec<IpAddr> },
     /// Hand out a host's namespaces.
     Namespaces { host: String },
+    /// Make the socket by which programs in a host reach the run, named after it.
+    ControlSocket { host: String, name: String },
     /// End all programs, the hard way after this many nanoseconds; then end.
     Shutdown { grace_ns: u64 },
 }
@@ -56,6 +58,8 @@ pub(crate) enum Reply {
     Routed,
     /// The namespaces come beside it: network, mounts, processes, and users where the run has its own.
     Namespaces,
+    /// The socket comes beside it, unless the host can have none.
+    ControlSocket,
     /// No program is left.
     Down,
     /// It could not be done.
