@@ -16,6 +16,7 @@ pub mod report;
 mod requested;
 pub mod series;
 pub mod show;
+pub mod status;
 pub mod terminal;
 pub mod topology;
 mod translation;

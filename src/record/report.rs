@@ -229,7 +229,7 @@ impl Direction {
     }
 }
 
-fn by_cause(dropped: &Dropped) -> IndexMap<Cow<'static, str>, u64> {
+pub(crate) fn by_cause(dropped: &Dropped) -> IndexMap<Cow<'static, str>, u64> {
     DropCause::ALL
         .into_iter()
         .map(|cause| (cause.name().into(), dropped.by(cause).frames))
