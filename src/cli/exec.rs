@@ -1,8 +1,8 @@
 //! `longwire exec [RUN/]HOST -- CMD`.
 
-use super::{Exit, paint};
-use crate::host::{Program, SpawnError, join_and_run};
-use crate::run::control::{self, Entrance};
+use super::{Exit, paint, which};
+use crate::host::{Identity, Program, SpawnError, join_and_run};
+use crate::run::control::Entrance;
 
 /// Run a program in a host of a network that is up
 ///
@@ -26,8 +26,7 @@ pub(super) fn main(args: &Args) -> i32 {
         Some((run, host)) => (Some(run), host),
         None => (None, args.host.as_str()),
     };
-    let joined = control::find(run).and_then(|run| control::ask_for_host(&run, host));
-    let Entrance { namespaces, identity, environment } = match joined {
+    let Entrance { namespaces, environment } = match which::find_and_say(run).and_then(|run| run.enter(host)) {
         Ok(joined) => joined,
         Err(error) => {
             paint::complain(&error.to_string());
@@ -43,6 +42,8 @@ pub(super) fn main(args: &Args) -> i32 {
         || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
     let argv = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
     let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
+    // Who the program runs as is this process's own matter, whatever the run says.
+    let identity = Identity::caller(namespaces.users.is_some());
     match join_and_run(&namespaces, &Program { argv, env, cwd, root: args.root }, &identity) {
         Ok(code) => code,
         Err(error) => {

@@ -10,12 +10,15 @@ mod html;
 mod input;
 mod paint;
 mod profiles;
+mod ps;
 mod run;
 mod schema;
 mod set;
 mod show;
 mod sim;
+mod status;
 mod test;
+mod which;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -58,6 +61,8 @@ enum Command {
     Show(show::Args),
     Exec(exec::Args),
     Set(set::Args),
+    Ps(ps::Args),
+    Status(status::Args),
     Profiles(profiles::Args),
     Schema(schema::Args),
     Doctor(doctor::Args),
@@ -86,6 +91,8 @@ pub fn main() -> i32 {
         Command::Show(args) => show::main(&args) as i32,
         Command::Exec(args) => exec::main(&args),
         Command::Set(args) => set::main(&args) as i32,
+        Command::Ps(args) => ps::main(&args) as i32,
+        Command::Status(args) => status::main(&args) as i32,
         Command::Profiles(args) => profiles::main(&args) as i32,
         Command::Schema(args) => schema::main(&args) as i32,
         Command::Doctor(args) => doctor::main(&args) as i32,

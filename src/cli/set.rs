@@ -1,7 +1,6 @@
 //! `longwire set [RUN] wifi.loss=10%`.
 
-use super::{Exit, paint};
-use crate::run::control::{self, Reply, Request};
+use super::{Exit, paint, which};
 
 /// Change a network that is up
 ///
@@ -27,15 +26,10 @@ pub(super) fn main(args: &Args) -> Exit {
         paint::complain("nothing to set: write LINK.FIELD=VALUE, as in wifi.loss=10%");
         return Exit::Input;
     }
-    let answer = control::find(run).and_then(|run| control::ask(&run, &Request::Set { changes: changes.to_vec() }));
-    match answer {
-        Ok((Reply::Set(done), _)) => {
+    match which::find_and_say(run).and_then(|run| run.set(changes.to_vec())) {
+        Ok(done) => {
             paint::print(&done.iter().map(|what| format!("{what}\n")).collect::<String>());
             Exit::Pass
-        }
-        Ok(_) => {
-            paint::complain("the run answered something else: is it of another version?");
-            Exit::Machine
         }
         Err(error) => {
             paint::complain(&error.to_string());

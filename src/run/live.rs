@@ -17,10 +17,9 @@ use super::agenda::{Agenda, Scheduled};
 use super::clock::Clock;
 use super::scheduling;
 use super::spin::{self, Spin};
+use super::standing::Standing;
 use super::taps::{Taps, Wake};
-use crate::engine::{
-    Command, DirectionCounters, DirectionSpec, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
-};
+use crate::engine::{Command, DirectionCounters, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics};
 use crate::model::Only;
 use crate::node::NatCounters;
 use crate::port::tap::TapPort;
@@ -68,7 +67,7 @@ enum Request {
     Replace(Rest, Sender<Result<(), Refusal>>),
     Note(Instant, String),
     End(Sender<Option<Recorded>>),
-    Spec(Sender<Vec<DirectionSpec>>),
+    Standing(Sender<Vec<Standing>>),
     Progress(Sender<Progress>),
     Stop(Sender<Outcome>),
 }
@@ -227,9 +226,9 @@ impl Live {
         self.ask(Request::End)
     }
 
-    /// What each direction does now.
-    pub fn specs(&self) -> Result<Vec<DirectionSpec>, LiveError> {
-        self.ask(Request::Spec)
+    /// How each direction stands.
+    pub(super) fn standing(&self) -> Result<Vec<Standing>, LiveError> {
+        self.ask(Request::Standing)
     }
 
     /// How it is doing.
@@ -483,8 +482,10 @@ impl Loop {
                     self.engine.advance(now, &mut self.taps);
                     let _ = reply.send(self.agenda.end(&self.engine, now));
                 }
-                Request::Spec(reply) => {
-                    let _ = reply.send(self.engine.directions().map(|d| self.engine.spec(d)).collect());
+                Request::Standing(reply) => {
+                    self.engine.advance(now, &mut self.taps);
+                    let standing = self.engine.directions().map(|d| Standing::of(&self.engine, d));
+                    let _ = reply.send(standing.collect());
                 }
                 Request::Progress(reply) => {
                     let _ = reply.send(self.progress());

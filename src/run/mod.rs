@@ -7,7 +7,7 @@
 //! | `agenda` `timeline` `happened` | what changes at which time: inside the network, in the hosts; what came of it |
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
-//! | `control` `live_set` | how `exec` and `set` reach a run |
+//! | `control` `live_set` `standing` | how `exec`, `set`, `ps` and `status` reach a run; how its links stand |
 //! | `owner` | what a run hears from the process that it belongs to, where that is a program and not a person |
 //! | `show` | what frames meet in each link, in virtual time |
 //! | `disk` | scenario files and the tables that they name |
@@ -33,6 +33,7 @@ mod scheduling;
 mod service;
 pub mod show;
 mod spin;
+mod standing;
 pub mod supervisor;
 mod taps;
 mod timeline;

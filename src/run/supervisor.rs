@@ -3,6 +3,7 @@
 //! Everything here happens on the main thread, which polls: the hosts' init, the programs' pipes, signals and the control
 //! socket. The engine has a thread of its own.
 
+mod asked;
 mod owned;
 
 use std::io;
@@ -17,7 +18,7 @@ use nix::sys::time::TimeSpec;
 
 use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
-use super::control::{Control, Peer, Reply, Request};
+use super::control::Control;
 use super::happened::Happened;
 use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
 use super::live_set;
@@ -28,15 +29,14 @@ use super::programs::Surroundings;
 use super::service::{self, Service};
 use super::timeline::{self, Timeline};
 use super::work::{EndReason, GRACE, Work};
-use crate::diag::suggestion;
 use crate::engine::NodeId;
 use crate::host::{HostError, Identity, Init, InterfaceStatistics};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{EventKind, Mode, Report};
 use crate::record::series::Recorded;
+use crate::record::status::RunInfo;
 use crate::scenario::Resolved;
-use crate::scenario::network::Place;
 use crate::scenario::set::LiveLinks;
 use crate::units::{Duration, Instant};
 
@@ -129,7 +129,7 @@ pub(crate) fn run_for(
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
-    let control = Control::listen(&stem).map_err(RunError::machine("listen on the control socket"))?;
+    let control = asked::listen(resolved, &stem, &mut init)?;
 
     let mut taps: Vec<Vec<Option<_>>> = taps.into_iter().map(|host| host.into_iter().map(Some).collect()).collect();
     let mut offloads = Vec::new();
@@ -168,6 +168,7 @@ pub(crate) fn run_for(
         Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name, inherited);
     let mut run = Run {
         resolved,
+        info: asked::info(resolved, &options.file, &control.name),
         around,
         links: LiveLinks::new(resolved),
         signals,
@@ -271,6 +272,8 @@ fn names(resolved: &Resolved, zero: Instant) -> Names {
 
 struct Run<'a> {
     resolved: &'a Resolved,
+    /// What run it is.
+    info: RunInfo,
     around: Surroundings<'a>,
     /// The links as they stand after live changes.
     links: LiveLinks,
@@ -429,7 +432,7 @@ impl Run<'_> {
                 std::process::exit(130);
             }
         }
-        while let Some((request, peer)) = self.control.accept() {
+        for (request, peer) in self.control.accept() {
             self.serve(request, &peer);
         }
         self.serve_owner(now)?;
@@ -456,39 +459,14 @@ impl Run<'_> {
     }
 
     fn wait(&self, at_most: Duration) -> Result<(), RunError> {
-        let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.control.as_fd()];
-        let all = fixed.into_iter().chain(self.processes.fds()).chain(self.owner_fd());
+        let fixed: [BorrowedFd<'_>; 2] = [self.processes.init.as_fd(), self.signals.as_fd()];
+        let all = fixed.into_iter().chain(self.control.fds()).chain(self.processes.fds()).chain(self.owner_fd());
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // to the nanosecond: what the timeline changes in hosts has its time
         let timeout = TimeSpec::from_duration(at_most.into());
         match ppoll(&mut fds, Some(timeout), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(errno) => Err(RunError::Machine { doing: "wait for the hosts", error: errno.into() }),
-        }
-    }
-
-    fn serve(&mut self, request: Request, peer: &Peer) {
-        match request {
-            Request::Exec { host } if !self.is_made_here(&host) => {
-                let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
-                let known = made.map(|h| h.name.as_str());
-                peer.answer(
-                    &Reply::Refused(format!("no host `{host}` in this run: {}", suggestion(&host, known))),
-                    &[],
-                );
-            }
-            Request::Exec { host } => match self.processes.init.namespaces(&host) {
-                Ok(namespaces) => {
-                    let identity = self.processes.init.identity().clone();
-                    let environment = self.around.environment.clone();
-                    peer.answer(&Reply::Exec { identity, environment }, &namespaces.as_fds());
-                }
-                Err(error) => peer.answer(&Reply::Refused(error.to_string()), &[]),
-            },
-            Request::Set { changes } => match self.set(&changes) {
-                Ok(()) => peer.answer(&Reply::Set(changes), &[]),
-                Err(reason) => peer.answer(&Reply::Refused(reason), &[]),
-            },
         }
     }
 
@@ -515,10 +493,6 @@ impl Run<'_> {
             self.events.extend(changes.iter().map(|what| Happened::new(at, EventKind::Set, what)));
             return Ok(());
         }
-    }
-
-    fn is_made_here(&self, host: &str) -> bool {
-        self.resolved.network.hosts.iter().any(|h| h.name == host && h.place == Place::Namespace)
     }
 
     /// Ends services, and whatever programs are left, gently first.

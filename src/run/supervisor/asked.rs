@@ -1,0 +1,97 @@
+//! What a run is asked over its control sockets.
+
+use std::path::Path;
+
+use super::Run;
+use crate::diag::suggestion;
+use crate::host::user_name;
+use crate::record::status::{self, RunInfo, Status};
+use crate::run::conclusion::direction_names;
+use crate::run::control::{Control, Peer, Reply, Request};
+use crate::run::supervisor::RunError;
+use crate::scenario::Resolved;
+use crate::scenario::network::Place;
+
+/// Opens the run's sockets: one on the machine, and one in each host that can have one.
+pub(super) fn listen(resolved: &Resolved, stem: &str, init: &mut crate::host::Init) -> Result<Control, RunError> {
+    let made = Control::listen(stem, init.identity().uid);
+    let mut control = made.map_err(RunError::machine("listen on the control socket"))?;
+    for host in resolved.network.hosts.iter().filter(|host| host.place == Place::Namespace) {
+        if let Some(listener) = init.control_socket(&host.name, &control.name)? {
+            control.add_host(listener);
+        }
+    }
+    Ok(control)
+}
+
+/// What does not change about a run.
+pub(super) fn info(resolved: &Resolved, file: &str, name: &str) -> RunInfo {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // What a program has as a text only has no file.
+    let path = Path::new(file).exists().then(|| std::path::absolute(file).ok()).flatten();
+    RunInfo {
+        name: name.into(),
+        pid: std::process::id(),
+        user: user_name(nix::unistd::geteuid().as_raw()),
+        version: env!("CARGO_PKG_VERSION").into(),
+        scenario: resolved.scenario.name.clone(),
+        file: path.map_or_else(|| file.into(), |path| path.display().to_string()),
+        since: status::utc(since.as_secs()),
+        up_ns: 0,
+        elapsed_ns: None,
+        hosts: resolved.network.hosts.iter().map(|host| host.name.clone()).collect(),
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn serve(&mut self, request: Request, peer: &Peer) {
+        let refused = |reason: String| peer.answer(&Reply::Refused(reason), &[]);
+        match request {
+            Request::Info => peer.answer(&Reply::Info(self.info_now()), &[]),
+            Request::Status => match self.status() {
+                Ok(status) => peer.answer(&Reply::Status(Box::new(status)), &[]),
+                Err(error) => refused(error.to_string()),
+            },
+            Request::Exec { .. } if peer.inside => {
+                refused("a program in a host cannot enter hosts: use `longwire exec` on the machine".into());
+            }
+            Request::Exec { host } if !self.is_made_here(&host) => {
+                let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
+                let known = made.map(|h| h.name.as_str());
+                refused(format!("no host `{host}` in this run: {}", suggestion(&host, known)));
+            }
+            Request::Exec { host } => match self.processes.init.namespaces(&host) {
+                Ok(namespaces) => {
+                    let environment = self.around.environment.clone();
+                    peer.answer(&Reply::Exec { environment }, &namespaces.as_fds());
+                }
+                Err(error) => refused(error.to_string()),
+            },
+            Request::Set { changes } => match self.set(&changes) {
+                Ok(()) => peer.answer(&Reply::Set(changes), &[]),
+                Err(reason) => refused(reason),
+            },
+        }
+    }
+
+    fn is_made_here(&self, host: &str) -> bool {
+        self.resolved.network.hosts.iter().any(|h| h.name == host && h.place == Place::Namespace)
+    }
+
+    fn info_now(&self) -> RunInfo {
+        let now = self.live.clock.now();
+        RunInfo {
+            // the clock starts with the engine
+            up_ns: now.as_nanos(),
+            elapsed_ns: self.zero.map(|zero| (now - zero).as_nanos()),
+            ..self.info.clone()
+        }
+    }
+
+    fn status(&self) -> Result<Status, RunError> {
+        let standing = self.live.standing()?;
+        let names = self.resolved.links.iter().flat_map(direction_names);
+        let directions = names.zip(standing).map(|(names, standing)| standing.direction(names)).collect();
+        Ok(Status { longwire: status::FORM, run: self.info_now(), directions })
+    }
+}
