@@ -8,18 +8,19 @@ use super::clock::Clock;
 use super::process::{Processes, Said, Start, StartError};
 use super::programs::{self, Surroundings};
 use super::validity::Effort;
-use super::workload::job;
-use super::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
-use crate::host::{ProgramId, What};
+use crate::host::ProgramId;
 use crate::record::report;
 use crate::scenario::expect::values::Extractor;
-use crate::scenario::spec::{Amount, Pace, Path, Ping, Start as When, Tcp, Udp, Workload, WorkloadKind};
+use crate::scenario::spec::{Amount, Start as When, Workload, WorkloadKind};
 use crate::units::{Duration, Instant};
 
-/// How long a program may take to end after SIGTERM.
-pub(super) const GRACE: Duration = Duration::from_secs(2);
-/// How long a built-in workload may take to report after it was told to finish.
-const LAST_WORDS: Duration = Duration::from_secs(15);
+mod ending;
+mod inside;
+mod jobs;
+
+use ending::{DRAIN, Ending, LAST_WORDS, Stage};
+pub(super) use ending::{EndReason, GRACE};
+use jobs::{builtin, ping_job, receiver, route, tcp_receive_job, tcp_send_job, udp_receive_job, udp_send_job};
 
 /// One workload of a run.
 pub(super) struct Work {
@@ -56,44 +57,11 @@ struct Running {
     first: ProgramId,
     /// The sender, once the receiver is ready.
     second: Option<ProgramId>,
-    /// The receiver has been told how many were sent.
+    /// The receiver has been told how the sender ended.
     told: bool,
+    /// The sender has been told that there is no receiver any more.
+    alone: bool,
     ending: Option<Ending>,
-}
-
-/// It was told to end.
-struct Ending {
-    at: Instant,
-    reason: EndReason,
-    killed: bool,
-}
-
-/// Why a workload was told to end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum EndReason {
-    /// Its own `timeout`.
-    Timeout,
-    /// The scenario's duration is over.
-    Over,
-    /// The program that the run belongs to has had enough.
-    Stopped,
-    /// A service has failed.
-    Service,
-    /// Somebody ended the run.
-    Interrupted,
-}
-
-impl EndReason {
-    /// Completes "it had not ended when …".
-    fn words(self) -> &'static str {
-        match self {
-            EndReason::Timeout => "its time was up",
-            EndReason::Over => "the scenario's duration was over",
-            EndReason::Stopped => "the run was stopped",
-            EndReason::Service => "a service failed",
-            EndReason::Interrupted => "the run was interrupted",
-        }
-    }
 }
 
 impl Work {
@@ -145,8 +113,7 @@ impl Work {
         let State::Running(running) = &self.state else { return None };
         match &running.ending {
             None => Some(self.started? + self.spec.timeout?),
-            Some(ending) if !ending.killed => Some(ending.at + self.patience()),
-            Some(_) => None,
+            Some(ending) => ending.due(),
         }
     }
 
@@ -162,7 +129,7 @@ impl Work {
         match processes.start(start, around.out) {
             Ok(first) => {
                 processes.get_mut(first).output.extract(Extractor::new(&self.spec.values));
-                self.state = State::Running(Running { first, second: None, told: false, ending: None });
+                self.state = State::Running(Running { first, second: None, told: false, alone: false, ending: None });
             }
             Err(error) => self.fail(now, not_started(&error)),
         }
@@ -193,26 +160,43 @@ impl Work {
         }
         self.watch_time(now, processes);
         self.tell_receiver(processes);
+        self.tell_sender(processes);
         self.conclude(now, processes);
     }
 
-    /// A UDP receiver cannot know how many were sent, nor a receiver whose sender failed that nothing more will come.
+    /// A UDP receiver cannot know how many were sent, nor can any receiver know that nothing more will come from a sender
+    /// that failed or gave up: the end of the stream may be lost on the way.
     fn tell_receiver(&mut self, processes: &mut Processes) {
         let State::Running(running) = &mut self.state else { return };
         let Some(sender) = running.second.filter(|_| !running.told) else { return };
         let sender = processes.get(sender);
         let Some(said) = sender.said() else { return };
-        let line = match (&said.result, &said.error, sender.exit) {
+        let mut lines = Vec::new();
+        match (&said.result, &said.error, sender.exit) {
             (Some(report), ..) if matches!(self.spec.kind, WorkloadKind::Udp(_)) => {
-                format!("sent {}", report["sent"].as_u64().unwrap_or(0))
+                lines.push(format!("sent {}", report["sent"].as_u64().unwrap_or(0)));
+                if running.ending.as_ref().is_some_and(|ending| ending.stage != Stage::Gently) {
+                    lines.push("finish".into());
+                }
             }
-            (Some(_), ..) => return, // a TCP receiver sees the end of the stream
+            (Some(report), ..) if report["complete"] == Value::Bool(true) => return, // it has seen the end of the stream
             (None, None, None) => return,
-            (None, ..) => "finish".into(),
-        };
+            _ => lines.push("finish".into()),
+        }
         running.told = true;
-        let receiver = running.first;
-        processes.get_mut(receiver).tell(&line);
+        let receiver = processes.get_mut(running.first);
+        lines.iter().for_each(|line| receiver.tell(line));
+    }
+
+    /// Nor does a sender always hear that its receiver is gone.
+    fn tell_sender(&mut self, processes: &mut Processes) {
+        let State::Running(running) = &mut self.state else { return };
+        let Some(sender) = running.second.filter(|_| !running.alone) else { return };
+        let receiver = processes.get(running.first);
+        if receiver.exit.is_some() && receiver.said().is_some_and(|said| said.result.is_none()) {
+            running.alone = true;
+            tell_at_once(processes, sender);
+        }
     }
 
     fn watch_time(&mut self, now: Instant, processes: &mut Processes) {
@@ -221,20 +205,19 @@ impl Work {
         {
             self.end(now, EndReason::Timeout, processes);
         }
-        let patience = self.patience();
-        let State::Running(Running { first, second, ending: Some(ending), .. }) = &mut self.state else { return };
-        if !ending.killed && now >= ending.at + patience {
-            ending.killed = true;
-            for id in [Some(*first), *second].into_iter().flatten() {
-                processes.signal(id, Signal::SIGKILL);
-            }
+        let State::Running(Running { ending: Some(ending), .. }) = &mut self.state else { return };
+        if let Some(stage) = ending.advance(now) {
+            self.tell_end(stage, processes);
         }
     }
 
-    fn patience(&self) -> Duration {
-        match self.spec.kind {
-            WorkloadKind::Program { .. } => GRACE,
-            _ => LAST_WORDS,
+    /// How long it may wait for what is under way when it ends as planned.
+    fn gently(&self) -> Duration {
+        match &self.spec.kind {
+            WorkloadKind::Program { .. } => Duration::ZERO,
+            WorkloadKind::Ping(ping) => ping.timeout + DRAIN,
+            WorkloadKind::Udp(udp) => udp.linger + DRAIN,
+            WorkloadKind::Tcp(_) => DRAIN,
         }
     }
 
@@ -251,22 +234,38 @@ impl Work {
     }
 
     fn end(&mut self, now: Instant, reason: EndReason, processes: &mut Processes) {
-        let as_planned = self.ends_as_planned(reason);
+        let gently = self.ends_as_planned(reason).then(|| self.gently());
+        let patience = if matches!(self.spec.kind, WorkloadKind::Program { .. }) { GRACE } else { LAST_WORDS };
         let State::Running(running) = &mut self.state else { return };
-        if running.ending.is_some() {
+        if let Some(ending) = &mut running.ending {
+            if matches!(reason, EndReason::Interrupted | EndReason::Service) {
+                ending.hurry(now);
+            }
             return;
         }
-        running.ending = Some(Ending { at: now, reason, killed: false });
-        match self.spec.kind {
-            WorkloadKind::Program { .. } => processes.signal(running.first, Signal::SIGTERM),
-            // The sender first: the receiver is told what it sent. Before there is a sender, the receiver alone.
-            _ => {
-                let end = processes.get_mut(running.second.unwrap_or(running.first));
-                end.tell("finish");
-                // Said again it means at once: what has failed need not connect or deliver any more.
-                if !as_planned {
-                    end.tell("finish");
-                }
+        let ending = running.ending.insert(Ending::new(now, reason, gently, patience));
+        let stage = ending.stage;
+        self.tell_end(stage, processes);
+    }
+
+    /// Tells its processes how urgently they are to end.
+    fn tell_end(&mut self, stage: Stage, processes: &mut Processes) {
+        let State::Running(running) = &self.state else { return };
+        let (first, second) = (running.first, running.second);
+        match (stage, &self.spec.kind) {
+            (Stage::Killed, _) => [Some(first), second].into_iter().flatten().for_each(|id| {
+                processes.signal(id, Signal::SIGKILL);
+            }),
+            (_, WorkloadKind::Program { .. }) => processes.signal(first, Signal::SIGTERM),
+            // The sender: the receiver is told what it sent. Before there is a sender, the receiver alone.
+            (Stage::Gently, _) => processes.get_mut(second.unwrap_or(first)).tell("finish"),
+            // A UDP receiver waits for the number that its sender sent, which the sender tells at once.
+            (Stage::AtOnce, WorkloadKind::Udp(_)) if second.is_some() && !running.told => {
+                second.into_iter().for_each(|sender| tell_at_once(processes, sender));
+            }
+            // The receiver first: what arrives from now on does not count.
+            (Stage::AtOnce, _) => {
+                [Some(first), second].into_iter().flatten().for_each(|id| tell_at_once(processes, id))
             }
         }
     }
@@ -304,6 +303,7 @@ impl Work {
                     (_, Some(second)) => vec![(second, "sender"), (running.first, "receiver")],
                 };
                 let reported = self.take_reports(&roles, processes);
+                self.set_inside_aside();
                 match ended_by {
                     Some(reason) if self.ends_as_planned(reason) => reported,
                     // What it says of an end that it was told to come to is not why.
@@ -314,6 +314,15 @@ impl Work {
         };
         self.ended = Some(now);
         self.state = State::Done(outcome);
+    }
+
+    /// What a UDP receiver could not have heard yet is not lost.
+    fn set_inside_aside(&mut self) {
+        let WorkloadKind::Udp(udp) = &self.spec.kind else { return };
+        let Some(sender) = self.results.get("sender").cloned() else { return };
+        if let Some(receiver) = self.results.get_mut("receiver") {
+            inside::set_aside(&sender, receiver, udp.transit);
+        }
     }
 
     /// Takes the reports of built-in workloads; fails with the first that has none.
@@ -472,95 +481,9 @@ pub(super) fn unexpected_exit(code: i32, expected: i32) -> String {
     }
 }
 
-fn receiver(path: &Path) -> usize {
-    path.to.expect("the checks have found the receiving host of udp and tcp")
-}
-
-fn route(path: &Path, hosts: &[String]) -> String {
-    let to = path.to.map_or_else(|| path.destination.to_string(), |host| hosts[host].clone());
-    format!("{} → {to}", hosts[path.from])
-}
-
-fn builtin<J: serde::Serialize>(name: &str, job: &J) -> What {
-    What::Builtin { name: name.into(), job: serde_json::to_string(job).expect("jobs are plain data") }
-}
-
-fn count(amount: Amount) -> Option<u64> {
-    if let Amount::Count(n) = amount { Some(n) } else { None }
-}
-
-fn for_ns(amount: Amount) -> Option<u64> {
-    if let Amount::For(time) = amount { Some(time.as_nanos()) } else { None }
-}
-
-fn bytes_u32(size: crate::units::ByteSize) -> u32 {
-    u32::try_from(size.as_bytes()).unwrap_or(u32::MAX)
-}
-
-fn ping_job(ping: &Ping) -> PingJob {
-    PingJob {
-        to: ping.path.destination,
-        interface: None,
-        source: ping.path.source,
-        every_ns: ping.every.as_nanos(),
-        count: count(ping.amount),
-        for_ns: for_ns(ping.amount),
-        size: bytes_u32(ping.size),
-        timeout_ns: ping.timeout.as_nanos(),
-    }
-}
-
-fn udp_receive_job(udp: &Udp, number: u32) -> UdpReceiveJob {
-    UdpReceiveJob {
-        bind: Some(udp.path.destination),
-        port: udp.port.unwrap_or(0),
-        interface: None,
-        stream: number,
-        linger_ns: udp.linger.as_nanos(),
-        delays_by_interval: udp.delays_by_interval,
-    }
-}
-
-fn udp_send_job(udp: &Udp, port: u16, number: u32, seed: u64) -> UdpSendJob {
-    UdpSendJob {
-        to: udp.path.destination,
-        port,
-        interface: None,
-        source: udp.path.source,
-        pace: match udp.pace {
-            Pace::Every(time) => job::Pace::EveryNs(time.as_nanos()),
-            Pace::Rate(rate) => job::Pace::RateBps(rate.as_bps()),
-        },
-        size: bytes_u32(udp.size),
-        count: count(udp.amount),
-        for_ns: for_ns(udp.amount),
-        seed,
-        stream: number,
-    }
-}
-
-fn tcp_receive_job(tcp: &Tcp, seed: u64) -> TcpReceiveJob {
-    TcpReceiveJob {
-        bind: Some(tcp.path.destination),
-        port: tcp.port.unwrap_or(0),
-        interface: None,
-        receive_buffer: tcp.sockbuf.map(bytes_u32),
-        congestion: tcp.congestion.clone(),
-        seed,
-    }
-}
-
-fn tcp_send_job(tcp: &Tcp, port: u16, seed: u64) -> TcpSendJob {
-    let defaults: TcpSendJob = serde_json::from_value(serde_json::json!({ "to": tcp.path.destination, "port": port }))
-        .expect("the rest has defaults");
-    TcpSendJob {
-        interface: None,
-        source: tcp.path.source,
-        bytes: if let Amount::Bytes(bytes) = tcp.amount { Some(bytes.as_bytes()) } else { None },
-        for_ns: for_ns(tcp.amount),
-        congestion: tcp.congestion.clone(),
-        send_buffer: tcp.sockbuf.map(bytes_u32),
-        seed,
-        ..defaults
-    }
+/// Said twice, `finish` means at once.
+fn tell_at_once(processes: &mut Processes, id: ProgramId) {
+    let process = processes.get_mut(id);
+    process.tell("finish");
+    process.tell("finish");
 }

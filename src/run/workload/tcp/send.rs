@@ -144,6 +144,10 @@ pub(in super::super) fn run(job: &TcpSendJob, session: &mut Session<'_>) -> Resu
         let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
         drain(job, session, &fd, &mut report)?;
     }
+    if session.at_once() {
+        // What has failed is not delivered behind the sender's back: closing resets the connection.
+        let _ = setsockopt(&fd, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
+    }
     report.duration_ns = now() - stood;
     report.tcp = info::read(&fd);
     report.congestion =
