@@ -52,6 +52,10 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     write_works(out, "workloads", report.workloads.iter())?;
     write_works(out, "runs", report.runs.iter())?;
     expected::write(out, report)?;
+    if !report.warnings.is_empty() {
+        writeln!(out, "\n{TITLE}warnings{TITLE:#}")?;
+        report.warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
+    }
     write_machine(out, report)?;
     write_verdict(out, report)
 }
@@ -280,12 +284,17 @@ pub(super) fn results(work: &Work) -> Vec<String> {
             let (Some(sent), Some(unique)) = (number(&["sender", "sent"]), number(&["receiver", "unique"])) else {
                 return Vec::new();
             };
+            let inside = number(&["receiver", "inside"]).unwrap_or(0);
+            let lost = sent.saturating_sub(unique).saturating_sub(inside);
             let mut line = format!(
                 "{} of {} datagrams arrived, lost {}",
                 grouped(unique),
                 grouped(sent),
-                share(sent.saturating_sub(unique), sent)
+                share(lost, sent.saturating_sub(inside))
             );
+            if inside > 0 {
+                let _ = write!(line, ", {} still on their way", grouped(inside));
+            }
             if let Some(bps) = number(&["receiver", "throughput_bps"]) {
                 let _ = write!(line, ", {}", rate(bps));
             }

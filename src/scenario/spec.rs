@@ -209,6 +209,9 @@ pub struct Udp {
     pub amount: Amount,
     /// How long the receiver waits after the last datagram was sent.
     pub linger: Duration,
+    /// How long a datagram may be on its way.
+    #[serde(skip)]
+    pub transit: Duration,
     /// The receiver's port; `None`: any that is free.
     pub port: Option<u16>,
     /// The receiver keeps delays by interval, because an expectation asks for those of a part of the run.
@@ -236,6 +239,9 @@ pub struct Tcp {
     pub port: Option<u16>,
     /// Congestion control, as in tcp(7) TCP_CONGESTION; `None`: the kernel's default.
     pub congestion: Option<String>,
+    /// How long a round trip may take.
+    #[serde(skip)]
+    pub round_trip: Duration,
     /// Socket buffers of both sides, as in socket(7) SO_SNDBUF and SO_RCVBUF; `None`: the kernel tunes them.
     pub sockbuf: Option<ByteSize>,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use indexmap::{IndexMap, IndexSet};
 
 use super::expect::values;
+use super::patience::{LINGER, PING_TIMEOUT};
 use super::reach::Hosts;
 use super::spanned::Spanned;
 use super::spec::{
@@ -17,8 +18,6 @@ use crate::units::{ByteSize, Duration};
 
 /// How long a service may take to be ready, unless it says.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-/// How long a reply may take, unless the ping says: longer than a satellite link with a full queue.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An entry of a section: its name, where that stands, and its content, if that could be read.
 pub(super) struct Named<T> {
@@ -312,8 +311,16 @@ impl Scope<'_> {
         let amount = self.amount(udp.span, spec.count.as_ref(), None, spec.length.as_ref(), "count", told);
         let size = self.size(spec.size.as_ref(), 1200, 24, told);
         let port = port(spec.port.as_ref(), told);
-        let linger = spec.linger.unwrap_or(Duration::from_secs(1));
-        Some(Udp { path: path?, pace: pace?, size, amount: amount?, linger, port, delays_by_interval: false })
+        Some(Udp {
+            path: path?,
+            pace: pace?,
+            size,
+            amount: amount?,
+            linger: spec.linger.unwrap_or(LINGER),
+            transit: Duration::ZERO,
+            port,
+            delays_by_interval: false,
+        })
     }
 
     fn tcp(&self, tcp: &Spanned<TcpSpec>, told: &mut Diagnostics) -> Option<Tcp> {
@@ -329,7 +336,8 @@ impl Scope<'_> {
             ));
         }
         let congestion = spec.congestion.as_ref().map(|c| c.value.clone());
-        Some(Tcp { path: path?, amount: amount?, port, congestion, sockbuf: spec.sockbuf })
+        let (sockbuf, round_trip) = (spec.sockbuf, Duration::ZERO);
+        Some(Tcp { path: path?, amount: amount?, port, congestion, round_trip, sockbuf })
     }
 
     fn positive<'s>(

@@ -116,7 +116,7 @@ pub(super) struct PingSpec {
     pub length: Option<Spanned<Duration>>,
     /// ICMP payload, 16B to 65000B. By default 56B.
     pub size: Option<Spanned<ByteSize>>,
-    /// A reply later than this is a lost one. By default 3s.
+    /// A reply later than this is a lost one. By default 3s, or half a second more than a round trip may take.
     pub timeout: Option<Duration>,
     /// The addresses' family. By default IPv4 where both ends have it.
     pub family: Option<Spanned<FamilySpec>>,
@@ -141,7 +141,8 @@ pub(super) struct UdpSpec {
     /// For so long.
     #[serde(rename = "for")]
     pub length: Option<Spanned<Duration>>,
-    /// How long the receiver waits after the last datagram was sent. By default 1s.
+    /// How long the receiver waits after the last datagram was sent, or came. By default 1s, or half a second more than a
+    /// datagram may be on its way.
     pub linger: Option<Duration>,
     /// The receiver's port. By default any that is free.
     pub port: Option<Spanned<u16>>,

@@ -95,6 +95,11 @@ impl Trace {
         self.0.iter().map(|(_, delay)| *delay).min().unwrap_or_default()
     }
 
+    /// The longest delay.
+    pub fn longest(&self) -> Duration {
+        self.0.iter().map(|(_, delay)| *delay).max().unwrap_or_default()
+    }
+
     /// The delay at an instant. Before the first row the first one holds, after the last row the last one; if the rows
     /// repeat, the last one holds until the first one of the next round.
     pub fn at(&self, at: Instant, repeat: Option<Duration>, interpolate: Interpolate) -> Duration {

@@ -133,8 +133,16 @@ pub struct UdpReceiveReport {
     pub foreign: u64,
     /// The number sent, if it was told.
     pub sent: Option<u64>,
-    /// Datagrams that did not come: of those sent if that was told, else of those numbered below the highest that came.
+    /// Datagrams that did not come: of those sent if that was told, else of those numbered below the highest that came. In
+    /// a run's report without those `inside`.
     pub lost: u64,
+    /// Datagrams that had not come, and may still have been on their way when it stopped listening: they had been sent less
+    /// than the slowest transit of their path before. Only the run knows; 0 from the receiver itself.
+    #[serde(default)]
+    pub inside: u64,
+    /// When it stopped listening.
+    #[serde(default)]
+    pub until_ns: Option<u64>,
     /// Datagrams that came after one with a higher number (RFC 4737 §3.3: number below the next expected).
     pub reordered: u64,
     /// The largest reordering extent (RFC 4737 §4.2.1): how many different datagrams before it had come since the first

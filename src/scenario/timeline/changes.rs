@@ -12,7 +12,7 @@ use route::Name;
 /// Something that goes down or comes up, its name and where that stands.
 pub(super) type Named = (String, Target, Span);
 
-impl Check<'_, '_> {
+impl Check<'_, '_, '_> {
     /// All that a step does, but for its mark, its ramps and its flapping. What undoes comes first.
     pub(super) fn actions(&mut self, spec: &StepSpec, node: &Node, clean: bool) -> Vec<Action> {
         let mut actions = Vec::new();

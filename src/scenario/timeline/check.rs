@@ -10,7 +10,7 @@ use super::spec::{FlapSpec, StepSpec};
 use super::useless::{self, Traffic};
 use super::{Action, Directory, Step};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
-use crate::engine::Plan;
+use crate::engine::{Command, Plan};
 use crate::scenario::files::Files;
 use crate::scenario::network::NetworkPlan;
 use crate::scenario::presets::Presets;
@@ -18,6 +18,7 @@ use crate::scenario::reach::Hosts;
 use crate::scenario::read::read;
 use crate::scenario::set::LiveLinks;
 use crate::scenario::spanned::Spanned;
+use crate::scenario::transit::Transit;
 use crate::scenario::tree::{Node, Value};
 use crate::scenario::{Groups, PortPlan};
 use crate::units::Duration;
@@ -41,7 +42,7 @@ const DEEDS: [&str; 14] = [
 ];
 
 /// What steps may name.
-pub(in crate::scenario) struct Surroundings<'a> {
+pub(in crate::scenario) struct Surroundings<'a, 'b> {
     /// The links that could be read, as the scenario has them.
     pub links: LiveLinks,
     /// The network inside.
@@ -68,11 +69,17 @@ pub(in crate::scenario) struct Surroundings<'a> {
     pub duration: Option<Duration>,
     /// Where tables are read from.
     pub files: &'a dyn Files,
+    /// Is told how links will be.
+    pub transit: &'a mut Transit<'b>,
 }
 
 /// Reads and checks a timeline: first the steps that come after t = 0, in the order of their times, those of one time in the
 /// order of the file; then those that come after something that happens to a workload.
-pub(in crate::scenario) fn plan(section: Option<&Node>, around: Surroundings<'_>, told: &mut Diagnostics) -> Vec<Step> {
+pub(in crate::scenario) fn plan(
+    section: Option<&Node>,
+    around: Surroundings<'_, '_>,
+    told: &mut Diagnostics,
+) -> Vec<Step> {
     let Some(section) = section.filter(|section| !section.pruned) else { return Vec::new() };
     let nodes = match &section.value {
         Value::Seq(nodes) => nodes.as_slice(),
@@ -102,27 +109,29 @@ pub(in crate::scenario) fn plan(section: Option<&Node>, around: Surroundings<'_>
     }
     let mut steps: Vec<Step> = steps.into_iter().map(|(step, _)| step).collect();
     run::name_all(&mut steps);
-    let Surroundings { links, files, .. } = around;
-    try_all(&steps, links, files, told);
+    let Surroundings { links, files, transit, .. } = around;
+    try_all(&steps, links, files, transit, told);
     steps
 }
 
 /// What a change comes to depends on those before it. Of steps whose time only the run knows either order must do: at the
 /// beginning, or behind all others.
-fn try_all(steps: &[Step], mut links: LiveLinks, files: &dyn Files, told: &mut Diagnostics) {
+fn try_all(steps: &[Step], mut links: LiveLinks, files: &dyn Files, transit: &mut Transit<'_>, told: &mut Diagnostics) {
     let known = steps.partition_point(|step| step.after.is_none());
     let first = links.clone();
     for step in &steps[..known] {
-        if let Err(wrong) = step.commands(&mut links, files) {
-            told.append(wrong);
+        match step.commands(&mut links, files) {
+            Ok(commands) => meets(transit, &commands, &links),
+            Err(wrong) => told.append(wrong),
         }
     }
     for chain in steps[known..].chunk_by(|a, b| a.after == b.after) {
-        let run = |mut links: LiveLinks| {
+        let mut run = |mut links: LiveLinks| {
             let mut wrong = Diagnostics::default();
             for step in chain {
-                if let Err(more) = step.commands(&mut links, files) {
-                    wrong.append(more);
+                match step.commands(&mut links, files) {
+                    Ok(commands) => meets(transit, &commands, &links),
+                    Err(more) => wrong.append(more),
                 }
             }
             wrong
@@ -130,6 +139,17 @@ fn try_all(steps: &[Step], mut links: LiveLinks, files: &dyn Files, told: &mut D
         let early = run(first.clone());
         if early.has_errors() && run(links.clone()).has_errors() {
             told.append(early);
+        }
+    }
+}
+
+/// Tells how links are after a step.
+fn meets(transit: &mut Transit<'_>, commands: &[Command], links: &LiveLinks) {
+    for command in commands {
+        if let Command::Set(direction, _) = command
+            && let Some(spec) = links.direction(*direction)
+        {
+            transit.meets(*direction, spec);
         }
     }
 }
@@ -146,8 +166,8 @@ pub(super) struct Moment {
     pub(super) at: Duration,
 }
 
-pub(super) struct Check<'a, 'd> {
-    pub(super) around: Surroundings<'a>,
+pub(super) struct Check<'a, 'b, 'd> {
+    pub(super) around: Surroundings<'a, 'b>,
     pub(super) told: &'d mut Diagnostics,
     /// When marks are, and where they stand; no time where that could not be told.
     marks: BTreeMap<String, (Option<Moment>, Span)>,
@@ -156,7 +176,7 @@ pub(super) struct Check<'a, 'd> {
     ramps: usize,
 }
 
-impl Check<'_, '_> {
+impl Check<'_, '_, '_> {
     pub(super) fn directory(&self) -> Directory<'_> {
         let Surroundings { links, plan, network, ports, groups, .. } = &self.around;
         Directory { links, plan, network, ports, groups }

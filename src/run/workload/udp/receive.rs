@@ -83,7 +83,7 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
     let mut sent: Option<u64> = None;
     // The last thing that happened: an arrival, or being told the number.
     let mut last_event = now();
-    loop {
+    let until = loop {
         let mut drained = false;
         let mut at = None;
         for _ in 0..BATCHES {
@@ -112,7 +112,7 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
         let complete = sent.is_some_and(|sent| accounts.sequence.unique() >= sent);
         let over = session.finishing() || lingers_until.is_some_and(|end| at >= end);
         if complete || session.at_once() || (over && drained) {
-            break;
+            break at;
         }
         let report = &accounts.report;
         session.progress(at, || Progress {
@@ -130,10 +130,11 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
                 }
             })?;
         }
-    }
+    };
     let dropped = sys::socket_drops(&fd).ok().map(u64::from);
     let wrong = wrong_before.zip(checksum_errors()).map(|(before, after)| after.saturating_sub(before));
     let mut report = accounts.finish(sent);
+    report.until_ns = Some(until);
     // The socket counts wrong checksums among its drops; those are the network's.
     report.socket_dropped = dropped.map(|dropped| dropped.saturating_sub(wrong.unwrap_or(0)));
     report.checksum_errors = wrong;
