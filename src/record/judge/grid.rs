@@ -55,6 +55,13 @@ impl Grid {
         Ok(Grid { width, all })
     }
 
+    /// Leaves only intervals that lie within a stretch, if there is one: while the sender was active.
+    pub(super) fn keep(&mut self, stretch: Option<Stretch>) {
+        if let Some((from, to)) = stretch {
+            self.all.retain(|one| one.at >= from && one.at.saturating_add(self.width) <= to);
+        }
+    }
+
     /// The intervals that lie within a stretch, with their numbers; all without one.
     pub(super) fn within(
         &self,

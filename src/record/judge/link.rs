@@ -153,6 +153,8 @@ impl<'a> Track<'a> {
         let each = |of: &dyn Fn(usize) -> f64| {
             Ok(within.iter().map(|n| Reading::at(of(*n), Some(self.bounds(*n).0))).collect())
         };
+        let at = |n: usize, value: f64| Reading::at(value, Some(self.bounds(n).0));
+        let whole: Vec<usize> = within.iter().copied().filter(|n| length(*n) as u64 == self.series.every_ns).collect();
         let total = |value: f64, at: Option<i64>| Ok(vec![Reading::at(value, at)]);
         let slowest = || self.least(stretch, |s, n| cell(&s.delivered_bytes, n));
         match of {
@@ -161,8 +163,13 @@ impl<'a> Track<'a> {
             Of::Rate => {
                 total(sum(&bytes) as f64 * 8e9 / within.iter().map(|n| length(*n)).sum::<i64>() as f64, slowest())
             }
-            Of::RateOverTime => each(&|n| bytes(n) as f64 * 8e9 / length(n) as f64),
-            Of::DeliveredOverTime => each(&|n| frames(n) as f64),
+            // the last interval of a run may be a part of one, which says nothing of a rate
+            Of::RateOverTime | Of::DeliveredOverTime if whole.is_empty() => {
+                let every = words::time(self.series.every_ns as f64);
+                Err(format!("no whole interval of the series, {every} each, lies in that time"))
+            }
+            Of::RateOverTime => Ok(whole.iter().map(|n| at(*n, bytes(*n) as f64 * 8e9 / length(*n) as f64)).collect()),
+            Of::DeliveredOverTime => Ok(whole.iter().map(|n| at(*n, frames(*n) as f64)).collect()),
             Of::DroppedOverTime => each(&|n| dropped(n) as f64),
             Of::Queue => each(&|n| waiting(n) as f64),
             Of::QueueMax => {

@@ -17,7 +17,9 @@ pub(super) fn node(source: Source, part: &str, name: &str, report: &Report) -> R
                 "live" => nat.live,
                 "peak" => nat.peak,
                 "expired" => nat.expired,
-                _ => nat.rebinds,
+                "rebinds" => nat.rebinds,
+                "translated" => nat.translated,
+                _ => nat.ipv6,
             }
         }
         Source::Node(of) => match of {

@@ -28,7 +28,11 @@ fn sent(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
         if sent == 0 {
             return Err("no datagram was sent".into());
         }
-        let value = if of == Stream::Lost { lost as f64 } else { lost as f64 / sent as f64 };
+        let inside = whole(work, &["receiver", "inside"]).unwrap_or(0);
+        if inside >= sent {
+            return Err(format!("all {sent} datagrams were still on their way"));
+        }
+        let value = if of == Stream::Lost { lost as f64 } else { lost as f64 / (sent - inside) as f64 };
         return Ok(vec![Reading::at(value, worst)]);
     }
     let grid = grid?;
@@ -109,7 +113,10 @@ fn received(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
         };
         return Ok(vec![Reading::at(value.ok_or_else(lacking)?, work.ended_ns)]);
     }
-    let grid = Grid::of(work, "receiver", None)?;
+    let mut grid = Grid::of(work, "receiver", None)?;
+    if matches!(of, Stream::Throughput | Stream::ThroughputOverTime) {
+        grid.keep(sending(work));
+    }
     let within = grid.within(stretch)?;
     let rate = |bytes: u64, intervals: usize| bytes as f64 * 8e9 / (grid.width as f64 * intervals as f64);
     let delay = |pick: fn(&Interval) -> Option<u64>| {
@@ -128,6 +135,14 @@ fn received(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
         Stream::MaxDelayOverTime => return delay(|one| one.max),
         _ => Reading::at(rate(within.clone().map(|(_, one)| one.bytes).sum(), within.clone().count()), slowest()),
     }])
+}
+
+/// While the sender was active, as the receiver sees it: later by the quickest transit.
+fn sending(work: &Work) -> Option<Stretch> {
+    let began = at(work, &["sender", "began_ns"])?.as_i64()?;
+    let length = at(work, &["sender", "duration_ns"])?.as_i64()?;
+    let transit = at(work, &["receiver", "delay_ns", "min"]).and_then(Value::as_i64).unwrap_or(0);
+    Some((began + transit, began + length + transit))
 }
 
 /// One-way delays: of all datagrams, or of those that arrived in a stretch, of which the percentiles are to one in a hundred.

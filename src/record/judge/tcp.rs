@@ -1,10 +1,25 @@
 //! What is asked of the bytes that arrived over a TCP connection.
 
+use serde_json::Value;
+
 use super::grid::Grid;
-use super::work::{number, why};
+use super::work::{at, number, why};
 use super::{Reading, Readings, Stretch};
 use crate::record::report::Work;
 use crate::scenario::expect::catalogue::Arrived;
+
+/// While there was something to send: up to the last byte that arrived, or, if not all did, until the sender gave up.
+fn active(work: &Work) -> Option<Stretch> {
+    let number = |role: &str, name: &str| at(work, &[role, name]).and_then(Value::as_i64);
+    let accepted =
+        number("receiver", "began_ns")? + number("receiver", "accepted_at_ns")? - number("receiver", "started_ns")?;
+    let end = if at(work, &["sender", "complete"]) == Some(&Value::Bool(true)) {
+        number("receiver", "began_ns")? + number("receiver", "last_at_ns")? - number("receiver", "started_ns")?
+    } else {
+        number("sender", "began_ns")? + number("sender", "connect_ns")? + number("sender", "duration_ns")?
+    };
+    Some((accepted, end))
+}
 
 /// How many bytes arrived, or how fast.
 pub(super) fn arrived(of: Arrived, work: &Work, stretch: Option<Stretch>) -> Readings {
@@ -20,7 +35,10 @@ pub(super) fn arrived(of: Arrived, work: &Work, stretch: Option<Stretch>) -> Rea
         };
         return Ok(vec![Reading::at(whole.ok_or_else(lacking)?, work.ended_ns)]);
     }
-    let grid = Grid::of(work, "receiver", Some("accepted_at_ns"))?;
+    let mut grid = Grid::of(work, "receiver", Some("accepted_at_ns"))?;
+    if of != Arrived::Bytes {
+        grid.keep(active(work));
+    }
     let within = grid.within(stretch)?;
     let rate = |bytes: u64, intervals: usize| bytes as f64 * 8e9 / (grid.width as f64 * intervals as f64);
     if of == Arrived::GoodputOverTime {

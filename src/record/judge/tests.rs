@@ -153,7 +153,7 @@ fn report() -> Report {
     };
     let mut gw = Node::new("gw".into(), &NodeCounters::default(), 0);
     gw.received = 1000;
-    gw.nat = Some(NatCounters { made: 4, live: 2, peak: 3, expired: 1, rebinds: 0 });
+    gw.nat = Some(NatCounters { made: 4, live: 2, peak: 3, expired: 1, rebinds: 0, translated: 7, ipv6: 0 });
     gw.firewall = vec![
         Rule { rule: "web".into(), action: Policy::Allow, decided: Count { frames: 7, bytes: 700 } },
         Rule { rule: "replies".into(), action: Policy::Allow, decided: Count { frames: 5, bytes: 500 } },
@@ -200,6 +200,7 @@ fn report() -> Report {
         ],
         not_reached: Vec::new(),
         series: Some(Series { every_ns: 100 * MS, asked_ns: 100 * MS, end_ns: 10 * S, directions: vec![series] }),
+        warnings: Vec::new(),
         validity: Validity {
             ok: true,
             reasons: Vec::new(),
@@ -461,4 +462,98 @@ fn the_json_has_what_the_manual_says() {
             "unit": "ns", "expected": "< 30ms", "at_ns": 5_001_000_000i64,
             "near": { "what": "wifi.loss=10%", "at_ns": 5_000_000_000i64, "before_ns": 1_000_000 } })
     );
+}
+
+/// A stream of 2 Mbit/s from 3 ms to 2.999 s on a path of 5 ms; its receiver lingered until 4 s.
+fn stream() -> Work {
+    let list: Vec<Value> = (0..30).map(|_| json!({ "frames": 25, "bytes": 25_000 })).collect();
+    let arrived: Vec<Value> = (0..31)
+        .map(|n| {
+            let bytes = match n {
+                0 => 21_000, // its first 8 ms are empty
+                30 => 4_000,
+                _ => 25_000,
+            };
+            json!({ "frames": bytes / 1000, "bytes": bytes })
+        })
+        .collect();
+    let mut work = work(
+        "udp",
+        json!({
+            "sender": { "began_ns": 3 * MS, "started_ns": 3 * MS, "duration_ns": 2_996 * MS, "sent": 750,
+                "intervals": { "width_ns": 100 * MS, "list": list } },
+            "receiver": { "began_ns": 0, "started_ns": 0, "received": 749, "unique": 749, "lost": 1, "missing": [[399, 399]],
+                "bytes": 749_000, "delay_ns": { "min": 5 * MS },
+                "intervals": { "width_ns": 100 * MS, "list": arrived } },
+        }),
+    );
+    work.ended_ns = Some(4 * S as i64);
+    work
+}
+
+#[test]
+fn a_receiver_that_lingers_takes_nothing_from_a_rate() {
+    let mut report = report();
+    report.workloads["call"] = stream();
+    for text in [
+        "call.throughput after 2s within 1% of 2Mbit",
+        "call.throughput from 2s to 3s within 1% of 2Mbit",
+        "always call.interval.throughput within 1% of 2Mbit",
+    ] {
+        assert!(judged(text, &report).judged.pass, "{text}: {:?}", judged(text, &report));
+    }
+    let late = judged("call.throughput after 3100ms > 1bit", &report).judged;
+    assert!(late.reason.is_some_and(|reason| reason.contains("it had no whole interval")));
+    // what arrives late counts as arrived
+    assert_eq!(
+        judged("call.received.bytes after 2900ms == 4000B", &report).judged.measured.as_deref(),
+        Some("29,000 bytes")
+    );
+    // a stream that comes to a halt while its sender sends is one that fails
+    set(&mut report, "call", &["receiver", "intervals", "list"], json!([{ "frames": 25, "bytes": 25_000 }]));
+    assert!(!judged("always call.interval.throughput > 1Mbit", &report).judged.pass);
+}
+
+#[test]
+fn the_end_of_a_transfer_takes_nothing_from_its_goodput() {
+    let mut report = report();
+    let mut list = vec![json!({ "frames": 0, "bytes": 100_000 }); 30];
+    list.push(json!({ "frames": 0, "bytes": 10_000 }));
+    let mut end = |complete: bool, list: Vec<Value>| {
+        let transfer = json!({
+            "sender": { "began_ns": 900 * MS, "started_ns": 900 * MS, "connect_ns": 100 * MS, "duration_ns": 3_500 * MS, "complete": complete },
+            "receiver": { "began_ns": 800 * MS, "started_ns": 800 * MS, "accepted_at_ns": S, "last_at_ns": 4_010 * MS, "bytes": 3_010_000,
+                "intervals": { "width_ns": 100 * MS, "list": list } },
+        });
+        report.workloads["fast"] = Work { ended_ns: Some(5 * S as i64), ..work("tcp", transfer) };
+        judged("always fast.interval.goodput >= 8Mbit", &report).judged
+    };
+    let whole = end(true, list.clone());
+    assert!(whole.pass, "{whole:?}");
+    // the sender went on trying until 4.5 s: four intervals in which too little arrived, the first at 4 s
+    let broken = end(false, list);
+    assert_eq!(broken.reason.as_deref(), Some("5 of 35 samples, first at 4 s"), "{broken:?}");
+}
+
+#[test]
+fn what_is_on_its_way_is_not_lost() {
+    let mut report = report();
+    set(&mut report, "call", &["receiver", "lost"], json!(90));
+    set(&mut report, "call", &["receiver", "inside"], json!(100));
+    assert_eq!(judged("call.loss == 10%", &report).judged.measured.as_deref(), Some("10 %"));
+    set(&mut report, "call", &["receiver", "inside"], json!(1000));
+    let judged = judged("call.loss == 0%", &report).judged;
+    assert!(!judged.pass && judged.reason.is_some_and(|reason| reason.contains("all 1000 datagrams were still on")));
+}
+
+#[test]
+fn a_run_that_ends_within_an_interval_of_the_series_does_not_slow_it() {
+    let mut report = report();
+    let series = report.series.as_mut().unwrap();
+    series.end_ns = 10 * S + 3 * MS;
+    series.directions[0].delivered_frames.push(0);
+    series.directions[0].dropped.push(3);
+    assert!(judged("always wifi.toward.gw.interval.rate > 500kbit", &report).judged.pass);
+    assert!(judged("always wifi.toward.gw.interval.delivered > 8", &report).judged.pass);
+    assert!(!judged("never wifi.toward.gw.interval.dropped > 2", &report).judged.pass, "what drops there counts");
 }

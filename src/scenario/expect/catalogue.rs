@@ -266,10 +266,11 @@ pub const UDP: &[Entry] = &[
     Entry::new("received", Count, S(Stream::Received), "datagrams that arrived, duplicates included").windowed(),
     Entry::new("received.bytes", Size, S(Stream::Bytes), "their payload").windowed(),
     Entry::new("lost", Count, S(Stream::Lost), "datagrams that did not arrive").windowed(),
-    Entry::new("loss", Share, S(Stream::Loss), "lost ÷ sent").windowed(),
+    Entry::new("loss", Share, S(Stream::Loss), "lost ÷ (sent − inside)").windowed(),
     Entry::new("interval.loss", Share, S(Stream::LossOverTime), "loss in each interval").over_time(),
     Entry::new("throughput", Rate, S(Stream::Throughput), "payload that arrived per second").windowed(),
     Entry::new("interval.throughput", Rate, S(Stream::ThroughputOverTime), "the same in each interval").over_time(),
+    Entry::new("inside", Count, Field(&["receiver", "inside"]), "datagrams still on their way at the end"),
     Entry::new("delay", Time, Spread(&["receiver", "delay_ns"], PARTS), "one-way delays").windowed(),
     Entry::new("interval.delay.mean", Time, S(Stream::MeanDelayOverTime), "the mean delay in each interval")
         .over_time(),
@@ -424,6 +425,8 @@ pub const NAT: &[Entry] = &[
     Entry::new("nat.peak", Count, Source::Nat("peak"), "the most at a time"),
     Entry::new("nat.expired", Count, Source::Nat("expired"), "mappings that timed out"),
     Entry::new("nat.rebinds", Count, Source::Nat("rebinds"), "how often all were forgotten"),
+    Entry::new("nat.translated", Count, Source::Nat("translated"), "frames translated, either way"),
+    Entry::new("nat.ipv6", Count, Source::Nat("ipv6"), "IPv6 frames that passed it untranslated"),
 ];
 
 /// `dropped.CAUSE` of links.
@@ -471,6 +474,7 @@ mod tests {
             "first_difference",
             "samples_omitted",
             "missing_omitted",
+            "until_ns",
         ];
         let special = ["sent", "received", "lost", "bytes", "throughput_bps", "goodput_bps", "count"];
         let struct_fields = |text: &str, name: &str| -> Vec<String> {
