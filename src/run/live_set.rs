@@ -1,13 +1,12 @@
 //! Live changes as people write them: `wifi.loss=10%`, `wifi.toward.ap.rate=5Mbit`, `wifi=down`, `wifi=reset`,
 //! `block=db1->db2`, `phone.route=wwan0`.
 
-use super::disk::Disk;
 use super::node_set;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::Command;
-use crate::scenario::Resolved;
 use crate::scenario::set::LiveLinks;
 use crate::scenario::timeline::{self, Directory, RouteMove};
+use crate::scenario::{Files, Resolved};
 
 /// What a call of `set` comes to.
 pub(super) struct Wanted {
@@ -23,7 +22,12 @@ pub(super) struct Wanted {
 ///
 /// # Errors
 /// What is wrong with the first that is.
-pub(super) fn read(links: &LiveLinks, resolved: &Resolved, changes: &[String]) -> Result<Wanted, String> {
+pub(super) fn read(
+    links: &LiveLinks,
+    resolved: &Resolved,
+    changes: &[String],
+    files: &dyn Files,
+) -> Result<Wanted, String> {
     let directory = Directory::new(resolved, links);
     let mut wanted = Wanted { commands: Vec::new(), links: links.clone(), routes: Vec::new() };
     for text in changes {
@@ -32,10 +36,10 @@ pub(super) fn read(links: &LiveLinks, resolved: &Resolved, changes: &[String]) -
         } else if let Some(command) = node_set::read(&resolved.plan, text)? {
             wanted.commands.push(command);
         } else if let Some(action) = timeline::parse_action(&directory, text) {
-            let commands = action?.commands(&mut wanted.links, &Disk).map_err(|wrong| told(text, &wrong))?;
+            let commands = action?.commands(&mut wanted.links, files).map_err(|wrong| told(text, &wrong))?;
             wanted.commands.extend(commands);
         } else {
-            let set = wanted.links.set(text, &Disk).map_err(|(wrong, _)| told(text, &wrong))?;
+            let set = wanted.links.set(text, files).map_err(|(wrong, _)| told(text, &wrong))?;
             wanted.commands.extend(set.into_iter().map(|(direction, change)| Command::Set(direction, change)));
         }
     }

@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::agenda::Scheduled;
-use super::disk::Disk;
 use super::happened::Happened;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::work::Work;
 use crate::diag::Diagnostics;
-use crate::host::{HostError, Init};
+use crate::host::{DefaultRoute, HostError, Init, RouteBefore};
 use crate::record::report::{EventKind, NotReached};
+use crate::scenario::Files;
 use crate::scenario::network::NetworkPlan;
 use crate::scenario::set::LiveLinks;
 use crate::scenario::timeline::{Action, Happening, Phase, RouteMove, Step};
@@ -25,6 +25,8 @@ use crate::units::{Duration, Instant};
 pub(super) struct Timeline<'a> {
     steps: &'a [Step],
     network: &'a NetworkPlan,
+    /// The tables that steps name, as they were before the run.
+    files: &'a dyn Files,
     zero: Option<Instant>,
     /// When each step is, from t = 0, as far as that is known.
     times: Vec<Option<Duration>>,
@@ -51,7 +53,7 @@ pub(super) struct Impossible {
 }
 
 impl<'a> Timeline<'a> {
-    pub(super) fn new(steps: &'a [Step], network: &'a NetworkPlan) -> Timeline<'a> {
+    pub(super) fn new(steps: &'a [Step], network: &'a NetworkPlan, files: &'a dyn Files) -> Timeline<'a> {
         let (tell, told) = unbounded();
         let mut awaited: Vec<Happening> = steps.iter().filter_map(|step| step.after.clone()).collect();
         awaited.sort();
@@ -59,6 +61,7 @@ impl<'a> Timeline<'a> {
         let mut timeline = Timeline {
             steps,
             network,
+            files,
             zero: None,
             times: vec![None; steps.len()],
             inside: VecDeque::new(),
@@ -134,7 +137,7 @@ impl<'a> Timeline<'a> {
             let inside = step.actions.iter().filter(|action| action.is_inside());
             let words = inside.flat_map(Action::words).collect();
             let time = self.times[*at].unwrap_or_default();
-            match step.commands(&mut links, &Disk) {
+            match step.commands(&mut links, self.files) {
                 Ok(commands) => Ok(Scheduled { at: time, commands, words }),
                 Err(wrong) => {
                     let reason =
@@ -160,7 +163,7 @@ impl<'a> Timeline<'a> {
             let (step, zero) = (&self.steps[number], self.zero.unwrap_or_default());
             self.done += 1;
             // it was checked against the same links when it was scheduled
-            let _ = step.commands(links, &Disk);
+            let _ = step.commands(links, self.files);
             let planned = self.times[number].map(|time| zero + time);
             for action in step.actions.iter().filter(|action| action.is_inside()) {
                 let mark = if let Action::Mark(label) = action { Some(label.clone()) } else { None };
@@ -191,8 +194,8 @@ impl<'a> Timeline<'a> {
             let planned = self.zero.zip(self.times[number]).map(|(zero, time)| zero + time);
             for action in &step.actions {
                 let what = match action {
-                    Action::Route(to) => match move_route(&mut processes.init, self.network, to) {
-                        Ok(()) => to.words.clone(),
+                    Action::Route(to) => match move_routes(&mut processes.init, self.network, [to]) {
+                        Ok(_) => to.words.clone(),
                         Err(error) => {
                             self.failures.push(format!("timeline: at {}, {}: {error}", step.when(), to.words));
                             format!("{} failed", to.words)
@@ -246,9 +249,17 @@ pub(super) fn runs(steps: &[Step]) -> Vec<(String, Work)> {
     runs.map(|run| (run.name.clone(), Work::new(&format!("timeline.{}", run.name), &run.workload, 0))).collect()
 }
 
-/// Moves a host's default routes.
-pub(super) fn move_route(init: &mut Init, network: &NetworkPlan, to: &RouteMove) -> Result<(), HostError> {
-    init.route(&network.hosts[to.host].name, to.interface, &to.gateways)
+/// Moves default routes of hosts: all, or none. What puts them back.
+pub(super) fn move_routes<'m>(
+    init: &mut Init,
+    network: &NetworkPlan,
+    moves: impl IntoIterator<Item = &'m RouteMove>,
+) -> Result<Vec<RouteBefore>, HostError> {
+    let route = |to: &RouteMove| {
+        let host = network.hosts[to.host].name.clone();
+        DefaultRoute { host, interface: to.interface, gateways: to.gateways.clone() }
+    };
+    init.route(moves.into_iter().map(route).collect())
 }
 
 fn told(wrong: &Diagnostics) -> String {
@@ -276,7 +287,7 @@ mod tests {
     fn steps_are_told_when_they_took_effect_and_the_rest_was_not_reached() {
         let resolved = resolved();
         let mut links = LiveLinks::new(&resolved);
-        let mut timeline = Timeline::new(&resolved.timeline, &resolved.network);
+        let mut timeline = Timeline::new(&resolved.timeline, &resolved.network, &resolved.files);
         let schedule = timeline.schedule(&links).unwrap();
         assert_eq!(schedule.iter().map(|s| s.at.as_nanos() / 1_000_000_000).collect::<Vec<_>>(), [1, 2, 2]);
         assert_eq!(schedule[0].commands, [Command::Down(LinkId(0))]);
@@ -304,9 +315,31 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_later_steps_are_those_from_before_the_run() {
+        let text = "longwire: 1\nduration: 9s\nnodes: { a: host, b: host }\nlinks: { l: { ends: [a, b] } }\n\
+                    timeline: [{ at: 2s, set: { l: { delay: { trace: t.csv } } } }]\n";
+        let disk = MemoryFiles::one("t", text).with("t.csv", "time,delay\n0s,5ms\n");
+        let resolved = load(Path::new("t"), &disk, &Overrides::default()).unwrap();
+        let gone = MemoryFiles::default();
+        let files = crate::scenario::Once::after(resolved.files.clone(), &gone);
+        let mut links = LiveLinks::new(&resolved);
+        let mut timeline = Timeline::new(&resolved.timeline, &resolved.network, &files);
+        // a change by hand has the rest of the timeline read anew
+        links.set("l.loss=1%", &files).unwrap();
+        let steps = timeline.schedule(&links).unwrap();
+        let Command::Set(_, change) = &steps[0].commands[0] else { panic!("{steps:?}") };
+        let delay = change.delay.clone().unwrap();
+        timeline.begin(Instant::from_nanos(7));
+        timeline.listener().send(Instant::from_nanos(9)).unwrap();
+        timeline.take_in(&mut links, &mut Vec::new());
+        let stands = links.direction(crate::engine::DirectionId(0)).unwrap();
+        assert_eq!((stands.delay.average(), delay.average()), (Duration::from_millis(5), Duration::from_millis(5)));
+    }
+
+    #[test]
     fn what_is_still_to_come_goes_over_what_was_changed_meanwhile() {
         let resolved = resolved();
-        let timeline = Timeline::new(&resolved.timeline, &resolved.network);
+        let timeline = Timeline::new(&resolved.timeline, &resolved.network, &resolved.files);
         let mut links = LiveLinks::new(&resolved);
         links.set("l.delay.jitter=3ms", &MemoryFiles::default()).unwrap();
         let schedule = timeline.schedule(&links).unwrap();
@@ -323,7 +356,7 @@ mod tests {
                     - { at: 2s, set: { l: { delay: 1ms } } }\n- { at: v.ended, run: { in: a, shell: y } }\n";
         let resolved = load(Path::new("t"), &MemoryFiles::one("t", text), &Overrides::default()).unwrap();
         let links = LiveLinks::new(&resolved);
-        let mut timeline = Timeline::new(&resolved.timeline, &resolved.network);
+        let mut timeline = Timeline::new(&resolved.timeline, &resolved.network, &resolved.files);
         let times = |timeline: &Timeline<'_>| {
             let scheduled = timeline.schedule(&links).unwrap();
             scheduled.iter().map(|s| (s.at.as_nanos() / 1_000_000, s.words.join(","))).collect::<Vec<_>>()
