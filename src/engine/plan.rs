@@ -102,10 +102,11 @@ pub struct DirectionSpec {
 }
 
 impl DirectionSpec {
-    /// Visits every file that a model takes a table from.
-    pub fn files(&mut self, visit: &mut dyn FnMut(&mut dyn NamedFile)) {
-        self.rate.files(visit);
-        self.loss.files(visit);
-        self.delay.files(visit);
+    /// Visits every file that a model takes a table from, with the keys that lead to it, or to the list that it stands in, in
+    /// the order of that.
+    pub fn files(&mut self, visit: &mut dyn FnMut(&[&str], &mut dyn NamedFile)) {
+        self.rate.files(&mut |file| visit(&["rate"], file));
+        self.loss.files(&mut |file| visit(&["loss"], file));
+        self.delay.files(&mut |key, file| visit(&["delay", key], file));
     }
 }

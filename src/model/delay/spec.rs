@@ -50,6 +50,17 @@ impl DelaySpec {
             None => self.mean,
         }
     }
+
+    /// What a frame travels at the longest, for all but a few: four times the jitter above the mean, the longest sample, or
+    /// the longest of a trace, with its jitter.
+    pub fn longest(&self) -> Duration {
+        if let Some(samples) = self.samples.as_ref().and_then(FileOf::table) {
+            return samples.sorted().last().copied().unwrap_or_default();
+        }
+        let trace = self.trace.as_ref().and_then(|trace| trace.file.table());
+        let mean = trace.map_or(self.mean, |trace| trace.longest());
+        Duration::from_nanos(mean.as_nanos().saturating_add(self.jitter.as_nanos().saturating_mul(4)))
+    }
 }
 
 /// Whether frames may overtake each other on the wire.
@@ -216,13 +227,13 @@ impl DelaySpec {
     }
 
     /// Visits every file that it takes a table from.
-    pub fn files(&mut self, visit: &mut dyn FnMut(&mut dyn NamedFile)) {
-        self.distribution.files(visit);
+    pub fn files(&mut self, visit: &mut dyn FnMut(&'static str, &mut dyn NamedFile)) {
+        self.distribution.files(&mut |file| visit("distribution", file));
         if let Some(samples) = &mut self.samples {
-            visit(samples);
+            visit("samples", samples);
         }
         if let Some(trace) = &mut self.trace {
-            visit(trace);
+            visit("trace", trace);
         }
     }
 
@@ -323,9 +334,9 @@ mod tests {
             json!({"samples": "a.csv"}),
             json!({"trace": "b.csv", "jitter": "1ms", "distribution": {"table": "c.dist"}}),
         ] {
-            read(value).unwrap().files(&mut |file| names.push(file.path().to_owned()));
+            read(value).unwrap().files(&mut |key, file| names.push(format!("{key} {}", file.path())));
         }
-        assert_eq!(names, ["a.csv", "c.dist", "b.csv"]);
+        assert_eq!(names, ["samples a.csv", "distribution c.dist", "trace b.csv"]);
     }
 
     #[test]

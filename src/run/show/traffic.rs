@@ -80,7 +80,7 @@ pub(super) fn most(frames: u64) -> u64 {
 /// How long it takes to see what a direction does over time.
 pub(super) fn span(spec: &DirectionSpec) -> Duration {
     let mut named = false;
-    spec.clone().files(&mut |_| named = true);
+    spec.clone().files(&mut |_, _| named = true);
     let from_file = if named { FROM_FILE } else { Duration::ZERO };
     (longest_in(spec) * ROUNDS).max(from_file).min(LONGEST)
 }
