@@ -217,6 +217,39 @@ timeline:
 }
 
 #[test]
+fn a_route_that_cannot_move_in_one_family_moves_in_neither() {
+    if !has("ip") {
+        return;
+    }
+    let Some(lab) = Lab::new(&format!(
+        "{PHONE}\
+workloads:
+  here: {{ in: phone, root: true, shell: \"echo 1 > /proc/sys/net/ipv6/conf/wwan0/disable_ipv6; touch up; exec sleep 60\" }}
+"
+    )) else {
+        return;
+    };
+    let run = lab.start_run(&[]);
+    lab.until_file("up");
+    let pid = run.pid().to_string();
+    let beside = |arguments: &[&str]| {
+        let output = lab.longwire(arguments).output().expect("run");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let routes = || {
+        let of = |family| beside(&["exec", &format!("{pid}/phone"), "--", "ip", family, "route", "show", "default"]).1;
+        format!("{}{}", of("-4"), of("-6"))
+    };
+    let before = routes();
+    assert!(before.contains("via 192.168.1.1 dev wlan0"), "{before}");
+    let (code, told) = beside(&["set", &pid, "phone.route=wwan0", "wifi.loss=1%"]);
+    assert!(code == Some(2) && told.contains("fd02::1"), "exit {code:?}: {told}");
+    assert_eq!(routes(), before);
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.wait().code, 130);
+}
+
+#[test]
 fn a_series_can_be_left_out() {
     let Some(lab) = Lab::new(
         "\

@@ -99,20 +99,43 @@ pub(crate) fn foreign_interface(
 /// The kernel's main routing table (RT_TABLE_MAIN).
 const MAIN_TABLE: u32 = 254;
 
-/// Replaces the default routes of the main table, in the families of these gateways, by routes over an interface. There
-/// is no moment without one: the kernel swaps the route in place (`ip route replace`).
-pub(crate) fn move_default(netlink: &mut Netlink, index: u32, gateways: &[IpAddr]) -> Result<(), HostError> {
+/// The metric of an IPv6 route that was given none (IP6_RT_PRIO_USER).
+const IPV6_METRIC: u32 = 1_024;
+
+/// Replaces the default route of the main table, in the family of this gateway, by one over an interface. There is no moment
+/// without one: the kernel swaps the route in place (`ip route replace`). Returns the request that puts the old one back, or
+/// takes the new one away if there was none.
+pub(crate) fn move_default(netlink: &mut Netlink, index: u32, via: IpAddr) -> Result<Vec<u8>, HostError> {
+    let to = if via.is_ipv4() { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+    let route = RoutePlan { to, via: Some(via), interface: None, table: MAIN_TABLE };
+    let routes = netlink.routes(family(via))?;
+    let back = match routes.into_iter().find(is_replaced) {
+        Some(old) => netlink.request(RouteNetlinkMessage::NewRoute(old), NLM_F_CREATE | NLM_F_REPLACE),
+        None => {
+            let RouteNetlinkMessage::NewRoute(new) = route_message(&route, Some(index)) else { return Ok(Vec::new()) };
+            netlink.request(RouteNetlinkMessage::DelRoute(new), 0)
+        }
+    };
     let mut batch = Batch::default();
-    for via in gateways {
-        let to = if via.is_ipv4() { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
-        let route = RoutePlan { to, via: Some(*via), interface: None, table: MAIN_TABLE };
-        batch.push(
-            route_message(&route, Some(index)),
-            NLM_F_CREATE | NLM_F_REPLACE,
-            format!("route everything by {via}"),
-        );
+    let flags = NLM_F_CREATE | NLM_F_REPLACE;
+    batch.push(route_message(&route, Some(index)), flags, format!("route everything by {via}"));
+    netlink.execute(batch)?;
+    Ok(back)
+}
+
+/// Whether a default route is the one that a new one without a metric replaces.
+fn is_replaced(route: &RouteMessage) -> bool {
+    let (mut table, mut metric) = (u32::from(route.header.table), 0);
+    for attribute in &route.attributes {
+        match attribute {
+            RouteAttribute::Table(number) => table = *number,
+            RouteAttribute::Priority(number) => metric = *number,
+            _ => {}
+        }
     }
-    netlink.execute(batch)
+    let usual = if route.header.address_family == AddressFamily::Inet6 { IPV6_METRIC } else { 0 };
+    let default = route.header.destination_prefix_length == 0 && route.header.kind == RouteType::Unicast;
+    default && table == MAIN_TABLE && metric == usual
 }
 
 /// Reads an interface's counters.

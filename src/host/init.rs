@@ -1,7 +1,6 @@
 //! The main process's handle on init, and so on all hosts.
 #![allow(unsafe_code)]
 
-use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,7 +20,7 @@ use super::identity::{self, Identity};
 use super::join::NamespaceFds;
 use super::netlink::Netlink;
 use super::pid1::{self, Birth};
-use super::protocol::{Event, ProgramId, Reply, Request};
+use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefore};
 use super::sockets::Transport;
 use super::spawn::{self, Builtin, What};
 use super::{helper, message, namespace};
@@ -269,15 +268,25 @@ impl Init {
         hosts.collect()
     }
 
-    /// Moves a host's default routes in the main table to gateways behind one of its interfaces, at most one a family.
-    /// A family of which none is given keeps its route.
+    /// Moves default routes of hosts in the main table. A family of which no gateway is given keeps its route. Returns what puts
+    /// all of them back.
     ///
     /// # Errors
-    /// Not a host that this run made, or the kernel refused.
-    pub fn route(&mut self, host: &str, interface: usize, gateways: &[IpAddr]) -> Result<(), HostError> {
-        let request = Request::Route { host: host.into(), interface, gateways: gateways.to_vec() };
-        match self.ask(&request, &[])? {
-            (Reply::Routed, _) => Ok(()),
+    /// Not a host that this run made, or the kernel refused. Then no route has moved.
+    pub fn route(&mut self, moves: Vec<DefaultRoute>) -> Result<Vec<RouteBefore>, HostError> {
+        match self.ask(&Request::Routes(moves), &[])? {
+            (Reply::Routed(before), _) => Ok(before),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    /// Puts default routes back as they were before a move.
+    ///
+    /// # Errors
+    /// The kernel refused one of them; the others are back.
+    pub fn put_back(&mut self, routes: Vec<RouteBefore>) -> Result<(), HostError> {
+        match self.ask(&Request::PutBack(routes), &[])? {
+            (Reply::Routed(_), _) => Ok(()),
             (other, _) => Err(unexpected(other)),
         }
     }

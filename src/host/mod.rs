@@ -52,7 +52,7 @@ pub use init::{Init, Spawn, Stdio};
 pub use janitor::Janitor;
 pub use join::{NamespaceFds, join_and_run};
 pub use peer::Credentials;
-pub use protocol::{Event, ExitStatus, ProgramId};
+pub use protocol::{DefaultRoute, Event, ExitStatus, ProgramId, RouteBefore};
 pub use run_dir::RUN_DIR;
 pub use sockets::Transport;
 pub use spawn::{Builtin, Program, What};

@@ -7,9 +7,10 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 
@@ -128,6 +129,54 @@ impl Netlink {
         }
     }
 
+    /// All routes of a family, of all tables.
+    pub(crate) fn routes(&mut self, family: AddressFamily) -> Result<Vec<RouteMessage>, HostError> {
+        let doing = "read the routes";
+        let mut request = RouteMessage::default();
+        request.header.address_family = family;
+        let mut bytes = Vec::new();
+        let sequence = self.append(&mut bytes, RouteNetlinkMessage::GetRoute(request), NLM_F_DUMP);
+        self.socket.send(&bytes, 0).map_err(|e| HostError::os(doing, e))?;
+        let mut routes = Vec::new();
+        loop {
+            let length = self.receive().map_err(|e| HostError::os(doing, e))?;
+            for answer in Answers::new(&self.buffer[..length]).filter(|a| a.sequence == sequence) {
+                if let Some(errno) = answer.errno() {
+                    return Err(HostError::os(doing, errno));
+                }
+                if answer.kind == NLMSG_DONE {
+                    return Ok(routes);
+                }
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer.bytes);
+                if let Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route))) =
+                    message.map(|m| m.payload)
+                {
+                    routes.push(route);
+                }
+            }
+        }
+    }
+
+    /// A request to be sent later, by [`Netlink::repeat`].
+    pub(crate) fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.append(&mut bytes, message, flags);
+        bytes
+    }
+
+    /// Sends such a request.
+    pub(crate) fn repeat(&mut self, request: &[u8], doing: String) -> Result<(), HostError> {
+        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(request);
+        match message.map(|message| (message.header.flags, message.payload)) {
+            Ok((flags, NetlinkPayload::InnerMessage(message))) => {
+                let mut batch = Batch::default();
+                batch.push(message, flags & !NLM_F_REQUEST, doing);
+                self.execute(batch)
+            }
+            _ => Err(HostError::lacking(doing, "the request cannot be read")),
+        }
+    }
+
     fn append(&mut self, bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
@@ -152,6 +201,8 @@ impl Netlink {
     }
 }
 
+/// Type of the answer that ends a list.
+const NLMSG_DONE: u16 = 3;
 /// Type of an answer (an error, or with number 0 an acknowledgement).
 const NLMSG_ERROR: u16 = 2;
 /// Bytes of a netlink header.

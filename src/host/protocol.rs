@@ -14,6 +14,26 @@ use crate::scenario::network::HostPlan;
 /// A number that the main process gives to each program that it starts.
 pub type ProgramId = u64;
 
+/// A host's default routes are to go to these gateways behind one of its interfaces, at most one a family.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultRoute {
+    /// The host's name.
+    pub host: String,
+    /// The interface: position in `HostPlan::interfaces`.
+    pub interface: usize,
+    /// The gateways.
+    pub gateways: Vec<IpAddr>,
+}
+
+/// What puts one default route of a host back: a request of rtnetlink(7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteBefore {
+    /// The host's name.
+    pub(crate) host: String,
+    /// The request, as it is sent.
+    pub(crate) request: Vec<u8>,
+}
+
 /// From the main process to init. Each gets exactly one [`Reply`].
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
@@ -27,8 +47,10 @@ pub(crate) enum Request {
     Listening { host: String, transport: Transport, port: u16 },
     /// Read all counters.
     Statistics,
-    /// Move a host's default routes to these gateways behind one of its interfaces.
-    Route { host: String, interface: usize, gateways: Vec<IpAddr> },
+    /// Move default routes of hosts: all of these, or none.
+    Routes(Vec<DefaultRoute>),
+    /// Put default routes back as they were before a move.
+    PutBack(Vec<RouteBefore>),
     /// Hand out a host's namespaces.
     Namespaces { host: String },
     /// Make the socket by which programs in a host reach the run, named after it.
@@ -54,8 +76,8 @@ pub(crate) enum Reply {
     Listening(bool),
     /// Counters of the hosts that init made, by name.
     Statistics(Vec<(String, Vec<InterfaceStatistics>)>),
-    /// The default routes have moved.
-    Routed,
+    /// The default routes have moved; this is what puts them back.
+    Routed(Vec<RouteBefore>),
     /// The namespaces come beside it: network, mounts, processes, and users where the run has its own.
     Namespaces,
     /// The socket comes beside it, unless the host can have none.

@@ -19,6 +19,7 @@ use nix::sys::time::TimeSpec;
 use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::control::Control;
+use super::disk::Disk;
 use super::happened::Happened;
 use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
 use super::live_set;
@@ -30,14 +31,14 @@ use super::service::{self, Service};
 use super::timeline::{self, Timeline};
 use super::work::{EndReason, GRACE, Work};
 use crate::engine::NodeId;
-use crate::host::{HostError, Identity, Init, InterfaceStatistics};
+use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{EventKind, Mode, Report};
 use crate::record::series::Recorded;
 use crate::record::status::RunInfo;
-use crate::scenario::Resolved;
 use crate::scenario::set::LiveLinks;
+use crate::scenario::{Files, Once, Resolved};
 use crate::units::{Duration, Instant};
 
 /// What the run does from t = 0 on, as a watcher hears it.
@@ -166,6 +167,7 @@ pub(crate) fn run_for(
     let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
     let around =
         Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name, inherited);
+    let files = Once::after(resolved.files.clone(), &Disk);
     let mut run = Run {
         resolved,
         info: asked::info(resolved, &options.file, &control.name),
@@ -184,7 +186,8 @@ pub(crate) fn run_for(
             .map(|((name, spec), number)| Work::new(name, spec, number))
             .collect(),
         events: Vec::new(),
-        timeline: Timeline::new(&resolved.timeline, &resolved.network),
+        timeline: Timeline::new(&resolved.timeline, &resolved.network, &files),
+        files: &files,
         runs: timeline::runs(&resolved.timeline),
         recorded: None,
         zero: None,
@@ -285,6 +288,8 @@ struct Run<'a> {
     work: Vec<Work>,
     events: Vec<Happened>,
     timeline: Timeline<'a>,
+    /// Files that live changes name; what has been read before stays as it was.
+    files: &'a dyn Files,
     /// Programs that the timeline starts, by the names of the report.
     runs: Vec<(String, Work)>,
     recorded: Option<Recorded>,
@@ -470,20 +475,29 @@ impl Run<'_> {
         }
     }
 
-    /// Makes live changes at one instant; none if one is wrong.
+    /// Makes live changes at one instant; none if one is wrong, in hosts neither.
     fn set(&mut self, changes: &[String]) -> Result<(), String> {
-        let mut routed = false;
+        let mut moved = None;
+        self.try_set(changes, &mut moved).map_err(|reason| {
+            match self.processes.init.put_back(moved.unwrap_or_default()) {
+                Ok(()) => reason,
+                Err(stuck) => format!("{reason}; and longwire {stuck}"),
+            }
+        })
+    }
+
+    /// The same; where it fails, `moved` puts routes back.
+    fn try_set(&mut self, changes: &[String], moved: &mut Option<Vec<RouteBefore>>) -> Result<(), String> {
         loop {
             self.timeline.take_in(&mut self.links, &mut self.events);
-            let wanted = live_set::read(&self.links, self.resolved, changes)?;
+            let wanted = live_set::read(&self.links, self.resolved, changes, self.files)?;
             let steps = self.timeline.schedule(&wanted.links).map_err(|impossible| impossible.reason)?;
             let rest = Rest { after: self.timeline.inside(), steps };
             // First what the kernel may refuse.
-            for to in wanted.routes.iter().filter(|_| !routed) {
-                timeline::move_route(&mut self.processes.init, &self.resolved.network, to)
-                    .map_err(|e| e.to_string())?;
+            if moved.is_none() {
+                let routes = timeline::move_routes(&mut self.processes.init, &self.resolved.network, &wanted.routes);
+                *moved = Some(routes.map_err(|e| e.to_string())?);
             }
-            routed = true;
             let rest = self.zero.is_some().then_some(rest);
             let at = match self.live.apply(wanted.commands, changes.join(" "), rest) {
                 Err(LiveError::Refused(Refusal::Overtaken)) => continue,
