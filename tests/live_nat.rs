@@ -176,3 +176,64 @@ fn a_rebind_gives_a_flow_another_port() {
     assert_ne!(lines[0], lines[1]);
     assert_eq!(number(&nat(&report)["rebinds"]), 1);
 }
+
+/// A home behind a NAT, whose server is another home's neighbour, by names.
+fn by_name(nat: &str, command: &str) -> String {
+    format!(
+        "\
+longwire: 1
+nodes: {{ laptop: host, home: {{ router: {{ nat: {nat} }} }}, server: host }}
+links: {{ lan: {{ ends: [laptop, home.lan] }}, access: {{ ends: [home.wan, server], delay: 1ms, rate: 20Mbit }} }}
+workloads: {{ c: {{ in: laptop, command: {command} }} }}
+"
+    )
+}
+
+#[test]
+fn a_name_behind_a_nat_leads_through_it_and_ipv6_stays_on() {
+    if !has("ping") {
+        return;
+    }
+    let Some(lab) = Lab::new(&by_name("wan", "[ping, -c, \"3\", -i, \"0.2\", server]")) else { return };
+    let (code, report) = lab.report();
+    assert!(matches!(code, 0 | 3), "{report:#}");
+    assert_eq!(number(&nat(&report)["made"]), 1, "{:#}", report["workloads"]["c"]["output"]);
+    assert!(number(&nat(&report)["translated"]) >= 6 && nat(&report)["ipv6"] == 0, "{:#}", nat(&report));
+    assert_eq!(report["warnings"], Value::Null, "{}", report["warnings"]);
+    if !std::path::Path::new("/etc/gai.conf").exists() {
+        return support::skip("without /etc/gai.conf names behind a NAT have no IPv6 addresses");
+    }
+    let around = by_name("{ outside: wan, required: true }", "[ping, -6, -c, \"3\", -i, \"0.2\", server]");
+    let (code, report) = lab.report_of(&around);
+    assert_eq!(report["workloads"]["c"]["ok"], true, "{:#}", report["workloads"]["c"]);
+    assert_eq!((number(&nat(&report)["made"]), number(&nat(&report)["ipv6"])), (0, 6));
+    let warning = report["warnings"][0].as_str().unwrap_or_default();
+    assert_eq!(warning, "the NAT of `home` translated nothing: 6 IPv6 frames passed around it");
+    // a machine that did not keep up claims nothing
+    let reasons = support::report::reasons(&report);
+    assert!(
+        code == 3 || code == 1 && reasons.contains("`home` translated nothing, and its NAT is `required`"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn ipv6_from_outside_does_not_come_in_unasked() {
+    if !has("ping") {
+        return;
+    }
+    let knock = |nat: &str, exit: u32| {
+        by_name(nat, "[sleep, \"0\"]").replace(
+            "workloads: {",
+            &format!("workloads: {{ knock: {{ in: server, shell: \"ping -6 -c 1 -W 1 laptop\", exit: {exit} }}, "),
+        )
+    };
+    let Some(lab) = Lab::new(&knock("wan", 1)) else { return };
+    let (code, report) = lab.report();
+    assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
+    let home = &report["nodes"][0];
+    assert_eq!(number(&home["dropped"]["nat_unsolicited"]), 1, "{home:#}");
+    let (code, report) = lab.report_of(&knock("{ outside: wan, ipv6: routed }", 0));
+    assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
+    assert_eq!(number(&report["nodes"][0]["nat"]["ipv6"]), 2);
+}

@@ -157,6 +157,8 @@ pub enum DropCause {
     NatFull,
     /// NAT: a later fragment, and the first of its packet, which alone has the ports, has not passed.
     NatFragment,
+    /// IPv6 at a router with NAT: it came from outside, and nobody inside had asked for it (RFC 6092).
+    NatUnsolicited,
     /// A port of a switch that is not in the frame's VLAN.
     Vlan,
     /// A port of a switch that the spanning tree keeps blocked.
@@ -173,7 +175,7 @@ pub enum DropCause {
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 25] = [
+    pub const ALL: [DropCause; 26] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -193,6 +195,7 @@ impl DropCause {
         DropCause::NatFiltered,
         DropCause::NatFull,
         DropCause::NatFragment,
+        DropCause::NatUnsolicited,
         DropCause::Vlan,
         DropCause::Blocked,
         DropCause::Storm,
@@ -223,6 +226,7 @@ impl DropCause {
             DropCause::NatFiltered => "nat_filtered",
             DropCause::NatFull => "nat_full",
             DropCause::NatFragment => "nat_fragment",
+            DropCause::NatUnsolicited => "nat_unsolicited",
             DropCause::Vlan => "vlan",
             DropCause::Blocked => "blocked",
             DropCause::Storm => "storm",

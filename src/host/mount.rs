@@ -41,28 +41,37 @@ pub(crate) fn fresh_sys() -> bool {
     true
 }
 
+/// Where names and their addresses stand.
+pub(crate) const HOSTS: &str = "/etc/hosts";
+/// What glibc's getaddrinfo goes by (gai.conf(5)).
+pub(crate) const ADDRESS_SELECTION: &str = "/etc/gai.conf";
+
 /// Puts `text` in the place of /etc/hosts, in this process's mount namespace only.
 pub(crate) fn replace_hosts_file(text: &str) -> Result<(), HostError> {
-    const HOSTS: &str = "/etc/hosts";
+    replace_file(HOSTS, text)
+}
+
+/// Puts `text` in the place of a file of /etc, in this process's mount namespace only.
+pub(crate) fn replace_file(target: &str, text: &str) -> Result<(), HostError> {
     const STAGE: &str = "/tmp";
-    let doing = "give a host its own /etc/hosts";
-    if !Path::new(HOSTS).exists() {
-        return Err(HostError::lacking(doing, "/etc/hosts does not exist, so nothing can be mounted over it")
-            .cure("make an empty one: `sudo touch /etc/hosts`"));
+    let doing = format!("give a host its own {target}");
+    if !Path::new(target).exists() {
+        return Err(HostError::lacking(&doing, format!("{target} does not exist, so nothing can be mounted over it"))
+            .cure(format!("make an empty one: `sudo touch {target}`")));
     }
     if !Path::new(STAGE).is_dir() {
-        return Err(HostError::lacking(doing, "/tmp does not exist, and the file is staged there for a moment")
+        return Err(HostError::lacking(&doing, "/tmp does not exist, and the file is staged there for a moment")
             .cure("make it: `sudo mkdir -m 1777 /tmp`"));
     }
-    let failed = |e: nix::Error| HostError::user_namespace(doing, e);
+    let failed = |e: nix::Error| HostError::user_namespace(&doing, e);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("tmpfs"), STAGE, Some("tmpfs"), flags, Some("mode=755,nr_inodes=16")).map_err(failed)?;
-    let file = Path::new(STAGE).join("hosts");
+    let file = Path::new(STAGE).join("file");
     let placed = fs::write(&file, text)
         // Everybody reads it, whatever the caller's umask.
         .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644)))
-        .map_err(|e| HostError::os(doing, e))
-        .and_then(|()| mount(Some(&file), HOSTS, NONE, MsFlags::MS_BIND, NONE).map_err(failed));
+        .map_err(|e| HostError::os(&doing, e))
+        .and_then(|()| mount(Some(&file), target, NONE, MsFlags::MS_BIND, NONE).map_err(failed));
     // The file stays where it is bound to; the rest of the tmpfs leaves the tree, and with it /tmp is as before.
     umount2(STAGE, MntFlags::MNT_DETACH).map_err(failed)?;
     placed

@@ -5,9 +5,9 @@
 //! network namespace of its own.
 #![allow(unsafe_code)]
 
-use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,11 +22,11 @@ use super::configure::{self, InterfaceStatistics};
 use super::error::{HostError, SpawnError};
 use super::identity::{self, Identity};
 use super::netlink::Netlink;
-use super::protocol::{Event, ExitStatus, ProgramId, Reply, Request};
+use super::protocol::{DefaultRoute, Event, ExitStatus, ProgramId, Reply, Request, RouteBefore};
 use super::spawn::{self, Builtin, Launch, What};
 use super::{message, mount, namespace, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
-use crate::scenario::network::HostPlan;
+use crate::scenario::network::{HostPlan, HostsFile};
 
 /// TAPs that one process closes when the run ends, one after the other: each waits for a grace period of RCU, 10 to 20 ms.
 const TAPS_PER_HOLDER: usize = 8;
@@ -233,8 +233,12 @@ impl Pid1 {
                 let reply = self.statistics().map_or_else(Reply::Failed, Reply::Statistics);
                 self.send(&reply, &[])
             }
-            Request::Route { host, interface, gateways } => {
-                let reply = self.route(&host, interface, &gateways).map_or_else(Reply::Failed, |()| Reply::Routed);
+            Request::Routes(moves) => {
+                let reply = self.route(&moves).map_or_else(Reply::Failed, Reply::Routed);
+                self.send(&reply, &[])
+            }
+            Request::PutBack(routes) => {
+                let reply = self.put_back(routes).map_or_else(Reply::Failed, |()| Reply::Routed(Vec::new()));
                 self.send(&reply, &[])
             }
             Request::Namespaces { host } => match self.namespaces(&host) {
@@ -293,7 +297,7 @@ impl Pid1 {
         let indices = configure::host(&mut netlink, plan, self.ipv6)?;
         let mounts = namespace::new_mounts()?;
         mount::fresh_sys();
-        mount::replace_hosts_file(&plan.hosts_file.text())?;
+        name_hosts(&plan.hosts_file)?;
         Ok((Host { network, mounts, netlink, indices }, taps))
     }
 
@@ -383,12 +387,42 @@ impl Pid1 {
             .collect()
     }
 
-    fn route(&mut self, name: &str, interface: usize, gateways: &[IpAddr]) -> Result<(), HostError> {
-        let doing = format!("move the default route of `{name}`");
-        let host = self.hosts.get_mut(name).ok_or_else(|| unknown_host(&doing))?;
-        let index = host.indices.get(interface).copied();
+    /// All of the moves, or none.
+    fn route(&mut self, moves: &[DefaultRoute]) -> Result<Vec<RouteBefore>, HostError> {
+        let mut done = Vec::new();
+        for to in moves {
+            if let Err(error) = self.route_one(to, &mut done) {
+                return match self.put_back(done) {
+                    Ok(()) => Err(error),
+                    Err(stuck) => Err(HostError { reason: format!("{}; and it {stuck}", error.reason), ..error }),
+                };
+            }
+        }
+        Ok(done)
+    }
+
+    fn route_one(&mut self, to: &DefaultRoute, done: &mut Vec<RouteBefore>) -> Result<(), HostError> {
+        let doing = format!("move the default route of `{}`", to.host);
+        let host = self.hosts.get_mut(&to.host).ok_or_else(|| unknown_host(&doing))?;
+        let index = host.indices.get(to.interface).copied();
         let index = index.ok_or_else(|| HostError::lacking(doing, "it has no such interface"))?;
-        configure::move_default(&mut host.netlink, index, gateways).map_err(|e| e.at(name))
+        for via in &to.gateways {
+            let request = configure::move_default(&mut host.netlink, index, *via).map_err(|e| e.at(&to.host))?;
+            done.push(RouteBefore { host: to.host.clone(), request });
+        }
+        Ok(())
+    }
+
+    /// The last that moved goes back first.
+    fn put_back(&mut self, routes: Vec<RouteBefore>) -> Result<(), HostError> {
+        let mut first = Ok(());
+        for RouteBefore { host: name, request } in routes.into_iter().rev() {
+            let doing = format!("put the default route of `{name}` back");
+            let host = self.hosts.get_mut(&name).ok_or_else(|| unknown_host(&doing));
+            let back = host.and_then(|host| host.netlink.repeat(&request, doing).map_err(|e| e.at(&name)));
+            first = first.and(back);
+        }
+        first
     }
 
     fn namespaces(&self, name: &str) -> Result<(Vec<OwnedFd>, bool), HostError> {
@@ -441,4 +475,17 @@ impl Pid1 {
 
 fn unknown_host(doing: &str) -> HostError {
     HostError::lacking(doing, "it is not a host of this run's own making")
+}
+
+/// Gives a host its names, by which IPv4 comes first where IPv6 would go around a NAT. Where glibc's resolver cannot be told so,
+/// because its file is not there, names do not lead to such addresses at all.
+fn name_hosts(file: &HostsFile) -> Result<(), HostError> {
+    match file.address_selection() {
+        None => mount::replace_hosts_file(&file.text()),
+        Some(rules) if Path::new(mount::ADDRESS_SELECTION).exists() => {
+            mount::replace_hosts_file(&file.text())?;
+            mount::replace_file(mount::ADDRESS_SELECTION, &rules)
+        }
+        Some(_) => mount::replace_hosts_file(&file.text_by_ipv4()),
+    }
 }

@@ -20,6 +20,7 @@ pub mod status;
 pub mod terminal;
 pub mod topology;
 mod translation;
+pub mod warnings;
 
 pub use report::Report;
 pub use requested::Requested;

@@ -57,6 +57,9 @@ pub struct Report {
     pub not_reached: Vec<NotReached>,
     /// Every direction over time; `None` with `series: none`, and where the run never came to t = 0.
     pub series: Option<Series>,
+    /// What is worth knowing, one sentence each: a NAT that was passed by, rules that matched nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Whether the machine kept up.
     pub validity: Validity,
     /// How time was kept.

@@ -41,7 +41,7 @@ mod tests {
         write(&mut out, &nodes).unwrap();
         assert_eq!(out, "");
         nodes[0].nat = Some(NatCounters { made: 3, live: 2, peak: 3, ..NatCounters::default() });
-        nodes[1].nat = Some(NatCounters { made: 9, live: 0, peak: 5, expired: 4, rebinds: 1 });
+        nodes[1].nat = Some(NatCounters { made: 9, live: 0, peak: 5, expired: 4, rebinds: 1, translated: 7, ipv6: 0 });
         write(&mut out, &nodes).unwrap();
         let lines: Vec<_> = out.lines().skip(2).collect();
         assert_eq!(

@@ -12,7 +12,7 @@ use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Timing, Verdict};
 use crate::record::series::{Recorded, Series};
-use crate::record::{expected, judge};
+use crate::record::{expected, judge, warnings};
 use crate::scenario::{Resolved, ResolvedLink};
 use crate::units::{Duration, Instant};
 
@@ -110,6 +110,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         events: ended.events.into_iter().map(|event| event.event(zero)).collect(),
         not_reached: ended.timeline.not_reached(),
         series: ended.recorded.map(|recorded| Series::new(recorded, &names)),
+        warnings: Vec::new(),
         validity,
         timing: Timing {
             requested: resolved.scenario.timing,
@@ -127,7 +128,18 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             .map(|(name, run)| (name.clone(), run.report(zero, clock, &hosts)))
             .collect(),
     };
-    expect(resolved, report)
+    expect(resolved, warned(resolved, report))
+}
+
+/// Warns of what was there for nothing.
+fn warned(resolved: &Resolved, mut report: Report) -> Report {
+    report.warnings = warnings::of(&resolved.detours, &report);
+    let unused = warnings::unused_nats(&resolved.plan, &report);
+    if !unused.is_empty() && matches!(report.verdict, Verdict::Pass | Verdict::None | Verdict::Fail) {
+        report.verdict = Verdict::Fail;
+        report.reasons.extend(unused);
+    }
+    report
 }
 
 /// Judges what was expected of a run. Only a run that would otherwise pass, or that nothing was said of, fails by it or

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::hosts::Attached;
 use super::network::{HostPlan, HostsFile};
 use super::realm::Realms;
@@ -60,7 +62,8 @@ pub(super) fn texts(
             }
         }
     }
-    let mut shared: BTreeMap<BTreeSet<usize>, Arc<str>> = BTreeMap::new();
+    let nets = networks_v6(hosts, segments, routers);
+    let mut shared: BTreeMap<BTreeSet<usize>, (Arc<str>, Arc<[IpNet]>)> = BTreeMap::new();
     let file = |own: &Vec<usize>| {
         let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
         let near = near.into_iter().map(|at| &all[at]);
@@ -71,13 +74,35 @@ pub(super) fn texts(
         lines.extend(near.flat_map(|named| named.lines(|_, segment| own.contains(&segment))));
         let reached: BTreeSet<usize> =
             own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
-        let rest = shared.entry(reached).or_insert_with(|| {
+        let (rest, around) = shared.entry(reached).or_insert_with(|| {
             let reaches = |address: IpAddr, segment: usize| address.is_ipv6() || realms.reaches(own, segment);
-            text(all.iter().flat_map(|named| named.lines(reaches)).collect()).into()
+            let rest = text(all.iter().flat_map(|named| named.lines(reaches)).collect()).into();
+            // what is reached from here by IPv4, and only through a NAT
+            let through = |segment: &usize| {
+                let realm = realms.realms[*segment];
+                realms.reaches(own, *segment) && own.iter().all(|own| realms.realms[*own] != realm)
+            };
+            (rest, nets.iter().filter(|(segment, _)| through(segment)).map(|(_, net)| *net).collect())
         });
-        HostsFile { near: text(lines), all: Arc::clone(rest) }
+        HostsFile { near: text(lines), all: Arc::clone(rest), around: Arc::clone(around) }
     };
     segments.iter().map(file).collect()
+}
+
+/// The IPv6 networks of every segment.
+fn networks_v6(
+    hosts: &[HostPlan],
+    segments: &[Vec<usize>],
+    routers: &[(&Attached<'_>, &RouterPlan)],
+) -> BTreeSet<(usize, IpNet)> {
+    let of_hosts = hosts.iter().zip(segments).flat_map(|(host, segments)| {
+        host.interfaces.iter().zip(segments).map(|(interface, segment)| (*segment, &interface.addresses))
+    });
+    let of_routers = routers.iter().flat_map(|(router, plan)| {
+        plan.interfaces.iter().zip(&router.attachments).map(|(interface, at)| (at.segment, &interface.addresses))
+    });
+    let all = of_hosts.chain(of_routers).flat_map(|(segment, nets)| nets.iter().map(move |net| (segment, net.trunc())));
+    all.filter(|(_, net)| net.addr().is_ipv6() && !super::address::is_link_local(net.addr())).collect()
 }
 
 impl Named<'_> {

@@ -12,7 +12,7 @@ use super::build::{Built, Draft, build};
 use super::capture::{self, CaptureSpec};
 use super::expand::{expand, fold};
 use super::expect;
-use super::files::Files;
+use super::files::{Files, MemoryFiles, Once};
 use super::gather::{KEYS, gather};
 use super::link::{Layers, LinkHead, position_of_end};
 use super::matrix;
@@ -31,11 +31,12 @@ use super::tasks::{self, Named};
 use super::timeline;
 use super::timing::TimingSpec;
 use super::topology::{self, End, NodeEntry, Trunk};
+use super::transit::Transit;
 use super::tree::{Entry, Node, Origin, Value};
 use super::validity::ValiditySpec;
 use super::ways::Ways;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{Groups, Overrides, Resolved, ResolvedLink, cloud, names, params};
+use super::{Groups, Overrides, Resolved, ResolvedLink, cloud, detour, names, params, patience};
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::profile;
 use crate::units::Duration;
@@ -85,12 +86,13 @@ pub fn load_combination(
     combination: &[(String, usize)],
 ) -> Result<Resolved, (Diagnostics, Sources)> {
     let mut load = Load { sources: Sources::default(), told: Diagnostics::default(), groups: Groups::default() };
-    let resolved = load.run(path, files, overrides, combination);
+    let files = Once::new(files);
+    let resolved = load.run(path, &files, overrides, combination);
     load.told = fold(std::mem::take(&mut load.told), &load.groups);
     load.told.sort();
     match resolved {
         Some(resolved) if !load.told.has_errors() => {
-            Ok(Resolved { warnings: load.told, sources: load.sources, ..resolved })
+            Ok(Resolved { warnings: load.told, sources: load.sources, files: files.into_read(), ..resolved })
         }
         _ => Err((load.told, load.sources)),
     }
@@ -187,6 +189,9 @@ impl Load {
                     .help("give it a `duration`, or a workload; `longwire run` keeps it up until Ctrl-C"),
             );
         }
+        let mut transit = Transit::new(&plan, &ports);
+        patience::follow(&workloads, &mut checked_workloads, &transit);
+
         let silent_names: Vec<&str> = hosts.silent.iter().copied().chain(unread(&root, &links)).collect();
         let silent_too = silent_names.clone();
         let specs: Vec<_> =
@@ -226,6 +231,7 @@ impl Load {
             silent: silent_names,
             duration: assumed,
             files,
+            transit: &mut transit,
         };
         let timeline = timeline::plan(root.get("timeline"), steps, &mut self.told);
 
@@ -251,6 +257,10 @@ impl Load {
         let (expectations, probes) = expect::plan(root.get("expect"), &around, &mut self.told);
         expect::keep_delays(&expectations, &mut checked_workloads);
         checked_workloads.extend(probes);
+        // what the timeline makes of links counts too
+        patience::follow(&workloads, &mut checked_workloads, &transit);
+        let detours = detour::find(&workloads, &checked_workloads, &hosts, &mut self.told);
+        patience::warn(&workloads, &checked_workloads, assumed, &mut self.told);
 
         let name = head
             .name
@@ -281,6 +291,8 @@ impl Load {
             links,
             timeline,
             expectations,
+            detours,
+            files: MemoryFiles::default(),
             warnings: Diagnostics::default(),
             sources: Sources::default(),
         })

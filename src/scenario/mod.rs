@@ -8,6 +8,7 @@ mod cloud;
 mod compact;
 mod computed;
 mod de;
+mod detour;
 pub mod expand;
 pub mod expect;
 pub mod files;
@@ -28,6 +29,7 @@ pub mod network;
 mod node;
 mod params;
 mod parse;
+mod patience;
 mod presets;
 mod reach;
 mod read;
@@ -50,6 +52,7 @@ mod tests;
 pub mod timeline;
 pub mod timing;
 mod topology;
+mod transit;
 pub mod tree;
 pub mod validity;
 mod waits;
@@ -61,8 +64,9 @@ use serde::Serialize;
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::Plan;
 
+pub use detour::Detour;
 pub use expand::{Group, GroupKind, Groups};
-pub use files::{Files, MemoryFiles};
+pub use files::{Files, MemoryFiles, Once};
 pub use listing::listing;
 pub use load::{load, load_combination};
 pub use matrix::Matrix;
@@ -99,6 +103,10 @@ pub struct Resolved {
     pub timeline: Vec<timeline::Step>,
     /// What should hold.
     pub expectations: Vec<expect::Expectation>,
+    /// Workloads that pass a router with NAT over IPv6, which is not translated.
+    pub detours: Vec<Detour>,
+    /// The files that it was read from, tables among them, as they were then.
+    pub files: MemoryFiles,
     /// Worth knowing; none of them stops a run.
     pub warnings: Diagnostics,
     /// The texts that spans point into.

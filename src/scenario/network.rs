@@ -1,6 +1,7 @@
 //! The hosts' side of a plan: what longwire sets up in the kernel. Plain data, computed from the scenario alone.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -97,12 +98,48 @@ pub struct HostsFile {
     pub near: String,
     /// Every name.
     pub all: Arc<str>,
+    /// IPv6 networks that only a way around a NAT leads to: names there resolve to IPv4 first.
+    #[serde(default)]
+    pub around: Arc<[IpNet]>,
 }
 
 impl HostsFile {
     /// The whole text.
     pub fn text(&self) -> String {
         format!("{}{}", self.near, self.all)
+    }
+
+    /// The whole text without the IPv6 addresses of those networks, where a name has an IPv4 address too.
+    pub fn text_by_ipv4(&self) -> String {
+        let text = self.text();
+        let parts = |line: &str| -> Option<(IpAddr, String)> {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+        };
+        let is_around = |address: &IpAddr| self.around.iter().any(|net| net.contains(address));
+        let by_ipv4: BTreeSet<String> =
+            text.lines().filter_map(parts).filter(|(address, _)| address.is_ipv4()).map(|(_, name)| name).collect();
+        let stays =
+            |line: &&str| parts(line).is_none_or(|(address, name)| !is_around(&address) || !by_ipv4.contains(&name));
+        text.lines().filter(stays).fold(String::new(), |all, line| all + line + "\n")
+    }
+
+    /// What glibc's getaddrinfo is told (gai.conf(5)), so that names with addresses of both families resolve to IPv4 first where
+    /// IPv6 would go around a NAT; all else as ever. `None` where there is no such name.
+    ///
+    /// glibc prefers IPv6, the unique local addresses of RFC 4193 too, which RFC 6724 puts behind IPv4; musl and Go go by that.
+    pub fn address_selection(&self) -> Option<String> {
+        if self.around.is_empty() {
+            return None;
+        }
+        // a first line of this kind replaces the whole table that is built in
+        let built_in = ["::1/128 50", "::/0 40", "2002::/16 30", "::/96 20", "::ffff:0:0/96 10"];
+        let mut text = String::from("# longwire: IPv4 comes first where IPv6 would go around a NAT\n");
+        let around = self.around.iter().map(|net| format!("{net} 5"));
+        for row in built_in.into_iter().map(str::to_owned).chain(around) {
+            text += &format!("precedence {row}\n");
+        }
+        Some(text)
     }
 }
 

@@ -252,36 +252,59 @@ impl Hosts<'_> {
         to: &Spanned<String>,
         diagnostics: &mut Diagnostics,
     ) -> Option<()> {
-        let problem = match self.leads(sender.host, sender.interface, destination) {
-            Ok(Arrives::Yes { translated }) => {
+        let problem: (String, String) = match self.leads(sender.host, sender.interface, destination) {
+            Ok(Arrives::Yes { translated, .. }) => {
                 let back = receiver.filter(|_| !translated).zip(self.source(sender, Family::of(destination)));
                 match back.filter(|(host, _)| self.plans[*host].place == Place::Namespace) {
                     Some((host, source)) if self.leads(host, None, source).is_err() => {
                         let name = &self.plans[host].name;
-                        (format!("`{name}` has no route back to {source}"), "join it to a router, or give it `routes`")
+                        (
+                            format!("`{name}` has no route back to {source}"),
+                            "join it to a router, or give it `routes`".into(),
+                        )
                     }
                     _ => return Some(()),
                 }
             }
+            Ok(Arrives::Guarded(router)) => {
+                let name = self.ways.routers[router].name;
+                (
+                    format!(
+                        "{destination} is behind the NAT of `{name}`, which lets in no IPv6 that nobody inside asked for"
+                    ),
+                    format!("let the inside begin, or write `ipv6: routed` in the `nat` of `{name}`"),
+                )
+            }
+            Ok(Arrives::NoRoute(_)) | Err(())
+                if let Some(name) = self.hidden_by(sender.host, receiver, destination) =>
+            {
+                (
+                    format!("{destination} is behind the NAT of `{name}`: nobody outside reaches it"),
+                    format!(
+                        "let the inside begin; or forward a port to it, as in `forward: [{{ port: 8080, to: \"{destination}:80\" }}]` \
+                     in the `nat` of `{name}`, and send to an outside address of `{name}`"
+                    ),
+                )
+            }
             Ok(Arrives::NoRoute(router)) => {
                 let name = self.ways.routers[router].name;
                 let help = "join the networks by a link between their routers, or give the router `routes`";
-                (format!("`{name}`, on the way, has no route to {destination}"), help)
+                (format!("`{name}`, on the way, has no route to {destination}"), help.into())
             }
             Ok(Arrives::AtHost(host)) => {
                 let name = &self.plans[host].name;
                 let message =
                     format!("the gateway on the way to {destination} is `{name}`, a host: it forwards nothing");
-                (message, "make it a `router`, or take the route by it away")
+                (message, "make it a `router`, or take the route by it away".into())
             }
             Ok(Arrives::Circle(router)) => {
                 let name = self.ways.routers[router].name;
                 let message = format!("packets to {destination} go in a circle, by way of `{name}`");
-                (message, "the `routes` of routers on the way contradict each other: take one away")
+                (message, "the `routes` of routers on the way contradict each other: take one away".into())
             }
             Err(()) => {
                 let message = format!("`{}` has no route to {destination}", self.plans[sender.host].name);
-                (message, "join them by a link, a switch or a router, or give the host `routes`")
+                (message, "join them by a link, a switch or a router, or give the host `routes`".into())
             }
         };
         if !diagnostics.has_errors() {
@@ -290,12 +313,44 @@ impl Hosts<'_> {
         None
     }
 
+    /// The router whose NAT a host is behind, as an IPv4 packet from another sees it.
+    fn hidden_by(&self, from: usize, to: Option<usize>, destination: IpAddr) -> Option<&str> {
+        let segments = &self.segments[to.filter(|_| destination.is_ipv4())?];
+        let hides = self.ways.routers.iter().find(|router| {
+            let Some(nat) = &router.plan.nat else { return false };
+            let inside =
+                |segment: &&usize| router.segments.iter().position(|own| own == *segment) != Some(nat.port as usize);
+            let joins =
+                |segments: &[usize]| segments.iter().filter(inside).any(|segment| router.segments.contains(segment));
+            joins(segments) && !joins(&self.segments[from])
+        });
+        hides.map(|router| router.name)
+    }
+
+    /// The router with NAT that a path passes by IPv6, and whether all is to pass its NAT.
+    pub(super) fn around_nat(&self, path: &Path) -> Option<(&str, bool)> {
+        match self.leads(path.from, self.interface_of(path), path.destination) {
+            Ok(Arrives::Yes { around: Some(router), .. }) => {
+                let router = &self.ways.routers[router];
+                Some((router.name, router.plan.nat.as_ref().is_some_and(|nat| nat.spec.required)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The interface that a path's sender binds to.
+    fn interface_of(&self, path: &Path) -> Option<usize> {
+        let source = path.source?;
+        let interfaces = &self.plans[path.from].interfaces;
+        interfaces.iter().position(|interface| interface.addresses.iter().any(|net| net.addr() == source))
+    }
+
     /// Where a packet of a host comes to; an error if the host itself has no route. `by`: over this interface.
     fn leads(&self, host: usize, by: Option<usize>, destination: IpAddr) -> Result<Arrives, ()> {
         let plan = &self.plans[host];
         let holds = |i: &InterfacePlan| i.addresses.iter().any(|net| net.contains(&destination));
         if plan.interfaces.iter().any(holds) {
-            return Ok(Arrives::Yes { translated: false });
+            return Ok(Arrives::STRAIGHT);
         }
         // what binds to an interface's address has that interface's routes
         let wanted = by.filter(|_| plan.interfaces.len() > 1).map_or(MAIN, table);
@@ -314,11 +369,11 @@ impl Hosts<'_> {
                 let made = |host: &usize| self.plans[*host].place == Place::Namespace;
                 match (0..self.plans.len()).filter(made).find(|host| has(*host, via)) {
                     Some(host) if !has(host, destination) => Ok(Arrives::AtHost(host)),
-                    Some(_) => Ok(Arrives::Yes { translated: false }),
+                    Some(_) => Ok(Arrives::STRAIGHT),
                     None => Ok(self.ways.follow(segment, via, destination)),
                 }
             }
-            None => Ok(Arrives::Yes { translated: false }),
+            None => Ok(Arrives::STRAIGHT),
         }
     }
 }

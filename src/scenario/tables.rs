@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn in_a_list_each_name_is_its_own() {
         // the first is replaced from the command line, and so is beside the scenario; the second is beside the file it is in
-        let overrides = Overrides { params: vec![("own".into(), "t.csv".into())], seed: None };
+        let overrides = Overrides { params: vec![("own".into(), "t.csv".into())], ..Overrides::default() };
         let main = "longwire: 1\nuse: [lib/a.yaml]\nnodes: { x: host, y: host }\nlinks: { l: { ends: [x, y] } }\n";
         let files = MemoryFiles::one("main.yaml", main)
             .with(

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::engine::{self, Plan};
 use crate::node::RouterPlan;
+use crate::node::router::nat::Ipv6;
 use crate::node::routing::{Hop, Routes};
 
 /// A router of the plan.
@@ -38,13 +39,22 @@ pub(super) enum Arrives {
     Yes {
         /// A router on the way translates addresses.
         translated: bool,
+        /// A router on the way translates IPv4 addresses, and this packet is of IPv6.
+        around: Option<usize>,
     },
+    /// To this router, whose NAT lets no IPv6 in that nobody inside asked for.
+    Guarded(usize),
     /// To this router, which has no route for it.
     NoRoute(usize),
     /// To this host, which is somebody's gateway and not the destination.
     AtHost(usize),
     /// Round and round, by way of this router: routes that the file gives contradict each other.
     Circle(usize),
+}
+
+impl Arrives {
+    /// Straight to where it should.
+    pub(super) const STRAIGHT: Arrives = Arrives::Yes { translated: false, around: None };
 }
 
 impl<'a> Ways<'a> {
@@ -69,20 +79,30 @@ impl<'a> Ways<'a> {
     pub(super) fn follow(&self, segment: usize, gateway: IpAddr, destination: IpAddr) -> Arrives {
         // beyond machines that are no routers of the scenario nobody knows
         let Some(mut at) = self.owners.get(&(segment, gateway)).copied() else {
-            return Arrives::Yes { translated: false };
+            return Arrives::STRAIGHT;
         };
-        let mut translated = false;
+        let (mut translated, mut around, mut came_by) = (false, None, segment);
         for _ in 0..=self.routers.len() {
             let router = &self.routers[at];
             if router.plan.interfaces.iter().any(|i| i.addresses.iter().any(|net| net.addr() == destination)) {
-                return Arrives::Yes { translated };
+                return Arrives::Yes { translated, around };
             }
             let Some(hop) = self.hop(router, destination) else { return Arrives::NoRoute(at) };
+            let came_in = router.segments.iter().position(|segment| *segment == came_by).map(|port| port as u32);
+            if let (Some(nat), Some(came_in), true) = (&router.plan.nat, came_in, destination.is_ipv6())
+                && (came_in == nat.port) != (hop.port == nat.port)
+            {
+                around = around.or(Some(at));
+                // the rules of a firewall may let it in
+                if came_in == nat.port && nat.spec.ipv6 == Ipv6::Filtered && router.plan.firewall.is_none() {
+                    return Arrives::Guarded(at);
+                }
+            }
             translated |= destination.is_ipv4() && router.plan.border == Some(hop.port);
             let next = hop.via.and_then(|via| self.owners.get(&(router.segments[hop.port as usize], via)));
             match next {
-                Some(next) => at = *next,
-                None => return Arrives::Yes { translated },
+                Some(next) => (at, came_by) = (*next, router.segments[hop.port as usize]),
+                None => return Arrives::Yes { translated, around },
             }
         }
         Arrives::Circle(at)

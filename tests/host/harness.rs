@@ -140,7 +140,7 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
         }],
         routes: vec![],
         rules: vec![],
-        hosts_file: HostsFile { near: String::new(), all: hosts_file.as_str().into() },
+        hosts_file: HostsFile { near: String::new(), all: hosts_file.as_str().into(), ..HostsFile::default() },
     });
     NetworkPlan { hosts: hosts.collect() }
 }

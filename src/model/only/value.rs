@@ -70,6 +70,10 @@ impl<T> Many<T> {
     }
 
     /// Whether the key is given.
+    pub(crate) fn of<const N: usize>(values: [T; N]) -> Many<T> {
+        Many(values.into())
+    }
+
     pub(crate) fn is_given(&self) -> bool {
         !self.0.is_empty()
     }

@@ -86,6 +86,13 @@ impl Router {
             return work.drop(frame, DropCause::NoRoute);
         };
         let Some(frame) = self.filter(work, port, Some(hop.port), frame) else { return };
+        let frame = match &mut self.translator {
+            None => frame,
+            Some(translator) => match translator.passing(work, port, hop.port, frame) {
+                Some(frame) => frame,
+                None => return,
+            },
+        };
         if let Some(mtu) = self.exceeded_mtu(work, hop.port, &frame) {
             return self.refuse_large_v6(work, port, hop, dst, frame, mtu);
         }

@@ -19,6 +19,7 @@
 //! | `firewall` `filter` | which packets pass; what becomes of those that do not |
 //! | `local` | what is for the router itself: ping, resets, unreachable ports |
 //! | `errors` | ICMP errors, their sources and their rate |
+//! | `guard` | IPv6 from outside at a router with NAT |
 //! | `translate` `nat` | where packets pass address translation; the translation itself |
 //!
 //! docs/topology/router.md says what it does as a user sees it.
@@ -29,6 +30,7 @@ mod discovery;
 mod errors;
 mod filter;
 pub mod firewall;
+mod guard;
 mod interface;
 mod ipv4;
 mod ipv6;

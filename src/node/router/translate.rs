@@ -4,6 +4,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::RouterPlan;
+use super::guard::Guard;
 use super::nat::{Nat, NatCounters, Translation};
 use crate::frame::{DropCause, Frame};
 use crate::node::Work;
@@ -18,6 +19,8 @@ pub(super) struct Translator {
     /// The port toward the outside.
     outside: u32,
     nat: Nat,
+    translated: u64,
+    guard: Guard,
 }
 
 /// One way through the translation: of a head, at this time, with the offset of its network header and a checksum to be completed.
@@ -36,7 +39,8 @@ impl Translator {
                 IpAddr::V6(_) => None,
             })
             .collect();
-        Some(Translator { outside: nat.port, nat: Nat::new(&nat.spec, &addresses, nat.random) })
+        let guard = Guard::new(plan, nat);
+        Some(Translator { outside: nat.port, nat: Nat::new(&nat.spec, &addresses, nat.random), translated: 0, guard })
     }
 
     /// An IPv4 packet for `dst` came in at a port: the packet and its destination now, or `None` where it was dropped.
@@ -74,12 +78,24 @@ impl Translator {
         let frame = work.pool.own_head(frame);
         let partial = work.pool.view(&frame).offload.partial();
         match way(&mut self.nat, work.now, work.pool.head_mut(&frame), HEADER_LEN, partial) {
-            Ok(done) => Some((frame, done)),
+            Ok(done) => {
+                self.translated += if done == Translation::Done { u64::from(frame.count()) } else { 0 };
+                Some((frame, done))
+            }
             Err(cause) => {
                 work.drop(frame, cause);
                 None
             }
         }
+    }
+
+    /// An IPv6 packet is about to pass from a port to another: `None` where it was dropped.
+    #[inline]
+    pub(super) fn passing(&mut self, work: &mut Work<'_>, from: u32, to: u32, frame: Frame) -> Option<Frame> {
+        if (from == self.outside) == (to == self.outside) {
+            return Some(frame);
+        }
+        self.guard.pass(work, from, to, frame)
     }
 
     /// All mappings are forgotten.
@@ -89,7 +105,8 @@ impl Translator {
 
     /// What was done so far.
     pub(super) fn counters(&self, now: Instant) -> NatCounters {
-        self.nat.counters(now)
+        let (translated, ipv6) = (self.translated, self.guard.passed());
+        NatCounters { translated, ipv6, ..self.nat.counters(now) }
     }
 }
 

@@ -26,7 +26,7 @@ mod plot;
 mod source;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(in crate::record) mod testing;
 mod thin;
 mod timeline;
 mod validity;

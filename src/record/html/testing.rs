@@ -83,7 +83,7 @@ pub(super) fn direction_series(link: &str, bytes: Vec<u64>) -> DirectionSeries {
 }
 
 /// A run that failed: a workload and an expectation.
-pub(super) fn report() -> Report {
+pub(in crate::record) fn report() -> Report {
     Report {
         longwire: 1,
         scenario: "Phone".into(),
@@ -122,6 +122,7 @@ pub(super) fn report() -> Report {
         ],
         not_reached: vec![NotReached { planned_ns: Some(9_500_000_000), after: None, what: "wifi.rate=1Mbit".into() }],
         series: Some(series()),
+        warnings: Vec::new(),
         validity: Validity {
             ok: true,
             reasons: vec![],
@@ -204,7 +205,7 @@ fn router() -> Node {
     let rule =
         |rule: &str, action, frames| Rule { rule: rule.into(), action, decided: Count { frames, bytes: frames * 99 } };
     Node {
-        nat: Some(NatCounters { made: 9, live: 2, peak: 5, expired: 4, rebinds: 1 }),
+        nat: Some(NatCounters { made: 9, live: 2, peak: 5, expired: 4, rebinds: 1, translated: 7, ipv6: 0 }),
         firewall: vec![rule("{ tcp: 22 }", Policy::Reject, 3), rule("default", Policy::Allow, 0)],
         ..Node::new("home".into(), &counters, 0)
     }

@@ -67,8 +67,21 @@ pub(super) fn write(out: &mut Markup, subject: &Subject<'_>) {
                 });
             },
         );
+        warnings(out, report);
         facts(out, report);
     });
+}
+
+fn warnings(out: &mut Markup, report: &Report) {
+    if report.warnings.is_empty() {
+        return;
+    }
+    out.element("ul", &[("class", "reasons"), ("aria-label", "Warnings")], |out| {
+        report.warnings.iter().take(TOLD).for_each(|warning| out.leaf("li", &[], warning));
+    });
+    if let Some(left) = report.warnings.len().checked_sub(TOLD).filter(|left| *left > 0) {
+        out.leaf("p", &[("class", "note")], &format!("{left} more warnings are in the JSON report."));
+    }
 }
 
 /// Why, the failed expectations first.

@@ -23,7 +23,8 @@ use super::spanned::Spanned;
 use super::topology::NodeEntry;
 use crate::diag::Diagnostics;
 use crate::node::RouterPlan;
-use crate::node::router::firewall::{Policy, Timeouts};
+use crate::node::router::firewall::{Policy, RulePlan, Timeouts};
+use crate::node::router::nat::Ipv6;
 
 /// Connections that a firewall remembers at once, unless the scenario says: nf_conntrack's maximum on a machine of 2 GiB.
 const CONNECTIONS: u32 = 65_536;
@@ -74,7 +75,11 @@ pub(super) fn plan_all(
         (at, plan(spec, &Wall { router: router.name, interfaces, directory: &directory }, told))
     });
     let plans: Vec<_> = plans.collect();
-    for (at, plan) in plans {
+    for (at, mut plan) in plans {
+        // behind its own rules: what they let in comes in
+        if let Some(nat) = routers[at].nat.as_ref().filter(|nat| nat.spec.ipv6 == Ipv6::Filtered) {
+            plan.rules.push(RulePlan::unsolicited_ipv6(nat.port, routers[at].interfaces.len() as u32));
+        }
         routers[at].firewall = Some(plan);
     }
 }

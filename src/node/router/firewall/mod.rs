@@ -20,7 +20,7 @@ pub(crate) mod value;
 
 pub use matching::Match;
 pub use networks::Networks;
-pub use plan::{FirewallPlan, Policy, RulePlan, State, Timeouts};
+pub use plan::{FirewallPlan, Policy, RulePlan, State, Timeouts, UNSOLICITED_IPV6};
 
 use self::conntrack::Conntrack;
 use self::flow::Reading;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::matching::Match;
 use crate::diag::suggestion;
-use crate::model::only::value::{Term, Written};
+use crate::model::only::value::{Many, Term, Written};
 use crate::units::Duration;
 
 /// A firewall: rules in order, of which the first that matches decides.
@@ -32,6 +32,19 @@ pub struct RulePlan {
     pub action: Policy,
     /// Which packets match.
     pub matches: Match,
+}
+
+/// The name of the rule that a firewall gets at a router with NAT.
+pub const UNSOLICITED_IPV6: &str = "unsolicited IPv6";
+
+impl RulePlan {
+    /// Drops IPv6 that comes in at the port `outside` of so many, goes to another, and was asked for by nobody (RFC 6092).
+    pub fn unsolicited_ipv6(outside: u32, ports: u32) -> RulePlan {
+        let outward = (0..ports).filter(|port| *port != outside).collect();
+        let state = Many::of([State::New, State::Invalid]);
+        let matches = Match { inward: vec![outside], outward, version: Some(6), state, ..Match::default() };
+        RulePlan { name: UNSOLICITED_IPV6.into(), action: Policy::Drop, matches }
+    }
 }
 
 /// What becomes of a packet.

@@ -44,8 +44,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub use spec::{
-    Dependence, Forward, ForwardProtocol, Hairpinning, InsideNet, NatSpec, NatType, Pooling, PortAssignment, PortRange,
-    Target, Timeouts,
+    Dependence, Forward, ForwardProtocol, Hairpinning, InsideNet, Ipv6, NatSpec, NatType, Pooling, PortAssignment,
+    PortRange, Target, Timeouts,
 };
 
 use crate::frame::DropCause;
@@ -83,6 +83,12 @@ pub struct NatCounters {
     pub expired: u64,
     /// How often all were forgotten by a command.
     pub rebinds: u64,
+    /// Frames that were translated, either way, those of static forwards among them.
+    #[serde(default)]
+    pub translated: u64,
+    /// IPv6 frames that passed between inside and outside: they are not translated.
+    #[serde(default)]
+    pub ipv6: u64,
 }
 
 /// A translator at work.
@@ -282,6 +288,7 @@ impl Nat {
             peak: self.peak,
             expired: self.expired + ended_since,
             rebinds: self.rebinds,
+            ..NatCounters::default()
         }
     }
 

@@ -46,6 +46,11 @@ pub struct NatSpec {
     /// Mappings that one inside host may have at a time (RFC 6888 REQ-4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_limit: Option<u32>,
+    /// What becomes of IPv6 from outside.
+    pub ipv6: Ipv6,
+    /// A run in which nothing was translated has failed, and no workload may go around it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
 }
 
 impl NatSpec {
@@ -67,6 +72,8 @@ impl NatSpec {
             inside: Vec::new(),
             limit: 65_536,
             host_limit: None,
+            ipv6: Ipv6::default(),
+            required: false,
         }
     }
 
@@ -125,6 +132,13 @@ pub struct Long {
     /// Mappings that one inside host may have at a time, as carriers set it (RFC 6888 REQ-4). 1 or more; by default no limit.
     #[schemars(range(min = 1))]
     host_limit: Option<u32>,
+    /// What becomes of IPv6 from outside, which is not translated: `filtered`, the default, or `routed`.
+    #[serde(default)]
+    ipv6: Ipv6,
+    /// Whether a run in which nothing was translated has failed, and a workload that goes around it by IPv6 is an error. By
+    /// default `false`: a warning.
+    #[serde(default)]
+    required: bool,
 }
 
 fn yes() -> bool {
@@ -173,6 +187,8 @@ impl TryFrom<Long> for NatSpec {
             inside: long.inside,
             limit: long.limit,
             host_limit: long.host_limit,
+            ipv6: long.ipv6,
+            required: long.required,
             ..defaults
         })
     }
@@ -246,6 +262,17 @@ impl NatType {
             NatType::Symmetric => (AddressAndPortDependent, AddressAndPortDependent),
         }
     }
+}
+
+/// What becomes of IPv6 from outside, which is not translated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ipv6 {
+    /// What nobody inside has asked for is dropped, as home routers do (RFC 6092).
+    #[default]
+    Filtered,
+    /// It is routed as by any router: nothing keeps it out.
+    Routed,
 }
 
 /// How flows get one of several outside addresses (RFC 4787 §4.1, REQ-2).

@@ -1,0 +1,105 @@
+//! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
+
+use super::report::{Direction, Node, Report};
+use crate::engine::Plan;
+use crate::node::router::firewall::UNSOLICITED_IPV6;
+use crate::scenario::Detour;
+
+/// All warnings about a finished run.
+pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
+    let ran = |detour: &&Detour| report.workloads.get(&detour.workload).is_some_and(|work| work.started_ns.is_some());
+    let mut warnings: Vec<String> = detours.iter().filter(ran).map(Detour::words).collect();
+    for node in &report.nodes {
+        warnings.extend(nat(node));
+        warnings.extend(rules(node));
+    }
+    warnings.extend(report.directions.iter().flat_map(models));
+    warnings
+}
+
+/// Routers whose NAT is `required`, and translated nothing.
+pub fn unused_nats(plan: &Plan, report: &Report) -> Vec<String> {
+    let required = plan.nodes.iter().filter(|node| {
+        let nat = node.router().and_then(|router| router.nat.as_ref());
+        nat.is_some_and(|nat| nat.spec.required)
+    });
+    let idle = |name: &str| {
+        let node = report.nodes.iter().find(|node| node.name == name);
+        node.and_then(|node| node.nat).is_some_and(|nat| nat.translated == 0)
+    };
+    let unused = required.filter(|node| idle(&node.name));
+    unused.map(|node| format!("`{}` translated nothing, and its NAT is `required`", node.name)).collect()
+}
+
+fn nat(node: &Node) -> Option<String> {
+    let nat = node.nat?;
+    let (name, frames) = (&node.name, nat.ipv6);
+    match (nat.translated, nat.ipv6) {
+        (0, 0) => Some(format!("the NAT of `{name}` translated nothing")),
+        (0, _) => Some(format!("the NAT of `{name}` translated nothing: {frames} IPv6 frames passed around it")),
+        (_, 0) => None,
+        _ => Some(format!("{frames} IPv6 frames passed `{name}` around its NAT")),
+    }
+}
+
+fn rules(node: &Node) -> impl Iterator<Item = String> {
+    // replies and the default come last: that nothing was left for them is nobody's mistake
+    let own = node.firewall.len().saturating_sub(2);
+    let idle = node.firewall[..own].iter().filter(|rule| rule.decided.frames == 0 && rule.rule != UNSOLICITED_IPV6);
+    idle.map(|rule| format!("no packet matched the rule `{} {}` of `{}`", rule.action.word(), rule.rule, node.name))
+}
+
+fn models(direction: &Direction) -> impl Iterator<Item = String> {
+    let Direction { link, from, to, .. } = direction;
+    direction.unmatched.iter().map(move |model| format!("no frame matched {model}, on `{link}` from {from} to {to}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::NodeCounters;
+    use crate::node::NatCounters;
+    use crate::node::router::firewall::Policy;
+    use crate::record::html::testing;
+    use crate::record::report::{Count, Rule};
+
+    fn report(nat: NatCounters, rules: &[(&str, u64)]) -> Report {
+        let rule = |(rule, frames): &(&str, u64)| Rule {
+            rule: (*rule).into(),
+            action: Policy::Drop,
+            decided: Count { frames: *frames, bytes: 0 },
+        };
+        let mut report = testing::report();
+        let firewall = rules.iter().map(rule).collect();
+        report.nodes = vec![Node { nat: Some(nat), firewall, ..Node::new("home".into(), &NodeCounters::default(), 0) }];
+        report.directions.iter_mut().for_each(|direction| direction.unmatched.clear());
+        report
+    }
+
+    #[test]
+    fn what_did_nothing_is_named_and_what_worked_is_not() {
+        let used = NatCounters { translated: 3, ..NatCounters::default() };
+        let rules = [("web", 0), ("ssh", 4), (UNSOLICITED_IPV6, 0), ("replies", 0), ("default", 0)];
+        assert_eq!(of(&[], &report(used, &rules)), ["no packet matched the rule `drop web` of `home`"]);
+        assert_eq!(of(&[], &report(NatCounters::default(), &[])), ["the NAT of `home` translated nothing"]);
+        let around = NatCounters { ipv6: 9, ..NatCounters::default() };
+        assert_eq!(
+            of(&[], &report(around, &[])),
+            ["the NAT of `home` translated nothing: 9 IPv6 frames passed around it"]
+        );
+        let both = NatCounters { ipv6: 9, ..used };
+        assert_eq!(of(&[], &report(both, &[])), ["9 IPv6 frames passed `home` around its NAT"]);
+    }
+
+    #[test]
+    fn a_model_for_frames_that_never_came_and_a_workload_on_a_detour() {
+        let mut run = report(NatCounters { translated: 1, ..NatCounters::default() }, &[]);
+        run.directions[0].unmatched.push("loss with only: lldp".into());
+        let name = run.workloads.keys().next().unwrap().clone();
+        let detour = |workload: &str| Detour { workload: workload.into(), router: "home".into() };
+        let warnings = of(&[detour(&name), detour("never run")], &run);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert_eq!(warnings[0], format!("`{name}` passes `home` over IPv6, around its NAT"));
+        assert!(warnings[1].starts_with("no frame matched loss with only: lldp, on `"), "{warnings:?}");
+    }
+}
