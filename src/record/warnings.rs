@@ -13,7 +13,14 @@ pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
         warnings.extend(nat(node));
         warnings.extend(rules(node));
     }
-    warnings.extend(report.directions.iter().flat_map(models));
+    // a rule for both ways of a link is not idle if it matched one way
+    let alike = |a: &Direction, b: &Direction| a.link == b.link && a.requested.json() == b.requested.json();
+    for direction in &report.directions {
+        let same = || report.directions.iter().filter(|other| alike(direction, other));
+        let idle = direction.unmatched.iter().filter(|model| same().all(|other| other.unmatched.contains(model)));
+        let Direction { link, from, to, .. } = direction;
+        warnings.extend(idle.map(|model| format!("no frame matched {model}, on `{link}` from {from} to {to}")));
+    }
     warnings
 }
 
@@ -47,11 +54,6 @@ fn rules(node: &Node) -> impl Iterator<Item = String> {
     let own = node.firewall.len().saturating_sub(2);
     let idle = node.firewall[..own].iter().filter(|rule| rule.decided.frames == 0 && rule.rule != UNSOLICITED_IPV6);
     idle.map(|rule| format!("no packet matched the rule `{} {}` of `{}`", rule.action.word(), rule.rule, node.name))
-}
-
-fn models(direction: &Direction) -> impl Iterator<Item = String> {
-    let Direction { link, from, to, .. } = direction;
-    direction.unmatched.iter().map(move |model| format!("no frame matched {model}, on `{link}` from {from} to {to}"))
 }
 
 #[cfg(test)]
@@ -94,6 +96,7 @@ mod tests {
     #[test]
     fn a_model_for_frames_that_never_came_and_a_workload_on_a_detour() {
         let mut run = report(NatCounters { translated: 1, ..NatCounters::default() }, &[]);
+        run.directions.truncate(1);
         run.directions[0].unmatched.push("loss with only: lldp".into());
         let name = run.workloads.keys().next().unwrap().clone();
         let detour = |workload: &str| Detour { workload: workload.into(), router: "home".into() };
@@ -101,5 +104,9 @@ mod tests {
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!(warnings[0], format!("`{name}` passes `home` over IPv6, around its NAT"));
         assert!(warnings[1].starts_with("no frame matched loss with only: lldp, on `"), "{warnings:?}");
+        // it is for both ways, and matched the other way
+        let other = Direction { unmatched: Vec::new(), ..run.directions[0].clone() };
+        run.directions.push(other);
+        assert_eq!(of(&[], &run), [""; 0]);
     }
 }

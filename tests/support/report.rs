@@ -69,7 +69,8 @@ pub(crate) fn check(report: &Value, code: i32) {
     let broken: Vec<_> = expectations.iter().filter(|one| one["pass"] == false).collect();
     assert!(broken.iter().all(|one| one["measured"].is_string() || one["reason"].is_string()), "{broken:#?}");
     assert!(code != 0 || (failed.is_empty() && broken.is_empty()), "{failed:#?} {broken:#?}");
-    assert!(code != 1 || !failed.is_empty() || !broken.is_empty());
+    let idle_nat = reasons(report).contains("its NAT is `required`");
+    assert!(code != 1 || !failed.is_empty() || !broken.is_empty() || idle_nat);
 }
 
 /// How many of `n` draws, each with probability `p`, may come true: all but one in 10⁸ of such counts, as far as a normal
