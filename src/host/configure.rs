@@ -38,6 +38,20 @@ pub struct InterfaceStatistics {
     pub tx_dropped: u64,
 }
 
+impl InterfaceStatistics {
+    /// What has been counted since then. An interface that existed has counted before, and a persistent TAP that nobody
+    /// reads drops all that its host sends.
+    pub fn since(self, before: InterfaceStatistics) -> InterfaceStatistics {
+        InterfaceStatistics {
+            rx_packets: self.rx_packets.saturating_sub(before.rx_packets),
+            rx_bytes: self.rx_bytes.saturating_sub(before.rx_bytes),
+            tx_packets: self.tx_packets.saturating_sub(before.tx_packets),
+            tx_bytes: self.tx_bytes.saturating_sub(before.tx_bytes),
+            tx_dropped: self.tx_dropped.saturating_sub(before.tx_dropped),
+        }
+    }
+}
+
 /// Index of an interface in the network namespace that this thread is in.
 pub(crate) fn interface_index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()

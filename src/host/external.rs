@@ -9,6 +9,7 @@ use netlink_sys::Socket;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 
+use super::configure::InterfaceStatistics;
 use super::error::{Cause, HostError};
 use super::netlink::Netlink;
 use super::{configure, helper, namespace, peer, sysctl};
@@ -18,8 +19,28 @@ use crate::scenario::network::{InterfacePlan, RoutePlan};
 /// An interface of an external machine: its TAP, and what reads its counters.
 pub(crate) struct External {
     pub(crate) port: TapPort,
-    pub(crate) netlink: Netlink,
-    pub(crate) index: u32,
+    pub(crate) counters: Counters,
+}
+
+/// What reads an interface's counters.
+pub(crate) struct Counters {
+    netlink: Netlink,
+    index: u32,
+    /// What it had counted before this run.
+    before: InterfaceStatistics,
+}
+
+impl Counters {
+    /// From here on. The TAP must be open: what its host sent before that was nobody's.
+    fn new(mut netlink: Netlink, index: u32) -> Result<Counters, HostError> {
+        let before = configure::statistics(&mut netlink, index)?;
+        Ok(Counters { netlink, index, before })
+    }
+
+    /// What has been counted since.
+    pub(crate) fn read(&mut self) -> Result<InterfaceStatistics, HostError> {
+        Ok(configure::statistics(&mut self.netlink, self.index)?.since(self.before))
+    }
 }
 
 /// Makes the TAP `tap` in this process's own network namespace, or takes it where it exists; sets its MTU and brings it up.
@@ -52,7 +73,7 @@ pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing) -> Result<E
     if !up {
         configure::bring_up(&mut netlink, index, tap).map_err(permitted)?;
     }
-    Ok(External { port, netlink, index })
+    Ok(External { port, counters: Counters::new(netlink, index)? })
 }
 
 fn by_hand(tap: &str, mtu: u32) -> String {
@@ -112,7 +133,7 @@ pub(crate) fn interface(
     // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
     let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
     let info: TapInfo = info;
-    Ok(External { port: TapPort::from_parts(fd, info), netlink, index })
+    Ok(External { port: TapPort::from_parts(fd, info), counters: Counters::new(netlink, index)? })
 }
 
 /// Enters a network namespace, through the user namespace that owns it where this user may not enter directly.

@@ -13,12 +13,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::configure::{self, InterfaceStatistics};
+use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
-use super::external::{self, External};
+use super::external::{self, Counters, External};
 use super::identity::{self, Identity};
 use super::join::NamespaceFds;
-use super::netlink::Netlink;
 use super::pid1::{self, Birth};
 use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefore};
 use super::sockets::Transport;
@@ -48,7 +47,7 @@ pub struct Init {
 /// Who made a host's interfaces, and so who reads their counters.
 enum Made {
     ByInit,
-    Outside(Vec<(Netlink, u32)>),
+    Outside(Vec<Counters>),
 }
 
 impl std::fmt::Debug for Made {
@@ -149,7 +148,7 @@ impl Init {
 
     fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
         let outside = |made: Vec<External>| {
-            let (ports, counters) = made.into_iter().map(|e| (e.port, (e.netlink, e.index))).unzip();
+            let (ports, counters) = made.into_iter().map(|e| (e.port, e.counters)).unzip();
             (ports, Made::Outside(counters))
         };
         let (ports, made) = match &host.place {
@@ -261,7 +260,7 @@ impl Init {
         let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
             Made::ByInit => Ok(made.remove(name).unwrap_or_default()),
             Made::Outside(interfaces) => {
-                let counters = interfaces.iter_mut().map(|(netlink, index)| configure::statistics(netlink, *index));
+                let counters = interfaces.iter_mut().map(Counters::read);
                 counters.collect::<Result<_, _>>().map_err(|e: HostError| e.at(name))
             }
         });

@@ -1,6 +1,7 @@
 //! Hosts are as the plan says, and what cannot be is refused with the reason.
 
 use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -265,6 +266,44 @@ pub(crate) fn external_tap() {
     assert_eq!(mtu.trim(), "1400");
     drop(ports);
     assert!(!counters().contains("lw8:"), "it vanishes with its descriptor");
+    drop(init);
+    what_a_persistent_tap_counted_before();
+}
+
+/// The line of an interface in this namespace: its name, eight counters of what it received, eight of what it sent.
+fn counters_of(name: &str) -> String {
+    let all = fs::read_to_string("/proc/self/net/dev").expect("our own");
+    all.lines().find(|line| line.trim_start().starts_with(&format!("{name}:"))).expect("it is there").to_owned()
+}
+
+/// A TAP that existed has counted before: a run reports what came on top.
+fn what_a_persistent_tap_counted_before() {
+    let ip = |arguments: &str| {
+        let ended = std::process::Command::new("ip").args(arguments.split(' ')).status();
+        ended.is_ok_and(|status| status.success())
+    };
+    let tap = TapPort::open("lw9", Framing::Plain).expect("a namespace of our own");
+    // SAFETY: the descriptor is open, and the argument is a number (drivers/net/tun.c, TUNSETPERSIST).
+    assert_eq!(unsafe { libc::ioctl(tap.as_fd().as_raw_fd(), libc::TUNSETPERSIST, 1) }, 0);
+    let made = ["link set lw9 txqueuelen 2 up", "addr add 10.9.0.1/24 dev lw9"].into_iter().all(ip)
+        && ip("neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev lw9");
+    if !made {
+        skip("`ip` is not there");
+    }
+    // Nobody reads: the ring overflows.
+    let socket = std::net::UdpSocket::bind("10.9.0.1:0").expect("our own address");
+    for _ in 0..200 {
+        socket.send_to(&[0; 20], "10.9.0.2:9").expect("sent");
+    }
+    let line = counters_of("lw9");
+    let seen = line.split_whitespace().nth(12).and_then(|drops| drops.parse::<u64>().ok());
+    assert!(seen > Some(0), "nothing was dropped before: {seen:?}");
+    drop(tap);
+    let mut plan = segment(2);
+    plan.hosts[1].place = Place::ExternalTap { tap: "lw9".into() };
+    let (mut init, _ports) = build(&plan);
+    let counted = init.statistics().expect("counters")[1][0];
+    assert_eq!(counted.tx_dropped, 0, "{counted:?}, after {seen:?} before this run");
 }
 
 pub(crate) fn probes() {
