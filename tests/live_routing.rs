@@ -67,7 +67,7 @@ fn traffic_moves_when_a_link_goes_down_by_hand_and_comes_back() {
 workloads:
   rtt: {{ ping: {{ from: a, to: b, every: 10ms, timeout: 1s }} }}
   here: {{ in: a, shell: 'touch up' }}
-duration: 4s
+duration: 8s
 "
     )) else {
         return;
@@ -88,8 +88,17 @@ duration: 4s
     let rtt = &report["workloads"]["rtt"];
     let ways = ["east", "west"].map(|to| dropped(direction(&report, "short", to), "link_down"));
     let lost: u64 = ways.iter().sum();
-    // 20 of the 200 ms in which routers did not know, and what was under way; give or take what the machine does
-    assert!((5..=100).contains(&lost), "{ways:?} lost on the link");
+    // those of the 200 ms in which routers did not know, and what was under way, as far as it was not late
+    let events = report["events"].as_array().expect("events");
+    let down = events.iter().find(|event| event["what"] == "short=down").expect("it went down");
+    let down = down["at_ns"].as_i64().expect("a time");
+    let gaps = report["validity"]["gaps"]["list"].as_array().expect("a list").iter();
+    let late = gaps.filter_map(|gap| Some(gap[1].as_i64()? - gap[0].as_i64()?)).max().unwrap_or(0);
+    let asked = (down - 50_000_000 - late)..(down + 250_000_000 + late);
+    let began = rtt["began_ns"].as_i64().expect("a time");
+    let samples = rtt["samples"].as_array().expect("samples").iter();
+    let asked = samples.filter(|sample| sample[0].as_i64().is_some_and(|at| asked.contains(&(began + at)))).count();
+    assert!(lost >= 1 && lost <= asked as u64, "{ways:?} lost on the link of {asked}");
     let (sent, received) = (number(&rtt["sent"]), number(&rtt["received"]));
     assert!(received + lost + 3 >= sent, "lost elsewhere: {sent} sent, {received} received, {lost} lost on the link");
     let there = frames(&report, "long-2", "east");

@@ -5,7 +5,7 @@ mod support;
 use serde_json::Value;
 use support::capture;
 use support::report::{dropped, number};
-use support::{Lab, has, is_root};
+use support::{Lab, has, has_of, is_root};
 
 /// a - r1 - r2 - r3 - r4 - r5 - b, with one-way delays of 1, 2, 3, 4, 5 and 6 ms.
 const CHAIN: &str = "\
@@ -77,7 +77,7 @@ fn traceroute_lists_five_routers_whose_round_trips_are_sums_of_links() {
 
 #[test]
 fn tracepath_finds_the_small_link_and_tcp_gets_through_it() {
-    if !has("tracepath") {
+    if !has_of("tracepath", "iputils") {
         return;
     }
     let scenario = CHAIN.replace("l4: { ends: [r3, r4]", "l4: { ends: [r3, r4], mtu: 1280")
@@ -105,7 +105,10 @@ workloads:
 
 #[test]
 fn a_host_accepts_the_answers_of_its_router_and_no_capture_has_a_malformed_packet() {
-    if !["arping", "ping", "python3", "tshark"].into_iter().all(has) || !is_root() {
+    if !["python3", "tshark"].into_iter().all(has)
+        || !["arping", "ping"].into_iter().all(|name| has_of(name, "iputils"))
+        || !is_root()
+    {
         return;
     }
     let scenario = "\

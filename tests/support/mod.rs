@@ -45,6 +45,21 @@ pub(crate) fn has(program: &str) -> bool {
     there
 }
 
+/// Whether a program is there and is the one that is meant: several programs share its name, and take other options. Its
+/// first line for `-V` names it.
+pub(crate) fn has_of(program: &str, package: &str) -> bool {
+    if !has(program) {
+        return false;
+    }
+    let said = Command::new(program).arg("-V").output().ok();
+    let said = said.map(|out| [out.stdout, out.stderr].concat()).unwrap_or_default();
+    let meant = String::from_utf8_lossy(&said).contains(package);
+    if !meant {
+        skip(&format!("the `{program}` here is not that of {package}"));
+    }
+    meant
+}
+
 /// Whether these tests are root, or the reason is said why the test is skipped.
 pub(crate) fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();

@@ -57,7 +57,8 @@ impl Traces {
         environment.split(|byte| *byte == 0).any(|variable| variable == self.variable.as_bytes())
     }
 
-    /// Within a second from `since`, no marked process lives, and none in these namespaces.
+    /// Soon after `since`, no marked process lives, and none in these namespaces. A second on an idle machine; how long the
+    /// kernel takes to undo namespaces is up to the machine, and that it does is not.
     pub(crate) fn assert_gone(&self, since: Instant) {
         loop {
             let left: Vec<u32> = processes()
@@ -68,7 +69,7 @@ impl Traces {
             }
             let names: Vec<_> =
                 left.iter().map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()).collect();
-            assert!(since.elapsed() < Duration::from_secs(1), "left: processes {left:?} {names:?}");
+            assert!(since.elapsed() < Duration::from_secs(20), "left: processes {left:?} {names:?}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
