@@ -36,8 +36,11 @@ pub struct Member {
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
-    /// Whether it holds.
+    /// Whether it holds. Not where it is `invalid`.
     pub pass: bool,
+    /// Why it neither holds nor fails: what lateness of the machine can have decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<String>,
     /// What was measured, for people; `None` without samples.
     pub measured: Option<String>,
     /// The same as a number.
@@ -68,7 +71,19 @@ pub struct Near {
     pub before_ns: i64,
 }
 
+impl Judged {
+    /// Whether it fails, however late the machine was.
+    pub fn fails(&self) -> bool {
+        !self.pass && self.invalid.is_none()
+    }
+}
+
 impl Expectation {
+    /// Whether it fails, or a member does, however late the machine was.
+    pub fn fails(&self) -> bool {
+        self.judged.fails()
+    }
+
     /// What people call it: its name, or its text.
     pub fn title(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.text)
@@ -77,8 +92,8 @@ impl Expectation {
     /// How many members fail; 1 for one that fails and is of no group.
     pub fn failed(&self) -> usize {
         match self.members.len() {
-            0 => usize::from(!self.judged.pass),
-            _ => self.members.iter().filter(|member| !member.judged.pass).count(),
+            0 => usize::from(self.judged.fails()),
+            _ => self.members.iter().filter(|member| member.judged.fails()).count(),
         }
     }
 }

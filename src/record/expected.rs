@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::expectation::{Expectation, Judged, Near};
 use super::report::{Report, Verdict};
-use super::terminal::{BAD, FAINT, GOOD, TITLE, time};
+use super::terminal::{BAD, DOUBT, FAINT, GOOD, TITLE, time};
 
 /// The section; nothing where nothing was expected.
 pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -13,30 +13,39 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         return Ok(());
     }
     let claims = match report.verdict {
-        Verdict::Invalid => "  of a run that is not valid: they claim nothing",
+        Verdict::Invalid => "  of a run that is not valid",
         Verdict::Interrupted | Verdict::Error => "  of a run that was cut short",
         _ => "",
     };
     writeln!(out, "\n{TITLE}expectations{TITLE:#}{FAINT}{claims}{FAINT:#}")?;
     let width = report.expectations.iter().map(|one| one.title().chars().count()).max().unwrap_or(0).min(60);
-    let failed = report.expectations.iter().filter(|one| !one.judged.pass);
+    let failed = report.expectations.iter().filter(|one| one.fails());
+    let doubtful = report.expectations.iter().filter(|one| one.judged.invalid.is_some());
     let held = report.expectations.iter().filter(|one| one.judged.pass);
-    failed.chain(held).try_for_each(|one| write_one(out, one, width))
+    failed.chain(doubtful).chain(held).try_for_each(|one| write_one(out, one, width))
 }
 
 fn write_one(out: &mut String, one: &Expectation, width: usize) -> std::fmt::Result {
-    let (style, mark) = if one.judged.pass { (GOOD, "ok  ") } else { (BAD, "FAIL") };
+    let (style, mark) = match (one.judged.pass, &one.judged.invalid) {
+        (true, _) => (GOOD, "ok  "),
+        (false, None) => (BAD, "FAIL"),
+        (false, Some(_)) => (DOUBT, "?   "),
+    };
     write!(out, "{style}{mark}{style:#} {:width$}  ", one.title())?;
     let members = one.members.len();
     match (one.judged.pass, members) {
         (true, 0) => writeln!(out, "{}", found(&one.judged))?,
         (true, _) => writeln!(out, "all {members}")?,
+        (false, _) if one.judged.invalid.is_some() => writeln!(out, "{DOUBT}{}{DOUBT:#}", found(&one.judged))?,
         (false, 0) => writeln!(out, "{BAD}{}{BAD:#}", found(&one.judged))?,
         (false, _) => writeln!(out, "{BAD}{} of {members} fail{BAD:#}", one.failed())?,
     }
     let indent = format!("     {:width$}  ", "");
     if one.name.is_some() && !one.judged.pass {
         writeln!(out, "{indent}{FAINT}{}{FAINT:#}", one.text)?;
+    }
+    if let Some(why) = &one.judged.invalid {
+        return writeln!(out, "{indent}{FAINT}{why}{FAINT:#}");
     }
     for member in one.members.iter().filter(|member| !member.judged.pass) {
         let near = member.judged.near.as_ref().map(|near| format!(", {}", since(near))).unwrap_or_default();
@@ -66,16 +75,26 @@ fn since(near: &Near) -> String {
     }
 }
 
+/// Why a run is INVALID, one sentence for each expectation that lateness can have decided.
+pub fn doubts(expectations: &[Expectation]) -> Vec<String> {
+    let doubt = |one: &Expectation| {
+        let why = one.judged.invalid.as_ref()?;
+        let name = one.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        Some(format!("{name}expected `{}`, measured {}; {why}", one.text, found(&one.judged)))
+    };
+    expectations.iter().filter_map(doubt).collect()
+}
+
 /// Why a run fails, one sentence for each expectation that does.
 pub fn reasons(expectations: &[Expectation]) -> Vec<String> {
-    let failed = expectations.iter().filter(|one| !one.judged.pass);
+    let failed = expectations.iter().filter(|one| one.fails());
     let reason = |one: &Expectation| {
         let name = one.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
         let judged = &one.judged;
         let mut text =
             format!("{name}expected `{}`, {}", one.text, if judged.measured.is_some() { "measured " } else { "" });
         text.push_str(&found(judged));
-        if let (Some(member), n @ 1..) = (one.members.iter().find(|member| !member.judged.pass), one.failed()) {
+        if let (Some(member), n @ 1..) = (one.members.iter().find(|member| member.judged.fails()), one.failed()) {
             let _ = write!(text, " of {}", member.name);
             if n > 1 {
                 let _ = write!(text, ", and {} more of {} fail", n - 1, one.members.len());
@@ -104,6 +123,7 @@ mod tests {
             reason: measured.is_empty().then(|| "no samples: it never started".into()),
             at_ns: None,
             near: None,
+            invalid: None,
         }
     }
 

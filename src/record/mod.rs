@@ -7,6 +7,7 @@ pub mod event_log;
 pub mod expectation;
 pub mod expected;
 mod firewall;
+pub mod gaps;
 pub mod histogram;
 pub mod html;
 pub mod judge;

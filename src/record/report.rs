@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::expectation::Expectation;
+use super::gaps::Gaps;
 use super::histogram::Histogram;
 use super::requested::Requested;
 use super::series::Series;
@@ -245,6 +246,9 @@ pub(crate) fn by_cause(dropped: &Dropped) -> IndexMap<Cow<'static, str>, u64> {
 pub struct Node {
     /// Its name.
     pub name: String,
+    /// `router`, `switch`, `hub`, or `region` of a cloud.
+    #[serde(default)]
+    pub kind: Cow<'static, str>,
     /// Frames that links delivered to it.
     pub received: u64,
     /// Frames of its own: answers, errors, questions for addresses, fragments.
@@ -292,6 +296,7 @@ impl Node {
         let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
         Node {
             name,
+            kind: Cow::default(),
             received,
             originated,
             replicated,
@@ -327,6 +332,9 @@ pub struct Port {
     pub offloads: Vec<Cow<'static, str>>,
     /// Delivered by the clock − delivered by the model.
     pub lateness_ns: Option<Percentiles>,
+    /// How long frames from the host may have waited before longwire read them: zero where it read its ports all the time.
+    #[serde(default)]
+    pub unread_ns: Option<Percentiles>,
 }
 
 /// How a workload or service fared.
@@ -411,15 +419,45 @@ pub struct Validity {
     pub measured: Measured,
     /// The limits.
     pub limits: ValiditySpec,
+    /// When the ports were not read.
+    #[serde(default)]
+    pub gaps: Gaps,
+}
+
+impl Validity {
+    /// Whether longwire was late beyond a limit: what depends on time is in doubt.
+    pub fn is_late(&self) -> bool {
+        let (measured, limits) = (&self.measured, &self.limits);
+        measured.lateness_p99_ns.is_some_and(|late| late > limits.lateness_p99.as_nanos())
+            || measured.stall_ns > limits.stall.as_nanos()
+            || measured.gap_share > limits.gaps.as_f64()
+            || measured.run_delay.is_some_and(|share| share > limits.run_delay.as_f64())
+    }
+
+    /// Whether frames were lost on their way into the network: everything is in doubt.
+    pub fn is_broken(&self) -> bool {
+        self.measured.ring_drops > self.limits.ring_drops
+    }
+
+    /// Whether a workload was kept from its work: it sent in bursts, and took what arrived late.
+    pub fn is_starved(&self) -> bool {
+        let (measured, limits) = (&self.measured, &self.limits);
+        measured.workload_run_delay.is_some_and(|share| share > limits.workload_run_delay.as_f64())
+            || measured.workload_lateness_p99_ns.is_some_and(|late| late > limits.workload_lateness_p99.as_nanos())
+    }
 }
 
 /// How well the machine kept up.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
-    /// The 99th percentile of lateness, at the port where it was worst.
+    /// The 99th percentile of lateness, at the port where it was worst: of the time that frames from the host may have
+    /// waited unread, or of the time by which frames to it left late.
     pub lateness_p99_ns: Option<u64>,
     /// The longest time between two drains of the ports.
     pub stall_ns: u64,
+    /// Share of the run in gaps, in which the ports were not read.
+    #[serde(default)]
+    pub gap_share: f64,
     /// Share of the run that the engine's thread was ready to run and waited for a processor; `None` where the kernel
     /// does not tell.
     pub run_delay: Option<f64>,

@@ -23,7 +23,7 @@ pub(super) const TITLE: Style = Style::new().bold();
 pub(super) const FAINT: Style = Style::new().dimmed();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The whole report. `verbose`: with what went through each direction over time, also where nothing was changed meanwhile.
 pub fn render(report: &Report, verbose: bool) -> String {
@@ -358,6 +358,9 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
         words.push(format!("lateness p99 {}", time(late)));
     }
     words.push(format!("longest stall {}", time(measured.stall_ns)));
+    if measured.gap_share > 0.0 {
+        words.push(format!("in gaps {} %", four_digits((measured.gap_share * 1e5).round() / 1e3)));
+    }
     if let Some(share) = measured.run_delay {
         words.push(format!("waited for a processor {:.1} %", share * 100.0));
     }
@@ -384,6 +387,9 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn write_verdict(out: &mut String, report: &Report) -> std::fmt::Result {
     let (style, words) = match report.verdict {
+        Verdict::Pass if !report.validity.ok => {
+            (GOOD, "this machine was late, which what was expected cannot depend on")
+        }
         Verdict::Pass => (GOOD, ""),
         Verdict::Fail => (BAD, ""),
         Verdict::Invalid => (DOUBT, "this machine could not keep up, so neither pass nor fail is claimed"),

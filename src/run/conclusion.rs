@@ -1,6 +1,7 @@
 //! What a run comes to: verdict and report, from all that was counted.
 
 use super::clock::Clock;
+use super::correct::correct;
 use super::happened::Happened;
 use super::live::Outcome;
 use super::service::Service;
@@ -42,10 +43,13 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
 }
 
 pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
-    let drops = ring_drops(resolved, outcome, &ended.statistics);
-    let efforts: Vec<_> = ended.work.iter().filter_map(Work::effort).collect();
-    let validity = validity::judge(outcome, drops, &efforts, resolved.scenario.validity);
-    let (verdict, reasons) = verdict(&ended, outcome, &validity.reasons);
+    let kept = validity::Machine {
+        gaps: outcome.gaps.clone().counted_from(ended.zero.as_nanos() as i64),
+        duration: ended.duration,
+        ring_drops: ring_drops(resolved, outcome, &ended.statistics),
+        efforts: ended.work.iter().filter_map(Work::effort).collect(),
+    };
+    let validity = validity::judge(outcome, kept, resolved.scenario.validity);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
     let directions = resolved
@@ -67,6 +71,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls))
         .filter(|(node, _)| node.kind != NodeKind::Port)
         .map(|(node, (((counters, held), nat), firewall))| Node {
+            kind: kind(&node.kind).into(),
             nat: *nat,
             firewall: firewall.clone(),
             ..Node::new(node.name.clone(), counters, *held)
@@ -84,6 +89,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
             offloads: offloads.iter().copied().map(Into::into).collect(),
             lateness_ns: Percentiles::of(&counted.lateness),
+            unread_ns: Percentiles::of(&counted.unread),
         }
     });
     let zero = ended.zero;
@@ -91,7 +97,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
     ended.events.sort_by_key(|event| event.at);
     let names: Vec<[String; 3]> = resolved.links.iter().flat_map(direction_names).collect();
     let clock = ended.clock;
-    let report = Report {
+    let ends = Ends::of(&ended, outcome);
+    let mut report = Report {
         longwire: 1,
         scenario: resolved.scenario.name.clone(),
         file: file.into(),
@@ -99,8 +106,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         params: resolved.scenario.params.clone(),
         mode,
         duration_ns: ended.duration.as_nanos(),
-        verdict,
-        reasons,
+        verdict: Verdict::None,
+        reasons: Vec::new(),
         directions,
         nodes,
         ports: ports.collect(),
@@ -128,7 +135,10 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             .map(|(name, run)| (name.clone(), run.report(zero, clock, &hosts)))
             .collect(),
     };
-    expect(resolved, warned(resolved, report))
+    correct(&mut report);
+    report.expectations = judge::judge(&resolved.expectations, &report);
+    (report.verdict, report.reasons) = ends.verdict(&report);
+    warned(resolved, report)
 }
 
 /// Warns of what was there for nothing.
@@ -142,49 +152,80 @@ fn warned(resolved: &Resolved, mut report: Report) -> Report {
     report
 }
 
-/// Judges what was expected of a run. Only a run that would otherwise pass, or that nothing was said of, fails by it or
-/// passes: of one that is not valid expectations claim nothing.
-fn expect(resolved: &Resolved, mut report: Report) -> Report {
-    report.expectations = judge::judge(&resolved.expectations, &report);
-    if report.expectations.is_empty() || !matches!(report.verdict, Verdict::Pass | Verdict::None | Verdict::Fail) {
-        return report;
+fn kind(kind: &NodeKind) -> &'static str {
+    match kind {
+        NodeKind::Port => "port",
+        NodeKind::Switch(_) => "switch",
+        NodeKind::Hub => "hub",
+        NodeKind::Router(_) => "router",
+        NodeKind::Edge(_) => "region",
     }
-    let failed = expected::reasons(&report.expectations);
-    if !failed.is_empty() {
-        report.verdict = Verdict::Fail;
-    } else if report.verdict == Verdict::None {
-        report.verdict = Verdict::Pass;
-    }
-    // what was expected comes first: it says more than that a program ended badly
-    report.reasons.splice(0..0, failed);
-    report
 }
 
-/// INVALID comes before what a slow machine could have caused, and after what it could not.
-fn verdict(ended: &Ended<'_>, outcome: &Outcome, invalid: &[String]) -> (Verdict, Vec<String>) {
-    let named = |name: &str, failure: &Failure| format!("{name}: {}", failure.reason);
-    let services = ended.services.iter().filter_map(|s| s.failure().map(|f| (named(&s.name, f), f.certain)));
-    let work = ended.work.iter().filter_map(|w| w.failure().map(|f| (named(&w.name, f), f.certain)));
-    let steps = ended.timeline.failures.iter().map(|failure| (failure.clone(), true));
-    let runs = ended.runs.iter().filter_map(|(name, run)| run.failure().map(|f| (named(name, f), f.certain)));
-    let carriers = outcome.ports.iter().filter_map(|port| port.carrier_refused.clone()).map(|refused| (refused, true));
-    let failures: Vec<(String, bool)> = services.chain(work).chain(runs).chain(steps).chain(carriers).collect();
-    let certain = failures.iter().any(|(_, certain)| *certain);
-    let failures = failures.into_iter().map(|(reason, _)| reason);
-    if ended.interrupted {
-        return (Verdict::Interrupted, failures.collect());
+/// How what ran in a run ended.
+struct Ends {
+    interrupted: bool,
+    /// Why workloads, services and steps failed, one sentence each.
+    failures: Vec<String>,
+    /// One of them would have failed on any machine.
+    certain: bool,
+    /// There were workloads.
+    work: bool,
+    /// Some of what ran were programs, which mind the time in ways of their own.
+    programs: bool,
+}
+
+impl Ends {
+    fn of(ended: &Ended<'_>, outcome: &Outcome) -> Ends {
+        let named = |name: &str, failure: &Failure| format!("{name}: {}", failure.reason);
+        let services = ended.services.iter().filter_map(|s| s.failure().map(|f| (named(&s.name, f), f.certain)));
+        let work = ended.work.iter().filter_map(|w| w.failure().map(|f| (named(&w.name, f), f.certain)));
+        let steps = ended.timeline.failures.iter().map(|failure| (failure.clone(), true));
+        let runs = ended.runs.iter().filter_map(|(name, run)| run.failure().map(|f| (named(name, f), f.certain)));
+        let carriers = outcome.ports.iter().filter_map(|port| port.carrier_refused.clone()).map(|why| (why, true));
+        let failures: Vec<(String, bool)> = services.chain(work).chain(runs).chain(steps).chain(carriers).collect();
+        Ends {
+            interrupted: ended.interrupted,
+            certain: failures.iter().any(|(_, certain)| *certain),
+            failures: failures.into_iter().map(|(reason, _)| reason).collect(),
+            work: !ended.work.is_empty(),
+            programs: !ended.runs.is_empty() || ended.work.iter().any(Work::is_program),
+        }
     }
-    if certain {
-        return (Verdict::Fail, failures.collect());
-    }
-    if !invalid.is_empty() {
-        return (Verdict::Invalid, invalid.iter().cloned().chain(failures).collect());
-    }
-    let failures: Vec<String> = failures.collect();
-    match (failures.is_empty(), ended.work.is_empty()) {
-        (false, _) => (Verdict::Fail, failures),
-        (true, false) => (Verdict::Pass, failures),
-        (true, true) => (Verdict::None, failures),
+
+    /// What a run says, of which everything else is reported.
+    ///
+    /// INVALID comes before what a slow machine could have caused, and after what it could not. What was expected is judged
+    /// one by one: of a run that was late, those expectations claim something that lateness cannot have decided.
+    fn verdict(self, report: &Report) -> (Verdict, Vec<String>) {
+        let Ends { interrupted, failures, certain, work, programs } = self;
+        let (failed, doubtful) = (expected::reasons(&report.expectations), expected::doubts(&report.expectations));
+        let validity = &report.validity;
+        let all = |parts: [Vec<String>; 3]| parts.concat();
+        if interrupted {
+            return (Verdict::Interrupted, failures);
+        }
+        if certain {
+            return (Verdict::Fail, all([failed, failures, Vec::new()]));
+        }
+        if validity.is_broken() {
+            return (Verdict::Invalid, all([validity.reasons.clone(), doubtful, failures]));
+        }
+        // what was expected comes first: it says more than that a program ended badly
+        if !failed.is_empty() {
+            return (Verdict::Fail, all([failed, failures, Vec::new()]));
+        }
+        let late = validity.is_late() || validity.is_starved();
+        // what did not ask for anything has nothing to show for itself either
+        let unjudged = !failures.is_empty() || programs || report.expectations.is_empty();
+        if !doubtful.is_empty() || (late && unjudged) {
+            return (Verdict::Invalid, all([doubtful, validity.reasons.clone(), failures]));
+        }
+        match (failures.is_empty(), work || !report.expectations.is_empty()) {
+            (false, _) => (Verdict::Fail, failures),
+            (true, true) => (Verdict::Pass, failures),
+            (true, false) => (Verdict::None, failures),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::agenda::{Agenda, Scheduled};
 use super::clock::Clock;
+use super::gaps::{self, Gaps};
 use super::scheduling;
 use super::spin::{self, Spin};
 use super::standing::Standing;
@@ -25,13 +26,14 @@ use crate::node::NatCounters;
 use crate::port::tap::TapPort;
 use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
+use crate::record::gaps as record;
 use crate::record::report::Rule;
 use crate::record::series::Recorded;
 use crate::scenario::timing::{Priority, TimingSpec};
 use crate::units::{Duration, Instant};
 
-/// The loop wakes at least this often, so that a stop of the whole process shows even when no frame comes.
-const TICK: Duration = Duration::from_millis(10);
+/// The loop wakes at least this often, so that a stop of the process shows even when no frame comes, and even when one does.
+const TICK: Duration = Duration::from_nanos(gaps::LEAST.as_nanos() / 2);
 /// Log entries on their way to the writer, in batches. When the writer falls behind so far, entries are counted and let go.
 const LOG_BATCHES: usize = 4096;
 
@@ -129,6 +131,8 @@ pub struct Outcome {
     pub ports: Vec<PortOutcome>,
     /// The longest time between two drains of the ports.
     pub stall: Duration,
+    /// When the ports were not read, by the engine's clock.
+    pub gaps: record::Gaps,
     /// Time that the thread was ready to run and waited for a processor; `None` where the kernel does not tell.
     pub run_delay: Option<Duration>,
     /// How long the thread ran.
@@ -154,6 +158,8 @@ pub struct PortOutcome {
     pub refused: u64,
     /// Delivered by the clock − delivered by the model.
     pub lateness: TimeStatistics,
+    /// How long frames may have waited before they were read; zero where the ports were read all the time.
+    pub unread: TimeStatistics,
     /// Its host had no carrier for some time: what its kernel dropped then is no fault of the ring.
     pub lost_carrier: bool,
     /// Why the kernel did not change the carrier as it was told to.
@@ -371,11 +377,13 @@ impl Loop {
         let delay_before = schedstat.read();
         let mut watch = Watch { at: started, delay: delay_before };
         let mut drained = started;
+        let mut gaps = Gaps::new(started);
         let mut ready = [EpollEvent::empty(); 64];
+        let mut now = started;
         loop {
-            let now = self.clock.now();
             let n = self.wait(now, &mut ready)?;
-            let now = self.clock.now();
+            now = self.clock.now();
+            let (woke, waited, mut unread) = (now, gaps.waited(now), false);
             self.stall = self.stall.max((now - drained).saturating_sub(TICK));
             drained = now;
             if now - watch.at >= spin::LOOK {
@@ -386,25 +394,27 @@ impl Loop {
                 match event.data() {
                     Wake::REQUEST => asked = true,
                     port => {
-                        self.taps.read(port as usize, &mut self.engine)?;
+                        unread |= self.taps.read(port as usize, &mut self.engine, waited)?;
                         let now = self.clock.now();
                         self.release(now);
                         self.taps.inject(now, &mut self.engine);
                     }
                 }
             }
-            let now = self.clock.now();
+            now = self.clock.now();
             self.release(now);
             if asked && let Some(reply) = self.answer(now)? {
                 self.taps.tick();
                 let delay = delay_before.and_then(|before| Some(schedstat.read()?.saturating_sub(before)));
-                let outcome = self.outcome(started, delay);
+                let outcome = Outcome { gaps: gaps.found(), ..self.outcome(started, delay) };
                 // whoever asked may be gone; the run ends all the same
                 let _ = reply.send(outcome);
                 return Ok(());
             }
             self.engine.advance(now, &mut self.taps);
             self.taps.tick();
+            now = self.clock.now();
+            gaps.turn(woke, now, unread);
         }
     }
 
@@ -542,6 +552,7 @@ impl Loop {
             log_lost: self.taps.log_lost(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,
+            gaps: record::Gaps::default(),
             run_delay,
             spin_rests: self.spin.rests,
             refused: std::mem::take(&mut self.refused),
@@ -554,12 +565,14 @@ fn unmatched_words((model, only): (&str, &Only)) -> String {
     format!("{model} with only: {only}")
 }
 
-/// Sleeps until something is ready or `timeout` is over; a signal counts as neither.
+/// Sleeps until something is ready or `timeout` is over. A signal, such as one that ends a stop, ends the sleep; what is
+/// ready by then is told, since what is not told is taken not to be there.
 fn wait(epoll: &Epoll, ready: &mut [EpollEvent], timeout: Duration) -> io::Result<usize> {
     match crate::port::epoll::wait(epoll, ready, timeout) {
-        Ok(n) => Ok(n),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            crate::port::epoll::wait(epoll, ready, Duration::ZERO)
+        }
+        result => result,
     }
 }
 

@@ -12,10 +12,10 @@ use crate::port::tap::TapPort;
 use crate::port::tap_frames::{self, Abilities, Received};
 use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
-use crate::units::Instant;
+use crate::units::{Duration, Instant};
 
 /// Frames read from one port before the others get their turn.
-const BURST: usize = 64;
+pub(super) const BURST: usize = 64;
 
 /// What woke the loop.
 pub(super) struct Wake;
@@ -76,9 +76,14 @@ impl Taps {
         Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, turn: 0, log, tape })
     }
 
-    /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows.
-    pub(super) fn read(&mut self, position: usize, engine: &mut Engine) -> io::Result<()> {
-        self.read_up_to(BURST, position, engine).map(drop)
+    /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows. `waited`: for
+    /// how long these frames may have waited. Whether some may be left.
+    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> io::Result<bool> {
+        let before = self.ports[position].counted.received;
+        let read = self.read_up_to(BURST, position, engine)?;
+        let counted = &mut self.ports[position].counted;
+        counted.unread.record(waited, counted.received - before);
+        Ok(read == BURST)
     }
 
     /// The same where a call costs more than to be woken again: from a port where mostly one frame waits, one is read.

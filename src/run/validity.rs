@@ -1,6 +1,7 @@
 //! Whether the machine kept up: measured against limits, never mixed into a verdict.
 
 use super::live::Outcome;
+use crate::record::gaps::Gaps;
 use crate::record::report::{Measured, Validity};
 use crate::scenario::validity::ValiditySpec;
 use crate::units::Duration;
@@ -25,10 +26,26 @@ impl Effort {
     }
 }
 
-/// Holds what a run measured against its limits. `ring_drops`: frames that TAP rings dropped while the queue of the link
-/// behind them had room.
-pub fn judge(outcome: &Outcome, ring_drops: u64, efforts: &[Effort], limits: ValiditySpec) -> Validity {
-    let worst = outcome.ports.iter().filter_map(|port| port.lateness.quantile(0.99)).max();
+/// What a run knows of its machine besides what the engine has counted.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// When the ports were not read, from t = 0.
+    pub gaps: Gaps,
+    /// How long the run took from t = 0.
+    pub duration: Duration,
+    /// Frames that TAP rings dropped while the queue of the link behind them had room.
+    pub ring_drops: u64,
+    /// The workloads' own.
+    pub efforts: Vec<Effort>,
+}
+
+/// Holds what a run measured against its limits.
+pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec) -> Validity {
+    let Machine { gaps, duration, ring_drops, efforts } = machine;
+    let times = outcome.ports.iter().flat_map(|port| [&port.lateness, &port.unread]);
+    let worst = times.filter_map(|times| times.quantile(0.99)).max();
+    let in_gaps = gaps.within(0, duration.as_nanos() as i64);
+    let gap_share = if in_gaps == 0 { 0.0 } else { in_gaps as f64 / duration.as_nanos() as f64 };
     let run_delay = outcome
         .run_delay
         .filter(|_| outcome.ran > Duration::ZERO)
@@ -36,7 +53,7 @@ pub fn judge(outcome: &Outcome, ring_drops: u64, efforts: &[Effort], limits: Val
     let mut reasons = Vec::new();
     if let Some(worst) = worst.filter(|worst| *worst > limits.lateness_p99) {
         reasons.push(format!(
-            "1 % of the frames at a port left more than {} late (limit {}, `validity: {{ lateness_p99: … }}`)",
+            "1 % of the frames at a port were read or delivered more than {} late (limit {}, `validity: {{ lateness_p99: … }}`)",
             rounded(worst),
             limits.lateness_p99
         ));
@@ -46,6 +63,14 @@ pub fn judge(outcome: &Outcome, ring_drops: u64, efforts: &[Effort], limits: Val
             "longwire did not run for {} (limit {}, `validity: {{ stall: … }}`): it was stopped, or had no processor",
             rounded(outcome.stall),
             limits.stall
+        ));
+    }
+    if gap_share > limits.gaps.as_f64() {
+        reasons.push(format!(
+            "longwire did not read its ports for {:.1} % of the run, in gaps of up to {} (limit {}, `validity: {{ gaps: … }}`)",
+            gap_share * 100.0,
+            rounded(gaps.longest()),
+            limits.gaps
         ));
     }
     if let Some(share) = run_delay.filter(|share| *share > limits.run_delay.as_f64()) {
@@ -73,7 +98,7 @@ pub fn judge(outcome: &Outcome, ring_drops: u64, efforts: &[Effort], limits: Val
             ));
         }
     }
-    for effort in efforts {
+    for effort in &efforts {
         if let Some(late) = effort.lateness_p99.filter(|late| *late > limits.workload_lateness_p99) {
             reasons.push(format!(
                 "the workload `{}` sent 1 % of its datagrams more than {} late (limit {}, `validity: {{ workload_lateness_p99: … }}`)",
@@ -86,12 +111,13 @@ pub fn judge(outcome: &Outcome, ring_drops: u64, efforts: &[Effort], limits: Val
     let measured = Measured {
         lateness_p99_ns: worst.map(|d| d.as_nanos()),
         stall_ns: outcome.stall.as_nanos(),
+        gap_share,
         run_delay,
         ring_drops,
         workload_run_delay: efforts.iter().filter(waited_long).filter_map(Effort::share).reduce(f64::max),
         workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(|d| d.as_nanos()),
     };
-    Validity { ok: reasons.is_empty(), reasons, measured, limits }
+    Validity { ok: reasons.is_empty(), reasons, measured, limits, gaps }
 }
 
 /// To a microsecond, for people.
@@ -113,6 +139,7 @@ mod tests {
             firewalls: Vec::new(),
             ports: vec![PortOutcome::default(), PortOutcome::default()],
             stall: Duration::from_millis(3),
+            gaps: Gaps::default(),
             run_delay: Some(Duration::from_millis(10)),
             ran: Duration::from_secs(1),
             spin_rests: 0,
@@ -124,23 +151,35 @@ mod tests {
     #[test]
     fn each_limit_is_named_when_it_is_exceeded_and_only_then() {
         let limits = ValiditySpec::default();
-        assert!(judge(&outcome(), 0, &[], limits).ok);
+        let machine = |ring_drops, gap_ms: i64| Machine {
+            duration: Duration::from_secs(1),
+            ring_drops,
+            gaps: Gaps { least_ns: 2_000_000, list: vec![(500_000_000, 500_000_000 + gap_ms * 1_000_000)] },
+            ..Machine::default()
+        };
+        assert!(judge(&outcome(), Machine::default(), limits).ok);
+        assert!(judge(&outcome(), machine(0, 20), limits).ok, "at the limit");
 
         let mut late = outcome();
         late.ports[1].lateness.record(limits.lateness_p99, 98);
-        assert!(judge(&late, 0, &[], limits).ok, "at the limit");
+        assert!(judge(&late, machine(0, 0), limits).ok, "at the limit");
         late.ports[1].lateness.record(limits.lateness_p99 * 2, 2);
         let mut stopped = outcome();
         stopped.stall = limits.stall + Duration::from_nanos(1);
         let mut starved = outcome();
         starved.run_delay = Some(Duration::from_millis(501));
-        for (outcome, drops, word) in [
-            (&late, 0, "lateness_p99"),
-            (&stopped, 0, "stall"),
-            (&starved, 0, "run_delay"),
-            (&outcome(), 1, "ring_drops"),
+        let mut unread = outcome();
+        unread.ports[0].unread.record(limits.lateness_p99 * 2, 1);
+        for (outcome, machine, word, late) in [
+            (&late, machine(0, 0), "lateness_p99", true),
+            (&unread, machine(0, 0), "lateness_p99", true),
+            (&stopped, machine(0, 0), "stall", true),
+            (&outcome(), machine(0, 21), "gaps", true),
+            (&starved, machine(0, 0), "run_delay", true),
+            (&outcome(), machine(1, 0), "ring_drops", false),
         ] {
-            let validity = judge(outcome, drops, &[], limits);
+            let validity = judge(outcome, machine, limits);
+            assert_eq!((validity.is_late(), validity.is_broken()), (late, !late), "{word}");
             assert_eq!(validity.reasons.len(), 1, "{word}: {:?}", validity.reasons);
             assert!(!validity.ok && validity.reasons[0].contains(word), "{:?}", validity.reasons);
         }
@@ -155,8 +194,14 @@ mod tests {
             waited: Some(ms(waited)),
             lateness_p99: Some(ms(late)),
         };
-        let reasons = |effort: Effort| judge(&outcome(), 0, &[effort], ValiditySpec::default()).reasons;
+        let judged = |effort| {
+            let machine = Machine { efforts: vec![effort], ..Machine::default() };
+            judge(&outcome(), machine, ValiditySpec::default())
+        };
+        let reasons = |effort: Effort| judged(effort).reasons;
         assert_eq!(reasons(effort(500, 100)), [""; 0], "at the limits");
+        assert!(!judged(effort(500, 100)).is_starved() && judged(effort(510, 0)).is_starved());
+        assert!(judged(effort(0, 101)).is_starved());
         assert!(
             matches!(&reasons(effort(510, 0))[..], [one] if one.contains("`call` waited for a processor for 51 %"))
         );
@@ -166,13 +211,13 @@ mod tests {
         // a program that lived for a moment and waited for most of it
         let brief = Effort { ran: ms(3), ..effort(2, 0) };
         assert!(reasons(brief.clone()).is_empty());
-        assert_eq!(judge(&outcome(), 0, &[brief], ValiditySpec::default()).measured.workload_run_delay, None);
+        assert_eq!(judged(brief).measured.workload_run_delay, None);
     }
 
     #[test]
     fn a_kernel_that_does_not_tell_is_not_held_against_the_run() {
         let silent = Outcome { run_delay: None, ..outcome() };
-        let validity = judge(&silent, 0, &[], ValiditySpec::default());
+        let validity = judge(&silent, Machine::default(), ValiditySpec::default());
         assert!(validity.ok && validity.measured.run_delay.is_none());
     }
 }

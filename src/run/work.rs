@@ -88,6 +88,11 @@ impl Work {
         matches!(self.state, State::Running(_))
     }
 
+    /// Whether it is a program, and no workload of our own.
+    pub(super) fn is_program(&self) -> bool {
+        matches!(self.spec.kind, WorkloadKind::Program { .. })
+    }
+
     pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.state {
             State::Done(Err(failure)) => Some(failure),

@@ -125,6 +125,13 @@ pub struct Workload {
     pub values: IndexMap<String, OutputValue>,
 }
 
+impl Workload {
+    /// Whether it moves so many bytes and then ends, however long that takes.
+    pub fn is_fixed(&self) -> bool {
+        matches!(&self.kind, WorkloadKind::Tcp(tcp) if matches!(tcp.amount, Amount::Bytes(_)))
+    }
+}
+
 /// When a workload starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,10 +10,13 @@ use crate::units::{Duration, Probability};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ValiditySpec {
-    /// Largest 99th percentile of lateness at a port: delivered by the clock − delivered by the model.
+    /// Largest 99th percentile of lateness at a port: delivered by the clock − delivered by the model, or the time that a frame
+    /// may have waited unread.
     pub lateness_p99: Duration,
     /// Longest time between two drains of a port.
     pub stall: Duration,
+    /// Largest share of the run in gaps of 2 ms and more in which the ports were not read.
+    pub gaps: Probability,
     /// Largest share of the time for which the engine's thread waited for a processor (schedstat's run delay).
     pub run_delay: Probability,
     /// Frames that a TAP's ring may drop while the model's own queue had room.
@@ -30,6 +33,7 @@ impl Default for ValiditySpec {
         ValiditySpec {
             lateness_p99: Duration::from_millis(5),
             stall: Duration::from_millis(100),
+            gaps: Probability::from_parts(20_000_000_000).expect("2 % is a probability"),
             run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
             ring_drops: 0,
             workload_lateness_p99: Duration::from_millis(100),

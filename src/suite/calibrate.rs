@@ -24,7 +24,7 @@ const MARGIN: u64 = 4;
 /// Lateness below this is the grain of timers and system calls.
 const LEAST_LATENESS: Duration = Duration::from_micros(100);
 
-/// Twice the longest that a run sleeps by itself when no frame comes.
+/// Below this a stall is the grain of the scheduler.
 const LEAST_STALL: Duration = Duration::from_millis(20);
 
 /// Below this a workload's datagrams are late by the grain of its own sleeps.
@@ -47,6 +47,8 @@ pub struct Seen {
     pub late_max: Duration,
     /// The longest time between two drains of the ports.
     pub stall: Duration,
+    /// Share of the run in gaps.
+    pub gaps: f64,
     /// Share of the run that longwire waited for a processor; `None` where the kernel does not tell.
     pub run_delay: Option<f64>,
     /// How late workloads sent their datagrams, at the 99th percentile.
@@ -154,6 +156,7 @@ fn seen(report: &Value) -> Option<Seen> {
         late_p99: worst("p99")?,
         late_max: worst("max")?,
         stall: Duration::from_nanos(measured["stall_ns"].as_u64()?),
+        gaps: measured["gap_share"].as_f64().unwrap_or(0.0),
         run_delay: measured["run_delay"].as_f64(),
         sent_late_p99: Duration::from_nanos(measured["workload_lateness_p99_ns"].as_u64()?),
         ring_drops: measured["ring_drops"].as_u64()?,
@@ -208,6 +211,7 @@ impl Calibration {
         [
             (seen.late_p99 > limits.lateness_p99, "lateness_p99"),
             (seen.stall > limits.stall, "stall"),
+            (seen.gaps > limits.gaps.as_f64(), "gaps"),
             (seen.run_delay.is_some_and(|share| share > limits.run_delay.as_f64()), "run_delay"),
             (seen.ring_drops > limits.ring_drops, "ring_drops"),
             (seen.sent_late_p99 > limits.workload_lateness_p99, "workload_lateness_p99"),
@@ -289,6 +293,7 @@ mod tests {
             late_p99: Duration::from_micros(40),
             late_max: Duration::from_micros(900),
             stall: Duration::from_micros(3_100),
+            gaps: 0.0,
             run_delay: Some(0.004),
             ring_drops: 0,
             sent_late_p99: Duration::from_micros(70),

@@ -20,6 +20,8 @@ pub(super) struct Expectation {
     /// What happened next to it.
     pub(super) near: Option<String>,
     pub(super) pass: bool,
+    /// Why it neither holds nor fails.
+    pub(super) invalid: Option<String>,
 }
 
 impl Expectation {
@@ -49,6 +51,7 @@ fn one(name: Option<String>, text: &str, judged: &Judged) -> Expectation {
         reason: judged.reason.clone(),
         near: judged.near.as_ref().map(near),
         pass: judged.pass,
+        invalid: judged.invalid.clone(),
     }
 }
 
@@ -73,9 +76,13 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
             Some(name) => Cell::Lines(vec![name.clone(), expectation.text.clone()]),
             None => Cell::Code(expectation.text.clone()),
         };
-        let measured = [&expectation.measured, &expectation.reason].into_iter().flatten().cloned().collect();
+        let measured = [&expectation.measured, &expectation.reason, &expectation.invalid];
+        let measured = measured.into_iter().flatten().cloned().collect();
         vec![
-            Cell::Sign(expectation.pass, if expectation.pass { "yes" } else { "no" }.into()),
+            match expectation.invalid {
+                Some(_) => Cell::Text("not known".into()),
+                None => Cell::Sign(expectation.pass, if expectation.pass { "yes" } else { "no" }.into()),
+            },
             expected,
             Cell::Lines(measured),
             text(&expectation.near),

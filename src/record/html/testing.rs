@@ -12,6 +12,7 @@ use crate::frame::DropCause;
 use crate::node::NatCounters;
 use crate::node::router::firewall::Policy;
 use crate::record::expectation::{Expectation, Judged, Near};
+use crate::record::gaps::Gaps;
 use crate::record::report::{
     Count, Direction, Event, EventKind, Machine, Measured, Mode, Node, NotReached, Percentiles, Port, Report, Rule,
     Timing, Validity, Verdict, Work,
@@ -129,12 +130,14 @@ pub(in crate::record) fn report() -> Report {
             measured: Measured {
                 lateness_p99_ns: Some(925_700),
                 stall_ns: 1_864_000,
+                gap_share: 0.001,
                 run_delay: Some(0.01),
                 ring_drops: 0,
                 workload_run_delay: None,
                 workload_lateness_p99_ns: Some(310_000),
             },
             limits: ValiditySpec::default(),
+            gaps: Gaps { least_ns: 2_000_000, list: vec![(7_000_000_000, 7_010_000_000)] },
         },
         timing: Timing { requested: TimingSpec::default(), refused: vec![], spin_rests: 0, log_lost: 0 },
         machine: Machine { kernel: "6.18.0".into(), cores: 2, version: "0.1.0".into() },
@@ -152,6 +155,7 @@ fn expectations() -> Vec<Expectation> {
         column: 5,
         judged: Judged {
             pass,
+            invalid: None,
             measured: Some(measured.into()),
             value: None,
             unit: "number".into(),
@@ -224,6 +228,7 @@ fn ports() -> Vec<Port> {
         ring_drops,
         offloads: vec!["checksum".into(), "TSO4".into()],
         lateness_ns: Some(lateness),
+        unread_ns: None,
     };
     vec![port("phone", "wlan0", Some(0)), port("server", "eth0", None)]
 }

@@ -23,6 +23,12 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
             measured.stall_ns <= limits.stall.as_nanos(),
         ),
         (
+            "In gaps in which the ports were not read, of the run",
+            format!("{:.1} %", measured.gap_share * 100.0),
+            limits.gaps.to_string(),
+            measured.gap_share <= limits.gaps.as_f64(),
+        ),
+        (
             "Waited for a processor, of the run",
             measured.run_delay.map_or("the kernel does not tell".to_owned(), |share| format!("{:.1} %", share * 100.0)),
             limits.run_delay.to_string(),
@@ -75,12 +81,12 @@ mod tests {
             write(&mut out, report);
             out.finish()
         };
-        assert_eq!(written(&report).matches("✓ within").count(), 4);
+        assert_eq!(written(&report).matches("✓ within").count(), 5);
         report.validity.measured.stall_ns = report.validity.limits.stall.as_nanos() + 1;
         report.validity.measured.lateness_p99_ns = None;
         report.validity.measured.run_delay = None;
         let html = written(&report);
-        assert_eq!((html.matches("✓ within").count(), html.matches("✗ beyond").count()), (3, 1), "{html}");
+        assert_eq!((html.matches("✓ within").count(), html.matches("✗ beyond").count()), (4, 1), "{html}");
         assert!(html.contains("no frame left one") && html.contains("the kernel does not tell"));
     }
 }

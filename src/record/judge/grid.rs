@@ -27,10 +27,10 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Those of a part of a workload's report. `origin`: what they count from, in the part's own clock; by default the
-    /// part's beginning. Intervals in which nothing happened any more are made up to the workload's end.
-    pub(super) fn of(work: &Work, role: &str, origin: Option<&str>) -> Result<Grid, String> {
-        let number = |name: &str| at(work, &[role, name]).and_then(Value::as_i64);
+    /// Those of a part of a workload's report. `origin`: what they count from, in the clock of its first part; by default
+    /// that part's beginning. Intervals in which nothing happened any more are made up to the workload's end.
+    pub(super) fn of(work: &Work, path: &[&str], origin: Option<&str>) -> Result<Grid, String> {
+        let number = |name: &str| at(work, &[path[0], name]).and_then(Value::as_i64);
         let began = number("began_ns").ok_or_else(|| why(work))?;
         let late = match origin {
             None => 0,
@@ -38,7 +38,7 @@ impl Grid {
                 number(name).zip(number("started_ns")).map(|(at, started)| at - started).ok_or_else(|| why(work))?
             }
         };
-        let intervals = at(work, &[role, "intervals"]).ok_or_else(|| why(work))?;
+        let intervals = at(work, &[path, &["intervals"]].concat()).ok_or_else(|| why(work))?;
         let width =
             intervals.get("width_ns").and_then(Value::as_i64).filter(|width| *width > 0).ok_or_else(|| why(work))?;
         let list = intervals.get("list").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What is asked of links: of one direction, or of each.
 
-use super::{Reading, Readings, Stretch, words};
+use super::reading::Reading;
+use super::{Readings, Stretch, words};
 use crate::record::report::{Direction, Report};
 use crate::record::series::{DirectionSeries, Series};
 use crate::scenario::expect::catalogue::{Direction as Of, Source};

@@ -1,12 +1,17 @@
 //! Whether expectations hold: a pure function of a finished report. Nothing here can be a mistake of the scenario, which
-//! was checked; what a run has no samples of fails, and says why.
+//! was checked; what a run has no samples of fails, and says why. What lateness of the machine can have decided is neither
+//! held nor failed: see `doubt`.
 
 mod compare;
+mod doubt;
+#[cfg(test)]
+mod doubt_tests;
 mod grid;
 mod link;
 mod near;
 mod node;
 mod ping;
+mod reading;
 mod stream;
 mod tcp;
 #[cfg(test)]
@@ -14,6 +19,10 @@ mod tests;
 mod when;
 mod words;
 mod work;
+
+use doubt::Doubt;
+pub use doubt::queueing;
+use reading::Reading;
 
 use super::expectation::{Expectation, Judged, Member};
 use super::report::Report;
@@ -23,39 +32,20 @@ use crate::scenario::expect::{self, Check, Measure, Reach, Subject};
 /// A stretch of time in ns from t = 0: from, and up to.
 type Stretch = (i64, i64);
 
-/// One value of a measure.
-#[derive(Clone, Debug, PartialEq)]
-struct Reading {
-    /// In the measure's unit.
-    value: f64,
-    /// When, or when it was worst, as far as there is such an instant.
-    at: Option<i64>,
-    /// Of which direction.
-    label: Option<String>,
-}
-
-impl Reading {
-    fn of(value: f64) -> Reading {
-        Reading { value, at: None, label: None }
-    }
-
-    fn at(value: f64, at: Option<i64>) -> Reading {
-        Reading { value, at, label: None }
-    }
-}
-
 /// The values of a measure: one, one for each direction, or one for each instant. Else why there is none.
 type Readings = Result<Vec<Reading>, String>;
 
 /// Judges expectations by what a run has reported.
 pub fn judge(expectations: &[expect::Expectation], report: &Report) -> Vec<Expectation> {
-    expectations.iter().map(|expectation| one(expectation, report)).collect()
+    let doubt = Doubt::of(report);
+    expectations.iter().map(|expectation| one(expectation, &doubt, report)).collect()
 }
 
-fn one(expectation: &expect::Expectation, report: &Report) -> Expectation {
+fn one(expectation: &expect::Expectation, doubt: &Doubt<'_>, report: &Report) -> Expectation {
     let mut all: Vec<(Option<String>, Judged)> =
-        expectation.claims.iter().map(|claim| (claim.member.clone(), claimed(&claim.check, report))).collect();
-    let shown = all.iter().position(|(_, judged)| !judged.pass).unwrap_or(0);
+        expectation.claims.iter().map(|claim| (claim.member.clone(), claimed(&claim.check, doubt, report))).collect();
+    let first = |which: fn(&Judged) -> bool| all.iter().position(|(_, judged)| which(judged));
+    let shown = first(Judged::fails).or_else(|| first(|judged| !judged.pass)).unwrap_or(0);
     let judged = match all.get(shown) {
         Some((_, judged)) => judged.clone(),
         None => lack("", "nothing was claimed".into(), ""),
@@ -69,10 +59,10 @@ fn one(expectation: &expect::Expectation, report: &Report) -> Expectation {
     Expectation { name: name.clone(), text: text.clone(), line: span.line, column: span.column, judged, members }
 }
 
-fn claimed(check: &Check, report: &Report) -> Judged {
+fn claimed(check: &Check, doubt: &Doubt<'_>, report: &Report) -> Judged {
     let mut judged = match check {
-        Check::Compare(compare) => compare::compare(compare, report),
-        Check::Reach(reach) => reached(reach, report),
+        Check::Compare(compare) => compare::compare(compare, doubt, report),
+        Check::Reach(reach) => reached(reach, doubt, report),
     };
     if judged.pass {
         judged.at_ns = None;
@@ -93,21 +83,28 @@ fn lack(expected: &str, why: String, unit: &'static str) -> Judged {
         reason: Some(format!("no samples: {why}")),
         at_ns: None,
         near: None,
+        invalid: None,
     }
 }
 
-/// The values of a measure, over the whole run or within a stretch of it.
-fn readings(measure: &Measure, stretch: Option<Stretch>, report: &Report) -> Readings {
+/// The same, of a run whose machine can be why there are none.
+fn lacking(expected: &str, why: String, unit: &'static str, doubt: &Doubt<'_>) -> Judged {
+    let invalid = doubt.beyond.then(|| "longwire was late beyond its limits, which can be why".to_owned());
+    Judged { invalid, ..lack(expected, why, unit) }
+}
+
+/// The values of a measure, over the whole run or within a stretch of it, each with the range that it may have in truth.
+fn readings(measure: &Measure, stretch: Option<Stretch>, doubt: &Doubt<'_>, report: &Report) -> Readings {
     let part = measure.part.as_deref().unwrap_or_default();
     let mut readings = match &measure.subject {
         Subject::Workload(name) => {
             let work = report.workloads.get(name).ok_or_else(|| "it was not run".to_owned())?;
             match measure.source {
-                Source::Requests(of) => ping::requests(of, work, stretch),
-                Source::Spread(["rtt_ns"], _) if stretch.is_some() => ping::round_trips(part, work, stretch),
-                Source::Spread(["rtt_ns"], _) => ping::whole_times(part, work),
+                Source::Requests(of) => ping::requests(of, work, stretch, doubt),
+                Source::Spread(["rtt_ns"], _) if stretch.is_some() => ping::round_trips(part, work, stretch, doubt),
+                Source::Spread(["rtt_ns"], _) => ping::whole_times(part, work, doubt),
                 Source::Stream(of) => stream::stream(of, work, stretch),
-                Source::Spread(at @ ["receiver", "delay_ns"], _) => stream::delays(at, part, work, stretch),
+                Source::Spread(["receiver", "delay_ns"], _) => stream::delays(part, work, stretch, doubt),
                 Source::Arrived(of) => tcp::arrived(of, work, stretch),
                 source => work::field(source, part, work),
             }
@@ -115,32 +112,33 @@ fn readings(measure: &Measure, stretch: Option<Stretch>, report: &Report) -> Rea
         Subject::Link { name, to } => link::directions(measure.source, part, (name, to.as_deref()), stretch, report),
         Subject::Node(name) => node::node(measure.source, part, name, report),
     }?;
-    for reading in &mut readings {
-        // a hundredth is no binary fraction: what is divided by a hundred is rounded once
-        let scale = measure.scale;
-        reading.value = if scale < 1.0 { reading.value / (1.0 / scale).round() } else { reading.value * scale };
-    }
+    doubt.widen(measure, stretch, &mut readings);
+    readings.iter_mut().for_each(|reading| reading.convert(measure.scale));
     if readings.is_empty() { Err("there is nothing of it in the report".into()) } else { Ok(readings) }
 }
 
-fn reached(reach: &Reach, report: &Report) -> Judged {
+fn reached(reach: &Reach, doubt: &Doubt<'_>, report: &Report) -> Judged {
     let expected = if reach.not { "no answer" } else { "an answer" };
     let times = when::instant(&reach.from, report).and_then(|from| Ok((from, when::instant(&reach.to, report)?)));
     let found = times.and_then(|stretch| {
         let work = report.workloads.get(&reach.probe).ok_or_else(|| "it was not asked".to_owned())?;
-        Ok((stretch, ping::answered(work, stretch)?))
+        Ok((stretch, ping::answered(work, stretch, doubt)?))
     });
-    let ((from, _), (asked, answer)) = match found {
+    let ((from, to), (asked, answer)) = match found {
         Ok(found) => found,
-        Err(why) => return lack(expected, why, "ns"),
+        Err(why) => return lacking(expected, why, "ns", doubt),
     };
     let took = answer.map(|at| at - from);
     let measured = match took {
         Some(took) => format!("an answer after {}", words::time(took as f64)),
         None => format!("no answer to {asked} requests"),
     };
+    // An answer that came would have come without gaps too; one that did not come may have been kept up by one.
+    let met = doubt.exposure((from, to));
+    let kept_up = answer.is_none() && !reach.not && met.count > 0;
     Judged {
         pass: answer.is_some() != reach.not,
+        invalid: kept_up.then(|| format!("longwire did not read its ports {} times meanwhile", met.count)),
         measured: Some(measured),
         value: took.map(|took| took as f64),
         unit: "ns".into(),

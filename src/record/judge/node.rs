@@ -1,6 +1,7 @@
 //! What is asked of switches, hubs, routers and regions of clouds.
 
-use super::{Reading, Readings};
+use super::Readings;
+use super::reading::Reading;
 use crate::record::report::Report;
 use crate::scenario::expect::catalogue::{Node as Of, Source};
 

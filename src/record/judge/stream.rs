@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use super::doubt::Doubt;
 use super::grid::{Grid, Interval};
+use super::reading::Reading;
 use super::work::{at, number, whole, why};
-use super::{Reading, Readings, Stretch};
+use super::{Readings, Stretch};
 use crate::record::report::Work;
 use crate::scenario::expect::catalogue::Stream;
 
@@ -20,7 +22,7 @@ fn sent(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
     if let (None, Stream::Sent) = (stretch, of) {
         return Ok(vec![Reading::at(number(work, &["sender", "sent"]).ok_or_else(|| why(work))?, work.ended_ns)]);
     }
-    let grid = Grid::of(work, "sender", None);
+    let grid = Grid::of(work, &["sender"], None);
     let worst = grid.as_ref().ok().and_then(|grid| worst(grid, &losses(grid, work).ok()?, stretch));
     if let (None, Stream::Lost | Stream::Loss) = (stretch, of) {
         let sent = whole(work, &["sender", "sent"]).ok_or_else(|| why(work))?;
@@ -113,7 +115,7 @@ fn received(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
         };
         return Ok(vec![Reading::at(value.ok_or_else(lacking)?, work.ended_ns)]);
     }
-    let mut grid = Grid::of(work, "receiver", None)?;
+    let mut grid = Grid::of(work, &["receiver"], None)?;
     if matches!(of, Stream::Throughput | Stream::ThroughputOverTime) {
         grid.keep(sending(work));
     }
@@ -145,20 +147,45 @@ fn sending(work: &Work) -> Option<Stretch> {
     Some((began + transit, began + length + transit))
 }
 
-/// One-way delays: of all datagrams, or of those that arrived in a stretch, of which the percentiles are to one in a hundred.
-pub(super) fn delays(path: &[&str], part: &str, work: &Work, stretch: Option<Stretch>) -> Readings {
-    let grid = Grid::of(work, "receiver", None);
+/// One-way delays: of all datagrams, or of those that arrived in a stretch, of which the percentiles are to one in a
+/// hundred. Each as it is, and without its own lateness where gaps made it late.
+pub(super) fn delays(part: &str, work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Readings {
+    let grid = Grid::of(work, &["receiver"], None);
     let longest = |within: &mut dyn Iterator<Item = (usize, &Interval)>| {
         within.filter_map(|(_, one)| Some((one.max?, one.at))).max_by_key(|(max, at)| (*max, -at)).map(|(_, at)| at)
     };
-    let Some(stretch) = stretch else {
-        let value = number(work, &[path, &[part]].concat());
-        let lacking =
-            || if whole(work, &["receiver", "unique"]) == Some(0) { "no datagram arrived".into() } else { why(work) };
-        let at = grid.ok().and_then(|grid| longest(&mut grid.within(None).ok()?));
-        return Ok(vec![Reading::at(value.ok_or_else(lacking)?, at)]);
+    let reading = match stretch {
+        None => {
+            let value = number(work, &["receiver", "delay_ns", part]);
+            let none = || whole(work, &["receiver", "unique"]) == Some(0);
+            let lacking = || if none() { "no datagram arrived".into() } else { why(work) };
+            let at = grid.ok().and_then(|grid| longest(&mut grid.within(None).ok()?));
+            Reading::at(value.ok_or_else(lacking)?, at)
+        }
+        Some(stretch) => {
+            let grid = grid?;
+            let at = longest(&mut grid.within(Some(stretch))?);
+            Reading::at(spread(&grid, part, stretch)?, at)
+        }
     };
-    let grid = grid?;
+    if part == "count" || at(work, &["receiver", "corrected"]).is_none() {
+        return Ok(vec![reading]);
+    }
+    let floor = work.place.split_once(" → ").map_or(0, |(from, to)| doubt.floor(from, to)) as f64;
+    let least = match stretch {
+        None => number(work, &["receiver", "corrected", "delay_ns", part]),
+        Some(stretch) => Some(spread(&Grid::of(work, &["receiver", "corrected"], None)?, part, stretch)?),
+    };
+    // of datagrams that are not known one by one, all of the delay may be lateness
+    let all = whole(work, &["receiver", "corrected", "omitted"]) == Some(0);
+    let least = least.filter(|_| all).unwrap_or(0.0);
+    let least = if part == "stddev" { least } else { least.max(floor) };
+    let most = if doubt.may_be_longer() { f64::INFINITY } else { least };
+    Ok(vec![reading.between(least, most)])
+}
+
+/// A part of the distribution of the delays of a stretch.
+fn spread(grid: &Grid, part: &str, stretch: Stretch) -> Result<f64, String> {
     let within = grid.within(Some(stretch))?;
     let mut delays: Vec<(u64, u64)> = within.clone().flat_map(|(_, one)| one.delays.iter().copied()).collect();
     delays.sort_unstable();
@@ -166,7 +193,7 @@ pub(super) fn delays(path: &[&str], part: &str, work: &Work, stretch: Option<Str
     if count == 0 {
         return Err("no datagram arrived then".into());
     }
-    let max = within.clone().filter_map(|(_, one)| one.max).max().unwrap_or(0);
+    let max = within.filter_map(|(_, one)| one.max).max().unwrap_or(0);
     let at_share = |share: f64| {
         let rank = ((share * count as f64).ceil() as u64).clamp(1, count);
         let mut below = 0;
@@ -177,7 +204,7 @@ pub(super) fn delays(path: &[&str], part: &str, work: &Work, stretch: Option<Str
         found.map_or(max, |(delay, _)| (*delay).min(max)) as f64
     };
     let mean = delays.iter().map(|(delay, count)| *delay as f64 * *count as f64).sum::<f64>() / count as f64;
-    let value = match part {
+    Ok(match part {
         "min" => at_share(0.0),
         "p50" => at_share(0.5),
         "p90" => at_share(0.9),
@@ -191,6 +218,5 @@ pub(super) fn delays(path: &[&str], part: &str, work: &Work, stretch: Option<Str
             (squares / count as f64).sqrt()
         }
         _ => count as f64,
-    };
-    Ok(vec![Reading::at(value, longest(&mut within.clone()))])
+    })
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::grid::Grid;
+use super::reading::Reading;
 use super::work::{at, number, why};
-use super::{Reading, Readings, Stretch};
+use super::{Readings, Stretch};
 use crate::record::report::Work;
 use crate::scenario::expect::catalogue::Arrived;
 
@@ -35,7 +36,7 @@ pub(super) fn arrived(of: Arrived, work: &Work, stretch: Option<Stretch>) -> Rea
         };
         return Ok(vec![Reading::at(whole.ok_or_else(lacking)?, work.ended_ns)]);
     }
-    let mut grid = Grid::of(work, "receiver", Some("accepted_at_ns"))?;
+    let mut grid = Grid::of(work, &["receiver"], Some("accepted_at_ns"))?;
     if of != Arrived::Bytes {
         grid.keep(active(work));
     }

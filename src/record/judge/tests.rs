@@ -10,6 +10,7 @@ use crate::engine::{DirectionCounters, DirectionSpec, NodeCounters};
 use crate::node::NatCounters;
 use crate::node::router::firewall::Policy;
 use crate::record::expectation::Expectation;
+use crate::record::gaps::Gaps;
 use crate::record::report::{
     Count, Direction, Event, EventKind, Machine, Measured, Mode, Node, Percentiles, Report, Rule, Timing, Validity,
     Verdict, Work,
@@ -20,7 +21,7 @@ use crate::scenario::timing::TimingSpec;
 use crate::scenario::validity::ValiditySpec;
 use crate::scenario::{MemoryFiles, Overrides, load};
 
-const MS: u64 = 1_000_000;
+pub(super) const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
 const SCENARIO: &str = "\
@@ -127,7 +128,7 @@ fn direction(link: &str, from: &str, to: &str, frames: u64) -> Direction {
     direction
 }
 
-fn report() -> Report {
+pub(super) fn report() -> Report {
     let mut up = direction("wifi", "a.eth0", "gw.lan", 1000);
     up.delivered = Count { frames: 970, bytes: 970_000 };
     up.dropped = IndexMap::from([("loss".into(), 30)]);
@@ -206,6 +207,7 @@ fn report() -> Report {
             reasons: Vec::new(),
             measured: Measured::default(),
             limits: ValiditySpec::default(),
+            gaps: Gaps::default(),
         },
         timing: Timing { requested: TimingSpec::default(), refused: Vec::new(), spin_rests: 0, log_lost: 0 },
         machine: Machine { kernel: "6.18".into(), cores: 2, version: "0".into() },
@@ -215,7 +217,7 @@ fn report() -> Report {
     }
 }
 
-fn judged(text: &str, report: &Report) -> Expectation {
+pub(super) fn judged(text: &str, report: &Report) -> Expectation {
     let scenario = format!("{SCENARIO}  - '{text}'\n");
     let resolved = load(Path::new("t.yaml"), &MemoryFiles::one("t.yaml", &scenario), &Overrides::default());
     let resolved = resolved
@@ -223,7 +225,7 @@ fn judged(text: &str, report: &Report) -> Expectation {
     judge(&resolved.expectations, report).remove(0)
 }
 
-fn set(report: &mut Report, workload: &str, path: &[&str], value: Value) {
+pub(super) fn set(report: &mut Report, workload: &str, path: &[&str], value: Value) {
     let results = &mut report.workloads[workload].results;
     let mut at = results.get_mut(path[0]).unwrap_or_else(|| panic!("{path:?}"));
     for key in &path[1..] {

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Reading, Readings};
+use super::Readings;
+use super::reading::Reading;
 use crate::record::report::Work;
 use crate::scenario::expect::catalogue::Source;
 

@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 pub use error::Error;
 use report::Line;
 use session::Session;
+pub(super) use udp::corrected::corrected;
 
 /// Names of the built-in workloads, as [`main`] takes them.
 pub const BUILT_IN: [&str; 5] = ["ping", "udp-send", "udp-receive", "tcp-send", "tcp-receive"];

@@ -174,6 +174,10 @@ pub struct UdpReceiveReport {
     pub missing_omitted: u64,
     /// Arrivals (duplicates included) and delays of first copies, per interval since `started_ns`.
     pub intervals: Intervals,
+    /// First copies in the order of arrival: when each arrived, since `started_ns`, and its delay; the first 100,000. The
+    /// run takes them out, once the lateness of each has been reckoned with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<(u64, u64)>,
 }
 
 /// Interarrival jitter of RFC 3550 §6.4.1, in the integer arithmetic of its appendix A.8, over first copies in the order

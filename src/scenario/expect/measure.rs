@@ -34,6 +34,8 @@ pub struct Measure {
     pub windows: bool,
     /// Whether it needs the series of directions: for the whole run, and within a window.
     pub needs_series: [bool; 2],
+    /// It is of a workload that moves so many bytes and then ends, however long that takes.
+    pub fixed: bool,
 }
 
 /// Whose a measure is.
@@ -320,6 +322,7 @@ impl Tables<'_> {
             over_time: entry.over_time,
             windows: entry.windows,
             needs_series: [entry.needs_series(false), entry.needs_series(true)],
+            fixed: self.values.is_some_and(Workload::is_fixed),
         }
     }
 }

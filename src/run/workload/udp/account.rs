@@ -11,6 +11,8 @@ use crate::record::histogram::Histogram;
 
 /// Ranges of missing numbers in a report.
 const MISSING: usize = 10_000;
+/// Delays that are kept one by one.
+const SAMPLES: usize = 100_000;
 
 /// One datagram as far as it is read: only its head is, the kernel having checked all of it.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,9 @@ impl Accounts {
         if first_copy {
             self.delay.record(delay);
             self.jitter.record(delay);
+            if report.samples.len() < SAMPLES {
+                report.samples.push((since, delay));
+            }
         }
     }
 
