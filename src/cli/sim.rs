@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[command(flatten)]
     run: run::Args,
     /// Give up when virtual time stands still for so long by the machine's clock: a program that never waits holds it
-    #[arg(long, value_name = "TIME", default_value = "60s")]
+    #[arg(long, value_name = "TIME", default_value_t = sim::WALL_LIMIT)]
     wall_limit: Duration,
     /// The processor that the guest runs on, counted from 0; by default the one that is used right now
     #[arg(long, value_name = "N")]
@@ -62,7 +62,14 @@ pub(super) fn main(args: &Args) -> Exit {
             return Exit::Input;
         }
     };
-    let order = order(args, &resolved, files, outputs);
+    let folder = match sim::folder(&resolved) {
+        Ok(folder) => folder,
+        Err(error) => {
+            paint::complain(&error);
+            return Exit::Input;
+        }
+    };
+    let order = order(args, &resolved, files, folder, outputs);
     let mut status =
         Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), of: resolved.scenario.duration };
     let result = sim::simulate(&kernel, order, &mut status);
@@ -81,12 +88,11 @@ fn failed(error: &SimError) -> Exit {
     }
 }
 
-fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, outputs: Vec<PathBuf>) -> Order {
-    let folder = std::path::absolute(&resolved.scenario.folder).ok().and_then(|folder| folder.canonicalize().ok());
+fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathBuf, outputs: Vec<PathBuf>) -> Order {
     Order {
         arguments: arguments(&args.run),
         files: files.into_read(),
-        folder: folder.unwrap_or_else(|| PathBuf::from("/")),
+        folder,
         seed: resolved.scenario.seed,
         memory: resolved.scenario.sim.memory,
         wall_limit: args.wall_limit,
@@ -178,22 +184,8 @@ fn hand_over(run: &run::Args, ended: &Ended, console: &str) -> Result<(), String
         }
     }
     let Some(out) = &run.out else { return Ok(()) };
-    let copied = copy(&ended.place.path().join(OUT), out).and_then(|()| fs::write(out.join("console.txt"), console));
+    let copied = ended.place.copy(OUT, out).and_then(|()| fs::write(out.join("console.txt"), console));
     copied.map_err(|error| format!("cannot write to the directory {}: {error}", out.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 struct Status {

@@ -22,10 +22,11 @@ mod launch;
 mod place;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::Resolved;
 use crate::units::{ByteSize, Duration, Instant};
 
 pub use console::{announce, out_of_memory};
@@ -34,6 +35,32 @@ pub use place::Place;
 
 /// In the environment of the guest's first process.
 const MARK: &str = "LONGWIRE_GUEST";
+
+/// How long virtual time may stand still by the machine's clock, unless told otherwise.
+pub const WALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// The scenario's folder as the guest sees it, which programs may write to.
+///
+/// # Errors
+/// It is not there; or it is the root, which holds all files.
+pub fn folder(resolved: &Resolved) -> Result<PathBuf, String> {
+    own_folder(&resolved.scenario.folder)
+}
+
+fn own_folder(of: &Path) -> Result<PathBuf, String> {
+    // the current folder's name is empty
+    let folder = if of.as_os_str().is_empty() { Path::new(".") } else { of };
+    let found = folder.canonicalize();
+    let found = found.map_err(|error| format!("cannot find the scenario's folder {}: {error}", folder.display()))?;
+    if found.parent().is_none() {
+        return Err(
+            "expected the scenario in a folder of its own, since programs may write to that folder, found it in /: \
+                    move it to another one"
+                .into(),
+        );
+    }
+    Ok(found)
+}
 
 /// Whether this process is the first of a guest that a launcher has started.
 pub fn is_first_process() -> bool {
@@ -129,4 +156,16 @@ pub enum SimError {
     /// Somebody ended it, and it could not end by itself any more.
     #[error("interrupted: the guest did not end by itself, and was killed")]
     Interrupted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scenario_has_a_folder_of_its_own() {
+        assert_eq!(own_folder(Path::new("")).unwrap(), std::env::current_dir().unwrap().canonicalize().unwrap());
+        assert!(own_folder(Path::new("/")).unwrap_err().contains("in a folder of its own"));
+        assert!(own_folder(Path::new("/no/such")).unwrap_err().contains("/no/such"));
+    }
 }

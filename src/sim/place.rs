@@ -59,6 +59,14 @@ impl Place {
         console::read(&self.path)
     }
 
+    /// Copies a directory of it, with all that is in it.
+    ///
+    /// # Errors
+    /// It is not there, or something cannot be written.
+    pub fn copy(&self, name: &str, to: &Path) -> io::Result<()> {
+        copy(&self.path.join(name), to)
+    }
+
     /// What a file in it says; empty if there is none.
     ///
     /// # Errors
@@ -69,6 +77,20 @@ impl Place {
             other => other,
         }
     }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a directory can hold the guest's memory, from which it also executes.
