@@ -8,13 +8,15 @@ use super::input::name_and_value;
 use super::paint::{self, StatusLine};
 use super::{Exit, paint::note};
 use crate::run::Disk;
-use crate::suite::{self, Case, Ended, Launch, Options, Outcome, Plan, Selection, Shard, Watcher};
+use crate::sim::kernel;
+use crate::suite::{self, Case, Ended, Launch, Options, Outcome, Plan, Room, Selection, Shard, Watcher};
 use crate::units::Duration;
 
 /// Run many scenarios, and say which failed
 ///
 /// Takes scenario files, folders (of which it takes the scenarios) and patterns. All of them are checked before anything runs.
-/// A scenario with a `matrix` is run once for each combination. Each run is a process of its own, one after the other.
+/// A scenario with a `matrix` is run once for each combination. Each run is a process of its own: live one after the other, in
+/// virtual time (--sim) one for each processor.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes over all runs: 130 interrupted, else 2 wrong input (nothing ran), else 1 something failed, \
@@ -36,10 +38,17 @@ pub(super) struct Args {
     /// Run only the I-th of N shares, from 1; all shares together run everything once
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Run so many at a time. Runs measure time: beside each other they disturb each other
-    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: u16,
-    /// Run everything N times, with the seed, the seed + 1, …
+    /// Run in virtual time, as `longwire sim` does: exact, repeatable, without privileges, whatever else the machine does
+    #[arg(long)]
+    sim: bool,
+    /// Run so many at a time. Live: 1 unless said, since runs disturb each other. In virtual time: one for each processor, as far
+    /// as memory goes
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// With --sim and --repeat: run everything with the same seed, and fail where two runs are not identical to the byte
+    #[arg(long)]
+    identical: bool,
+    /// Run everything N times, with the seed, the seed + 1, …; with --identical, with the same seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
     /// Start nothing more once a run has failed (INVALID is no failure)
@@ -72,7 +81,22 @@ pub(super) fn main(args: &Args) -> i32 {
     }
 }
 
+/// What the options are together.
+fn fit(args: &Args) -> Result<(), &'static str> {
+    if args.identical && (!args.sim || args.repeat < 2) {
+        return Err("--identical compares runs in virtual time with each other: write `--sim --repeat 2 --identical`");
+    }
+    if args.sim && args.retry_invalid > 0 {
+        return Err("--retry-invalid is for live runs: in virtual time a run comes out the same again. Leave it out");
+    }
+    Ok(())
+}
+
 fn test(args: &Args) -> Result<i32, Exit> {
+    fit(args).map_err(|wrong| {
+        paint::complain(wrong);
+        Exit::Input
+    })?;
     let found = suite::discover(&args.paths).map_err(|wrong| {
         wrong.iter().for_each(|line| paint::complain(line));
         Exit::Input
@@ -81,6 +105,8 @@ fn test(args: &Args) -> Result<i32, Exit> {
         params: args.params.clone(),
         seed: args.seed,
         repeat: args.repeat,
+        identical: args.identical,
+        virtual_time: args.sim,
         filters: args.filter.clone(),
         shard: args.shard,
     };
@@ -95,15 +121,26 @@ fn test(args: &Args) -> Result<i32, Exit> {
         plan.cases.iter().for_each(|case| say(&format!("{case}\n    {}\n", case.command())));
         return Ok(0);
     }
+    if args.sim {
+        // once for all of them
+        kernel::find().map_err(|error| {
+            paint::complain(&error.to_string());
+            Exit::Machine
+        })?;
+    }
     claim(args)?;
     let program = std::env::current_exe().map_err(|error| {
         paint::complain(&format!("cannot find this program on the disk, to start runs with it: {error}"));
         Exit::Machine
     })?;
-    say(&suite::summary::begin(&plan, found.others, args.shard.map(|shard| shard.to_string())));
+    let room = args.sim.then(Room::find);
+    let jobs = args.jobs.map(usize::from).or(room.as_ref().map(|room| room.guests(plan.guest_memory))).unwrap_or(1);
+    let shard = args.shard.map(|shard| shard.to_string());
+    say(&suite::summary::begin(&plan, found.others, shard, args.sim.then_some(jobs)));
     let options = Options {
         launch: Launch { program, retry_invalid: args.retry_invalid },
-        jobs: usize::from(args.jobs),
+        jobs,
+        cpus: room.map(|room| room.cpus).unwrap_or_default(),
         fail_fast: args.fail_fast,
         out: args.out.clone(),
         html: args.html.clone(),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::record::report::Mode;
+
 /// A scenario to be run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Case {
@@ -14,8 +16,21 @@ pub struct Case {
     pub params: Vec<Param>,
     /// The seed of all its random draws.
     pub seed: u64,
-    /// Which of how many repetitions it is, from 1, where there are several.
-    pub repetition: Option<(u32, u32)>,
+    /// Where it runs several times: which of them it is.
+    pub repetition: Option<Repetition>,
+    /// It runs in virtual time (`longwire sim`), not live (`longwire run`).
+    pub virtual_time: bool,
+}
+
+/// Which of several runs of the same it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repetition {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+    /// All have the same seed, and must come out identical.
+    pub identical: bool,
 }
 
 /// A parameter and its value.
@@ -33,7 +48,10 @@ impl Case {
     /// What tells it apart from other runs of its file: ` [loss=5%, seed 2]`, or nothing.
     pub fn variant(&self) -> String {
         let params = self.params.iter().map(|param| format!("{}={}", param.name, one_line(&param.text)));
-        let repetition = self.repetition.map(|_| format!("seed {}", self.seed));
+        let repetition = self.repetition.map(|repetition| match repetition.identical {
+            true => format!("run {}", repetition.number),
+            false => format!("seed {}", self.seed),
+        });
         let words: Vec<String> = params.chain(repetition).collect();
         if words.is_empty() { String::new() } else { format!(" [{}]", words.join(", ")) }
     }
@@ -43,18 +61,37 @@ impl Case {
         format!("{} {}{}", self.file.display(), self.scenario, self.variant())
     }
 
+    /// What of `longwire` runs it.
+    fn subcommand(&self) -> &'static str {
+        if self.virtual_time { "sim" } else { "run" }
+    }
+
+    /// The mode that its report has: `live` or `virtual`.
+    pub fn mode(&self) -> Mode {
+        if self.virtual_time { Mode::Virtual } else { Mode::Live }
+    }
+
     /// The arguments behind `longwire` that run it again.
     pub fn arguments(&self) -> Vec<String> {
         // a file may be called like an option
         let file = self.file.display().to_string();
         let file = if file.starts_with('-') { format!("./{file}") } else { file };
         let params = self.params.iter().flat_map(|p| ["--param".to_owned(), format!("{}={}", p.name, p.word)]);
-        ["run".to_owned(), file].into_iter().chain(params).chain(["--seed".to_owned(), self.seed.to_string()]).collect()
+        [self.subcommand().to_owned(), file]
+            .into_iter()
+            .chain(params)
+            .chain(["--seed".to_owned(), self.seed.to_string()])
+            .collect()
     }
 
     /// The command that runs it again, to be pasted into a shell.
     pub fn command(&self) -> String {
         format!("longwire {}", shell_words(&self.arguments()))
+    }
+
+    /// Whether it is the same run again.
+    pub(super) fn repeats(&self, other: &Case) -> bool {
+        (&self.file, &self.params, self.seed) == (&other.file, &other.params, other.seed)
     }
 
     /// A name for its folder: file, parameters and seed, of letters that no file system minds.
@@ -114,11 +151,17 @@ mod tests {
         assert_eq!(case.command(), "longwire run 'ci/a b.yaml' --seed 7");
         assert_eq!(case.folder(), "ci-a-b");
         case.params = vec![param("loss", "5%", "5%"), param("say", "a: b", "\"a: b\"")];
-        case.repetition = Some((2, 3));
+        case.repetition = Some(Repetition { number: 2, of: 3, identical: false });
         assert_eq!(case.to_string(), "Chat [loss=5%, say=a: b, seed 7]");
         assert_eq!(case.command(), "longwire run 'ci/a b.yaml' --param loss=5% --param 'say=\"a: b\"' --seed 7");
         assert_eq!(case.folder(), "ci-a-b-loss=5-say=a-b-seed-7");
         assert!(case.searched().contains("ci/a b.yaml Chat [loss=5%"));
+        case.virtual_time = true;
+        case.params.clear();
+        case.repetition = Some(Repetition { number: 2, of: 3, identical: true });
+        assert_eq!(case.to_string(), "Chat [run 2]");
+        assert_eq!(case.command(), "longwire sim 'ci/a b.yaml' --seed 7");
+        assert_eq!(case.folder(), "ci-a-b-run-2");
     }
 
     #[test]

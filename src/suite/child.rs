@@ -37,6 +37,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) case: Case,
+    /// The processor that it is bound to.
+    pub(super) cpu: Option<usize>,
     child: Child,
     began: Instant,
     /// Its report and output where the suite keeps none.
@@ -45,15 +47,27 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a run.
-    pub(super) fn start(case: Case, launch: &Launch, place: Place, clock: &Clock) -> Result<Running, Box<Outcome>> {
-        match Running::try_start(&case, launch, &place, clock) {
-            Ok((child, temporary, began)) => Ok(Running { case, child, began, temporary, place }),
+    /// Starts a run. `cpu`: the processor to bind it to, which only virtual time knows.
+    pub(super) fn start(
+        case: Case,
+        launch: &Launch,
+        place: Place,
+        cpu: Option<usize>,
+        clock: &Clock,
+    ) -> Result<Running, Box<Outcome>> {
+        match Running::try_start(&case, launch, &place, cpu, clock) {
+            Ok((child, temporary, began)) => Ok(Running { case, cpu, child, began, temporary, place }),
             Err(error) => Err(Box::new(Outcome::not_started(case, format!("it cannot be started: {error}")))),
         }
     }
 
-    fn try_start(case: &Case, launch: &Launch, place: &Place, clock: &Clock) -> io::Result<(Child, TempDir, Instant)> {
+    fn try_start(
+        case: &Case,
+        launch: &Launch,
+        place: &Place,
+        cpu: Option<usize>,
+        clock: &Clock,
+    ) -> io::Result<(Child, TempDir, Instant)> {
         let temporary = tempfile::Builder::new().prefix("longwire-").tempdir()?;
         let mut command = Command::new(&launch.program);
         command.args(case.arguments()).arg("--json").arg(temporary.path().join("report.json"));
@@ -67,6 +81,9 @@ impl Running {
         }
         if launch.retry_invalid > 0 {
             command.args(["--retry-invalid".to_owned(), launch.retry_invalid.to_string()]);
+        }
+        if let Some(cpu) = cpu {
+            command.arg(format!("--cpu={cpu}"));
         }
         // Should the suite be killed, its runs end too, and take their networks down.
         command.arg(format!("--parent={}", std::process::id()));
@@ -120,7 +137,16 @@ impl Running {
 
 /// Takes away what an earlier run left: it must not be taken for this one's.
 fn forget(out: &Path) -> io::Result<()> {
-    ["report.json", "report.html", "report.txt", "messages.txt"].iter().try_for_each(|name| gone(&out.join(name)))
+    for name in ["report.json", "report.html", "report.txt", "messages.txt", "events.jsonl", "console.txt"] {
+        gone(&out.join(name))?;
+    }
+    for name in ["programs", "captures"] {
+        match fs::remove_dir_all(out.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn gone(file: &Path) -> io::Result<()> {
@@ -145,15 +171,19 @@ mod tests {
     }
 
     fn run(script: &str, out: Option<&str>) -> (Outcome, TempDir) {
+        run_on(script, out, None)
+    }
+
+    fn run_on(script: &str, out: Option<&str>, cpu: Option<usize>) -> (Outcome, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let launch = stand_in(folder.path(), script);
         let clock = Clock::start();
-        let case = Case { file: "a.yaml".into(), seed: 3, ..Case::default() };
+        let case = Case { file: "a.yaml".into(), seed: 3, virtual_time: cpu.is_some(), ..Case::default() };
         let place = out.map(|out| Place {
             out: Some(folder.path().join(out)),
             page: Some(folder.path().join(format!("{out}.html"))),
         });
-        let mut running = Running::start(case, &launch, place.unwrap_or_default(), &clock).unwrap();
+        let mut running = Running::start(case, &launch, place.unwrap_or_default(), cpu, &clock).unwrap();
         loop {
             if let Some(outcome) = running.try_finish(clock.now()) {
                 return (outcome, folder);
@@ -182,13 +212,22 @@ mod tests {
     }
 
     #[test]
+    fn a_run_in_virtual_time_is_bound_to_a_processor() {
+        let (outcome, _folder) = run_on("echo \"$@\"", None, Some(5));
+        assert!(outcome.stdout.starts_with("sim a.yaml --seed 3 --json "), "{}", outcome.stdout);
+        assert!(outcome.stdout.contains(" --cpu=5 "), "{}", outcome.stdout);
+        let (outcome, _folder) = run("echo \"$@\"", None);
+        assert!(!outcome.stdout.contains("--cpu"), "{}", outcome.stdout);
+    }
+
+    #[test]
     fn a_run_that_dies_is_never_lost() {
         let (outcome, _folder) = run("kill -SEGV $$", None);
         assert_eq!(outcome.status, Status::Error);
         assert!(outcome.reasons[0].contains("SIGSEGV"), "{:?}", outcome.reasons);
         let clock = Clock::start();
         let launch = Launch { program: "/no/such/program".into(), retry_invalid: 0 };
-        let lost = Running::start(Case::default(), &launch, Place::default(), &clock).unwrap_err();
+        let lost = Running::start(Case::default(), &launch, Place::default(), None, &clock).unwrap_err();
         assert_eq!(lost.status, Status::Error);
         assert!(lost.reasons[0].contains("/no/such/program"), "{:?}", lost.reasons);
     }
@@ -198,8 +237,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("report.json"), "old").unwrap();
         fs::write(folder.path().join("mine.txt"), "mine").unwrap();
+        fs::create_dir(folder.path().join("programs")).unwrap();
+        fs::write(folder.path().join("programs/old.log"), "old").unwrap();
         forget(folder.path()).unwrap();
         assert!(!folder.path().join("report.json").exists() && folder.path().join("mine.txt").exists());
+        assert!(!folder.path().join("programs").exists());
         forget(&folder.path().join("not there")).unwrap();
     }
 }

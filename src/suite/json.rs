@@ -6,6 +6,7 @@ use super::outcome::{Outcome, Status, exit_code};
 use super::plan::Plan;
 use super::runner::Ended;
 use super::shard::Shard;
+use crate::record::report::Mode;
 
 /// The whole summary. Fields are added, never changed.
 pub fn summary(plan: &Plan, shard: Option<Shard>, ended: &Ended) -> Value {
@@ -16,6 +17,7 @@ pub fn summary(plan: &Plan, shard: Option<Shard>, ended: &Ended) -> Value {
         plan.skipped.iter().map(|s| json!({ "file": s.file.display().to_string(), "why": s.why })).collect();
     json!({
         "longwire": 1,
+        "mode": if plan.cases.iter().any(|case| case.virtual_time) { Mode::Virtual } else { Mode::Live },
         "exit": exit_code(&ended.outcomes, ended.interrupted),
         "interrupted": ended.interrupted,
         "took_ns": ended.took.as_nanos(),
@@ -37,6 +39,7 @@ fn run(outcome: &Outcome) -> Value {
         "file": case.file.display().to_string(),
         "params": params,
         "seed": case.seed,
+        "mode": case.mode(),
         "verdict": outcome.status.key(),
         "reasons": outcome.reasons,
         "took_ns": outcome.took.as_nanos(),
@@ -71,6 +74,7 @@ mod tests {
         );
         assert_eq!(failed["report"], Value::Null, "there is none on the disk");
         assert_eq!(value["runs"][7]["verdict"], "not_run");
+        assert_eq!((&value["runs"][0]["mode"], &value["runs"][1]["mode"]), (&json!("virtual"), &json!("live")));
         assert_eq!(value["skipped"][0]["file"], "ci/by-hand.yaml");
     }
 }

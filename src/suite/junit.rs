@@ -8,7 +8,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::case::one_line;
+use super::case::{Repetition, one_line};
 use super::outcome::{Outcome, Status};
 use super::plan::Skipped;
 use super::runner::Ended;
@@ -90,10 +90,11 @@ fn suite(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
 
 fn properties(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
     let case = &outcome.case;
-    let mut all = vec![("seed".to_owned(), case.seed.to_string())];
+    let mode = if case.virtual_time { "virtual" } else { "live" };
+    let mut all = vec![("seed".to_owned(), case.seed.to_string()), ("mode".to_owned(), mode.to_owned())];
     all.extend(case.params.iter().map(|param| (format!("param.{}", param.name), param.text.clone())));
-    if let Some((n, of)) = case.repetition {
-        all.push(("repetition".into(), format!("{n}/{of}")));
+    if let Some(Repetition { number, of, .. }) = case.repetition {
+        all.push(("repetition".into(), format!("{number}/{of}")));
     }
     if outcome.attempts > 1 {
         all.push(("attempts".into(), outcome.attempts.to_string()));
@@ -213,7 +214,8 @@ pub(super) mod tests {
         failed.out = Some("out/chat".into());
         let mut passed = outcome(case("ci/dns.yaml", "DNS"), Status::Pass, &[]);
         passed.attempts = 2;
-        passed.case.repetition = Some((1, 2));
+        passed.case.repetition = Some(Repetition { number: 1, of: 2, identical: false });
+        passed.case.virtual_time = true;
         Ended {
             outcomes: vec![
                 passed,
@@ -250,6 +252,8 @@ pub(super) mod tests {
         };
         assert_eq!(property("seed"), Some("7"));
         assert_eq!(property("param.loss"), Some("5%"));
+        assert_eq!(property("mode"), Some("live"));
+        assert!(text.contains("name=\"mode\" value=\"virtual\""));
         assert_eq!(property("command"), Some("longwire run ci/chat.yaml --param loss=5% --seed 7"));
         let failure = inside(2, "failure").unwrap();
         assert_eq!(failure.attribute("message"), Some("rtt.p99 < 60ms: it was 80 ms; fetch: exit 7"));

@@ -5,6 +5,9 @@
 //! | `discover` | which files |
 //! | `plan` `case` `shard` | all combinations of all files, checked; one run; a share of them |
 //! | `runner` `child` | all runs, so many at a time; one run as a process |
+//! | `room` | how many guests in virtual time this machine has room for |
+//! | `identical` | whether two runs left the same bytes |
+//! | `trial` | a kernel for virtual time, tried: what `doctor` does |
 //! | `outcome` | what a run came to, and the exit code of many |
 //! | `summary` `html` `json` `junit` `github` | the suite for people, programs, CI servers and GitHub |
 //! | `calibrate` | how well this machine keeps up: what `doctor --calibrate` measures |
@@ -15,18 +18,22 @@ mod child;
 pub mod discover;
 pub mod github;
 pub mod html;
+pub mod identical;
 pub mod json;
 pub mod junit;
 pub mod outcome;
 pub mod plan;
+pub mod room;
 pub mod runner;
 pub mod shard;
 pub mod summary;
+pub mod trial;
 
-pub use case::{Case, Param};
+pub use case::{Case, Param, Repetition};
 pub use child::Launch;
 pub use discover::{Found, discover};
 pub use outcome::{Outcome, Status, exit_code};
 pub use plan::{Plan, Selection, Wrong, check_combinations, plan};
+pub use room::Room;
 pub use runner::{Ended, Options, Watcher, run};
 pub use shard::Shard;

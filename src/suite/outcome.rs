@@ -217,9 +217,14 @@ fn texts(list: &Value) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// The last error that a run has said.
+pub(super) fn last_error(stderr: &str) -> Option<&str> {
+    stderr.lines().rev().find_map(|line| line.trim().strip_prefix("error: "))
+}
+
 /// Why a run without a usable report ended.
 fn why(status: ExitStatus, verdict: Option<&str>, stderr: &str) -> String {
-    let error = stderr.lines().rev().find_map(|line| line.trim().strip_prefix("error: "));
+    let error = last_error(stderr);
     match (status.code(), status.signal(), error) {
         (_, Some(signal), _) => {
             let name = Signal::try_from(signal).map_or("", Signal::as_str);

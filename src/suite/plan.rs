@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::case::{Case, Param};
+use super::case::{Case, Param, Repetition};
 use super::discover::{File, Found};
 use super::shard::Shard;
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::scenario::{Files, Matrix, Overrides, Resolved, load, load_combination};
+use crate::units::ByteSize;
 
 /// What the command line says beside the files.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,10 @@ pub struct Selection {
     pub seed: Option<u64>,
     /// How often each runs; repetition n, from 0, has the seed + n.
     pub repeat: u32,
+    /// All repetitions have the same seed, since they must come out identical.
+    pub identical: bool,
+    /// Everything runs in virtual time.
+    pub virtual_time: bool,
     /// Only what has one of these texts in its file, name or variant; empty: everything.
     pub filters: Vec<String>,
     /// Only this share of what is left.
@@ -34,6 +39,8 @@ pub struct Plan {
     pub of_all_shards: usize,
     /// How many there were before the filter.
     pub unfiltered: usize,
+    /// The most memory that a guest of these runs is given, in virtual time.
+    pub guest_memory: ByteSize,
     /// Scenarios that are no tests, and why.
     pub skipped: Vec<Skipped>,
     /// What is worth knowing of the files; none of it stops a run.
@@ -149,6 +156,7 @@ impl Read<'_> {
         for n in 0..combinations {
             let chosen = choose(&axes, n);
             if let Some(scenario) = self.check(path, &axes, &chosen) {
+                plan.guest_memory = plan.guest_memory.max(scenario.scenario.sim.memory);
                 cases.extend(self.repetitions(path, &scenario, &axes, &chosen));
             }
         }
@@ -192,7 +200,8 @@ impl Read<'_> {
         let place = |(axis, at): (&Axis, &usize)| (axis.values[*at].name.clone(), *at);
         let params = each().filter(|(axis, _)| axis.given).map(word).collect();
         let combination: Vec<_> = each().filter(|(axis, _)| !axis.given).map(place).collect();
-        let overrides = Overrides { params, seed: self.selection.seed, ..Overrides::default() };
+        // what cannot run in virtual time is wrong only there
+        let overrides = Overrides { params, seed: self.selection.seed, virtual_time: self.selection.virtual_time };
         match load_combination(path, self.files, &overrides, &combination) {
             Ok(resolved) => {
                 self.warned.take(&resolved.warnings, &resolved.sources);
@@ -207,13 +216,15 @@ impl Read<'_> {
 
     fn repetitions(&self, path: &Path, resolved: &Resolved, axes: &[Axis], chosen: &[usize]) -> Vec<Case> {
         let params: Vec<Param> = axes.iter().zip(chosen).map(|(axis, at)| axis.values[*at].clone()).collect();
-        let repeat = self.selection.repeat.max(1);
+        let Selection { repeat, identical, .. } = *self.selection;
+        let repeat = repeat.max(1);
         let case = |n: u32| Case {
             file: path.to_owned(),
             scenario: resolved.scenario.name.clone(),
             params: params.clone(),
-            seed: resolved.scenario.seed.wrapping_add(u64::from(n)),
-            repetition: (repeat > 1).then_some((n + 1, repeat)),
+            seed: resolved.scenario.seed.wrapping_add(if identical { 0 } else { u64::from(n) }),
+            repetition: (repeat > 1).then_some(Repetition { number: n + 1, of: repeat, identical }),
+            virtual_time: self.selection.virtual_time,
         };
         (0..repeat).map(case).collect()
     }
@@ -349,6 +360,25 @@ workloads: { rtt: { ping: { from: a, to: b, every: 10ms, count: $count } } }
         assert_eq!(names[25], "Twelve [loss=7%, rate=10Mbit, count=4, seed 6]");
         assert_eq!(plan.skipped.len(), 1);
         assert!(plan.skipped[0].why.contains("until Ctrl-C"));
+    }
+
+    #[test]
+    fn identical_runs_have_the_same_seed_and_virtual_time_its_own_rules() {
+        let selection = Selection { repeat: 2, identical: true, virtual_time: true, ..Selection::default() };
+        let planned = plan(&found(&[("a.yaml", true)]), &files(), &selection).unwrap();
+        assert_eq!(names(&planned), ["a [run 1]", "a [run 2]"]);
+        assert!(planned.cases.iter().all(|case| case.seed == 1 && case.command().starts_with("longwire sim ")));
+        assert_eq!(planned.guest_memory, ByteSize::from_bytes(1 << 30));
+
+        let external = PLAIN.replace("b: host", "b: { external: { tap: lw0 } }");
+        let files = files().with("e.yaml", &format!("{external}sim: {{ memory: 2GiB }}\n"));
+        let found = found(&[("a.yaml", false), ("e.yaml", false), ("c.yaml", false)]);
+        let live = plan(&found, &files, &Selection::default()).unwrap();
+        assert_eq!((live.cases.len(), live.skipped.len()), (2, 1));
+        assert_eq!(live.guest_memory, ByteSize::from_bytes(2 << 30));
+        let wrong = plan(&found, &files, &selection).unwrap_err();
+        let told: Vec<String> = wrong.told.iter().flat_map(|(d, _)| d.iter().map(ToString::to_string)).collect();
+        assert!(told.len() == 1 && told[0].contains("3:"), "its place, and that c.yaml is still skipped: {told:#?}");
     }
 
     #[test]

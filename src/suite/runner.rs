@@ -3,17 +3,20 @@
 //! One thread waits for signals, of which the end of a run is one. So the suite takes no processor time from what it runs.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fs;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tempfile::TempDir;
 
 use super::case::Case;
 use super::child::{Launch, Place, Running};
+use super::identical::difference;
 use super::outcome::{Outcome, Status};
 use crate::run::clock::Clock;
 use crate::units::Duration;
@@ -28,6 +31,8 @@ pub struct Options {
     pub launch: Launch,
     /// How many run at a time, at least one. Runs beside each other compete for processors.
     pub jobs: usize,
+    /// In virtual time: the processors to bind runs to, each to the one with the fewest. Empty: they are not bound.
+    pub cpus: Vec<usize>,
     /// Start nothing more once one has failed.
     pub fail_fast: bool,
     /// Where each run leaves a folder that explains it.
@@ -62,9 +67,15 @@ pub struct Ended {
 /// Signals cannot be taken, or the folder for what explains the runs cannot be made.
 pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::Result<Ended> {
     for folder in [&options.out, &options.html].into_iter().flatten() {
-        std::fs::create_dir_all(folder)
+        fs::create_dir_all(folder)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display())))?;
     }
+    // what is compared must be kept so long
+    let compares = cases.iter().any(|case| case.repetition.is_some_and(|repetition| repetition.identical));
+    let kept = match (compares, &options.out) {
+        (true, None) => Some(tempfile::Builder::new().prefix("longwire-").tempdir()?),
+        _ => None,
+    };
     let mask = mask();
     mask.thread_block()?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
@@ -72,7 +83,14 @@ pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::
         options,
         watcher,
         clock: Clock::start(),
-        waiting: cases.iter().cloned().zip(places(cases, options)).enumerate().collect(),
+        waiting: cases
+            .iter()
+            .cloned()
+            .zip(places(cases, options, kept.as_ref().map(TempDir::path)))
+            .enumerate()
+            .collect(),
+        references: Vec::new(),
+        keeps: options.out.is_some(),
         running: Vec::new(),
         done: cases.iter().map(|_| None).collect(),
         ends: 0,
@@ -92,8 +110,8 @@ fn mask() -> SigSet {
     mask
 }
 
-/// What each run leaves, no two in the same place.
-fn places(cases: &[Case], options: &Options) -> Vec<Place> {
+/// What each run leaves, no two in the same place. `kept`: where, if nobody wants it later.
+fn places(cases: &[Case], options: &Options, kept: Option<&Path>) -> Vec<Place> {
     let mut taken = BTreeSet::new();
     let mut place = |case: &Case| {
         let name = case.folder();
@@ -101,7 +119,7 @@ fn places(cases: &[Case], options: &Options) -> Vec<Place> {
         let free = std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
         let name = free.unwrap_or(name);
         Place {
-            out: options.out.as_ref().map(|out| out.join(&name)),
+            out: options.out.as_deref().or(kept).map(|out| out.join(&name)),
             page: options.html.as_ref().map(|folder| folder.join(format!("{name}.html"))),
         }
     };
@@ -115,6 +133,10 @@ struct Suite<'a> {
     waiting: VecDeque<(usize, (Case, Place))>,
     running: Vec<(usize, Running)>,
     done: Vec<Option<Outcome>>,
+    /// Of runs that must come out identical, the first of each that came to an end.
+    references: Vec<(Case, PathBuf)>,
+    /// What runs leave is kept.
+    keeps: bool,
     /// How often somebody asked for the end.
     ends: u32,
     /// Nothing more is started.
@@ -126,7 +148,8 @@ impl Suite<'_> {
         loop {
             while !self.stopped && self.running.len() < self.options.jobs.max(1) {
                 let Some((at, (case, place))) = self.waiting.pop_front() else { break };
-                match Running::start(case, &self.options.launch, place, &self.clock) {
+                let cpu = self.processor();
+                match Running::start(case, &self.options.launch, place, cpu, &self.clock) {
                     Ok(running) => self.running.push((at, running)),
                     Err(outcome) => self.take(at, *outcome),
                 }
@@ -138,6 +161,12 @@ impl Suite<'_> {
             self.wait(signals)?;
             self.finish();
         }
+    }
+
+    /// The processor with the fewest runs.
+    fn processor(&self) -> Option<usize> {
+        let runs = |cpu: usize| self.running.iter().filter(|(_, run)| run.cpu == Some(cpu)).count();
+        self.options.cpus.iter().copied().min_by_key(|cpu| runs(*cpu))
     }
 
     fn show(&mut self) {
@@ -180,7 +209,42 @@ impl Suite<'_> {
         }
     }
 
-    fn take(&mut self, at: usize, outcome: Outcome) {
+    /// Compares a run with the first of those that it must be identical to.
+    fn compare(&mut self, outcome: &mut Outcome) {
+        let identical = |case: &Case| case.repetition.filter(|repetition| repetition.identical);
+        if identical(&outcome.case).is_none() {
+            return;
+        }
+        let Some(out) = (if self.keeps { outcome.out.clone() } else { outcome.out.take() }) else { return };
+        if !matches!(outcome.status, Status::Pass | Status::None | Status::Fail | Status::Invalid) {
+            // it has no result, which is said of it already
+            return;
+        }
+        let first = self.references.iter().find(|(case, _)| case.repeats(&outcome.case));
+        let Some((first, left)) = first else {
+            self.references.push((outcome.case.clone(), out));
+            return;
+        };
+        let number = identical(first).map_or(0, |repetition| repetition.number);
+        match difference(left, &out) {
+            Ok(None) => {}
+            Ok(Some(difference)) => {
+                outcome.status = Status::Fail;
+                outcome.reasons.push(format!("not identical to run {number}: {difference}"));
+            }
+            Err(error) => {
+                outcome.status = Status::Error;
+                outcome.reasons.push(format!("it cannot be compared with run {number}: {error}"));
+            }
+        }
+        if !self.keeps {
+            // it goes at the end in any case: this frees its room
+            let _ = fs::remove_dir_all(out);
+        }
+    }
+
+    fn take(&mut self, at: usize, mut outcome: Outcome) {
+        self.compare(&mut outcome);
         // INVALID says nothing about what is tested, so nothing has failed
         let failed = !outcome.status.is_good() && outcome.status != Status::Invalid;
         self.stopped |= self.options.fail_fast && failed;
@@ -192,9 +256,8 @@ impl Suite<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use crate::suite::case::Repetition;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::path::Path;
 
     #[derive(Default)]
     struct Heard {
@@ -225,7 +288,8 @@ case $verdict in pass) exit 0;; fail) exit 1;; invalid) exit 3;; esac
 "#;
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Options { launch: Launch { program, retry_invalid: 0 }, jobs: 1, fail_fast: false, out: None, html: None }
+        let launch = Launch { program, retry_invalid: 0 };
+        Options { launch, jobs: 1, cpus: Vec::new(), fail_fast: false, out: None, html: None }
     }
 
     fn cases(names: &[&str]) -> Vec<Case> {
@@ -263,10 +327,62 @@ case $verdict in pass) exit 0;; fail) exit 1;; invalid) exit 3;; esac
     }
 
     #[test]
+    fn runs_are_spread_over_the_processors() {
+        let folder = tempfile::tempdir().unwrap();
+        // each stays until all of a round have written down where they are
+        let script = r#"#!/bin/sh
+while [ "$1" != --json ]; do shift; done
+echo '{ "verdict": "pass" }' > "$2"
+for word; do case $word in --cpu=*) echo "${word#--cpu=}" >> "$(dirname "$0")/cpus";; esac; done
+while [ "$(wc -l < "$(dirname "$0")/cpus")" -lt 4 ]; do sleep 0.01; done
+"#;
+        let options = Options { jobs: 4, cpus: vec![3, 5, 9], ..options(folder.path()) };
+        fs::write(&options.launch.program, script).unwrap();
+        let ended = run(&cases(&["pass1", "pass2", "pass3", "pass4"]), &options, &mut Heard::default()).unwrap();
+        assert_eq!(statuses(&ended), ["PASS"; 4]);
+        let text = fs::read_to_string(folder.path().join("cpus")).unwrap();
+        let mut cpus: Vec<&str> = text.lines().collect();
+        cpus.sort_unstable();
+        assert_eq!(cpus, ["3", "3", "5", "9"], "no second one while another is free");
+    }
+
+    #[test]
+    fn identical_runs_that_differ_fail_and_say_where() {
+        let folder = tempfile::tempdir().unwrap();
+        // "odd" counts how often it ran
+        let script = r#"#!/bin/sh
+file=$2
+while [ "$1" != --json ]; do shift; done
+echo '{ "verdict": "pass" }' > "$2"
+while [ "$1" != --out ]; do shift; done
+mkdir -p "$2"
+printf 'one\ntwo\n' > "$2/events.jsonl"
+case $file in odd*) echo run >> "$0.count"; wc -l < "$0.count" >> "$2/events.jsonl";; esac
+"#;
+        let options = options(folder.path());
+        fs::write(&options.launch.program, script).unwrap();
+        let repetition = |number| Some(Repetition { number, of: 3, identical: true });
+        let all: Vec<Case> = ["odd", "even"]
+            .iter()
+            .flat_map(|name| (1..=3).map(|n| Case { repetition: repetition(n), ..cases(&[name]).remove(0) }))
+            .collect();
+        for out in [None, Some(folder.path().join("out"))] {
+            fs::write(folder.path().join("stand-in.count"), "").unwrap();
+            let options = Options { out: out.clone(), ..options.clone() };
+            let ended = run(&all, &options, &mut Heard::default()).unwrap();
+            assert_eq!(statuses(&ended), ["PASS", "FAIL", "FAIL", "PASS", "PASS", "PASS"]);
+            assert_eq!(ended.outcomes[2].reasons, ["not identical to run 1: events.jsonl, line 3: `1` / `3`"]);
+            assert_eq!(crate::suite::exit_code(&ended.outcomes, false), 1);
+            let kept = ended.outcomes.iter().filter(|outcome| outcome.out.as_ref().is_some_and(|out| out.is_dir()));
+            assert_eq!(kept.count(), if out.is_some() { 6 } else { 0 });
+        }
+    }
+
+    #[test]
     fn no_two_runs_share_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { out: Some("out".into()), html: Some("html".into()), ..options(folder.path()) };
-        let places = places(&cases(&["a b", "a-b", "a/b", "c"]), &options);
+        let places = places(&cases(&["a b", "a-b", "a/b", "c"]), &options, None);
         let names = |of: fn(&Place) -> &Option<PathBuf>| -> Vec<String> {
             places.iter().filter_map(|place| of(place).as_ref()).map(|path| path.display().to_string()).collect()
         };

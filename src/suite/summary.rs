@@ -28,9 +28,13 @@ fn style(status: Status) -> Style {
     }
 }
 
-/// What is about to run: how many, of how many, and what is left out.
-pub fn begin(plan: &Plan, others: usize, shard: Option<String>) -> String {
+/// What is about to run: how many, of how many, and what is left out. `jobs`: how many run at a time in virtual time.
+pub fn begin(plan: &Plan, others: usize, shard: Option<String>, jobs: Option<usize>) -> String {
     let mut words = vec![many(plan.cases.len(), "run")];
+    if let Some(jobs) = jobs {
+        words[0].push_str(" in virtual time");
+        words.push(format!("{jobs} at a time"));
+    }
     if let Some(shard) = shard {
         words.push(format!("shard {shard} of {}", plan.of_all_shards));
     }
@@ -185,10 +189,10 @@ mod tests {
             of_all_shards: 12,
             unfiltered: 20,
             skipped: skipped(),
-            warnings: Vec::new(),
+            ..Plan::default()
         };
         assert_eq!(
-            plain(&begin(&plan, 2, Some("1/3".into()))),
+            plain(&begin(&plan, 2, Some("1/3".into()), None)),
             "4 runs, shard 1/3 of 12, 8 filtered out, 2 YAML files without `longwire:` left out\n\
              SKIPPED  ci/by-hand.yaml: stays up until Ctrl-C\n"
         );
@@ -196,9 +200,10 @@ mod tests {
             plain(&begin(
                 &Plan { cases: vec![Case::default()], of_all_shards: 1, unfiltered: 1, ..Plan::default() },
                 0,
-                None
+                None,
+                Some(2)
             )),
-            "1 run\n"
+            "1 run in virtual time, 2 at a time\n"
         );
     }
 
