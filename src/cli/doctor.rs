@@ -8,6 +8,7 @@ use super::paint::StatusLine;
 use super::{Exit, paint};
 use crate::host::probe;
 use crate::run::lateness;
+use crate::sim::kernel;
 use crate::suite;
 use crate::suite::calibrate::CalibrateError;
 
@@ -30,19 +31,12 @@ pub(super) fn main(args: &Args) -> Exit {
     let width = probes.iter().map(|p| p.name.len()).chain(["timer".len()]).max().unwrap_or(0);
     let mut missing = false;
     for probe in &probes {
-        let (style, mark, words) = match (&probe.outcome, probe.optional) {
-            (Ok(found), _) => (GOOD, "ok  ", found.clone()),
-            (Err(error), true) => {
-                (DOUBT, "none", format!("{error} (needed for: {}; a run works without it)", probe.purpose))
-            }
-            (Err(error), false) => {
-                missing = true;
-                (BAD, "FAIL", format!("{error} (needed for: {})", probe.purpose))
-            }
-        };
-        // writing into a String cannot fail
-        let _ = writeln!(out, "{style}{mark}{style:#} {:width$}  {words}", probe.name);
+        missing |= probe.outcome.is_err() && !probe.optional;
+        let outcome = probe.outcome.as_ref().map_err(ToString::to_string);
+        line(&mut out, width, probe.name, probe.purpose, probe.optional, outcome);
     }
+    let trial = virtual_time();
+    line(&mut out, width, "virtual time", "longwire sim", true, trial.as_ref().map_err(Clone::clone));
     let timer = lateness::measure();
     let style = if timer.is_fine() { GOOD } else { DOUBT };
     let mark = if timer.is_fine() { "ok  " } else { "slow" };
@@ -53,6 +47,37 @@ pub(super) fn main(args: &Args) -> Exit {
         (false, false) => Exit::Pass,
         (false, true) => calibrate(),
     }
+}
+
+/// What was tried, and what came of it.
+fn line(out: &mut String, width: usize, name: &str, purpose: &str, optional: bool, outcome: Result<&String, String>) {
+    let (style, mark, words) = match (outcome, optional) {
+        (Ok(found), _) => (GOOD, "ok  ", found.clone()),
+        (Err(error), true) => (DOUBT, "none", format!("{error} (needed for: {purpose}; a run works without it)")),
+        (Err(error), false) => (BAD, "FAIL", format!("{error} (needed for: {purpose})")),
+    };
+    // writing into a String cannot fail
+    let _ = writeln!(out, "{style}{mark}{style:#} {name:width$}  {words}");
+}
+
+/// Boots the kernel for virtual time twice, with a run in it.
+fn virtual_time() -> Result<String, String> {
+    let kernel = kernel::find().map_err(|error| first_line(&error.to_string()))?;
+    let program = std::env::current_exe().map_err(|error| format!("cannot find this program on the disk: {error}"))?;
+    let mut status = StatusLine::new();
+    status.show("booting the kernel for virtual time, twice …");
+    let took = suite::trial::boot_twice(&program).map_err(|error| {
+        let error = first_line(&error.to_string());
+        format!("{}: {error}", kernel.path.display())
+    });
+    drop(status);
+    let took = took?.as_secs_f64();
+    Ok(format!("{} boots, runs and ends in {took:.1} s, twice the same", kernel.path.display()))
+}
+
+/// The first line of an error says what to do; what follows are details.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn calibrate() -> Exit {

@@ -66,10 +66,11 @@ fn places() -> Vec<PathBuf> {
 
 fn missing() -> String {
     let looked: Vec<String> = places().iter().map(|path| format!("    {}\n", path.display())).collect();
+    // the first line is what `doctor` says
     format!(
-        "virtual time needs a user-mode Linux kernel, and none was found. Build one, in 5 to 15 minutes:\n\
-         \n    sudo apt-get install linux-source-6.12 build-essential flex bison bc   # or another source tree\n    \
-         kernel/build ~/.cache/longwire/kernel\n\n  \
+        "virtual time needs a user-mode Linux kernel, and none was found: `kernel/build ~/.cache/longwire/kernel` makes one\n\n    \
+         sudo apt-get install linux-source-6.12 build-essential flex bison bc   # or another source tree\n    \
+         kernel/build ~/.cache/longwire/kernel   # 5 to 15 minutes\n\n  \
          It was looked for in ${VARIABLE} and in\n{}  docs/virtual-time.md says more",
         looked.concat()
     )
@@ -113,5 +114,6 @@ mod tests {
         for word in ["kernel/build", "linux-source-6.12", VARIABLE, SYSTEM] {
             assert!(text.contains(word), "{text}");
         }
+        assert!(text.lines().next().is_some_and(|line| line.contains("kernel/build")), "{text}");
     }
 }

@@ -14,6 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -84,9 +85,14 @@ impl Lab {
     pub(crate) fn new(scenario: &str) -> Option<Lab> {
         let lab = Lab::without_hosts();
         lab.write("scenario.yaml", scenario);
-        let doctor = lab.run(&["doctor"]);
-        if doctor.code != 0 {
-            skip(&format!("this machine lacks something:\n{}", doctor.stdout));
+        // once is enough: with a kernel for virtual time it takes seconds
+        static LACKING: OnceLock<Option<String>> = OnceLock::new();
+        let lacking = LACKING.get_or_init(|| {
+            let doctor = lab.run(&["doctor"]);
+            (doctor.code != 0).then_some(doctor.stdout)
+        });
+        if let Some(lacking) = lacking {
+            skip(&format!("this machine lacks something:\n{lacking}"));
             return None;
         }
         Some(lab)
