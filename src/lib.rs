@@ -35,6 +35,28 @@
 //! # }
 //! ```
 //!
+//! [`Setup::simulate`] runs a whole scenario in virtual time instead: exact, the same every time, without privileges, however busy the
+//! machine is. It needs a user-mode Linux kernel (docs/virtual-time.md).
+//!
+//! ```
+//! # fn main() -> Result<(), longwire::Error> {
+//! let setup = longwire::scenario(
+//!     "
+//! longwire: 1
+//! nodes: { alice: host, bob: host }
+//! links: { wifi: { ends: [alice, bob], delay: 20ms, loss: 10% } }
+//! workloads: { rtt: { ping: { from: alice, to: bob, every: 1s, count: 60 } } }
+//! expect: [rtt.min >= 40ms]
+//! ",
+//! )?;
+//! // without such a kernel: a message, and no report
+//! let Some(report) = setup.seed(7).simulate_or_skip()? else { return Ok(()) };
+//! report.assert_pass();
+//! assert!(report.direction("wifi", "bob")?.dropped_by("loss") > 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! It needs no test harness and no attribute on `main`, works from any thread, and several networks may be up at a time. It needs
 //! Linux, access to /dev/net/tun, and root or user namespaces; [`Setup::start_or_skip`] and [`skip_unless_supported!`] are for tests on
 //! machines that lack them. docs/library.md has all of it, and how it works.

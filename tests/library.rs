@@ -310,6 +310,99 @@ fn the_run_is_explained_in_a_directory() -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether there is a kernel for virtual time, or the reason is said why the test is skipped.
+fn has_kernel() -> bool {
+    let kernel = longwire::sim::kernel::find();
+    if let Err(error) = &kernel {
+        skip(&error.to_string());
+    }
+    kernel.is_ok()
+}
+
+const CALL: &str = "\
+workloads:
+  rtt: { ping: { from: alice, to: bob, count: 20, every: 10ms } }
+  who: { in: alice, shell: \"id -u; pwd; echo $LONGWIRE_TAKEOVER\" }
+expect: [rtt.min >= 10ms]
+";
+
+#[test]
+fn a_scenario_in_virtual_time_is_the_same_every_time_and_from_any_thread() -> Result<(), Error> {
+    if !has_kernel() {
+        return Ok(());
+    }
+    let run = |seed| longwire::scenario(format!("{TWO}{CALL}"))?.param("loss", "10%").seed(seed).simulate();
+    let (first, second, other) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| run(3));
+        (run(3), second.join().expect("no panic"), run(4))
+    });
+    let (first, second, other) = (first?, second?, other?);
+    first.assert_pass();
+    assert_eq!(first.mode, longwire::record::report::Mode::Virtual);
+    assert_eq!((first.seed, first.params["loss"].as_str()), (3, "10%"));
+    let json = |report: &Report| serde_json::to_value(report).expect("plain data");
+    assert_eq!(json(&first), json(&second));
+    assert_ne!(json(&first)["directions"], json(&other)["directions"]);
+    assert!(
+        first.explain().contains("wire alice.eth0 → bob.eth0   5ms, loss 10%"),
+        "as it was asked:\n{}",
+        first.explain()
+    );
+    let who = &first.workload("who")?.output;
+    let own = std::env::current_dir().expect("a directory");
+    assert_eq!(who[..], [&nix::unistd::getuid().to_string(), own.to_str().expect("text"), ""]);
+    Ok(())
+}
+
+#[test]
+fn a_run_in_virtual_time_is_explained_in_a_directory() -> Result<(), Error> {
+    if !has_kernel() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(
+        folder.path().join("a.yaml"),
+        format!("{TWO}workloads: {{ bad: {{ in: alice, shell: \"echo so > kept; cat kept; exit 4\" }} }}"),
+    )
+    .expect("written");
+    let report = longwire::up(folder.path().join("a.yaml"))?.out(folder.path().join("out")).simulate()?;
+    let message = std::panic::catch_unwind(|| report.assert_pass()).expect_err("it failed");
+    assert!(message.downcast_ref::<String>().is_some_and(|text| text.contains("exited with 4")));
+    let read = |name: &str| fs::read_to_string(folder.path().join("out").join(name)).expect(name);
+    let kept: Report = serde_json::from_str(&read("report.json")).expect("a report");
+    assert_eq!(kept.verdict, report.verdict);
+    assert_eq!(read("programs/bad.log"), "so\n");
+    assert_eq!(read("../kept"), "so\n", "the scenario's folder is the machine's");
+    assert!(read("report.txt").contains("FAIL") && read("plan.yaml").contains("wire"));
+    assert!(read("console.txt").contains("longwire-phase"));
+    Ok(())
+}
+
+/// What is asked without a kernel, below.
+#[test]
+#[ignore = "a part of another test"]
+fn part_without_a_kernel() -> Result<(), Error> {
+    let setup = longwire::scenario(format!("{TWO}{CALL}"))?;
+    let error = setup.clone().simulate().expect_err("there is none");
+    assert!(error.is_unsupported() && error.to_string().contains("LONGWIRE_KERNEL=/no/such"), "{error}");
+    assert!(setup.simulate_or_skip()?.is_none());
+    Ok(())
+}
+
+#[test]
+fn without_a_kernel_virtual_time_is_skipped_unless_it_is_required() {
+    let without = |required: &str| {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args(["--ignored", "--exact", "part_without_a_kernel"]);
+        command.env("LONGWIRE_KERNEL", "/no/such").env("LONGWIRE_REQUIRED", required).output().expect("started")
+    };
+    let skipped = without("0");
+    let told = text(&skipped.stderr);
+    assert!(skipped.status.success(), "{}\n{told}", text(&skipped.stdout));
+    assert!(told.contains("part_without_a_kernel is skipped: LONGWIRE_KERNEL=/no/such is not a file"), "{told}");
+    assert!(!without("1").status.success());
+}
+
 /// The process that is killed below.
 #[test]
 #[ignore = "a part of another test"]
@@ -359,6 +452,11 @@ fn all_of_it_holds_for_a_normal_user() {
     all.args(["--skip", "a_normal_user", "--skip", "that_cannot_make_hosts"]);
     all.uid(65_534).gid(65_534).current_dir(folder.path()).env_remove("SUDO_UID").env_remove("LONGWIRE_TEST_ALL");
     all.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/").env("TMPDIR", folder.path());
+    if let Ok(kernel) = longwire::sim::kernel::find() {
+        let copy = folder.path().join("kernel");
+        fs::copy(kernel.path, &copy).expect("copied");
+        all.env("LONGWIRE_KERNEL", copy);
+    }
     let ended = all.output().expect("started");
     let (stdout, stderr) = (text(&ended.stdout), text(&ended.stderr));
     assert!(ended.status.success(), "{stdout}\n{stderr}");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::error::cause_of;
+use super::simulate;
 use crate::host::{message, probe, takeover};
 use crate::record::{Report, terminal};
 use crate::run::live::Progress;
@@ -34,6 +35,8 @@ pub(super) enum Order {
     Try,
     /// To hold a network.
     Run(Orders),
+    /// To run a whole scenario in virtual time.
+    Simulate(Orders),
 }
 
 /// A scenario, with all that it was read from: what has been checked is what runs, whatever becomes of the files.
@@ -47,6 +50,15 @@ pub(super) struct Orders {
     pub(super) out: Option<PathBuf>,
 }
 
+impl Orders {
+    /// The scenario, read once more.
+    pub(super) fn resolved(&self, virtual_time: bool) -> Result<Resolved, Failure> {
+        let overrides = Overrides { params: self.params.clone(), seed: self.seed, virtual_time };
+        load(&self.path, &MemoryFiles(self.files.clone()), &overrides)
+            .map_err(|_| (Cause::Broken, "the scenario reads differently a second time".to_owned()))
+    }
+}
+
 /// Instead of the program's own `main`.
 fn main(socket: OwnedFd) -> i32 {
     let told = message::send(&socket, &Told::Hello, &[]);
@@ -54,12 +66,17 @@ fn main(socket: OwnedFd) -> i32 {
     let mut owner = Owner::new(socket);
     let last = match order {
         Order::Try => Told::Lacks(lacks()),
-        Order::Run(orders) => match carry_out(&orders, &mut owner) {
-            Ok(report) => Told::Over(Box::new(report)),
-            Err((cause, reason)) => Told::Failed { cause, reason },
-        },
+        Order::Run(orders) => over(carry_out(&orders, &mut owner)),
+        Order::Simulate(orders) => over(simulate::carry_out(&orders)),
     };
     i32::from(owner.tell(&last).is_err())
+}
+
+fn over(result: Result<Report, Failure>) -> Told {
+    match result {
+        Ok(report) => Told::Over(Box::new(report)),
+        Err((cause, reason)) => Told::Failed { cause, reason },
+    }
 }
 
 /// The first thing that hosts need and this machine does not give.
@@ -68,12 +85,10 @@ fn lacks() -> Option<String> {
     missing.filter_map(|probe| probe.outcome.err()).map(|error| error.to_string()).next()
 }
 
-type Failure = (Cause, String);
+pub(super) type Failure = (Cause, String);
 
 fn carry_out(orders: &Orders, owner: &mut Owner) -> Result<Report, Failure> {
-    let overrides = Overrides { params: orders.params.clone(), seed: orders.seed, ..Overrides::default() };
-    let resolved = load(&orders.path, &MemoryFiles(orders.files.clone()), &overrides)
-        .map_err(|_| (Cause::Broken, "the scenario reads differently a second time".to_owned()))?;
+    let resolved = orders.resolved(false)?;
     let out = orders.out.as_ref().map(|path| explain(path, &resolved).map_err(|e| unwritten(path, &e))).transpose()?;
     let options = Options { out: out.clone(), file: orders.path.display().to_string(), inside: None };
     let result = run_for(&resolved, options, &mut Quiet, Some(owner));
@@ -101,7 +116,7 @@ fn conclude(out: &OutDir, result: &Result<Report, RunError>) -> std::io::Result<
     }
 }
 
-fn unwritten(path: &std::path::Path, error: &std::io::Error) -> Failure {
+pub(super) fn unwritten(path: &std::path::Path, error: &std::io::Error) -> Failure {
     (Cause::Input, format!("cannot write to the directory {}: {error}", path.display()))
 }
 

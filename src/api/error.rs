@@ -21,8 +21,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// The scenario is wrong, or a live change is. The text has every mistake with its place, as `longwire check` prints it.
     Scenario,
-    /// This machine cannot make hosts: no access to /dev/net/tun, no namespaces. The text names the cure; a test may
-    /// [skip](crate::skip).
+    /// This machine cannot make hosts: no access to /dev/net/tun, no namespaces; or it has no kernel for virtual time. The text names
+    /// the cure; a test may [skip](crate::skip).
     Unsupported,
     /// The network, or a report, has nothing of that name.
     Unknown,
@@ -48,7 +48,7 @@ impl Error {
         self.kind
     }
 
-    /// Whether this machine cannot make hosts, so that a test that needs them may be skipped.
+    /// Whether this machine cannot make hosts, or has no kernel for virtual time, so that a test that needs them may be skipped.
     pub fn is_unsupported(&self) -> bool {
         self.kind == ErrorKind::Unsupported
     }

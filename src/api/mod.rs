@@ -10,6 +10,7 @@
 //! | `report` | what is looked up in a report |
 //! | `skip` | tests on machines that cannot make hosts |
 //! | `connection` `copy` | the process that holds the network, as seen from here; what it does |
+//! | `simulate` | a whole scenario in virtual time |
 //! | `error` | what can go wrong |
 
 mod child;
@@ -21,6 +22,7 @@ mod host;
 mod network;
 mod report;
 mod setup;
+mod simulate;
 mod skip;
 mod stdio;
 

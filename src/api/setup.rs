@@ -9,7 +9,7 @@ use super::copy::{Order, Orders};
 use super::network::{Asked, Held};
 use super::{Error, ErrorKind, Network, skip};
 use crate::diag::{Diagnostics, Sources};
-use crate::record::mistakes;
+use crate::record::{Report, mistakes};
 use crate::run::Remembering;
 use crate::scenario::{Overrides, Resolved, load};
 
@@ -84,12 +84,7 @@ impl Setup {
     /// A parameter does not fit ([`ErrorKind::Scenario`]); this machine cannot make hosts ([`ErrorKind::Unsupported`]); a
     /// service failed or was not ready in time ([`ErrorKind::Failed`]).
     pub fn start(self) -> Result<Network, Error> {
-        let (resolved, files) = self.read()?;
-        let name = self.path.file_stem().map_or_else(|| "network".into(), |stem| stem.to_string_lossy().into_owned());
-        let orders =
-            Orders { path: self.path, files, params: self.overrides.params, seed: self.overrides.seed, out: self.out };
-        let (connection, thread) = Connection::open(Order::Run(orders), &name)?;
-        let held = Held { connection, thread: Some(thread) };
+        let (resolved, held) = self.open(Order::Run)?;
         match held.connection.began()? {
             Beginning::Up { environment } => Ok(Network::new(held, &resolved, environment)),
             Beginning::Over(report) => {
@@ -112,13 +107,50 @@ impl Setup {
     /// # Errors
     /// Those of [`Setup::start`].
     pub fn start_or_skip(self) -> Result<Option<Network>, Error> {
-        match self.start() {
-            Err(error) if error.is_unsupported() && !skip::is_required() => {
-                skip::tell(&error);
-                Ok(None)
-            }
-            other => other.map(Some),
-        }
+        skip::or_skip(self.start())
+    }
+
+    /// Runs the whole scenario in virtual time, as `longwire sim` does, and gives its report. Works from any thread, and several may
+    /// run at a time. Nothing of it depends on how fast this machine is; the same scenario and seed give the same report.
+    ///
+    /// Everything happens in a guest, so there is no [`Network`]: what happens in it is what the scenario says. It needs a
+    /// user-mode Linux kernel, and neither privileges nor /dev/net/tun: see docs/virtual-time.md.
+    ///
+    /// ```no_run
+    /// # fn test() -> Result<(), longwire::Error> {
+    /// let report = longwire::up("office.yaml")?.param("loss", "5%").simulate()?;
+    /// report.assert_pass();
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A parameter does not fit, or the scenario has what cannot be in virtual time: an external machine, no end
+    /// ([`ErrorKind::Scenario`]); there is no kernel, or this machine does not let it run ([`ErrorKind::Unsupported`]); the guest
+    /// broke down, or its time stood still for a minute ([`ErrorKind::Machine`]). That something in the scenario failed is no
+    /// error: see [`Report::verdict`].
+    pub fn simulate(mut self) -> Result<Report, Error> {
+        self.overrides.virtual_time = true;
+        let (resolved, held) = self.open(Order::Simulate)?;
+        held.connection.report().map(|report| Asked::of(&resolved).restore(report))
+    }
+
+    /// [`Setup::simulate`] for tests: `None` where there is no kernel for virtual time, with a message to standard error that says
+    /// how to get one. With `LONGWIRE_REQUIRED=1` in the environment, as in CI, that is an error.
+    ///
+    /// # Errors
+    /// Those of [`Setup::simulate`].
+    pub fn simulate_or_skip(self) -> Result<Option<Report>, Error> {
+        skip::or_skip(self.simulate())
+    }
+
+    /// Checks it, and starts a copy of this program with it.
+    fn open(self, order: fn(Orders) -> Order) -> Result<(Resolved, Held), Error> {
+        let (resolved, files) = self.read()?;
+        let name = self.path.file_stem().map_or_else(|| "network".into(), |stem| stem.to_string_lossy().into_owned());
+        let orders =
+            Orders { path: self.path, files, params: self.overrides.params, seed: self.overrides.seed, out: self.out };
+        let (connection, thread) = Connection::open(order(orders), &name)?;
+        Ok((resolved, Held { connection, thread: Some(thread) }))
     }
 
     /// Checks it, and returns it with the texts that it was read from.
@@ -163,6 +195,15 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Scenario, "{error}");
         let error = scenario(TWO).unwrap().param("lost", "1%").start().unwrap_err();
         assert!(error.to_string().contains("lost"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_in_virtual_time_is_told_with_its_place() {
+        let endless = scenario(TWO).unwrap().simulate().unwrap_err();
+        assert!(endless.kind() == ErrorKind::Scenario && endless.to_string().contains("duration"), "{endless}");
+        let external = TWO.replace("b: host", "b: { external: { tap: lw0 } }") + "duration: 1s\n";
+        let error = scenario(external).unwrap().simulate().unwrap_err();
+        assert!(error.kind() == ErrorKind::Scenario && error.to_string().contains("scenario.yaml:3:"), "{error}");
     }
 
     #[test]

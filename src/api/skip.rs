@@ -49,6 +49,17 @@ pub(super) fn is_required() -> bool {
     std::env::var_os(REQUIRED).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// Nothing, with a message, where this machine lacks something and that may be.
+pub(super) fn or_skip<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Err(error) if error.is_unsupported() && !is_required() => {
+            tell(&error);
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
 /// Says why a test is skipped.
 pub(super) fn tell(lacking: &Error) {
     let thread = std::thread::current();

@@ -69,6 +69,11 @@ enum Command {
     Completions(completions::Args),
 }
 
+/// Runs a job inside a guest, in virtual time, and returns the exit code of the run.
+pub(crate) fn run_in_guest(job: &crate::sim::Job) -> i32 {
+    guest::run(job)
+}
+
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> i32 {
     if crate::sim::is_first_process() {

@@ -9,9 +9,9 @@
 //! without it is found out before a copy is started, and not when the copy's `main` starts another.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, IntoRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::panic::catch_unwind;
+use std::panic::{UnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,9 +31,16 @@ pub(crate) type Constructor = extern "C" fn();
 
 /// Defines a constructor that takes over copies of the program that are to become `$what`, with a function
 /// `fn(OwnedFd) -> i32`. The code that starts copies must name it, so that a linker that takes one from a library takes
-/// the other too.
+/// the other too. With `if $condition`, a `fn() -> bool`, in place of `$what` it takes over a process of which that is true, by a
+/// function `fn() -> i32`.
 macro_rules! before_main {
+    ($name:ident: if $condition:path => $run:path) => {
+        $crate::host::takeover::before_main!(@ $name, $crate::host::takeover::enter_if($condition, $run));
+    };
     ($name:ident: $what:expr => $run:path) => {
+        $crate::host::takeover::before_main!(@ $name, $crate::host::takeover::enter($what, $run));
+    };
+    (@ $name:ident, $enter:expr) => {
         #[allow(unsafe_code)]
         #[used]
         // After the standard library's own, which has 99, and before those that programs have, which have none: a copy
@@ -43,7 +50,7 @@ macro_rules! before_main {
         #[unsafe(link_section = ".init_array.00150")]
         static $name: $crate::host::takeover::Constructor = {
             extern "C" fn enter() {
-                $crate::host::takeover::enter($what, $run);
+                $enter;
             }
             enter
         };
@@ -58,14 +65,52 @@ pub(crate) fn enter(what: &str, run: fn(OwnedFd) -> i32) {
     if std::env::var_os(MARK).is_none_or(|mark| mark != what) {
         return;
     }
-    // An unwinding panic must not leave a function with the C calling convention.
-    let code = catch_unwind(|| match tie_to_parent() {
+    // SAFETY: no other thread exists yet. Programs that are started from here are no copies.
+    unsafe { std::env::remove_var(MARK) };
+    end(|| match tie_to_parent() {
         Ok(Some(socket)) => run(socket),
         Ok(None) => 0,
         Err(_) => 1,
-    });
+    })
+}
+
+/// What the constructor does for a process that nobody of us has started: nothing, unless `condition` is true. Then this process
+/// ends with the result of `run`.
+pub(crate) fn enter_if(condition: fn() -> bool, run: fn() -> i32) {
+    if !condition() {
+        return;
+    }
+    end(|| match stand_in().and_then(|()| ignore_broken_pipes()) {
+        Ok(()) => run(),
+        Err(_) => 1,
+    })
+}
+
+/// Ends this process with the result of `run`, before the program has begun.
+fn end(run: impl FnOnce() -> i32 + UnwindSafe) -> ! {
+    // An unwinding panic must not leave a function with the C calling convention.
+    let code = catch_unwind(run);
     // SAFETY: _exit takes no pointers and does not return. No exit handler of the program that was not begun runs.
     unsafe { libc::_exit(code.unwrap_or(101)) }
+}
+
+/// Opens /dev/null for those of standard input, output and error that are closed, as the standard library does on the way to `main`:
+/// otherwise the next file would become one of them.
+fn stand_in() -> std::io::Result<()> {
+    loop {
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+        if null.as_raw_fd() > 2 {
+            return Ok(());
+        }
+        let _ = null.into_raw_fd();
+    }
+}
+
+/// The standard library does it on the way to `main`: writing to a program that has ended is an error, and not the end.
+fn ignore_broken_pipes() -> std::io::Result<()> {
+    // SAFETY: SIG_IGN is no code of ours.
+    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) }?;
+    Ok(())
 }
 
 /// Takes the socket, and sees to it that this process ends with its parent; `None` where the parent is gone already.
@@ -73,9 +118,7 @@ fn tie_to_parent() -> std::io::Result<Option<OwnedFd>> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     // Otherwise the socket would be the standard input of programs.
     spawn::mute()?;
-    // SAFETY: SIG_IGN is no code of ours. The standard library does it on the way to `main`: writing to a program that
-    // has ended is an error, and not the end.
-    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) }?;
+    ignore_broken_pipes()?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have died before that: its end of the socket then reads as closed.
     Ok((!message::is_closed(&socket)).then_some(socket))
@@ -122,6 +165,7 @@ mod tests {
     /// Says what it hears twice.
     fn echo(socket: OwnedFd) -> i32 {
         match message::receive::<String>(&socket) {
+            Ok(Some((text, _))) if text == "mark" => i32::from(std::env::var_os(MARK).is_some()),
             Ok(Some((text, _))) if text == "panic" => {
                 std::panic::set_hook(Box::new(|_| {}));
                 panic!("as asked")
@@ -153,6 +197,13 @@ mod tests {
                 scope.spawn(one);
             }
         });
+    }
+
+    #[test]
+    fn what_a_copy_starts_is_no_copy() {
+        let (mut child, socket) = copy(ECHO, WHAT, "echo").unwrap();
+        message::send(&socket, &"mark", &[]).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
     }
 
     #[test]
