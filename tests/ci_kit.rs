@@ -40,7 +40,19 @@ fn mentioned(text: &str, prefix: &str) -> BTreeSet<String> {
 
 /// Options of `longwire test` that a text uses, of those that it builds itself.
 fn options(text: &str) -> BTreeSet<String> {
-    let known = ["--junit", "--json", "--html", "--out", "--shard", "--retry-invalid", "--param", "--filter"];
+    let known = [
+        "--junit",
+        "--json",
+        "--html",
+        "--out",
+        "--shard",
+        "--retry-invalid",
+        "--param",
+        "--filter",
+        "--sim",
+        "--repeat",
+        "--identical",
+    ];
     known.into_iter().filter(|option| text.contains(option)).map(str::to_owned).collect()
 }
 
@@ -107,21 +119,35 @@ fn the_action_passes_on_what_it_is_given_and_ends_as_longwire_does() {
     if !has("bash") {
         return;
     }
-    let given =
-        [("SCENARIOS", "ci/*.yaml\nmore"), ("ARGS", "--param loss=5%"), ("SHARD", "2/3"), ("RETRY_INVALID", "1")];
+    let given = [
+        ("SCENARIOS", "ci/*.yaml\nmore"),
+        ("ARGS", "--param loss=5%"),
+        ("SHARD", "2/3"),
+        ("CLOCK", "live"),
+        ("RETRY_INVALID", "1"),
+    ];
     let (ended, told, outputs) = run_step(&given, 0);
     assert!(ended.status.success(), "{ended:?}");
     let words: Vec<&str> = told.lines().collect();
     assert_eq!(words[0], "test");
-    assert_eq!(&words[words.len() - 6..], ["--param", "loss=5%", "--shard", "2/3", "ci/*.yaml", "more"]);
+    assert_eq!(
+        &words[words.len() - 8..],
+        ["--param", "loss=5%", "--shard", "2/3", "--retry-invalid", "1", "ci/*.yaml", "more"]
+    );
     let after = |option: &str| words[words.iter().position(|word| *word == option).expect(option) + 1];
-    assert!(after("--junit").ends_with("/longwire-results/junit.xml") && after("--retry-invalid") == "1");
+    assert!(after("--junit").ends_with("/longwire-results/junit.xml"));
     assert!(outputs.contains("code=0\n") && outputs.contains("results="), "{outputs}");
 
-    let (ended, told, outputs) = run_step(&[("SCENARIOS", "scenarios"), ("RETRY_INVALID", "2")], 3);
+    let (ended, told, outputs) =
+        run_step(&[("SCENARIOS", "scenarios"), ("CLOCK", "virtual"), ("RETRY_INVALID", "2")], 3);
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
-    assert!(told.ends_with("2\nscenarios\n"), "no empty words: {told}");
+    assert!(told.ends_with("runs\n--sim\nscenarios\n"), "no empty words: {told}");
+    assert!(!told.contains("--retry-invalid"), "nothing is INVALID there: {told}");
     assert!(outputs.contains("code=3\n"), "{outputs}");
+
+    let (ended, told, outputs) = run_step(&[("SCENARIOS", "scenarios"), ("CLOCK", "vritual")], 0);
+    assert_eq!((ended.status.code(), told.as_str()), (Some(2), ""), "{ended:?}");
+    assert!(outputs.contains("code=2\n"), "{outputs}");
 }
 
 #[test]
@@ -145,7 +171,7 @@ fn the_gitlab_example_is_a_pipeline() {
     assert_eq!(jobs.len(), 1);
     for (name, job) in jobs {
         let script = list(&job["script"], "script");
-        assert!(script.iter().any(|line| text(line, name).starts_with("longwire test ")), "{name}");
+        assert!(script.iter().any(|line| text(line, name).starts_with("longwire test --sim ")), "{name}");
         assert_eq!(job["artifacts"]["when"], "always", "{name}: reports of failed runs are kept too");
         let junit = text(&job["artifacts"]["reports"]["junit"], "junit");
         assert!(script.iter().any(|line| text(line, name).contains(&format!("--junit {junit}"))), "{name}");
