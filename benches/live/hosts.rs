@@ -45,7 +45,7 @@ impl Hosts {
             interfaces: framing.map(|_| interface(n)).into_iter().collect(),
             routes: Vec::new(),
             rules: Vec::new(),
-            hosts_file: HostsFile { near: String::new(), all: "127.0.0.1 localhost\n".into() },
+            hosts_file: HostsFile { near: String::new(), all: "127.0.0.1 localhost\n".into(), ..HostsFile::default() },
         });
         let taps = init.build(&NetworkPlan { hosts: hosts.collect() }, framing.unwrap_or_default())?;
         Ok((Hosts { init, next: 1 }, taps.into_iter().flatten().collect()))
