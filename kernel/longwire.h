@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What longwire adds to the kernel, for the places that call it. */
+#ifndef LONGWIRE_H
+#define LONGWIRE_H
+
+struct uml_pt_regs;
+
+/* longwire_time.c */
+void longwire_work(void);
+void longwire_system_call(int number);
+int longwire_read_tsc(struct uml_pt_regs *regs);
+
+/* longwire_stub.c */
+void longwire_sync_fp(struct uml_pt_regs *regs);
+
+#endif
