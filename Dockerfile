@@ -7,7 +7,7 @@
 #
 #   docker run --rm longwire sim /usr/share/longwire/quickstart.yaml
 #
-# Add --security-opt apparmor=unconfined where the machine has AppArmor. docs/ci.md says what each of them is for.
+# For `run`, add --security-opt apparmor=unconfined where the machine has AppArmor. docs/ci.md says what each option is for.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build

@@ -68,9 +68,9 @@ fn missing() -> String {
     let looked: Vec<String> = places().iter().map(|path| format!("    {}\n", path.display())).collect();
     // the first line is what `doctor` says
     format!(
-        "virtual time needs a user-mode Linux kernel, and none was found: `kernel/build ~/.cache/longwire/kernel` makes one\n\n    \
-         sudo apt-get install linux-source-6.12 build-essential flex bison bc   # or another source tree\n    \
-         kernel/build ~/.cache/longwire/kernel   # 5 to 15 minutes\n\n  \
+        "virtual time needs a user-mode Linux kernel, and none was found: `kernel/build` makes one\n\n    \
+         sudo apt-get install linux-source-6.12 build-essential flex bison bc xz-utils\n    \
+         kernel/build   # 5 to 15 minutes\n\n  \
          It was looked for in ${VARIABLE} and in\n{}  docs/virtual-time.md says more",
         looked.concat()
     )
