@@ -1,6 +1,6 @@
 //! What longwire's own code in the guest's kernel does for programs: kernel/longwire_time.c and kernel/longwire_stub.c.
 //!
-//! Each of these fails with a kernel that was built without them (`kernel/build --plain`).
+//! All but the last, which holds an optimization, fail with a kernel that was built without them (`kernel/build --plain`).
 
 mod support;
 
