@@ -1,14 +1,16 @@
-//! A process that removes a directory when this one has gone, however it went.
+//! Processes that remove a directory when this one has gone, however it went.
+#![allow(unsafe_code)]
 
 use std::fs;
 use std::io::{self, Read, Write, pipe};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, kill};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::SigSet;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, setsid};
 
@@ -16,15 +18,14 @@ use super::error::HostError;
 use super::{helper, spawn};
 
 /// How long the process that uses the directory may take to die once it was killed.
-const DEATH: Duration = Duration::from_millis(900);
+const DEATH_MS: u16 = 900;
 
-/// A process that removes a directory once this handle is dropped or this process has died. It outlives neither by more
-/// than a second.
+/// Two processes that remove a directory once this handle is dropped or this process has died, so that killing any one process
+/// leaves somebody to do it. They outlive this process by less than a second.
 #[derive(Debug)]
 pub struct Janitor {
-    /// Its end is the sign.
-    life: Option<io::PipeWriter>,
-    pid: Pid,
+    /// The end of its pipe is the sign.
+    copies: Vec<(io::PipeWriter, Pid)>,
     directory: PathBuf,
 }
 
@@ -34,47 +35,73 @@ impl Janitor {
     /// # Errors
     /// No process or pipe can be made.
     pub fn start(directory: &Path) -> Result<Janitor, HostError> {
-        let doing = "start a process that cleans up";
-        let (ours, theirs) = pipe().map_err(|e| HostError::os(doing, e))?;
-        // Both ends are the child's too until it closes one.
-        let pid = helper::fork_child(doing, || {
-            clean_up_after(&ours, directory);
-            0
-        })?;
-        Ok(Janitor { life: Some(theirs), pid, directory: directory.to_path_buf() })
+        let mut janitor = Janitor { copies: Vec::new(), directory: directory.to_path_buf() };
+        for _ in 0..2 {
+            let doing = "start a process that cleans up";
+            let (ours, theirs) = pipe().map_err(|e| HostError::os(doing, e))?;
+            // Both ends are the child's too until it closes one.
+            let pid = helper::fork_child(doing, || {
+                clean_up_after(&ours, directory);
+                0
+            })?;
+            janitor.copies.push((theirs, pid));
+        }
+        Ok(janitor)
     }
 
     /// The directory is removed only after the end of this process, for which somebody else sees.
     ///
     /// # Errors
-    /// The janitor has ended.
+    /// No copy is left.
     pub fn wait_for(&mut self, user: Pid) -> io::Result<()> {
-        self.life.as_mut().map_or(Ok(()), |life| life.write_all(&user.as_raw().to_ne_bytes()))
+        let mut told = Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        for (life, _) in &mut self.copies {
+            // one of them may have been killed
+            told = told.or(life.write_all(&user.as_raw().to_ne_bytes()));
+        }
+        told
     }
 }
 
 impl Drop for Janitor {
     fn drop(&mut self) {
-        drop(self.life.take());
-        while waitpid(self.pid, None) == Err(Errno::EINTR) {}
-        // It may have been killed before it could do its work.
+        let pids: Vec<Pid> = self.copies.drain(..).map(|(_, pid)| pid).collect();
+        for pid in pids {
+            while waitpid(pid, None) == Err(Errno::EINTR) {}
+        }
+        // Both may have been killed before they could do their work.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-/// What the janitor does. Signals from a terminal or a suite are for the process that it watches.
+/// What a copy does. Signals from a terminal or a suite are for the process that it watches.
 fn clean_up_after(mut life: &io::PipeReader, directory: &Path) {
     let _ = SigSet::all().thread_block();
     let _ = setsid();
     spawn::close_all_but(&[life.as_fd()]);
     let mut user = [0; 4];
-    let known = life.read_exact(&mut user).is_ok();
+    let user = life.read_exact(&mut user).ok().and_then(|()| open(i32::from_ne_bytes(user)).ok());
     // Blocks until nobody holds the other end.
     let _ = io::copy(&mut life, &mut io::sink());
-    let mut waited = Duration::ZERO;
-    while known && waited < DEATH && kill(Pid::from_raw(i32::from_ne_bytes(user)), None) != Err(Errno::ESRCH) {
-        sleep(Duration::from_millis(10));
-        waited += Duration::from_millis(10);
+    if let Some(user) = user {
+        let _ = poll(&mut [PollFd::new(user.as_fd(), PollFlags::POLLIN)], DEATH_MS);
     }
-    let _ = fs::remove_dir_all(directory);
+    // The other copy does the same now, and each may stumble over what the other has just removed.
+    for _ in 0..10 {
+        if fs::remove_dir_all(directory).is_ok() || !directory.exists() {
+            break;
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// A descriptor that is readable once a process has ended, whether or not anybody has asked for its status: pidfd_open(2).
+fn open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two integers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
