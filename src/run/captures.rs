@@ -46,9 +46,16 @@ pub(super) struct Captures {
     thread: Option<JoinHandle<io::Result<Vec<Totals>>>>,
     /// Nothing more is to be waited for.
     stop: Arc<AtomicBool>,
-    zero: Arc<OnceLock<Instant>>,
+    span: Arc<OnceLock<Span>>,
     places: Vec<Place>,
     keep: Keep,
+}
+
+/// What the scenario calls t = 0, and when the run was over but for taking it down.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    zero: Instant,
+    end: Instant,
 }
 
 impl Prepared {
@@ -106,17 +113,17 @@ impl Prepared {
             };
             open.push(CaptureFile::new(file, &title)?);
         }
-        let (stop, zero) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
-        let writer = Writer { files: open, reel, stop: Arc::clone(&stop), zero: Arc::clone(&zero), clock };
+        let (stop, span) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
+        let writer = Writer { files: open, reel, stop: Arc::clone(&stop), span: Arc::clone(&span), clock };
         let thread = std::thread::Builder::new().name("longwire-capture".into()).spawn(move || writer.run())?;
-        Ok(Captures { thread: Some(thread), stop, zero, places, keep: capture.keep })
+        Ok(Captures { thread: Some(thread), stop, span, places, keep: capture.keep })
     }
 }
 
 impl Captures {
-    /// What the scenario calls t = 0. Only the first counts.
-    pub(super) fn begin(&self, zero: Instant) {
-        let _ = self.zero.set(zero);
+    /// Says what the scenario calls t = 0, and when the run was over. Only the first call counts.
+    pub(super) fn span(&self, zero: Instant, end: Instant) {
+        let _ = self.span.set(Span { zero, end });
     }
 
     /// Ends the files, once the engine's thread has ended, and keeps them or not.
@@ -196,16 +203,18 @@ struct Writer {
     files: Vec<CaptureFile<File>>,
     reel: Reel,
     stop: Arc<AtomicBool>,
-    zero: Arc<OnceLock<Instant>>,
+    span: Arc<OnceLock<Span>>,
     clock: Clock,
 }
 
 impl Writer {
     fn run(mut self) -> io::Result<Vec<Totals>> {
+        let mut last = Instant::ZERO;
         loop {
             match self.reel.next(PATIENCE) {
                 Next::Chunk(chunk) => {
                     for (record, bytes) in chunk.iter() {
+                        last = last.max(record.at);
                         let link = record.slot as usize / 2;
                         let file = &mut self.files[link];
                         let was_full = file.is_full();
@@ -228,7 +237,11 @@ impl Writer {
                 break;
             }
         }
-        let (end, zero) = (self.clock.now(), self.zero.get().copied());
+        // not the present: how long programs take to end is no part of what was captured
+        let (zero, end) = match self.span.get() {
+            Some(span) => (Some(span.zero), span.end.max(last)),
+            None => (None, self.clock.now()),
+        };
         let Writer { files, reel, .. } = self;
         let files = files.into_iter().enumerate();
         files.map(|(link, file)| Ok(file.finish(reel.missing(link), zero, end)?.1)).collect()
@@ -285,7 +298,7 @@ mod tests {
         let (prepared, tape) = Prepared::new(&resolved, &capture, &out).unwrap();
         drop(tape);
         let captures = prepared.start(&resolved, Clock::start()).unwrap();
-        captures.begin(Instant::ZERO);
+        captures.span(Instant::ZERO, Instant::ZERO);
         captures
     }
 

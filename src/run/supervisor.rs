@@ -204,7 +204,7 @@ pub(crate) fn run_for(
     run.end_programs()?;
     let statistics = run.processes.init.statistics()?;
     if let (Some(captures), Some(zero)) = (&captures, run.zero) {
-        captures.begin(zero);
+        captures.span(zero, zero + ended);
     }
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
     let log_thread = match (&options.out, batches) {
