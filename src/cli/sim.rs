@@ -1,13 +1,13 @@
 //! `longwire sim FILE`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::paint::{self, StatusLine};
 use super::{Exit, again, input, run};
-use crate::run::Remembering;
 use crate::run::out_dir::OutDir;
+use crate::run::{Remembering, memory};
 use crate::scenario::{Overrides, Resolved};
 use crate::sim::guest::{EXCHANGE, STDERR, STDOUT};
 use crate::sim::{self, Ended, Order, SimError, Watcher, kernel};
@@ -36,6 +36,8 @@ const REPORT: &str = "report.json";
 const PAGE: &str = "page.html";
 const SERIES: &str = "series.csv";
 const OUT: &str = "out";
+/// What the guest's kernel printed, in `--out`.
+const CONSOLE: &str = "console.txt";
 
 pub(super) fn main(args: &Args) -> Exit {
     if args.run.parent.is_some_and(|parent| !again::end_with(parent)) {
@@ -53,10 +55,10 @@ pub(super) fn main(args: &Args) -> Exit {
     };
     let kernel = match kernel::find() {
         Ok(kernel) => kernel,
-        Err(error) => return failed(&error),
+        Err(error) => return failed(&error, None),
     };
-    let outputs = match claim(&args.run) {
-        Ok(outputs) => outputs,
+    let claimed = match Claimed::claim(&args.run) {
+        Ok(claimed) => claimed,
         Err(error) => {
             paint::complain(&error);
             return Exit::Input;
@@ -69,26 +71,35 @@ pub(super) fn main(args: &Args) -> Exit {
             return Exit::Input;
         }
     };
-    let order = order(args, &resolved, files, folder, outputs);
+    let order = order(args, &resolved, files, folder, claimed.out.as_ref());
     let mut status =
         Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), of: resolved.scenario.duration };
     let result = sim::simulate(&kernel, order, &mut status);
     drop(status);
     match result {
-        Ok(ended) => conclude(args, &ended),
-        Err(error) => failed(&error),
+        Ok(ended) => conclude(claimed, &ended),
+        Err(error) => failed(&error, claimed.out.as_ref()),
     }
 }
 
-fn failed(error: &SimError) -> Exit {
-    paint::complain(&error.to_string());
+/// Says why there is no result, to `--out` too.
+fn failed(error: &SimError, out: Option<&OutDir>) -> Exit {
+    let text = error.to_string();
+    paint::complain(&text);
+    if let Some(out) = out {
+        // the directory explains this exit too; the error is printed in any case
+        let _ = out.write("report.txt", &format!("ERROR\n  {text}\n"));
+        if let SimError::Broken { console, .. } = error {
+            let _ = out.write(CONSOLE, console);
+        }
+    }
     match error {
-        SimError::Lacks(_) | SimError::Broken(_) => Exit::Machine,
+        SimError::Lacks(_) | SimError::Broken { .. } => Exit::Machine,
         SimError::Interrupted => Exit::Interrupted,
     }
 }
 
-fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathBuf, outputs: Vec<PathBuf>) -> Order {
+fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathBuf, out: Option<&OutDir>) -> Order {
     Order {
         arguments: arguments(&args.run),
         files: files.into_read(),
@@ -98,7 +109,7 @@ fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathB
         wall_limit: args.wall_limit,
         cpu: args.cpu,
         colour: paint::colours(),
-        outputs,
+        outputs: out.map(|out| out.path().to_owned()).into_iter().collect(),
     }
 }
 
@@ -131,34 +142,57 @@ fn single(run: &run::Args) -> impl Iterator<Item = (&'static str, &Path)> {
         .filter_map(|(name, path)| Some((name, path?)))
 }
 
-/// Makes what is to be written, so that a mistake shows before the run: later no new file can be made elsewhere.
-fn claim(run: &run::Args) -> Result<Vec<PathBuf>, String> {
-    let mut outputs = Vec::new();
-    for (_, path) in single(run) {
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        file.map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
-        outputs.push(path.to_owned());
-    }
-    if let Some(path) = &run.out {
-        let out = OutDir::create(path);
-        let out = out.map_err(|error| format!("cannot write to the directory {}: {error}", path.display()))?;
-        outputs.push(out.path().to_owned());
-    }
-    Ok(outputs)
+/// What is to be written, opened beforehand, so that a mistake shows before the run: later nothing can be opened elsewhere.
+struct Claimed {
+    /// What it is called inside, its path, and the file.
+    files: Vec<(&'static str, PathBuf, File)>,
+    out: Option<OutDir>,
 }
 
-fn conclude(args: &Args, ended: &Ended) -> Exit {
+impl Claimed {
+    fn claim(run: &run::Args) -> Result<Claimed, String> {
+        let mut files = Vec::new();
+        for (name, path) in single(run) {
+            let file = File::options().write(true).create(true).truncate(false).open(path);
+            let file = file.map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
+            files.push((name, path.to_owned(), file));
+        }
+        let create = |path: &PathBuf| {
+            OutDir::create(path).map_err(|error| format!("cannot write to the directory {}: {error}", path.display()))
+        };
+        Ok(Claimed { files, out: run.out.as_ref().map(create).transpose()? })
+    }
+
+    /// Takes over what the run left.
+    fn fill(self, ended: &Ended, console: &str) -> Result<(), String> {
+        let inside = ended.place.path();
+        for (name, path, file) in self.files {
+            let from = inside.join(name);
+            if from.exists() {
+                replace(&from, file).map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
+            }
+        }
+        let Some(out) = self.out else { return Ok(()) };
+        let copied = ended.place.copy(OUT, out.path()).and_then(|()| out.write(CONSOLE, console));
+        copied.map_err(|error| format!("cannot write to the directory {}: {error}", out.path().display()))
+    }
+}
+
+fn replace(from: &Path, mut file: File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    io::copy(&mut File::open(from)?, &mut file).map(drop)
+}
+
+fn conclude(claimed: Claimed, ended: &Ended) -> Exit {
     let stderr = ended.place.read(STDERR).unwrap_or_default();
     let _ = io::stderr().write_all(&stderr);
     let stdout = ended.place.read(STDOUT).unwrap_or_default();
     paint::print(&String::from_utf8_lossy(&stdout));
     let console = ended.place.console();
-    if let Err(error) = hand_over(&args.run, ended, &console) {
+    if let Err(error) = claimed.fill(ended, &console) {
         paint::complain(&error);
-        return Exit::Machine;
-    }
-    if let Some(why) = sim::out_of_memory(&console) {
-        paint::complain(&why);
         return Exit::Machine;
     }
     match ended.code {
@@ -167,25 +201,18 @@ fn conclude(args: &Args, ended: &Ended) -> Exit {
         2 => Exit::Input,
         3 => Exit::Invalid,
         130 => Exit::Interrupted,
-        4 => Exit::Machine,
+        4 => {
+            // an error on the way may come from it, and a report says so itself
+            if let Some(why) = memory::out_of_memory(&console).filter(|_| stdout.is_empty()) {
+                paint::complain(&why);
+            }
+            Exit::Machine
+        }
         code => {
             paint::complain(&format!("the run inside the guest ended with code {code}"));
             Exit::Machine
         }
     }
-}
-
-/// Copies what the run left to where it was asked for.
-fn hand_over(run: &run::Args, ended: &Ended, console: &str) -> Result<(), String> {
-    for (name, path) in single(run) {
-        let from = ended.place.path().join(name);
-        if from.exists() {
-            fs::copy(from, path).map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
-        }
-    }
-    let Some(out) = &run.out else { return Ok(()) };
-    let copied = ended.place.copy(OUT, out).and_then(|()| fs::write(out.join("console.txt"), console));
-    copied.map_err(|error| format!("cannot write to the directory {}: {error}", out.display()))
 }
 
 struct Status {
@@ -199,5 +226,30 @@ impl Watcher for Status {
         let of = self.of.map(|of| format!(" of {of}")).unwrap_or_default();
         let when = elapsed.map(|at| format!(", {:.1} s{of} of virtual time, ×{speed:.1}", at.as_secs_f64()));
         self.line.show(&format!("{}: {phase}{} …", self.name, when.unwrap_or_default()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cli;
+    use clap::CommandFactory as _;
+    use std::path::Path;
+
+    #[test]
+    fn every_option_of_run_is_one_of_sim() {
+        let cli = Cli::command();
+        let arguments = |name: &str| {
+            let command = cli.find_subcommand(name).unwrap();
+            let all = command.get_arguments().map(|argument| {
+                let takes = (argument.get_value_names().map(<[_]>::to_vec), argument.get_action().takes_values());
+                (argument.get_id().to_string(), argument.get_long().map(str::to_owned), argument.get_short(), takes)
+            });
+            all.collect::<Vec<_>>()
+        };
+        let (run, sim) = (arguments("run"), arguments("sim"));
+        assert!(run.len() > 10);
+        for argument in run {
+            assert!(sim.contains(&argument), "`sim` lacks {argument:?}");
+        }
     }
 }

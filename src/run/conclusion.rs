@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::correct::correct;
 use super::happened::Happened;
 use super::live::Outcome;
+use super::memory;
 use super::service::Service;
 use super::supervisor::Statistics;
 use super::timeline::Timeline;
@@ -49,7 +50,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         ring_drops: ring_drops(resolved, outcome, &ended.statistics),
         efforts: ended.work.iter().filter_map(Work::effort).collect(),
     };
-    let validity = validity::judge(outcome, kept, resolved.scenario.validity);
+    let validity = validity::judge(outcome, kept, resolved.scenario.validity, mode);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
     let directions = resolved
@@ -137,8 +138,20 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
     };
     correct(&mut report);
     report.expectations = judge::judge(&resolved.expectations, &report);
-    (report.verdict, report.reasons) = ends.verdict(&report);
+    (report.verdict, report.reasons) = match broken(&report) {
+        Some(reasons) => (Verdict::Error, reasons),
+        None => ends.verdict(&report),
+    };
     warned(resolved, report)
+}
+
+/// Of a run in virtual time in which something else than the network lost frames or ended programs: what. It claims nothing.
+fn broken(report: &Report) -> Option<Vec<String>> {
+    if report.mode != Mode::Virtual {
+        return None;
+    }
+    let reasons: Vec<String> = report.validity.reasons.iter().cloned().chain(memory::look()).collect();
+    (!reasons.is_empty()).then_some(reasons)
 }
 
 /// Warns of what was there for nothing.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `supervisor` `conclusion` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
 //! | `live` `taps` `clock` `spin` `scheduling` | the engine's thread; its TAPs; how it keeps time |
+//! | `memory` | whether the guest of a run in virtual time ran out of memory |
 //! | `agenda` `timeline` `happened` | what changes at which time: inside the network, in the hosts; what came of it |
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
 //! | `workload` | the built-in workloads, inside the hosts |
@@ -25,6 +26,7 @@ mod happened;
 pub mod lateness;
 pub mod live;
 mod live_set;
+pub(crate) mod memory;
 mod node_set;
 pub mod out_dir;
 mod output;

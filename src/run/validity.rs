@@ -1,8 +1,9 @@
 //! Whether the machine kept up: measured against limits, never mixed into a verdict.
 
 use super::live::Outcome;
+use crate::port::tap::QUEUE_LENGTH;
 use crate::record::gaps::Gaps;
-use crate::record::report::{Measured, Validity};
+use crate::record::report::{Measured, Mode, Validity};
 use crate::scenario::validity::ValiditySpec;
 use crate::units::Duration;
 
@@ -39,8 +40,9 @@ pub struct Machine {
     pub efforts: Vec<Effort>,
 }
 
-/// Holds what a run measured against its limits.
-pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec) -> Validity {
+/// Holds what a run measured against its limits. In virtual time nothing is late, and frames that a ring drops are all that can go
+/// wrong.
+pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mode) -> Validity {
     let Machine { gaps, duration, ring_drops, efforts } = machine;
     let times = outcome.ports.iter().flat_map(|port| [&port.lateness, &port.unread]);
     let worst = times.filter_map(|times| times.quantile(0.99)).max();
@@ -108,6 +110,17 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec) -> Valid
             ));
         }
     }
+    if mode == Mode::Virtual {
+        reasons.clear();
+        if ring_drops > limits.ring_drops {
+            reasons.push(format!(
+                "{ring_drops} frames were dropped by TAP rings, which hold {QUEUE_LENGTH} (limit {}, `validity: {{ ring_drops: … }}`). In \
+                 virtual time a program sends all that it has at one instant: let it pause between its frames, or shape its traffic \
+                 by a `rate` of its workload",
+                limits.ring_drops
+            ));
+        }
+    }
     let measured = Measured {
         lateness_p99_ns: worst.map(|d| d.as_nanos()),
         stall_ns: outcome.stall.as_nanos(),
@@ -157,12 +170,12 @@ mod tests {
             gaps: Gaps { least_ns: 2_000_000, list: vec![(500_000_000, 500_000_000 + gap_ms * 1_000_000)] },
             ..Machine::default()
         };
-        assert!(judge(&outcome(), Machine::default(), limits).ok);
-        assert!(judge(&outcome(), machine(0, 20), limits).ok, "at the limit");
+        assert!(judge(&outcome(), Machine::default(), limits, Mode::Live).ok);
+        assert!(judge(&outcome(), machine(0, 20), limits, Mode::Live).ok, "at the limit");
 
         let mut late = outcome();
         late.ports[1].lateness.record(limits.lateness_p99, 98);
-        assert!(judge(&late, machine(0, 0), limits).ok, "at the limit");
+        assert!(judge(&late, machine(0, 0), limits, Mode::Live).ok, "at the limit");
         late.ports[1].lateness.record(limits.lateness_p99 * 2, 2);
         let mut stopped = outcome();
         stopped.stall = limits.stall + Duration::from_nanos(1);
@@ -178,7 +191,9 @@ mod tests {
             (&starved, machine(0, 0), "run_delay", true),
             (&outcome(), machine(1, 0), "ring_drops", false),
         ] {
-            let validity = judge(outcome, machine, limits);
+            let apart = judge(outcome, machine.clone(), limits, Mode::Virtual);
+            assert_eq!(apart.ok, machine.ring_drops == 0, "in virtual time nothing is late: {:?}", apart.reasons);
+            let validity = judge(outcome, machine, limits, Mode::Live);
             assert_eq!((validity.is_late(), validity.is_broken()), (late, !late), "{word}");
             assert_eq!(validity.reasons.len(), 1, "{word}: {:?}", validity.reasons);
             assert!(!validity.ok && validity.reasons[0].contains(word), "{:?}", validity.reasons);
@@ -196,7 +211,7 @@ mod tests {
         };
         let judged = |effort| {
             let machine = Machine { efforts: vec![effort], ..Machine::default() };
-            judge(&outcome(), machine, ValiditySpec::default())
+            judge(&outcome(), machine, ValiditySpec::default(), Mode::Live)
         };
         let reasons = |effort: Effort| judged(effort).reasons;
         assert_eq!(reasons(effort(500, 100)), [""; 0], "at the limits");
@@ -217,7 +232,7 @@ mod tests {
     #[test]
     fn a_kernel_that_does_not_tell_is_not_held_against_the_run() {
         let silent = Outcome { run_delay: None, ..outcome() };
-        let validity = judge(&silent, Machine::default(), ValiditySpec::default());
+        let validity = judge(&silent, Machine::default(), ValiditySpec::default(), Mode::Live);
         assert!(validity.ok && validity.measured.run_delay.is_none());
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+use crate::run::memory;
+
 /// The kernel's console, in the run's directory.
 pub(super) const CONSOLE: &str = "console.txt";
 /// The name of the guest among those of its directory of control sockets.
@@ -59,7 +61,7 @@ pub(super) fn running(console: &str) -> Option<&str> {
 pub(super) fn cause(console: &str, status: &str) -> String {
     let lower = console.to_lowercase();
     let panic = console.lines().find_map(|line| line.split_once("Kernel panic - not syncing: ").map(|(_, why)| why));
-    if let Some(killed) = out_of_memory(console) {
+    if let Some(killed) = memory::out_of_memory(console) {
         return killed;
     }
     if lower.contains("ptrace") && (lower.contains("operation not permitted") || lower.contains("failed")) {
@@ -67,7 +69,8 @@ pub(super) fn cause(console: &str, status: &str) -> String {
                 may refuse it, or `sysctl kernel.yama.ptrace_scope` is 3"
             .into();
     }
-    if lower.contains("no space left") {
+    // a page of memory that cannot be had is a bus error
+    if lower.contains("no space left") || lower.contains("bus error") {
         return "the place of the guest's memory is full: free some room, or name another directory in TMPDIR".into();
     }
     if lower.contains("noexec") {
@@ -77,18 +80,6 @@ pub(super) fn cause(console: &str, status: &str) -> String {
         Some(why) => format!("the guest's kernel panicked: {why}{}", last_lines(console)),
         None => format!("the guest's kernel ended with {status} before the run was over{}", last_lines(console)),
     }
-}
-
-/// Says so if the guest killed something for want of memory, or could not even boot.
-pub fn out_of_memory(console: &str) -> Option<String> {
-    let line = console.lines().find(|line| {
-        ["Out of memory", "out of memory", "System is deadlocked on memory", "Memory cgroup out of memory"]
-            .iter()
-            .any(|words| line.contains(words))
-    })?;
-    let victim = line.split_once("Killed process ").and_then(|(_, rest)| rest.split_once('(')?.1.split_once(')'));
-    let victim = victim.map_or_else(String::new, |(name, _)| format!(", and its kernel killed `{name}`"));
-    Some(format!("the guest ran out of memory{victim}: give it more, as in `sim: {{ memory: 2GiB }}`"))
 }
 
 /// The end of the console, for people.
@@ -120,7 +111,12 @@ mod tests {
         let memory = "[ 3.1] Out of memory: Killed process 77 (python3) total-vm:900000kB\n";
         assert!(told(memory).contains("`python3`") && told(memory).contains("sim: { memory: 2GiB }"));
         assert!(told("check_ptrace : expected SIGSTOP, ptrace: Operation not permitted\n").contains("yama"));
-        assert!(told("write: No space left on device\n").contains("TMPDIR"));
+        for full in [
+            "write: No space left on device\n",
+            "Bus error - the host /dev/shm or /tmp mount likely just ran out of space\n",
+        ] {
+            assert!(told(full).contains("TMPDIR"));
+        }
         let panic = "[ 0.1] Kernel panic - not syncing: No working init found.\n";
         assert!(told(panic).contains("No working init found"));
         assert!(told("").contains("exit code 134") && told("").contains("nothing"));

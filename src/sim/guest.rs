@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -44,8 +45,10 @@ const BEGIN: TimeSpec = TimeSpec::new(1, 0);
 /// Soft and hard limit of open files, as systemd gives them.
 const OPEN_FILES: (u64, u64) = (1024, 524_288);
 
-/// Settings that would depend on the guest's memory: their values on a machine of 8 GiB.
-const SETTINGS: [(&str, &str); 4] = [
+/// Settings that would depend on the guest's memory: their values on a machine of 8 GiB. And memory may be asked for beyond what
+/// there is, as programs do that use little of it: the kernel says when it is used up, and an allocation that fails does not.
+const SETTINGS: [(&str, &str); 5] = [
+    ("vm/overcommit_memory", "1"),
     ("net/ipv4/tcp_rmem", "4096 131072 6291456"),
     ("net/ipv4/tcp_wmem", "4096 16384 4194304"),
     ("net/ipv4/tcp_mem", "92160 122880 184320"),
@@ -128,7 +131,8 @@ fn file_systems(place: &Path, folder: &Path) -> io::Result<()> {
     let exchange = inside(&root, Path::new(EXCHANGE));
     fs::create_dir_all(&exchange)?;
     bind(place, exchange)?;
-    bind(folder, inside(&root, folder))?;
+    // It may be in a directory that is mounted anew below, as /dev/shm is.
+    let machines = fs::File::open(folder).map_err(doing("open the scenario's folder"))?;
 
     chdir(&root)?;
     mount(Some("."), "/", NONE, MsFlags::MS_MOVE, NONE)?;
@@ -159,7 +163,8 @@ fn file_systems(place: &Path, folder: &Path) -> io::Result<()> {
         let path = Path::new("/dev").join(device);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).map_err(doing("make a device usable"))?;
     }
-    Ok(())
+    fs::create_dir_all(folder).map_err(doing("find the scenario's folder"))?;
+    bind(Path::new(&format!("/proc/self/fd/{}", machines.as_raw_fd())), folder.to_owned())
 }
 
 /// `path` as it is seen beneath `root`.
@@ -177,6 +182,8 @@ fn prepare(job: &Job) -> io::Result<()> {
     dup2_stderr(fs::File::create(exchange.join(STDERR))?)?;
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0, OPEN_FILES.1)?;
     umask(Mode::from_bits_truncate(job.umask));
+    // what lies in /dev/shm on the machine is not seen here
+    fs::create_dir_all(&job.directory)?;
     chdir(&job.directory)?;
     Ok(())
 }

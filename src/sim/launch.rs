@@ -28,6 +28,8 @@ const BOOT: u64 = 1_795_000_000_000_000_000;
 const LOOK_MS: u16 = 100;
 /// How long a guest may take to end by itself once it was asked to.
 const GRACE: WallDuration = WallDuration::from_secs(10);
+/// A launcher that did not run for so long was stopped, as by Ctrl-Z, and the guest with it.
+const STOPPED: WallDuration = WallDuration::from_secs(2);
 
 /// Runs a scenario in virtual time. Must be called while this process has one thread; afterwards it has no capability and writes to
 /// the order's folder and outputs only.
@@ -60,7 +62,7 @@ pub fn simulate(kernel: &Kernel, order: Order, watcher: &mut dyn Watcher) -> Res
 /// From here on signals are read, not delivered; the end of a child is one of them.
 fn take_signals() -> nix::Result<SignalFd> {
     let mut mask = SigSet::empty();
-    mask.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
+    mask.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD]);
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
 }
@@ -179,6 +181,7 @@ impl Guest {
     ) -> Result<ExitStatus, SimError> {
         let limit = WallDuration::from_nanos(wall_limit.as_nanos());
         let mut asked: Option<WallInstant> = None;
+        let mut looked = WallInstant::now();
         loop {
             let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
             // an error is that of a signal that came meanwhile
@@ -187,12 +190,18 @@ impl Guest {
                 if signal.ssi_signo == Signal::SIGCHLD as u32 {
                     continue;
                 }
-                if asked.replace(WallInstant::now()).is_some() || console::tell(place, "cad").is_err() {
+                let at_once = signal.ssi_signo == Signal::SIGQUIT as u32 || asked.is_some();
+                asked = Some(WallInstant::now());
+                if at_once || console::tell(place, "cad").is_err() {
                     self.kill();
                     return Err(SimError::Interrupted);
                 }
             }
             self.look();
+            if looked.elapsed() > STOPPED {
+                self.moved = WallInstant::now();
+            }
+            looked = WallInstant::now();
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Ok(status);
             }
@@ -237,7 +246,10 @@ impl Guest {
 
     /// Virtual time stands still: names the program that keeps it, and ends the guest.
     fn stuck(&mut self, place: &Path, limit: Duration) -> SimError {
-        let _ = console::tell(place, "sysrq p");
+        // first all that the kernel has to say is let through to the console
+        for request in ["sysrq 9", "sysrq p"] {
+            let _ = console::tell(place, request);
+        }
         std::thread::sleep(WallDuration::from_millis(300));
         self.kill();
         let console = console::read(place);
@@ -245,10 +257,11 @@ impl Guest {
             Some(name) => format!("`{name}` keeps the processor"),
             None => "a program keeps the processor".into(),
         };
-        SimError::Broken(format!(
+        let why = format!(
             "virtual time stood still for {limit} of the machine's (`--wall-limit`): {what}. Time passes only while every program \
              waits: one that polls without reading the clock never lets it. Let it sleep or wait, or use `longwire run`"
-        ))
+        );
+        SimError::Broken { why, console }
     }
 
     fn kill(&mut self) {
@@ -269,7 +282,7 @@ fn conclude(place: Place, status: ExitStatus, now: Instant) -> Result<Ended, Sim
     let code = place.read(guest::CODE).ok().and_then(|text| String::from_utf8(text).ok()?.parse().ok());
     match code {
         Some(code) => Ok(Ended { code, virtual_time: now, place }),
-        None => Err(SimError::Broken(console::cause(&console, &ended_with(status)))),
+        None => Err(SimError::Broken { why: console::cause(&console, &ended_with(status)), console }),
     }
 }
 

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::scenario::Resolved;
 use crate::units::{ByteSize, Duration, Instant};
 
-pub use console::{announce, out_of_memory};
+pub use console::announce;
 pub use launch::simulate;
 pub use place::Place;
 
@@ -151,8 +151,13 @@ pub enum SimError {
     #[error("{0}")]
     Lacks(String),
     /// The guest did not come to an end by itself.
-    #[error("{0}")]
-    Broken(String),
+    #[error("{why}")]
+    Broken {
+        /// Why, and what to do about it.
+        why: String,
+        /// What its kernel printed.
+        console: String,
+    },
     /// Somebody ended it, and it could not end by itself any more.
     #[error("interrupted: the guest did not end by itself, and was killed")]
     Interrupted,
