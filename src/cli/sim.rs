@@ -233,7 +233,6 @@ impl Watcher for Status {
 mod tests {
     use super::super::Cli;
     use clap::CommandFactory as _;
-    use std::path::Path;
 
     #[test]
     fn every_option_of_run_is_one_of_sim() {

@@ -6,6 +6,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod report;
+pub(crate) mod sim;
 pub(crate) mod traces;
 
 use std::fs::{self, File};
@@ -246,7 +247,7 @@ impl Started {
         let took = self.begin.elapsed();
         Traces::of(MARK, &self.mark).assert_gone(Instant::now());
         let (stdout, stderr) = (self.stdout.join().expect("read"), self.stderr.join().expect("read"));
-        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert!(!stderr.contains("panicked at"), "{stderr}");
         // As a shell has it.
         let code = status.code().unwrap_or_else(|| 128 + status.signal().expect("it has ended"));
         Ended { code, stdout, stderr, took }
