@@ -53,6 +53,36 @@ void longwire_system_call(int number)
 		longwire_work();
 }
 
+/* What reading the clock costs, in ns, at first: as long as the clock's resolution. */
+#define LONGWIRE_READ_NS	TIMER_MULTIPLIER
+/* The most that it costs. */
+#define LONGWIRE_READ_MOST_NS	16384ULL
+/* Reads that cost as little as possible, each time after all tasks have waited. */
+#define LONGWIRE_CHEAP_READS	1024
+
+static unsigned long long longwire_waited_at;
+static unsigned int longwire_reads;
+
+/* Called when all tasks have waited, and it is time for one to go on. */
+void longwire_waited(void)
+{
+	longwire_waited_at = time_travel_time;
+	longwire_reads = 0;
+}
+
+/*
+ * What a read of the clock costs now. Whoever reads it very often without ever waiting polls it, and would else get nowhere: from
+ * then on a read costs a growing part of the time since all tasks have waited.
+ */
+unsigned long long longwire_read_ns(void)
+{
+	unsigned long long part = (time_travel_time - longwire_waited_at) / 256;
+
+	if (++longwire_reads <= LONGWIRE_CHEAP_READS)
+		return LONGWIRE_READ_NS;
+	return clamp(part, (unsigned long long)LONGWIRE_READ_NS, LONGWIRE_READ_MOST_NS);
+}
+
 /*
  * A program ran into a general protection fault. If it did so by reading the processor's time stamp counter, gives it virtual time
  * instead, as a counter of 1 GHz, and returns 1.

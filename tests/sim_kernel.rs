@@ -90,9 +90,9 @@ fn the_time_stamp_counter_is_virtual_time() {
         assert!((250_000_000..251_000_000).contains(&slept), "a counter of 1 GHz: {text}");
     }
     assert!(again - first >= 251_000_000, "it goes on: {text}");
-    // each reading takes 256 ns
+    // the first 1,024 readings take 16 ns each, further ones more and more, so that nobody polls for long
     for polls in [polls, polls_again] {
-        assert!((3_000..4_000).contains(&polls), "{text}");
+        assert!((1_025..4_000).contains(&polls), "{text}");
     }
     assert_eq!(Some(text), printed(COUNTER), "the same in every run");
 }
