@@ -265,6 +265,7 @@ fn direction() -> impl Strategy<Value = DirectionSpec> {
     (prop::option::of(68u32..2000), queue(), (rate(), half_duplex), framing(), loss(), delay(), extras()).prop_map(
         |(mtu, queue, (rate, half_duplex), framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
             mtu,
+            port_mtu: None,
             queue: (rate != RateSpec::Unlimited).then_some(queue),
             half_duplex,
             rate,

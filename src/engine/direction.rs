@@ -33,8 +33,8 @@ const VLAN_TAG: u64 = 4;
 #[repr(C)]
 pub(crate) struct Direction {
     id: DirectionId,
-    /// In L3 bytes.
-    mtu: Option<u32>,
+    /// The largest L3 packet that comes through.
+    largest: Option<u32>,
     up: bool,
     /// Whose wire it is.
     pub(super) medium: Medium,
@@ -59,6 +59,8 @@ pub(crate) struct Direction {
     delay_key: StreamKey,
     /// Corruption, duplication, reordering, and what models decided at admission: most directions have none.
     extras: Option<Box<Extras>>,
+    mtu: Option<u32>,
+    port_mtu: Option<u32>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -116,7 +118,7 @@ impl Direction {
         let extras = Extras::new(spec, &loss, &delay, streams);
         Direction {
             id,
-            mtu: spec.mtu,
+            largest: spec.largest(),
             up: true,
             medium: Medium::OWN,
             number: 0,
@@ -134,6 +136,8 @@ impl Direction {
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
             extras,
+            mtu: spec.mtu,
+            port_mtu: spec.port_mtu,
             #[cfg(test)]
             every_event: false,
         }
@@ -147,6 +151,7 @@ impl Direction {
     pub(crate) fn spec(&self) -> DirectionSpec {
         DirectionSpec {
             mtu: self.mtu,
+            port_mtu: self.port_mtu,
             queue: match &self.queue {
                 Queueing::None => None,
                 Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
@@ -169,9 +174,9 @@ impl Direction {
         self.loss.unmatched().map(|only| ("loss", only)).chain(extras)
     }
 
-    /// The largest L3 packet that passes.
+    /// MTU of a router's interface at the near end.
     pub(crate) fn mtu(&self) -> Option<u32> {
-        self.mtu
+        self.mtu.or(self.port_mtu)
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -209,7 +214,7 @@ impl Direction {
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
         }
-        if let Some(mtu) = self.mtu {
+        if let Some(mtu) = self.largest {
             match self.within_mtu(frame, u64::from(mtu), around) {
                 Some(rest) => frame = rest,
                 None => return,

@@ -181,8 +181,9 @@ impl Engine {
             for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
                 ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
                 let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
-                nodes[link.ends[end]].node.set_mtu(port[end], link.directions[end].mtu);
-                directions.push(Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way));
+                let direction = Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way);
+                nodes[link.ends[end]].node.set_mtu(port[end], direction.mtu());
+                directions.push(direction);
             }
             if link.directions.iter().any(|direction| direction.half_duplex) {
                 directions.iter_mut().rev().take(2).for_each(|direction| direction.medium = Medium::SHARED);

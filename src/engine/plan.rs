@@ -76,6 +76,10 @@ pub struct DirectionSpec {
     /// Largest L3 packet that passes, in bytes; larger ones drop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// MTU of the host's interface where the direction ends, in L3 bytes: what is larger drops as above `mtu`, since no real
+    /// interface takes it in. A live change leaves it alone.
+    #[serde(skip)]
+    pub port_mtu: Option<u32>,
     /// What holds frames while the wire is busy. Always there where a rate is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueSpec>,
@@ -102,6 +106,11 @@ pub struct DirectionSpec {
 }
 
 impl DirectionSpec {
+    /// The largest L3 packet that comes through, in bytes: what both the link and the interface at its end take.
+    pub fn largest(&self) -> Option<u32> {
+        self.mtu.into_iter().chain(self.port_mtu).min()
+    }
+
     /// Visits every file that a model takes a table from, with the keys that lead to it, or to the list that it stands in, in
     /// the order of that.
     pub fn files(&mut self, visit: &mut dyn FnMut(&[&str], &mut dyn NamedFile)) {

@@ -226,6 +226,22 @@ fn mtu_counts_what_is_behind_ethernet_and_tags() {
 }
 
 #[test]
+fn a_port_takes_in_no_more_than_its_own_mtu_whatever_its_link_carries() {
+    let mut engine = Engine::new(&pair(DirectionSpec { mtu: Some(9000), port_mtu: Some(1500), ..Default::default() }));
+    let set = |mtu| Command::Set(THERE, Change { mtu: Some(mtu), ..Change::default() });
+    inject(&mut engine, us(0), 1514);
+    inject(&mut engine, us(0), 1515);
+    engine.apply(us(1), set(1400)).unwrap();
+    inject(&mut engine, us(2), 1415);
+    engine.apply(us(3), set(9000)).unwrap();
+    inject(&mut engine, us(4), 1515);
+    inject(&mut engine, us(4), 1514);
+    let out = run(&mut engine);
+    assert_eq!(out.dropped, [1, 2, 3].map(|n| (DropCause::Mtu, n)));
+    assert_eq!(engine.counters(THERE).delivered.frames, 2);
+}
+
+#[test]
 fn an_unimpaired_train_leaves_whole() {
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(7), ..Default::default() }));
     inject_train(&mut engine, us(0), 44);

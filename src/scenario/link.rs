@@ -363,6 +363,8 @@ pub(super) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
     }
     let spec = DirectionSpec {
         mtu: fields.mtu.map(|Mtu(mtu)| mtu),
+        // hosts' interfaces are planned later
+        port_mtu: None,
         queue,
         half_duplex,
         framing: fields.framing.unwrap_or_else(|| rate.default_framing()),

@@ -128,7 +128,8 @@ impl LiveLinks {
                     let (link, specs) = &mut self.links[id.link().0 as usize];
                     let change = difference(&specs[index(id.way())], &spec);
                     link.directions[index(id.way())] = tree;
-                    specs[index(id.way())] = spec;
+                    let old = &mut specs[index(id.way())];
+                    *old = DirectionSpec { port_mtu: old.port_mtu, ..spec };
                     result.push((id, change));
                 }
                 Ok(result)

@@ -20,7 +20,7 @@ impl Direction {
         self.loss.set(&spec.loss, streams);
         self.delay.set(std::mem::take(&mut spec.delay));
         Extras::set(&mut self.extras, &spec, &self.loss, &self.delay, streams);
-        self.mtu = spec.mtu;
+        (self.mtu, self.largest) = (spec.mtu, spec.largest());
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);
         }

@@ -107,7 +107,7 @@ fn groups<'a>(resolved: &'a Resolved, links: &[String]) -> Vec<Group<'a>> {
 fn shown(seed: u64, group: Group<'_>, options: &Options) -> Shown {
     let Group { link, way, names, .. } = group;
     let spec = &link.directions[way as usize];
-    let mtu = spec.mtu.map_or(LARGEST, u64::from);
+    let mtu = spec.largest().map_or(LARGEST, u64::from);
     let packet = options.packet.unwrap_or(traffic::PACKET.min(mtu)).clamp(SMALLEST, LARGEST);
     let traffic = traffic::traffic(seed, link, way, options.frames, packet);
     let lone = |spec: &DirectionSpec| {

@@ -3,7 +3,7 @@
 use super::course::Course;
 use super::{LiveLinks, difference, index, way_along};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::engine::{Change, DirectionId, LinkId, NodeId};
+use crate::engine::{Change, DirectionId, DirectionSpec, LinkId, NodeId};
 use crate::rng::Way;
 use crate::scenario::files::Files;
 use crate::scenario::link::{Direction, Layers, finish, position_of_end};
@@ -63,7 +63,8 @@ impl LiveLinks {
                 changes.push((way_along(link, way), change));
             }
             resolved.directions[index(way)] = direction.tree;
-            specs[index(way)] = direction.spec;
+            let old = &mut specs[index(way)];
+            *old = DirectionSpec { port_mtu: old.port_mtu, ..direction.spec };
         }
         changes
     }
