@@ -9,6 +9,7 @@ use super::expand::Groups;
 use super::firewall;
 use super::hosts::{self, Attached, Attachment, Members};
 use super::link::{Direction, lookup};
+use super::mtus;
 use super::node::NodeSpec;
 use super::segments::{Vlans, segments};
 use super::switch::Port;
@@ -115,9 +116,11 @@ pub(super) fn build(
             }
         }
     }
+    let mut planned: BTreeMap<usize, usize> = BTreeMap::new();
     for (link, (draft, _)) in drafts.iter().enumerate() {
         if let (Some(a), Some(b)) = (position.get(&(link, 0)), position.get(&(link, 1))) {
             let directions = [0, 1].map(|way| draft.directions[way].spec.clone());
+            planned.insert(link, plan.links.len());
             plan.links.push(LinkPlan { name: draft.name.clone(), ends: [*a, *b], directions });
         }
     }
@@ -137,6 +140,7 @@ pub(super) fn build(
                 interface: ends[key.1].interface.clone().unwrap_or_default(),
                 link: &draft.name,
                 mtu: direction.spec.mtu.map(|mtu| (mtu, place)),
+                takes: draft.directions[1 - key.1].spec.mtu,
                 segment: segment_of[key],
             }
         });
@@ -156,6 +160,15 @@ pub(super) fn build(
         }));
     }
     let (network, mut router_plans) = hosts::plan(seed, &members, pools, told);
+    for (((_, keys), host), plan_of) in hosts.iter().zip(&members.hosts).zip(&network.hosts) {
+        for ((key, attachment), interface) in keys.iter().zip(&host.attachments).zip(&plan_of.interfaces) {
+            if let Some(link) = planned.get(&key.0) {
+                // the direction toward the host begins at the other end
+                plan.links[*link].directions[1 - key.1].port_mtu = mtus::of_port(host, attachment, interface.mtu);
+            }
+        }
+    }
+    mtus::warn(&members, &network.hosts, told);
     firewall::plan_all(nodes, groups, links, &members, &network.hosts, &mut router_plans, told);
     let mut router_plans = router_plans.into_iter();
     for node in &mut plan.nodes {

@@ -1,17 +1,18 @@
 //! The hosts' side of the plan: interfaces, addresses, neighbours, routes and rules.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::Address;
 use super::gateways::Directory;
-use super::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place, RoutePlan};
+use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
 use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use super::router::{self, RouterSpec, checked_route};
 use super::spanned::Spanned;
-use super::{hosts_file, mac, neighbours, realm};
+use super::{hosts_file, mac, neighbours, own, realm};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::node::RouterPlan;
 
@@ -25,7 +26,7 @@ pub(super) fn table(interface: usize) -> u32 {
 }
 
 /// What a link without `mtu` carries.
-const USUAL_MTU: u32 = 1500;
+pub(super) const USUAL_MTU: u32 = 1500;
 /// What a TAP can be set to: 65,535 less its Ethernet header (tun.c, MAX_MTU).
 const TAP_MTU: u32 = 65_521;
 /// What every link that carries IPv6 must carry.
@@ -49,6 +50,8 @@ pub(super) struct Attachment<'a> {
     pub link: &'a str,
     /// The `mtu` of the direction away from the node, if the link says one, and where.
     pub mtu: Option<(u32, Option<Span>)>,
+    /// The `mtu` of the direction toward the node, if the link says one.
+    pub takes: Option<u32>,
     /// The segment that it is on.
     pub segment: usize,
 }
@@ -71,6 +74,7 @@ pub(super) fn plan(
     diagnostics: &mut Diagnostics,
 ) -> (NetworkPlan, Vec<RouterPlan>) {
     let Members { hosts, routers, segments } = members;
+    forbid_shared(hosts, diagnostics);
     let borders: Vec<_> = routers.iter().map(|router| (router, router::outside(router))).collect();
     let realms = realm::realms(*segments, &borders);
     // Routers come first, so that gateways have the first address of a segment.
@@ -134,7 +138,7 @@ pub(super) fn plan(
             interfaces,
             routes,
             rules,
-            hosts_file: HostsFile::default(),
+            ..HostPlan::default()
         });
     }
     let directory = Directory::new(members, &plans, &router_plans);
@@ -147,7 +151,7 @@ pub(super) fn plan(
     for (host, plan) in hosts.iter().zip(&plans) {
         let nets: Vec<&[IpNet]> = plan.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
         if let NodeSpec::Host(spec) = host.spec {
-            spec.routes.iter().for_each(|route| directory.check(route, host, &nets, diagnostics));
+            spec.routes.list.iter().for_each(|route| directory.check(route, host, &nets, diagnostics));
         }
     }
     directory.give(members, &mut plans, &realms, diagnostics);
@@ -155,8 +159,11 @@ pub(super) fn plan(
     let named: Vec<_> = routers.iter().zip(&router_plans).collect();
     let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
     let texts = hosts_file::texts(&plans, &segments, &named, &realms);
-    for (plan, text) in plans.iter_mut().zip(texts) {
+    for ((plan, text), host) in plans.iter_mut().zip(texts).zip(hosts) {
         plan.hosts_file = text;
+        if let NodeSpec::Host(spec) = host.spec {
+            own::fill(plan, spec, diagnostics);
+        }
     }
     (NetworkPlan { hosts: plans }, router_plans)
 }
@@ -165,6 +172,29 @@ impl Attached<'_> {
     /// The segment of each interface.
     pub(super) fn segments(&self) -> Vec<usize> {
         self.attachments.iter().map(|attachment| attachment.segment).collect()
+    }
+}
+
+/// Two machines cannot be at one interface.
+fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
+    let mut taken: BTreeMap<(Option<&str>, &str), (&str, Span)> = BTreeMap::new();
+    for host in hosts {
+        let NodeSpec::External(external) = host.spec else { continue };
+        let Some(interface) = external.tap.as_ref().or(external.interface.as_ref()) else { continue };
+        let netns = external.netns.as_ref().map(|netns| netns.value.as_str());
+        if let Some((other, first)) = taken.insert((netns, &interface.value), (host.name, interface.span)) {
+            diagnostics.push(
+                Diagnostic::error(
+                    interface.span,
+                    format!(
+                        "`{}` and `{other}` are both at `{}`: an interface is one machine's",
+                        host.name, interface.value
+                    ),
+                )
+                .related(first, "the first")
+                .help("name another interface, or put both machines on a bridge behind one external machine"),
+            );
+        }
     }
 }
 
@@ -265,7 +295,7 @@ fn routes(
         }
     }
     let nets: Vec<&[IpNet]> = interfaces.iter().map(|interface| &interface.addresses[..]).collect();
-    for route in &spec.routes {
+    for route in &spec.routes.list {
         let Some((to, on_link)) = checked_route(name, route, &nets, diagnostics) else { continue };
         let via = route.via.value;
         let by =

@@ -64,13 +64,17 @@ pub(super) fn texts(
     }
     let nets = networks_v6(hosts, segments, routers);
     let mut shared: BTreeMap<BTreeSet<usize>, (Arc<str>, Arc<[IpNet]>)> = BTreeMap::new();
-    let file = |own: &Vec<usize>| {
+    let file = |(host, own): (usize, &Vec<usize>)| {
         let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
         let near = near.into_iter().map(|at| &all[at]);
         let mut lines = vec![
             ("127.0.0.1".to_owned(), "localhost".to_owned()),
             ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
         ];
+        if all[host].addresses.is_empty() {
+            // As Debian does it, so that a program finds its own host by name.
+            lines.push(("127.0.1.1".to_owned(), all[host].name.to_owned()));
+        }
         lines.extend(near.flat_map(|named| named.lines(|_, segment| own.contains(&segment))));
         let reached: BTreeSet<usize> =
             own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
@@ -86,7 +90,7 @@ pub(super) fn texts(
         });
         HostsFile { near: text(lines), all: Arc::clone(rest), around: Arc::clone(around) }
     };
-    segments.iter().map(file).collect()
+    segments.iter().enumerate().map(file).collect()
 }
 
 /// The IPv6 networks of every segment.
@@ -125,7 +129,7 @@ fn text(lines: Vec<(String, String)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::network::{InterfacePlan, Place};
+    use crate::scenario::network::InterfacePlan;
     use crate::scenario::realm::realms;
 
     fn host(name: &str, addresses: &[&str]) -> HostPlan {
@@ -140,12 +144,9 @@ mod tests {
         };
         HostPlan {
             name: name.into(),
-            place: Place::Namespace,
             offloads: true,
             interfaces: addresses.iter().enumerate().map(interface).collect(),
-            routes: Vec::new(),
-            rules: Vec::new(),
-            hosts_file: HostsFile::default(),
+            ..HostPlan::default()
         }
     }
 
@@ -167,5 +168,13 @@ mod tests {
         assert_eq!(two(1)[0], "10.0.1.9  two two.eth1");
         assert_eq!(two(2), ["10.0.0.9 two two.eth0", "10.0.1.9 two two.eth1"]);
         assert!(files[2].text().starts_with("127.0.0.1 localhost\n::1 "));
+    }
+
+    #[test]
+    fn a_host_without_an_address_has_its_name_all_the_same() {
+        let hosts = [host("alone", &[]), host("b", &["10.0.1.1/24"])];
+        let files = texts(&hosts, &[vec![], vec![0]], &[], &realms(1, &[]));
+        assert!(files[0].text().lines().any(|line| line == "127.0.1.1 alone"), "{}", files[0].text());
+        assert!(!files[1].text().contains("127.0.1.1"));
     }
 }

@@ -211,7 +211,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
             );
         }
     }
-    for route in host.routes.iter().filter(|route| route.via.is_some()) {
+    // The main table has no others without a gateway but those for multicast: shown where it is not the only interface.
+    let several = host.interfaces.len() > 1;
+    for route in host.routes.iter().filter(|route| route.via.is_some() || several && route.table == 254) {
         let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
         let interface = route.interface.as_ref().map(|name| format!(" dev {name}")).unwrap_or_default();
         let table = if route.table == 254 { String::new() } else { format!(" table {}", route.table) };
@@ -219,6 +221,16 @@ fn host(host: &HostPlan, out: &mut Lines) {
     }
     for (from, table) in &host.rules {
         out.line(2, format!("rule: from {from} lookup {table}"));
+    }
+    if host.place == Place::Namespace && !host.restores_routes {
+        out.line(2, "routes: manual".into());
+    }
+    if !host.dns.is_empty() {
+        let servers: Vec<_> = host.dns.iter().map(ToString::to_string).collect();
+        out.line(2, format!("dns: [{}]", servers.join(", ")));
+    }
+    if !host.private.is_empty() {
+        out.line(2, format!("private: [{}]", host.private.join(", ")));
     }
 }
 

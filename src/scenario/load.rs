@@ -393,7 +393,7 @@ impl Load {
 
     fn external_is_whole(&mut self, name: &str, spec: &NodeSpec, clean: bool) -> bool {
         let NodeSpec::External(external) = spec else { return true };
-        let Spanned { value: ExternalSpec { tap, netns, interface, addresses }, span } = external;
+        let Spanned { value: ExternalSpec { tap, netns, interface, .. }, span } = external;
         let before = self.told.iter().count();
         match (tap, netns) {
             (None, None) | (None, Some(_)) if !clean => return false,
@@ -410,10 +410,6 @@ impl Load {
                 if let Some(interface) = interface {
                     let error = Diagnostic::error(interface.span, "`interface` goes with `netns`");
                     self.told.push(error.help("`tap` names the interface already"));
-                }
-                if let Some(first) = addresses.first() {
-                    let error = Diagnostic::error(first.span, "`addresses` go with `netns`");
-                    self.told.push(error.help("the machine behind a TAP has its own"));
                 }
             }
             (None, Some(netns)) if interface.is_none() => self.told.push(

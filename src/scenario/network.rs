@@ -15,7 +15,7 @@ pub struct NetworkPlan {
 }
 
 /// One host: where it is, its interfaces, and what its kernel is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPlan {
     /// The node's name.
     pub name: String,
@@ -30,8 +30,14 @@ pub struct HostPlan {
     /// Source rules of hosts with several interfaces, `from ADDRESS lookup TABLE`, so that a program that binds to an
     /// interface's address leaves by that interface.
     pub rules: Vec<(IpAddr, u32)>,
+    /// Whether routes that the kernel removes with an interface that goes down come back with it.
+    pub restores_routes: bool,
     /// This host's /etc/hosts.
     pub hosts_file: HostsFile,
+    /// The name servers in its /etc/resolv.conf.
+    pub dns: Vec<IpAddr>,
+    /// Folders that it has to itself, beside those that every host has: absolute paths.
+    pub private: Vec<String>,
 }
 
 impl HostPlan {
@@ -52,10 +58,11 @@ impl HostPlan {
 }
 
 /// Where a host is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// A network namespace made for this run.
+    #[default]
     Namespace,
     /// A TAP in the caller's own namespace, made or taken: bridged, or given to a VM. Nothing else of the host is set up.
     ExternalTap {
@@ -64,7 +71,7 @@ pub enum Place {
     },
     /// An interface in a network namespace that exists: a container.
     ExternalNetns {
-        /// A path (`/run/netns/x`, `/proc/PID/ns/net`) or a process id as text.
+        /// A name as in `ip netns`, a path (`/run/netns/x`, `/proc/PID/ns/net`) or a process id as text.
         netns: String,
     },
 }
@@ -94,7 +101,7 @@ pub struct InterfacePlan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostsFile {
     /// The host itself, and neighbours with several interfaces, by the addresses that are near. A resolver takes the first
-    /// line that has a name, so they come first.
+    /// line that has a name, so they come first. A host without an address has its name here too.
     pub near: String,
     /// Every name.
     pub all: Arc<str>,

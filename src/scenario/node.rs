@@ -45,11 +45,20 @@ pub(super) struct HubSpec {}
 pub(super) struct HostSpec {
     /// Its addresses: a list, or a map from interface to list. Of families that it does not name, addresses are given out.
     pub addresses: Option<Spanned<Addresses>>,
-    /// Routes beyond those that the addresses imply.
-    pub routes: Vec<RouteSpec>,
+    /// Routes beyond those that the addresses imply, or `manual`: the programs see to them.
+    pub routes: Routes,
     /// The interface that it uses for networks without another route, or `none`. By default the first that has a gateway.
     #[schemars(with = "Option<String>")]
     pub default_route: Option<Spanned<String>>,
+    /// The interface for IPv4 multicast and for broadcasts to 255.255.255.255, or `none`. By default its only one.
+    #[schemars(with = "Option<String>")]
+    pub multicast: Option<Spanned<String>>,
+    /// Its name servers, in its /etc/resolv.conf: addresses, or names of hosts and routers. None by default.
+    #[schemars(with = "Vec<String>")]
+    pub dns: Vec<Spanned<String>>,
+    /// Folders that it has to itself, empty at the start, beside those that every host has.
+    #[schemars(with = "Vec<String>")]
+    pub private: Vec<Spanned<String>>,
     /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
     pub neighbours: Neighbours,
     /// MTU of all its interfaces; otherwise each has that of its link.
@@ -90,6 +99,51 @@ pub(super) struct RouteSpec {
     /// The gateway: an address in one of the host's own networks.
     #[schemars(with = "String")]
     pub via: Spanned<IpAddr>,
+}
+
+/// Routes of a host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Routes {
+    /// Those that the file gives.
+    pub list: Vec<RouteSpec>,
+    /// Its programs see to its routes: none comes back with an interface that was down.
+    pub manual: bool,
+}
+
+impl<'de> Deserialize<'de> for Routes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Routes, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Routes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of routes, as in `[{ to: default, via: 10.0.0.1 }]`, or `manual`")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Routes, A::Error> {
+                let list = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
+                Ok(Routes { list, manual: false })
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Routes, E> {
+                match text {
+                    "manual" => Ok(Routes { list: Vec::new(), manual: true }),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Routes {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Routes".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let list = generator.subschema_for::<Vec<RouteSpec>>();
+        schemars::json_schema!({
+            "description": "A list of routes, or `manual`: the host's programs see to its routes.",
+            "anyOf": [list, { "const": "manual" }],
+        })
+    }
 }
 
 /// Addresses of a host.
@@ -142,11 +196,11 @@ impl JsonSchema for Addresses {
 pub(super) struct ExternalSpec {
     /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
     pub tap: Option<Spanned<String>>,
-    /// A network namespace that exists: a path, or a process id.
+    /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,
     /// The interface's name in that namespace.
     pub interface: Option<Spanned<String>>,
-    /// Addresses that its interface gets. None unless named.
+    /// Addresses that its interface gets; of a machine behind a TAP, those that it has. None unless named.
     #[serde(default)]
     pub addresses: Vec<Spanned<Address>>,
 }

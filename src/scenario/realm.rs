@@ -104,6 +104,7 @@ mod tests {
                     interface: "eth0".into(),
                     link: "l",
                     mtu: None,
+                    takes: None,
                     segment: *segment,
                 });
                 Attached { name: "r", spec: &spec, attachments: attachments.collect() }

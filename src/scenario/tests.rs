@@ -17,15 +17,15 @@ fn try_load(text: &str) -> Result<Resolved, Vec<String>> {
         .map_err(|(told, _)| told.iter().map(ToString::to_string).collect())
 }
 
-fn good(text: &str) -> Resolved {
+pub(super) fn good(text: &str) -> Resolved {
     try_load(text).unwrap_or_else(|told| panic!("{told:#?}"))
 }
 
-fn bad(text: &str) -> Vec<String> {
+pub(super) fn bad(text: &str) -> Vec<String> {
     try_load(text).expect_err("mistakes")
 }
 
-fn warnings(resolved: &Resolved) -> Vec<String> {
+pub(super) fn warnings(resolved: &Resolved) -> Vec<String> {
     assert!(resolved.warnings.iter().all(|d| d.severity == Severity::Warning));
     resolved.warnings.iter().map(ToString::to_string).collect()
 }
@@ -586,7 +586,21 @@ fn external_machines_say_where_they_are() {
     assert!(bad(&text("{}"))[0].contains("does not say where it is"));
     assert!(bad(&text("{ tap: t, netns: 1 }"))[0].contains("both say where"));
     assert!(bad(&text("{ netns: 1 }"))[0].contains("what its interface is called"));
-    assert!(bad(&text("{ tap: t, addresses: [10.0.0.1/24] }"))[0].contains("go with `netns`"));
+    // behind a TAP, addresses are those that the machine has: it can be named, and is asked for its MAC address
+    let ping = "workloads: { p: { ping: { from: a, to: v, count: 1 } } }\n";
+    let declared = good(&format!("{}{ping}", text("{ tap: t, addresses: [10.5.0.9/24] }")));
+    let [a, v] = &declared.network.hosts[..] else { panic!("two") };
+    assert!(a.hosts_file.text().contains("10.5.0.9 v"), "{}", a.hosts_file.text());
+    assert!(a.interfaces[0].neighbours.is_empty() && v.interfaces[0].addresses.len() == 1);
+    let two = "longwire: 1\nnodes: { s: switch, v: { external: { tap: t } }, w: { external: { tap: t } } }\n\
+               links: { l: { ends: [v, s] }, m: { ends: [w, s] } }\n";
+    assert_eq!(
+        bad(two),
+        [
+            "2:72: `w` and `v` are both at `t`: an interface is one machine's (name another interface, or put both machines on \
+          a bridge behind one external machine)"
+        ]
+    );
     assert!(bad(&text("{ tap: averyveryverylongname }"))[0].contains("at most 15"));
     assert!(bad("longwire: 1\nnodes: { v: external }\n")[0].contains("does not say where it is"));
     let resolved = good(&text("{ netns: 4711, interface: net1, addresses: [10.5.0.9/24] }"));
