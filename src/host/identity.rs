@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getgrouplist, getgroups, getuid};
 use serde::{Deserialize, Serialize};
 
-use super::namespace;
+use super::{capabilities, namespace};
 
 /// Who programs run as, and how that is reached from the run's own root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,13 +39,15 @@ impl Identity {
         }
     }
 
-    /// Turns this process, which is the run's root, into the caller, or leaves it the run's root.
+    /// Turns this process, which is the run's root, into the caller, or leaves it the run's root; either way without the
+    /// capabilities that no host needs.
     ///
     /// Must be called after joining the run's other namespaces: the caller may not.
     ///
     /// # Errors
     /// What could not be done, to complete "cannot …", with the system's error.
     pub(crate) fn assume(&self, root: bool) -> Result<(), (&'static str, Errno)> {
+        capabilities::drop_denied()?;
         match (self.nested, root) {
             (_, true) => become_user(0, 0, None),
             // Root without the rights of root (in a container) is the run's root anyway.
@@ -58,7 +60,9 @@ impl Identity {
                 nix::sys::prctl::set_dumpable(true).map_err(|e| ("write a program's user map", e))?;
                 namespace::map_identity((self.uid, self.gid), (0, 0)).map_err(|e| {
                     ("write a program's user map", e.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw))
-                })
+                })?;
+                // A new user namespace begins with all of them.
+                capabilities::drop_denied()
             }
             (false, false) => become_user(self.uid, self.gid, Some(&self.groups)),
         }

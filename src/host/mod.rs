@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
 //! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
-//! | `identity` `spawn` `join` | programs: who they are, how they start, how another process joins in |
+//! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | each host's own /run/longwire, and the run's socket in it |
 //! | `external` `helper` | machines that longwire does not make |
@@ -20,6 +20,7 @@
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
+mod capabilities;
 mod configure;
 pub mod confine;
 mod error;
