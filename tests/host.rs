@@ -9,6 +9,8 @@
 mod harness;
 #[path = "host/leftovers.rs"]
 mod leftovers;
+#[path = "host/private.rs"]
+mod private;
 #[path = "host/programs.rs"]
 mod programs;
 #[path = "host/setting_up.rs"]
@@ -24,6 +26,14 @@ fn main() {
             ("a_wrong_plan_is_refused_with_the_reason", setting_up::wrong_plans),
             ("an_interface_in_an_existing_namespace", setting_up::external_namespace),
             ("a_tap_in_the_callers_namespace", setting_up::external_tap),
+            ("a_tap_that_existed_is_left_as_it_was", setting_up::borrowed_tap),
+            ("hosts_have_names_and_name_servers_of_their_own", private::names),
+            ("the_machines_resolver_is_out_of_reach", private::resolver),
+            ("folders_are_private_or_the_machines", private::folders),
+            ("cgroups_are_seen_in_hosts", private::cgroups),
+            ("root_in_a_host_has_no_rights_over_the_machine", private::rights),
+            ("what_goes_down_with_an_interface_comes_back_with_it", private::bounce),
+            ("a_route_that_moved_comes_back_where_it_went", private::moved_route),
             ("every_probe_answers", setting_up::probes),
             ("ends_are_reported_and_failures_to_start_are_errors", programs::ends),
             ("programs_run_as_the_caller_unless_root", programs::identity),

@@ -104,7 +104,7 @@ impl Trap {
         let as_stranger = ["--reuid", &user, "--regid", &user, "--clear-groups"];
         let script = "mount --bind evil /usr/bin/true && echo set && exec sleep 300";
         let mut command = Command::new("setpriv");
-        command.args(as_stranger).args(["unshare", "-Urmnp", "--fork", "--kill-child", "sh", "-c", script]);
+        command.args(as_stranger).args(["unshare", "-Urmnpui", "--fork", "--kill-child", "sh", "-c", script]);
         let folder = lab.path(".");
         let mut holder = command.current_dir(folder).stdout(Stdio::piped()).spawn().expect("setpriv");
         let mut line = [0; 4];
@@ -120,7 +120,7 @@ impl Trap {
     /// In the order in which a run hands them over; without the user namespace, which a stranger need not tell of.
     fn namespaces(&self) -> Vec<OwnedFd> {
         let open = |kind| File::open(format!("/proc/{}/ns/{kind}", self.holder.id())).expect("a namespace").into();
-        ["net", "mnt", "pid_for_children"].map(open).into_iter().collect()
+        ["net", "mnt", "uts", "ipc", "pid_for_children"].map(open).into_iter().collect()
     }
 }
 
@@ -298,7 +298,8 @@ fn namespaces_of_others_are_not_entered_whoever_hands_them_over() {
     fake.down();
     // no namespaces at all
     let null = || File::open("/dev/null").expect("there").into();
-    let fake = Fake::up("gate-1", 0, Some(&apart.path()), &this_version(), vec![null(), null(), null()]);
+    let fake =
+        Fake::up("gate-1", 0, Some(&apart.path()), &this_version(), std::iter::repeat_with(null).take(5).collect());
     let exec = apart.longwire(&lab, &["exec", "gate-1/alice", "--", "/usr/bin/true"]);
     assert!(exec.code == Some(2) && exec.err.contains("is no namespace"), "{exec:?}");
     fake.down();

@@ -43,9 +43,8 @@ impl Hosts {
             place: Place::Namespace,
             offloads: true,
             interfaces: framing.map(|_| interface(n)).into_iter().collect(),
-            routes: Vec::new(),
-            rules: Vec::new(),
-            hosts_file: HostsFile { near: String::new(), all: "127.0.0.1 localhost\n".into(), ..HostsFile::default() },
+            hosts_file: HostsFile { all: "127.0.0.1 localhost\n".into(), ..HostsFile::default() },
+            ..HostPlan::default()
         });
         let taps = init.build(&NetworkPlan { hosts: hosts.collect() }, framing.unwrap_or_default())?;
         Ok((Hosts { init, next: 1 }, taps.into_iter().flatten().collect()))

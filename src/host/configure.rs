@@ -18,7 +18,7 @@ use crate::port::tap::QUEUE_LENGTH;
 use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 
 /// Smallest MTU over which Linux speaks IPv6 (RFC 8200 §5).
-const IPV6_MIN_MTU: u32 = 1_280;
+pub(crate) const IPV6_MIN_MTU: u32 = 1_280;
 
 /// First priority of the source rules: after `local` (0), before `main` (32,766).
 const RULE_PRIORITY: u32 = 1_000;
@@ -120,8 +120,7 @@ const IPV6_METRIC: u32 = 1_024;
 /// without one: the kernel swaps the route in place (`ip route replace`). Returns the request that puts the old one back, or
 /// takes the new one away if there was none.
 pub(crate) fn move_default(netlink: &mut Netlink, index: u32, via: IpAddr) -> Result<Vec<u8>, HostError> {
-    let to = if via.is_ipv4() { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
-    let route = RoutePlan { to, via: Some(via), interface: None, table: MAIN_TABLE };
+    let route = default_route(via);
     let routes = netlink.routes(family(via))?;
     let back = match routes.into_iter().find(is_replaced) {
         Some(old) => netlink.request(RouteNetlinkMessage::NewRoute(old), NLM_F_CREATE | NLM_F_REPLACE),
@@ -152,6 +151,35 @@ fn is_replaced(route: &RouteMessage) -> bool {
     default && table == MAIN_TABLE && metric == usual
 }
 
+/// The default route of the main table by a gateway.
+pub(crate) fn default_route(via: IpAddr) -> RoutePlan {
+    let to = if via.is_ipv4() { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+    RoutePlan { to, via: Some(via), interface: None, table: MAIN_TABLE }
+}
+
+/// The route that the kernel tells of, and the interface that it leaves by, if it is of a kind that plans have.
+pub(crate) fn told_route(message: &RouteMessage) -> Option<(RoutePlan, u32)> {
+    let v4 = message.header.address_family == AddressFamily::Inet;
+    let mut to = if v4 { IpAddr::V4([0; 4].into()) } else { IpAddr::V6([0; 16].into()) };
+    let (mut via, mut index, mut table) = (None, None, u32::from(message.header.table));
+    let address = |address: &RouteAddress| match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(destination) => to = address(destination)?,
+            RouteAttribute::Gateway(gateway) => via = address(gateway),
+            RouteAttribute::Oif(oif) => index = Some(*oif),
+            RouteAttribute::Table(number) => table = *number,
+            _ => {}
+        }
+    }
+    let to = IpNet::new(to, message.header.destination_prefix_length).ok()?;
+    Some((RoutePlan { to, via, interface: None, table }, index?))
+}
+
 /// Reads an interface's counters.
 pub(crate) fn statistics(netlink: &mut Netlink, index: u32) -> Result<InterfaceStatistics, HostError> {
     let link = netlink.link(index)?;
@@ -175,9 +203,14 @@ pub fn link_local(mac: [u8; 6]) -> Ipv6Addr {
 }
 
 fn up(index: u32) -> RouteNetlinkMessage {
+    state(index, LinkFlags::Up)
+}
+
+/// Sets whether an interface is up, by its flags.
+fn state(index: u32, flags: LinkFlags) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
-    message.header.flags = LinkFlags::Up;
+    message.header.flags = flags;
     message.header.change_mask = LinkFlags::Up;
     RouteNetlinkMessage::SetLink(message)
 }
@@ -189,6 +222,13 @@ pub(crate) fn bring_up(netlink: &mut Netlink, index: u32, name: &str) -> Result<
     netlink.execute(batch)
 }
 
+/// Takes an interface down.
+pub(crate) fn take_down(netlink: &mut Netlink, index: u32, name: &str) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    batch.push(state(index, LinkFlags::empty()), 0, format!("take `{name}` down"));
+    netlink.execute(batch)
+}
+
 /// Sets an interface's MTU.
 pub(crate) fn set_mtu(netlink: &mut Netlink, index: u32, name: &str, mtu: u32) -> Result<(), HostError> {
     let mut batch = Batch::default();
@@ -196,20 +236,40 @@ pub(crate) fn set_mtu(netlink: &mut Netlink, index: u32, name: &str, mtu: u32) -
     netlink.execute(batch)
 }
 
-/// Sizes a TAP's ring.
-pub(crate) fn size_ring(netlink: &mut Netlink, index: u32, name: &str) -> Result<(), HostError> {
+/// Sizes a TAP's ring: by its queue length, with which it is resized (tun.c, tun_queue_resize).
+pub(crate) fn size_ring(netlink: &mut Netlink, index: u32, name: &str, length: u32) -> Result<(), HostError> {
     let mut batch = Batch::default();
-    // A ring is resized when the queue length changes (tun.c, tun_queue_resize).
-    let message = set(index, vec![LinkAttribute::TxQueueLen(QUEUE_LENGTH)]);
-    batch.push(message, 0, format!("size the ring of `{name}`"));
+    batch.push(set(index, vec![LinkAttribute::TxQueueLen(length)]), 0, format!("size the ring of `{name}`"));
     netlink.execute(batch)
 }
 
-/// An interface's MTU and whether it is up.
-pub(crate) fn mtu_and_up(netlink: &mut Netlink, index: u32) -> Result<(Option<u32>, bool), HostError> {
+/// Keeps the kernel from giving an interface a link-local address, and with it from all that it would send there.
+pub(crate) fn no_automatic_address(netlink: &mut Netlink, index: u32, name: &str) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    batch.push(set(index, vec![no_generated_address()]), 0, format!("keep automatic addresses off `{name}`"));
+    netlink.execute(batch)
+}
+
+fn no_generated_address() -> LinkAttribute {
+    let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+    LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode])])
+}
+
+/// What an interface is set to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// The length of its queue, which is the size of a TAP's ring.
+    pub(crate) queue_length: Option<u32>,
+    /// Whether it is up.
+    pub(crate) up: bool,
+}
+
+/// Reads what an interface is set to.
+pub(crate) fn settings(netlink: &mut Netlink, index: u32) -> Result<Settings, HostError> {
     let link = netlink.link(index)?;
-    let mtu = link.attributes.iter().find_map(|a| if let LinkAttribute::Mtu(mtu) = a { Some(*mtu) } else { None });
-    Ok((mtu, link.header.flags.contains(LinkFlags::Up)))
+    let length = |a: &LinkAttribute| if let LinkAttribute::TxQueueLen(length) = a { Some(*length) } else { None };
+    let queue_length = link.attributes.iter().find_map(length);
+    Ok(Settings { queue_length, up: link.header.flags.contains(LinkFlags::Up) })
 }
 
 fn set(index: u32, attributes: Vec<LinkAttribute>) -> RouteNetlinkMessage {
@@ -230,9 +290,7 @@ fn link(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, own: bo
     batch.push(set(LinkAttribute::Mtu(plan.mtu)), 0, format!("set the MTU of `{name}` to {}", plan.mtu));
     if own && ipv6 && plan.mtu >= IPV6_MIN_MTU {
         // The kernel would make the link-local address itself, and check it for duplicates.
-        let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-        let attribute = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode])]);
-        batch.push(set(attribute), 0, format!("keep automatic addresses off `{name}`"));
+        batch.push(set(no_generated_address()), 0, format!("keep automatic addresses off `{name}`"));
     }
     batch.push(up(index), 0, format!("bring `{name}` up"));
 }
@@ -254,10 +312,20 @@ fn addresses(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, ow
         batch.push(message, NLM_F_CREATE | NLM_F_EXCL, format!("give `{name}` the address {address}"));
     }
     if own && ipv6_here {
-        let address = link_local(plan.mac);
-        let message = address_message(address.into(), 64, index);
-        batch.push(message, NLM_F_CREATE | NLM_F_EXCL, format!("give `{name}` the address {address}/64"));
+        add_link_local(batch, plan, index);
     }
+    neighbours(batch, plan, index, ipv6_here);
+    Ok(())
+}
+
+fn add_link_local(batch: &mut Batch, plan: &InterfacePlan, index: u32) {
+    let address = link_local(plan.mac);
+    let message = address_message(address.into(), 64, index);
+    batch.push(message, NLM_F_CREATE | NLM_F_EXCL, format!("give `{}` the address {address}/64", plan.name));
+}
+
+fn neighbours(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6_here: bool) {
+    let name = &plan.name;
     for (address, mac) in plan.neighbours.iter().filter(|(address, _)| address.is_ipv4() || ipv6_here) {
         let mut message = NeighbourMessage::default();
         message.header.family = family(*address);
@@ -273,7 +341,26 @@ fn addresses(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, ow
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         batch.push(RouteNetlinkMessage::NewNeighbour(message), flags, format!("tell `{name}` its neighbour {address}"));
     }
-    Ok(())
+}
+
+/// Gives back what the kernel took from an interface when it went down: its link-local address (of the other addresses
+/// `keep_addr_on_down` takes care), its neighbours, and these routes. What has come back by other means stays.
+pub(crate) fn restore(netlink: &mut Netlink, plan: &InterfacePlan, routes: &[RoutePlan], index: u32, ipv6: bool) {
+    let ipv6_here = ipv6 && plan.mtu >= IPV6_MIN_MTU;
+    let mut batch = Batch::default();
+    if ipv6_here {
+        add_link_local(&mut batch, plan, index);
+    }
+    // Each for itself: what is refused, since it is there or the interface is down again, keeps nothing else away.
+    let _ = netlink.execute(batch);
+    for route in routes {
+        let mut batch = Batch::default();
+        add_route(&mut batch, route, Some(index));
+        let _ = netlink.execute(batch);
+    }
+    let mut batch = Batch::default();
+    neighbours(&mut batch, plan, index, ipv6_here);
+    let _ = netlink.execute(batch);
 }
 
 fn address_message(address: IpAddr, prefix_len: u8, index: u32) -> RouteNetlinkMessage {

@@ -9,77 +9,106 @@ use netlink_sys::Socket;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 
-use super::configure::InterfaceStatistics;
+use super::configure::{InterfaceStatistics, Settings};
 use super::error::{Cause, HostError};
 use super::netlink::Netlink;
 use super::{configure, helper, namespace, peer, sysctl};
-use crate::port::tap::{Framing, TapInfo, TapPort};
+use crate::port::tap::{Framing, QUEUE_LENGTH, TapInfo, TapPort};
 use crate::scenario::network::{InterfacePlan, RoutePlan};
 
-/// An interface of an external machine: its TAP, and what reads its counters.
+/// An interface of an external machine: its TAP, and what else the run does with it.
 pub(crate) struct External {
     pub(crate) port: TapPort,
-    pub(crate) counters: Counters,
+    pub(crate) outside: Outside,
 }
 
-/// What reads an interface's counters.
-pub(crate) struct Counters {
+/// An interface in a network namespace that is not the run's own.
+pub(crate) struct Outside {
     netlink: Netlink,
     index: u32,
     /// What it had counted before this run.
     before: InterfaceStatistics,
+    /// Set where somebody else made it.
+    borrowed: Option<Borrowed>,
 }
 
-impl Counters {
-    /// From here on. The TAP must be open: what its host sent before that was nobody's.
-    fn new(mut netlink: Netlink, index: u32) -> Result<Counters, HostError> {
-        let before = configure::statistics(&mut netlink, index)?;
-        Ok(Counters { netlink, index, before })
+/// What a TAP that somebody else made was set to, and is set to again when the run lets go of it.
+pub(crate) struct Borrowed {
+    name: String,
+    before: Settings,
+}
+
+impl Outside {
+    /// Counts from here on. The TAP must be open: what its host sent before that was nobody's.
+    fn new(netlink: Netlink, index: u32, borrowed: Option<Borrowed>) -> Result<Outside, HostError> {
+        let mut outside = Outside { netlink, index, before: InterfaceStatistics::default(), borrowed };
+        outside.before = outside.counters()?;
+        Ok(outside)
     }
 
     /// What has been counted since.
-    pub(crate) fn read(&mut self) -> Result<InterfaceStatistics, HostError> {
+    pub(crate) fn counters(&mut self) -> Result<InterfaceStatistics, HostError> {
         Ok(configure::statistics(&mut self.netlink, self.index)?.since(self.before))
     }
 }
 
-/// Makes the TAP `tap` in this process's own network namespace, or takes it where it exists; sets its MTU and brings it up.
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let Some(Borrowed { name, before }) = &self.borrowed else { return };
+        // Best effort: its owner may have taken it away by now.
+        if let Some(length) = before.queue_length {
+            let _ = configure::size_ring(&mut self.netlink, self.index, name, length);
+        }
+        if !before.up {
+            let _ = configure::take_down(&mut self.netlink, self.index, name);
+        }
+    }
+}
+
+/// Makes the TAP `tap` in this process's own network namespace, or takes it where it exists, and brings it up.
+///
+/// This namespace's own kernel is no machine of the scenario, so a TAP that is made gets no address, and router
+/// advertisements on it are ignored. One that existed is set up by its owner: only its ring grows, until the run ends.
 pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing) -> Result<External, HostError> {
+    let existed = configure::interface_index(tap).is_some();
+    let permitted = |error: HostError| {
+        if error.errno == Some(libc::EPERM) { error.cure(by_hand(tap, plan.mtu)) } else { error }
+    };
     let port = TapPort::open(tap, framing).map_err(|error| {
         let error = HostError::tap(tap, error);
-        if error.errno == Some(libc::EPERM) {
-            error.cure(by_hand(tap, plan.mtu))
-        } else if error.errno == Some(libc::EINVAL) {
-            HostError { cause: Cause::Input, ..error }
-        } else {
-            error
-        }
+        if error.errno == Some(libc::EINVAL) { HostError { cause: Cause::Input, ..error } } else { permitted(error) }
     })?;
     let mut netlink = Netlink::open()?;
     let index = configure::interface_index(tap)
         .ok_or_else(|| HostError::lacking(format!("find TAP `{tap}`"), "it vanished as soon as opened"))?;
-    let permitted = |error: HostError| {
-        if error.errno == Some(libc::EPERM) { error.cure(by_hand(tap, plan.mtu)) } else { error }
-    };
-    let (mtu, up) = configure::mtu_and_up(&mut netlink, index)?;
-    if mtu != Some(plan.mtu) {
+    let before = configure::settings(&mut netlink, index)?;
+    if !existed {
         configure::set_mtu(&mut netlink, index, tap, plan.mtu).map_err(permitted)?;
+        if sysctl::has_ipv6() && plan.mtu >= configure::IPV6_MIN_MTU {
+            configure::no_automatic_address(&mut netlink, index, tap)?;
+            match sysctl::ignore_router_advertisements(tap) {
+                // A container whose /proc/sys is read-only: nothing is asked for there, as there is no address to ask from.
+                Err(error) if error.errno != Some(libc::EROFS) => return Err(error),
+                _ => {}
+            }
+        }
     }
-    // A TAP that somebody else made keeps the ring that its owner gave it, where that is no business of this user.
-    match configure::size_ring(&mut netlink, index, tap) {
+    // The ring that its owner gave it stays where that is no business of this user.
+    match configure::size_ring(&mut netlink, index, tap, QUEUE_LENGTH) {
         Err(error) if error.errno != Some(libc::EPERM) => return Err(error),
         _ => {}
     }
-    if !up {
+    if !before.up {
         configure::bring_up(&mut netlink, index, tap).map_err(permitted)?;
     }
-    Ok(External { port, counters: Counters::new(netlink, index)? })
+    let borrowed = existed.then(|| Borrowed { name: tap.to_owned(), before });
+    Ok(External { port, outside: Outside::new(netlink, index, borrowed)? })
 }
 
 fn by_hand(tap: &str, mtu: u32) -> String {
     format!(
-        "make it once as root: `sudo ip tuntap add {tap} mode tap user $USER; sudo ip link set {tap} mtu {mtu} up`, or run \
-         with sudo"
+        "make it once as root: `sudo ip tuntap add {tap} mode tap user $USER; sudo ip link set {tap} mtu {mtu} \
+         addrgenmode none up`, or run with sudo"
     )
 }
 
@@ -94,14 +123,13 @@ pub(crate) fn interface(
     framing: Framing,
 ) -> Result<External, HostError> {
     let doing = format!("make `{}` in the network namespace {netns}", plan.name);
-    let path =
-        if netns.bytes().all(|b| b.is_ascii_digit()) { format!("/proc/{netns}/ns/net") } else { netns.to_owned() };
+    let path = path_of(netns);
     let target = File::open(&path).map_err(|error| {
         let missing = error.kind() == io::ErrorKind::NotFound;
         let error = HostError::os(format!("open the network namespace {path}"), error);
         if missing {
             HostError { cause: Cause::Input, ..error }
-                .cure("name one that exists: a path, or the id of a running process")
+                .cure("name one that exists: one of `ip netns list`, a path, or the id of a running process")
         } else {
             error.cure("run with sudo, or name a namespace of your own")
         }
@@ -133,7 +161,19 @@ pub(crate) fn interface(
     // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
     let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
     let info: TapInfo = info;
-    Ok(External { port: TapPort::from_parts(fd, info), counters: Counters::new(netlink, index)? })
+    Ok(External { port: TapPort::from_parts(fd, info), outside: Outside::new(netlink, index, None)? })
+}
+
+/// Where a network namespace is: a number is a process, a word a name as in `ip netns`, all else a path.
+fn path_of(netns: &str) -> String {
+    if netns.bytes().all(|b| b.is_ascii_digit()) {
+        format!("/proc/{netns}/ns/net")
+    } else if netns.contains('/') {
+        netns.to_owned()
+    } else {
+        // NETNS_RUN_DIR of iproute2 (ip-netns(8))
+        format!("/run/netns/{netns}")
+    }
 }
 
 /// Enters a network namespace, through the user namespace that owns it where this user may not enter directly.
@@ -146,4 +186,18 @@ fn enter(target: &OwnedFd) -> nix::Result<()> {
     let owner = peer::users_of(target.as_fd())?;
     setns(&owner, CloneFlags::CLONE_NEWUSER).map_err(|_| Errno::EPERM)?;
     namespace::enter_network(target.as_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_a_process_a_name_or_a_path() {
+        assert_eq!(path_of("4711"), "/proc/4711/ns/net");
+        assert_eq!(path_of("box"), "/run/netns/box");
+        assert_eq!(path_of("box1"), "/run/netns/box1");
+        assert_eq!(path_of("./box"), "./box");
+        assert_eq!(path_of("/var/run/netns/box"), "/var/run/netns/box");
+    }
 }

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
-use super::external::{self, Counters, External};
+use super::external::{self, External, Outside};
 use super::identity::{self, Identity};
 use super::join::NamespaceFds;
 use super::pid1::{self, Birth};
@@ -47,7 +47,7 @@ pub struct Init {
 /// Who made a host's interfaces, and so who reads their counters.
 enum Made {
     ByInit,
-    Outside(Vec<Counters>),
+    Outside(Vec<Outside>),
 }
 
 impl std::fmt::Debug for Made {
@@ -148,8 +148,8 @@ impl Init {
 
     fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
         let outside = |made: Vec<External>| {
-            let (ports, counters) = made.into_iter().map(|e| (e.port, e.counters)).unzip();
-            (ports, Made::Outside(counters))
+            let (ports, interfaces) = made.into_iter().map(|e| (e.port, e.outside)).unzip();
+            (ports, Made::Outside(interfaces))
         };
         let (ports, made) = match &host.place {
             Place::Namespace => {
@@ -260,7 +260,7 @@ impl Init {
         let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
             Made::ByInit => Ok(made.remove(name).unwrap_or_default()),
             Made::Outside(interfaces) => {
-                let counters = interfaces.iter_mut().map(Counters::read);
+                let counters = interfaces.iter_mut().map(Outside::counters);
                 counters.collect::<Result<_, _>>().map_err(|e: HostError| e.at(name))
             }
         });
@@ -301,14 +301,13 @@ impl Init {
         }
     }
 
-    /// Listens, for programs in a host, on /run/longwire/NAME.sock there; the listener does not block. `None` where this
-    /// machine gives a host no /run of its own.
+    /// Listens, for programs in a host, on /run/longwire/NAME.sock there; the listener does not block.
     ///
     /// # Errors
     /// Not a host that this run made, or the socket cannot be made.
-    pub fn control_socket(&mut self, host: &str, name: &str) -> Result<Option<OwnedFd>, HostError> {
+    pub fn control_socket(&mut self, host: &str, name: &str) -> Result<OwnedFd, HostError> {
         match self.ask(&Request::ControlSocket { host: host.into(), name: name.into() }, &[])? {
-            (Reply::ControlSocket, fds) => Ok(fds.into_iter().next()),
+            (Reply::ControlSocket, fds) => fds.into_iter().next().ok_or_else(|| unexpected(Reply::ControlSocket)),
             (other, _) => Err(unexpected(other)),
         }
     }

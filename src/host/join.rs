@@ -24,6 +24,10 @@ pub struct NamespaceFds {
     pub network: OwnedFd,
     /// Mounts.
     pub mounts: OwnedFd,
+    /// The host's name (UTS).
+    pub name: OwnedFd,
+    /// System V IPC and POSIX message queues.
+    pub ipc: OwnedFd,
     /// Processes: what joins it dies with the run.
     pub processes: OwnedFd,
     /// Users, where the run has a user namespace of its own.
@@ -33,21 +37,21 @@ pub struct NamespaceFds {
 impl NamespaceFds {
     /// The handles in the order in which they travel between processes.
     pub fn as_fds(&self) -> Vec<BorrowedFd<'_>> {
-        let three = [self.network.as_fd(), self.mounts.as_fd(), self.processes.as_fd()];
-        three.into_iter().chain(self.users.as_ref().map(AsFd::as_fd)).collect()
+        let all = [&self.network, &self.mounts, &self.name, &self.ipc, &self.processes];
+        all.into_iter().map(AsFd::as_fd).chain(self.users.as_ref().map(AsFd::as_fd)).collect()
     }
 
     /// From handles in the order of [`NamespaceFds::as_fds`].
     ///
     /// # Errors
-    /// Not three or four of them.
-    pub fn from_fds(fds: Vec<OwnedFd>) -> Result<NamespaceFds, HostError> {
-        let mut fds = fds.into_iter();
-        match (fds.next(), fds.next(), fds.next(), fds.next(), fds.next()) {
-            (Some(network), Some(mounts), Some(processes), users, None) => {
-                Ok(NamespaceFds { network, mounts, processes, users })
+    /// Not five or six of them.
+    pub fn from_fds(mut fds: Vec<OwnedFd>) -> Result<NamespaceFds, HostError> {
+        let users = if fds.len() == 6 { fds.pop() } else { None };
+        match <[OwnedFd; 5]>::try_from(fds) {
+            Ok([network, mounts, name, ipc, processes]) => {
+                Ok(NamespaceFds { network, mounts, name, ipc, processes, users })
             }
-            _ => Err(HostError::lacking("receive a host's namespaces", "some of them got lost on the way")),
+            Err(_) => Err(HostError::lacking("receive a host's namespaces", "some of them got lost on the way")),
         }
     }
 }
@@ -114,6 +118,8 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
         join(users, CloneFlags::CLONE_NEWUSER, "user")?;
     }
     join(&namespaces.network, CloneFlags::CLONE_NEWNET, "network")?;
+    join(&namespaces.name, CloneFlags::CLONE_NEWUTS, "UTS")?;
+    join(&namespaces.ipc, CloneFlags::CLONE_NEWIPC, "IPC")?;
     join(&namespaces.processes, CloneFlags::CLONE_NEWPID, "PID")?;
     join(&namespaces.mounts, CloneFlags::CLONE_NEWNS, "mount")?;
 
@@ -227,12 +233,13 @@ mod tests {
     #[test]
     fn handles_travel_in_one_order_and_their_number_is_checked() {
         let open = || spawn::null().expect("/dev/null");
-        let three = NamespaceFds::from_fds(vec![open(), open(), open()]).expect("three");
-        assert!(three.users.is_none());
-        assert_eq!(three.as_fds().len(), 3);
-        assert_eq!(NamespaceFds::from_fds((0..4).map(|_| open()).collect()).expect("four").as_fds().len(), 4);
-        for wrong in [0, 2, 5] {
-            assert!(NamespaceFds::from_fds((0..wrong).map(|_| open()).collect()).is_err(), "{wrong}");
+        let of = |count| NamespaceFds::from_fds((0..count).map(|_| open()).collect());
+        let five = of(5).expect("five");
+        assert!(five.users.is_none());
+        assert_eq!(five.as_fds().len(), 5);
+        assert_eq!(of(6).expect("six").as_fds().len(), 6);
+        for wrong in [0, 3, 4, 7] {
+            assert!(of(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -242,6 +249,8 @@ mod tests {
         let fds = |users: bool| NamespaceFds {
             network: own("net"),
             mounts: own("mnt"),
+            name: own("uts"),
+            ipc: own("ipc"),
             processes: own("pid"),
             users: users.then(|| own("user")),
         };

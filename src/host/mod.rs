@@ -11,10 +11,11 @@
 //! | file | idea |
 //! |---|---|
 //! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
-//! | `namespace` `mount` `sysctl` `netlink` `configure` | what a host is made of |
+//! | `namespace` `mount` `private` `sysctl` `netlink` `configure` | what a host is made of |
+//! | `restore` | what comes back with an interface that was down |
 //! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
-//! | `run_dir` | each host's own /run/longwire, and the run's socket in it |
+//! | `run_dir` | the run's socket in each host's own /run/longwire |
 //! | `external` `helper` | machines that longwire does not make |
 //! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
@@ -36,8 +37,10 @@ mod namespace;
 mod netlink;
 mod peer;
 mod pid1;
+mod private;
 pub mod probe;
 mod protocol;
+mod restore;
 mod run_dir;
 mod sockets;
 mod spawn;

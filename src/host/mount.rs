@@ -1,9 +1,11 @@
-//! A host's own view of the file system: its names in /etc/hosts, its interfaces in /sys, its processes in /proc.
+//! Mounts: this process's own mount namespace, /proc and /sys of its own, and single mounts by their purpose.
 //!
 //! Sources: mount_namespaces(7), mount(2).
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -11,6 +13,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use super::error::HostError;
 
 const NONE: Option<&str> = None;
+/// Flags of what holds no programs and no devices.
+const DATA: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV);
+/// Flags of file systems that show the kernel's state.
+const KERNEL: MsFlags = DATA.union(MsFlags::MS_NOEXEC);
 
 /// Cuts this process's new mount namespace off: what is mounted in it is seen nowhere else. What the machine mounts or
 /// unmounts later still arrives, so a run does not keep a stick or a share busy.
@@ -22,57 +28,96 @@ pub(crate) fn isolate() -> Result<(), HostError> {
 /// A /proc that shows the run's own processes. A container that masks parts of /proc forbids it, and the machine's /proc
 /// then stays: `ps` shows more than it should, everything else works.
 pub(crate) fn fresh_proc() -> bool {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, NONE).is_ok()
+    mount(Some("proc"), "/proc", Some("proc"), KERNEL, NONE).is_ok()
 }
 
-/// A /sys that shows the interfaces of the network namespace that this process is in, /sys/fs/cgroup kept. Where a
-/// container forbids it, the machine's stays.
+/// A /sys that shows the interfaces of the network namespace that this process is in. What else is mounted there is kept:
+/// runtimes read their limits of memory and processors in /sys/fs/cgroup, which has one mount for each controller in
+/// version 1. Where a container forbids a /sys, the machine's stays.
 pub(crate) fn fresh_sys() -> bool {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let had_cgroups = Path::new("/sys/fs/cgroup/cgroup.procs").exists();
-    if mount(Some("sysfs"), "/sys", Some("sysfs"), flags, NONE).is_err() {
+    let kept: Vec<(String, File)> = mounts_below("/sys")
+        .into_iter()
+        .filter_map(|path| Some((path.clone(), handle(Path::new(&path)).ok()?)))
+        .collect();
+    if mount(Some("sysfs"), "/sys", Some("sysfs"), KERNEL, NONE).is_err() {
         return false;
     }
-    // Runtimes read their limits of memory and processors there; only the unified hierarchy can be mounted afresh.
-    if had_cgroups {
-        let _ = mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), flags, NONE);
+    for (path, handle) in kept {
+        // What the fresh /sys has no folder for is not shown.
+        let _ = mount(Some(&*by_descriptor(&handle)), &*path, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE);
     }
     true
 }
 
-/// Where names and their addresses stand.
-pub(crate) const HOSTS: &str = "/etc/hosts";
-/// What glibc's getaddrinfo goes by (gai.conf(5)).
-pub(crate) const ADDRESS_SELECTION: &str = "/etc/gai.conf";
-
-/// Puts `text` in the place of /etc/hosts, in this process's mount namespace only.
-pub(crate) fn replace_hosts_file(text: &str) -> Result<(), HostError> {
-    replace_file(HOSTS, text)
+/// The mount points below a folder that are below no other one.
+fn mounts_below(folder: &str) -> Vec<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    outermost(&text, folder)
 }
 
-/// Puts `text` in the place of a file of /etc, in this process's mount namespace only.
-pub(crate) fn replace_file(target: &str, text: &str) -> Result<(), HostError> {
-    const STAGE: &str = "/tmp";
-    let doing = format!("give a host its own {target}");
-    if !Path::new(target).exists() {
-        return Err(HostError::lacking(&doing, format!("{target} does not exist, so nothing can be mounted over it"))
-            .cure(format!("make an empty one: `sudo touch {target}`")));
+/// As [`mounts_below`], from proc_pid_mountinfo(5), whose fifth field is the mount point.
+fn outermost(mountinfo: &str, folder: &str) -> Vec<String> {
+    let below = |path: &str, folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let mut found: Vec<String> = Vec::new();
+    let mut paths: Vec<&str> = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).collect();
+    paths.sort_unstable();
+    for path in paths.into_iter().filter(|path| below(path, folder)) {
+        if found.last().is_none_or(|last| last != path && !below(path, last)) {
+            found.push(path.to_owned());
+        }
     }
-    if !Path::new(STAGE).is_dir() {
-        return Err(HostError::lacking(&doing, "/tmp does not exist, and the file is staged there for a moment")
-            .cure("make it: `sudo mkdir -m 1777 /tmp`"));
+    found
+}
+
+/// A handle on a place, whatever is mounted over it later. A symbolic link is the place itself.
+fn handle(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+}
+
+fn by_descriptor(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Mounts an empty tmpfs with these permissions.
+pub(crate) fn empty(at: &Path, mode: u32) -> nix::Result<()> {
+    mount(Some("tmpfs"), at, Some("tmpfs"), DATA, Some(&*format!("mode={mode:o}")))
+}
+
+/// Shows a file or a folder, with all that is mounted in it, at a second place too.
+pub(crate) fn bind(from: &Path, to: &Path) -> nix::Result<()> {
+    mount(Some(from), to, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
+}
+
+/// Puts a file in the place of another. In the place of a symbolic link, not of what it leads to: otherwise a program that
+/// renames another file to that name would replace the link.
+pub(crate) fn replace_file(with: &Path, at: &Path) -> io::Result<()> {
+    let link = at.symlink_metadata()?.is_symlink();
+    if link && let Ok(()) = bind(with, Path::new(&by_descriptor(&handle(at)?))) {
+        return Ok(());
     }
-    let failed = |e: nix::Error| HostError::user_namespace(&doing, e);
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("tmpfs"), STAGE, Some("tmpfs"), flags, Some("mode=755,nr_inodes=16")).map_err(failed)?;
-    let file = Path::new(STAGE).join("file");
-    let placed = fs::write(&file, text)
-        // Everybody reads it, whatever the caller's umask.
-        .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644)))
-        .map_err(|e| HostError::os(&doing, e))
-        .and_then(|()| mount(Some(&file), target, NONE, MsFlags::MS_BIND, NONE).map_err(failed));
-    // The file stays where it is bound to; the rest of the tmpfs leaves the tree, and with it /tmp is as before.
-    umount2(STAGE, MntFlags::MNT_DETACH).map_err(failed)?;
-    placed
+    Ok(bind(with, at)?)
+}
+
+/// Takes the mount at a place out of the tree. What is bound elsewhere stays there.
+pub(crate) fn detach(at: &Path) -> nix::Result<()> {
+    umount2(at, MntFlags::MNT_DETACH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_in_mounts_are_not_listed() {
+        let text = "\
+23 27 0:22 / /sys rw,relatime - sysfs sysfs rw
+31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu
+33 23 0:30 / /sys/fs/bpf rw - bpf bpf rw
+34 33 0:31 / /sys/fs/bpf rw - bpf bpf rw
+35 27 0:32 / /system rw - tmpfs tmpfs rw
+";
+        assert_eq!(outermost(text, "/sys"), ["/sys/fs/bpf", "/sys/fs/cgroup"]);
+        assert_eq!(outermost("", "/sys"), [""; 0]);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
@@ -66,7 +66,37 @@ pub(crate) fn map_identity(inside: (u32, u32), outside: (u32, u32)) -> io::Resul
     fs::write("/proc/self/gid_map", format!("{} {} 1\n", inside.1, outside.1))
 }
 
-/// A handle on one of this process's own namespaces (`net`, `mnt`, `pid`, `user`).
+/// Handles on the namespaces that each host has to itself.
+pub(crate) struct Own {
+    /// Network.
+    pub(crate) network: OwnedFd,
+    /// Mounts.
+    pub(crate) mounts: OwnedFd,
+    /// The host's name (UTS).
+    pub(crate) name: OwnedFd,
+    /// System V IPC and POSIX message queues.
+    pub(crate) ipc: OwnedFd,
+}
+
+impl Own {
+    /// Moves this process into all of them; its root and working directory become those of the mount namespace.
+    ///
+    /// # Errors
+    /// What could not be done, to complete "cannot …".
+    pub(crate) fn enter(&self) -> Result<(), (&'static str, Errno)> {
+        enter_network(self.network.as_fd()).map_err(|e| ("enter the network namespace", e))?;
+        setns(&self.name, CloneFlags::CLONE_NEWUTS).map_err(|e| ("enter the UTS namespace", e))?;
+        setns(&self.ipc, CloneFlags::CLONE_NEWIPC).map_err(|e| ("enter the IPC namespace", e))?;
+        enter_mounts(self.mounts.as_fd()).map_err(|e| ("enter the mount namespace", e))
+    }
+
+    /// In the order in which they travel between processes.
+    pub(crate) fn as_fds(&self) -> [BorrowedFd<'_>; 4] {
+        [self.network.as_fd(), self.mounts.as_fd(), self.name.as_fd(), self.ipc.as_fd()]
+    }
+}
+
+/// A handle on one of this process's own namespaces (`net`, `mnt`, `uts`, `ipc`, `pid`, `user`).
 pub(crate) fn own(kind: &str) -> io::Result<OwnedFd> {
     Ok(File::open(format!("/proc/self/ns/{kind}"))?.into())
 }
@@ -79,6 +109,20 @@ pub(crate) fn new_network() -> Result<OwnedFd, HostError> {
 /// Leaves the mount namespace for a copy of it and returns a handle on the copy.
 pub(crate) fn new_mounts() -> Result<OwnedFd, HostError> {
     make("mount", "mnt", CloneFlags::CLONE_NEWNS)
+}
+
+/// Leaves the UTS namespace for a copy of it, names the copy and returns a handle on it. Without a name it stays as it was.
+pub(crate) fn new_name(name: Option<&str>) -> Result<OwnedFd, HostError> {
+    let made = make("UTS", "uts", CloneFlags::CLONE_NEWUTS)?;
+    if let Some(name) = name {
+        nix::unistd::sethostname(name).map_err(|e| HostError::os("set a host's name", e))?;
+    }
+    Ok(made)
+}
+
+/// Leaves the IPC namespace for a new, empty one and returns a handle on it.
+pub(crate) fn new_ipc() -> Result<OwnedFd, HostError> {
+    make("IPC", "ipc", CloneFlags::CLONE_NEWIPC)
 }
 
 fn make(name: &str, kind: &str, flag: CloneFlags) -> Result<OwnedFd, HostError> {

@@ -6,8 +6,11 @@
 //! Sources: netlink(7), rtnetlink(7), Linux `Documentation/userspace-api/netlink/intro.rst`.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -22,6 +25,9 @@ const WINDOW: usize = 128;
 
 /// Room for what one receive call returns; the kernel's answers to one request are at most 32 KiB.
 const RECEIVE_BYTES: usize = 64 << 10;
+
+/// Room for one message of a monitor: one about an interface is about 1.5 KiB long.
+const MONITOR_BYTES: usize = 8 << 10;
 
 /// Requests to be sent together, each with words for what it does, which complete "cannot …".
 #[derive(Default)]
@@ -211,6 +217,63 @@ const HEADER: usize = 16;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 /// Attribute with the kernel's own words.
 const NLMSGERR_ATTR_MSG: u16 = 1;
+
+/// A routing netlink socket that hears what the kernel tells everybody, in the network namespace where it was opened.
+pub(crate) struct Monitor {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+/// A message that the kernel told everybody.
+pub(crate) struct Told {
+    /// What it says.
+    pub(crate) message: RouteNetlinkMessage,
+    /// Whether it says that something takes the place of what was there.
+    pub(crate) replaces: bool,
+}
+
+impl Monitor {
+    /// Opens one for some groups (`RTNLGRP_*` as bits, `RTMGRP_*`).
+    pub(crate) fn open(groups: u32) -> Result<Monitor, HostError> {
+        let open = || -> io::Result<Socket> {
+            let mut socket = Socket::new(NETLINK_ROUTE)?;
+            socket.set_non_blocking(true)?;
+            socket.bind(&SocketAddr::new(0, groups))?;
+            Ok(socket)
+        };
+        let socket = open().map_err(|e| HostError::os("watch a host's interfaces", e))?;
+        Ok(Monitor { socket, buffer: vec![0; MONITOR_BYTES] })
+    }
+
+    /// Hands over all that has been told since the last call; `false` where something was told and got lost.
+    pub(crate) fn read(&mut self, mut hear: impl FnMut(Told)) -> bool {
+        let mut complete = true;
+        loop {
+            let mut room: &mut [u8] = &mut self.buffer;
+            let length = match self.socket.recv(&mut room, 0) {
+                Ok(length) => length,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    complete = false;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return complete,
+            };
+            for answer in Answers::new(&self.buffer[..length]) {
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer.bytes).map(|m| m.payload);
+                if let Ok(NetlinkPayload::InnerMessage(message)) = message {
+                    hear(Told { message, replaces: answer.flags & NLM_F_REPLACE != 0 });
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
 
 /// One message of the kernel.
 struct Answer<'a> {

@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -21,12 +21,14 @@ use nix::unistd::Pid;
 use super::configure::{self, InterfaceStatistics};
 use super::error::{HostError, SpawnError};
 use super::identity::{self, Identity};
+use super::namespace::Own;
 use super::netlink::Netlink;
 use super::protocol::{DefaultRoute, Event, ExitStatus, ProgramId, Reply, Request, RouteBefore};
+use super::restore::Keeper;
 use super::spawn::{self, Builtin, Launch, What};
-use super::{message, mount, namespace, run_dir, sockets, sysctl};
+use super::{message, mount, namespace, private, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
-use crate::scenario::network::{HostPlan, HostsFile};
+use crate::scenario::network::HostPlan;
 
 /// TAPs that one process closes when the run ends, one after the other: each waits for a grace period of RCU, 10 to 20 ms.
 const TAPS_PER_HOLDER: usize = 8;
@@ -46,17 +48,19 @@ pub(crate) struct Birth {
 }
 
 struct Host {
-    network: OwnedFd,
-    mounts: OwnedFd,
+    own: Own,
     netlink: Netlink,
     indices: Vec<u32>,
+    keeper: Keeper,
 }
 
 struct Pid1 {
     birth: Birth,
-    base_network: OwnedFd,
-    base_mounts: OwnedFd,
+    base: Own,
     children: SignalFd,
+    /// Tells which hosts' interfaces have changed, by their positions in `watched`.
+    changes: Epoll,
+    watched: Vec<String>,
     hosts: BTreeMap<String, Host>,
     programs: BTreeMap<Pid, ProgramId>,
     /// The process group of each program ever started; `None` once its number has been given out again.
@@ -70,6 +74,17 @@ struct Pid1 {
 
 /// What is known about a host's TAPs, and their descriptors.
 type Taps = (Vec<TapInfo>, Vec<OwnedFd>);
+
+/// What init woke up for.
+#[derive(Default)]
+struct Woken {
+    /// The main process asks for something.
+    asked: bool,
+    /// A child has died.
+    died: bool,
+    /// An interface or a route of a host is no more what it was.
+    changed: bool,
+}
 
 /// The socket is closed or broken: the main process is gone.
 struct MainIsGone;
@@ -97,15 +112,16 @@ fn waited(pid: Pid) -> Option<u64> {
 impl Pid1 {
     fn set_up(birth: Birth) -> Result<Pid1, MainIsGone> {
         match Pid1::prepare(&birth) {
-            Ok((base_network, base_mounts, children, proc)) => {
+            Ok((base, children, changes, proc)) => {
                 message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
                 let (hosts, programs, groups) = Default::default();
                 let ipv6 = sysctl::has_ipv6();
                 Ok(Pid1 {
                     birth,
-                    base_network,
-                    base_mounts,
+                    base,
                     children,
+                    changes,
+                    watched: Vec::new(),
                     hosts,
                     programs,
                     groups,
@@ -121,7 +137,7 @@ impl Pid1 {
         }
     }
 
-    fn prepare(birth: &Birth) -> Result<(OwnedFd, OwnedFd, SignalFd, bool), HostError> {
+    fn prepare(birth: &Birth) -> Result<(Own, SignalFd, Epoll, bool), HostError> {
         if let Some(outside) = birth.outside {
             identity::map_to_root(outside)
                 .map_err(|e| HostError::user_namespace("map this user into a user namespace", e))?;
@@ -143,18 +159,22 @@ impl Pid1 {
             .map_err(|e| HostError::os("watch for children", e))?;
         mount::isolate()?;
         let proc = mount::fresh_proc();
-        // Once, so that each host finds the place for its own.
-        run_dir::private_run_dir();
         let mounts = namespace::own("mnt").map_err(|e| HostError::os("open the mount namespace", e))?;
-        Ok((namespace::new_network()?, mounts, children, proc))
+        let changes =
+            Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|e| HostError::os("watch the hosts' interfaces", e))?;
+        let (name, ipc) = (namespace::new_name(None)?, namespace::new_ipc()?);
+        Ok((Own { network: namespace::new_network()?, mounts, name, ipc }, children, changes, proc))
     }
 
-    /// Answers requests and reports ends, until the main process is gone.
+    /// Answers requests, reports ends and restores what went with an interface, until the main process is gone.
     fn serve(&mut self) -> MainIsGone {
         loop {
-            match self.wait(PollTimeout::NONE).and_then(|(asked, died)| {
+            match self.wait(PollTimeout::NONE).and_then(|Woken { asked, died, changed }| {
                 if died {
                     self.reap()?;
+                }
+                if changed {
+                    self.keep();
                 }
                 if asked { self.answer() } else { Ok(()) }
             }) {
@@ -164,21 +184,35 @@ impl Pid1 {
         }
     }
 
-    /// Waits until something is asked or a child has died: (asked, died).
-    fn wait(&self, timeout: PollTimeout) -> Result<(bool, bool), MainIsGone> {
+    /// Waits until something has happened.
+    fn wait(&self, timeout: PollTimeout) -> Result<Woken, MainIsGone> {
         let mut polled = [
             PollFd::new(self.birth.socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.changes.0.as_fd(), PollFlags::POLLIN),
         ];
         match poll(&mut polled, timeout) {
-            Err(Errno::EINTR) => return Ok((false, false)),
+            Err(Errno::EINTR) => return Ok(Woken::default()),
             other => other.map_err(|_| MainIsGone)?,
         };
         let flags = |at: usize| polled[at].revents().unwrap_or(PollFlags::empty());
         if flags(0).intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
             return Err(MainIsGone);
         }
-        Ok((flags(0).contains(PollFlags::POLLIN), !flags(1).is_empty()))
+        let [asked, died, changed] = [0, 1, 2].map(|at| flags(at).contains(PollFlags::POLLIN));
+        Ok(Woken { asked, died, changed })
+    }
+
+    /// Reads what happened to the hosts' interfaces, and restores what the kernel took with those that were down.
+    fn keep(&mut self) {
+        let mut ready = [EpollEvent::empty(); 16];
+        let count = self.changes.wait(&mut ready, EpollTimeout::ZERO).unwrap_or(0);
+        for event in &ready[..count] {
+            let name = &self.watched[event.data() as usize];
+            if let Some(host) = self.hosts.get_mut(name) {
+                host.keeper.keep(&mut host.netlink);
+            }
+        }
     }
 
     /// Takes in the dead and reports programs among them; whether any child is left.
@@ -244,20 +278,14 @@ impl Pid1 {
             Request::Namespaces { host } => match self.namespaces(&host) {
                 Ok((fds, own)) => {
                     let host = &self.hosts[&host];
-                    let all: Vec<_> = [host.network.as_fd(), host.mounts.as_fd()]
-                        .into_iter()
-                        .chain(fds.iter().map(AsFd::as_fd))
-                        .collect();
-                    debug_assert_eq!(all.len(), if own { 4 } else { 3 });
+                    let all: Vec<_> = host.own.as_fds().into_iter().chain(fds.iter().map(AsFd::as_fd)).collect();
+                    debug_assert_eq!(all.len(), if own { 6 } else { 5 });
                     self.send(&Reply::Namespaces, &all)
                 }
                 Err(error) => self.send(&Reply::Failed(error), &[]),
             },
             Request::ControlSocket { host, name } => match self.control_socket(&host, &name) {
-                Ok(listener) => {
-                    let fds: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
-                    self.send(&Reply::ControlSocket, &fds)
-                }
+                Ok(listener) => self.send(&Reply::ControlSocket, &[listener.as_fd()]),
                 Err(error) => self.send(&Reply::Failed(error.at(&host)), &[]),
             },
             Request::Shutdown { grace_ns } => {
@@ -275,10 +303,11 @@ impl Pid1 {
     /// Makes a host and comes back to the empty namespaces, whatever happened.
     fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<Taps, HostError> {
         let built = self.build_inside(plan, framing);
-        namespace::enter_mounts(self.base_mounts.as_fd())
-            .and_then(|()| namespace::enter_network(self.base_network.as_fd()))
-            .map_err(|e| HostError::os("leave a host's namespaces", e))?;
+        self.base.enter().map_err(|(_, e)| HostError::os("leave a host's namespaces", e))?;
         let (host, taps) = built?;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, self.watched.len() as u64);
+        self.changes.add(&host.keeper, event).map_err(|e| HostError::os("watch a host's interfaces", e))?;
+        self.watched.push(plan.name.clone());
         self.hosts.insert(plan.name.clone(), host);
         Ok(taps)
     }
@@ -295,10 +324,12 @@ impl Pid1 {
         }
         let mut netlink = Netlink::open()?;
         let indices = configure::host(&mut netlink, plan, self.ipv6)?;
+        let keeper = Keeper::new(plan, &indices, self.ipv6)?;
+        let (name, ipc) = (namespace::new_name(Some(&plan.name))?, namespace::new_ipc()?);
         let mounts = namespace::new_mounts()?;
         mount::fresh_sys();
-        name_hosts(&plan.hosts_file)?;
-        Ok((Host { network, mounts, netlink, indices }, taps))
+        private::make(plan)?;
+        Ok((Host { own: Own { network, mounts, name, ipc }, netlink, indices, keeper }, taps))
     }
 
     /// Keeps second descriptors of TAPs in small processes of their own. A process that is killed closes its descriptors
@@ -332,15 +363,11 @@ impl Pid1 {
         let [stdin, stdout, stderr] = fds else {
             return Err(SpawnError::Prepare { doing: "pass three descriptors".into(), errno: libc::EMFILE });
         };
-        let enter = || {
-            namespace::enter_network(host.network.as_fd()).map_err(|e| ("enter the network namespace", e))?;
-            namespace::enter_mounts(host.mounts.as_fd()).map_err(|e| ("enter the mount namespace", e))
-        };
         let pid = spawn::launch(&Launch {
             what,
             identity: &self.birth.identity,
             stdio: Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
-            enter: &enter,
+            enter: &|| host.own.enter(),
             own_group: true,
             builtin: self.birth.builtin,
             builtins_as_root: self.birth.builtins_as_root,
@@ -371,9 +398,9 @@ impl Pid1 {
     fn inside<T>(&self, name: &str, look: impl FnOnce() -> std::io::Result<T>) -> Result<T, HostError> {
         let doing = format!("look into the host `{name}`");
         let host = self.hosts.get(name).ok_or_else(|| unknown_host(&doing))?;
-        namespace::enter_network(host.network.as_fd()).map_err(|e| HostError::os(&*doing, e))?;
+        namespace::enter_network(host.own.network.as_fd()).map_err(|e| HostError::os(&*doing, e))?;
         let seen = look();
-        namespace::enter_network(self.base_network.as_fd()).map_err(|e| HostError::os(&*doing, e))?;
+        namespace::enter_network(self.base.network.as_fd()).map_err(|e| HostError::os(&*doing, e))?;
         seen.map_err(|e| HostError::os(doing, e))
     }
 
@@ -407,8 +434,10 @@ impl Pid1 {
         let index = host.indices.get(to.interface).copied();
         let index = index.ok_or_else(|| HostError::lacking(doing, "it has no such interface"))?;
         for via in &to.gateways {
+            let kept = host.keeper.default_route(&mut host.netlink, *via);
             let request = configure::move_default(&mut host.netlink, index, *via).map_err(|e| e.at(&to.host))?;
-            done.push(RouteBefore { host: to.host.clone(), request });
+            host.keeper.moved(&mut host.netlink, to.interface, *via);
+            done.push(RouteBefore { host: to.host.clone(), request, kept });
         }
         Ok(())
     }
@@ -416,13 +445,20 @@ impl Pid1 {
     /// The last that moved goes back first.
     fn put_back(&mut self, routes: Vec<RouteBefore>) -> Result<(), HostError> {
         let mut first = Ok(());
-        for RouteBefore { host: name, request } in routes.into_iter().rev() {
-            let doing = format!("put the default route of `{name}` back");
-            let host = self.hosts.get_mut(&name).ok_or_else(|| unknown_host(&doing));
-            let back = host.and_then(|host| host.netlink.repeat(&request, doing).map_err(|e| e.at(&name)));
-            first = first.and(back);
+        for before in routes.into_iter().rev() {
+            first = first.and(self.put_one_back(&before));
         }
         first
+    }
+
+    fn put_one_back(&mut self, RouteBefore { host: name, request, kept }: &RouteBefore) -> Result<(), HostError> {
+        let doing = format!("put the default route of `{name}` back");
+        let host = self.hosts.get_mut(name).ok_or_else(|| unknown_host(&doing))?;
+        host.netlink.repeat(request, doing).map_err(|e| e.at(name))?;
+        if let Some((interface, via)) = kept {
+            host.keeper.moved(&mut host.netlink, *interface, *via);
+        }
+        Ok(())
     }
 
     fn namespaces(&self, name: &str) -> Result<(Vec<OwnedFd>, bool), HostError> {
@@ -439,13 +475,13 @@ impl Pid1 {
         Ok((fds, own_users))
     }
 
-    /// The host's own /run/longwire with the run's socket in it, where there can be one.
-    fn control_socket(&self, name: &str, run: &str) -> Result<Option<OwnedFd>, HostError> {
+    /// The run's socket in a host's own /run/longwire.
+    fn control_socket(&self, name: &str, run: &str) -> Result<OwnedFd, HostError> {
         let doing = "make the socket to the run";
         let host = self.hosts.get(name).ok_or_else(|| unknown_host(doing))?;
-        namespace::enter_mounts(host.mounts.as_fd()).map_err(|e| HostError::os(doing, e))?;
-        let made = run_dir::private_run_dir().then(|| run_dir::listen(run)).transpose();
-        namespace::enter_mounts(self.base_mounts.as_fd()).map_err(|e| HostError::os(doing, e))?;
+        namespace::enter_mounts(host.own.mounts.as_fd()).map_err(|e| HostError::os(doing, e))?;
+        let made = run_dir::listen(run);
+        namespace::enter_mounts(self.base.mounts.as_fd()).map_err(|e| HostError::os(doing, e))?;
         made.map_err(|e| HostError::os(doing, e))
     }
 
@@ -475,17 +511,4 @@ impl Pid1 {
 
 fn unknown_host(doing: &str) -> HostError {
     HostError::lacking(doing, "it is not a host of this run's own making")
-}
-
-/// Gives a host its names, by which IPv4 comes first where IPv6 would go around a NAT. Where glibc's resolver cannot be told so,
-/// because its file is not there, names do not lead to such addresses at all.
-fn name_hosts(file: &HostsFile) -> Result<(), HostError> {
-    match file.address_selection() {
-        None => mount::replace_hosts_file(&file.text()),
-        Some(rules) if Path::new(mount::ADDRESS_SELECTION).exists() => {
-            mount::replace_hosts_file(&file.text())?;
-            mount::replace_file(mount::ADDRESS_SELECTION, &rules)
-        }
-        Some(_) => mount::replace_hosts_file(&file.text_by_ipv4()),
-    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sched::{CloneFlags, unshare};
 
 use super::error::HostError;
-use super::{helper, identity, mount, namespace, sysctl};
+use super::{helper, identity, mount, namespace, private, sysctl};
 use crate::port::tap::{Framing, TapPort};
 
 /// One thing that was tried.
@@ -95,7 +95,7 @@ fn hosts_file() -> Result<String, HostError> {
         namespace::new_mounts()?;
         mount::isolate()?;
         let text = "127.0.0.1 longwire-probe\n";
-        mount::replace_hosts_file(text)?;
+        private::hosts_file(text)?;
         let doing = "read the /etc/hosts that was put in place";
         match fs::read_to_string("/etc/hosts") {
             Ok(found) if found == text => Ok("/etc/hosts can be replaced".into()),

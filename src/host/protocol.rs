@@ -32,6 +32,8 @@ pub struct RouteBefore {
     pub(crate) host: String,
     /// The request, as it is sent.
     pub(crate) request: Vec<u8>,
+    /// The route that was to come back with its interface: the interface's position, and the gateway.
+    pub(crate) kept: Option<(usize, IpAddr)>,
 }
 
 /// From the main process to init. Each gets exactly one [`Reply`].
@@ -78,9 +80,9 @@ pub(crate) enum Reply {
     Statistics(Vec<(String, Vec<InterfaceStatistics>)>),
     /// The default routes have moved; this is what puts them back.
     Routed(Vec<RouteBefore>),
-    /// The namespaces come beside it: network, mounts, processes, and users where the run has its own.
+    /// The namespaces come beside it: network, mounts, name, IPC, processes, and users where the run has its own.
     Namespaces,
-    /// The socket comes beside it, unless the host can have none.
+    /// The socket comes beside it.
     ControlSocket,
     /// No program is left.
     Down,

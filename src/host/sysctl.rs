@@ -36,6 +36,8 @@ const IPV6: &[(&str, &str)] = &[
     ("autoconf", "0"),
     ("router_solicitations", "0"),
     ("forwarding", "0"),
+    // An interface that goes down keeps its addresses, as it does in IPv4.
+    ("keep_addr_on_down", "1"),
 ];
 
 /// Whether this kernel speaks IPv6.
@@ -58,6 +60,11 @@ pub(crate) fn apply(multihomed: bool) -> Result<(), HostError> {
         }
     }
     Ok(())
+}
+
+/// Keeps router advertisements that come in by an interface from changing this network namespace's addresses and routes.
+pub(crate) fn ignore_router_advertisements(interface: &str) -> Result<(), HostError> {
+    if has_ipv6() { set(&format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra"), "0") } else { Ok(()) }
 }
 
 /// Lets every group open ICMP echo sockets, so that ping needs no privilege.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use longwire::host::{Cause, Event, ExitStatus, HostError, Init, Program, ProgramId, Spawn, SpawnError, Stdio, What};
 use longwire::port::tap::{Framing, TapPort};
-use longwire::scenario::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place};
+use longwire::scenario::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 const SKIPPED: i32 = 77;
@@ -121,7 +121,6 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
     let hosts_file: String = ["127.0.0.1 localhost\n".to_owned()].into_iter().chain(lines).collect();
     let hosts = (1..=count).map(|n| HostPlan {
         name: format!("h{n}"),
-        place: Place::Namespace,
         offloads: true,
         interfaces: vec![InterfacePlan {
             gateways: Vec::new(),
@@ -138,9 +137,9 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
                 })
                 .collect(),
         }],
-        routes: vec![],
-        rules: vec![],
-        hosts_file: HostsFile { near: String::new(), all: hosts_file.as_str().into(), ..HostsFile::default() },
+        restores_routes: true,
+        hosts_file: HostsFile { all: hosts_file.as_str().into(), ..HostsFile::default() },
+        ..HostPlan::default()
     });
     NetworkPlan { hosts: hosts.collect() }
 }
@@ -263,6 +262,12 @@ pub(crate) fn builtin(name: &str, job: &str) -> i32 {
             // SAFETY: plain integer arguments.
             let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP) };
             i32::from(fd < 0)
+        }
+        // Reaches a socket of the machine.
+        "connect" => i32::from(std::os::unix::net::UnixStream::connect(job).is_err()),
+        "status" => {
+            print!("{}", fs::read_to_string("/proc/self/status").expect("ours"));
+            0
         }
         "panic" => panic!("as asked"),
         _ => 99,

@@ -12,6 +12,7 @@ use longwire::units::Duration;
 use nix::sys::signal::Signal;
 
 use crate::harness::{as_root, build, end_of, native, output, segment, shell, skip, start, until};
+use crate::private::assert_bounded;
 
 pub(crate) fn ends() {
     let (mut init, _ports) = build(&segment(1));
@@ -215,7 +216,7 @@ pub(crate) fn joining_as_root() {
     let Some((identity, fds)) = message::receive::<Identity>(&ours).expect("whole") else {
         skip("a normal user cannot make hosts here");
     };
-    assert_eq!((identity.uid, identity.nested, fds.len()), (65_534, true, 4));
+    assert_eq!((identity.uid, identity.nested, fds.len()), (65_534, true, 6));
     for (what, wanted) in
         [(shell("id -u; cat /sys/class/net/eth0/mtu"), "65534\n1400\n"), (as_root(shell("id -u")), "0\n")]
     {
@@ -307,6 +308,9 @@ pub(crate) fn joining() {
     let script = "id -u; grep -o '10.0.0.2 h2' /etc/hosts; grep -c eth0 /proc/net/dev; exit 4";
     assert_eq!(output(shell(script)), (format!("{uid}\n10.0.0.2 h2\n1\n"), Some(4)));
     assert_eq!(output(as_root(shell("id -u"))), ("0\n".into(), Some(0)));
+    // It is in all of the host's namespaces, and has no more rights than the run's own programs.
+    assert_eq!(output(shell("cat /proc/sys/kernel/hostname")).0, "h2\n");
+    assert_bounded(&output(as_root(shell("exec cat /proc/self/status"))).0, true);
     assert_eq!(output(shell("kill -TERM $$")).1, Some(128 + libc::SIGTERM));
     let missing = Program { argv: vec!["no-such-program".into()], env: vec![], cwd: None, root: false };
     let (text, code) = output(What::Program(missing));

@@ -231,34 +231,70 @@ pub(crate) fn external_namespace() {
     assert!(start(&mut init, 2, "h2", shell("true")).is_err());
 }
 
-pub(crate) fn external_tap() {
+/// Enters a network namespace of this test's own, with rights over it.
+fn own_network() {
     use nix::sched::{CloneFlags, unshare};
+    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+    let users = if uid.is_root() { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
+    if unshare(users | CloneFlags::CLONE_NEWNET).is_err() {
+        skip("a network namespace cannot be made here");
+    }
+    if !uid.is_root() {
+        fs::write("/proc/self/setgroups", "deny").expect("our namespace");
+        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("our namespace");
+        fs::write("/proc/self/gid_map", format!("0 {gid} 1")).expect("our namespace");
+    }
+}
+
+pub(crate) fn borrowed_tap() {
+    own_network();
+    let ip = |arguments: &str| Command::new("ip").args(arguments.split(' ')).output().map(|o| o.status.success());
+    if !ip("tuntap add lw9 mode tap").unwrap_or(false) {
+        skip("no `ip` here to make a TAP with");
+    }
+    assert!(ip("link set lw9 mtu 1400 txqueuelen 77").expect("ip"));
+    let settings = || {
+        let link = Command::new("ip").args(["-o", "link", "show", "lw9"]).output().expect("ip").stdout;
+        String::from_utf8(link).expect("text")
+    };
+    let before = settings();
+    assert!(before.contains("mtu 1400") && before.contains("qlen 77") && !before.contains("UP"), "{before}");
+    let mut plan = segment(2);
+    plan.hosts[1].place = Place::ExternalTap { tap: "lw9".into() };
+    plan.hosts[1].interfaces[0].mtu = 1500;
+    let (init, ports) = build(&plan);
+    let during = settings();
+    assert!(during.contains("mtu 1400") && during.contains("qlen 4160") && during.contains("UP"), "{during}");
+    drop(ports);
+    drop(init);
+    let after = settings();
+    assert!(after.contains("mtu 1400") && after.contains("qlen 77") && !after.contains("UP"), "{after}");
+}
+
+pub(crate) fn external_tap() {
     let mut plan = segment(2);
     plan.hosts[1].place = Place::ExternalTap { tap: "lw8".into() };
-    // Not in the machine's own network: in one that this test enters, with rights over it.
-    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
-    if uid.is_root() {
-        if unshare(CloneFlags::CLONE_NEWNET).is_err() {
-            skip("a network namespace cannot be made here");
-        }
-    } else {
+    if !nix::unistd::getuid().is_root() {
         // Where it is not permitted, the cure is told.
         let mut init = or_skip(Init::start(builtin));
         let error = init.build(&plan, Framing::Plain).expect_err("no right over the machine's network");
         if error.errno == Some(libc::EPERM) {
             assert!(error.cure.as_deref().is_some_and(|cure| cure.contains("ip tuntap add lw8")), "{error}");
         }
-        drop(init);
-        if unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).is_err() {
-            skip("a user namespace cannot be made here");
-        }
-        fs::write("/proc/self/setgroups", "deny").expect("our namespace");
-        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).expect("our namespace");
-        fs::write("/proc/self/gid_map", format!("0 {gid} 1")).expect("our namespace");
     }
+    // Not in the machine's own network.
+    own_network();
     let (mut init, ports) = build(&plan);
     let counters = || fs::read_to_string("/proc/self/net/dev").expect("our own");
     assert!(counters().contains("lw8:"));
+    // This namespace is no machine of the scenario: it says nothing by that TAP, and believes nothing that comes in by it.
+    let addresses = fs::read_to_string("/proc/self/net/if_inet6").expect("our own");
+    assert!(!addresses.contains("lw8"), "{addresses}");
+    let accepted = fs::read_to_string("/proc/sys/net/ipv6/conf/lw8/accept_ra").expect("our own");
+    assert_eq!(accepted.trim(), "0");
+    let mut frame = [0; 2_000];
+    let said: Vec<usize> = std::iter::from_fn(|| ports[1][0].read(&mut frame).ok()).collect();
+    assert_eq!(said, [0; 0], "frames of this namespace's own kernel, by length");
     assert_eq!(init.statistics().expect("counters").len(), 2);
     // Held by this run, it cannot be taken twice.
     assert_eq!(TapPort::open("lw8", Framing::Plain).expect_err("busy").raw_os_error(), Some(libc::EBUSY));

@@ -12,14 +12,12 @@ use crate::run::supervisor::RunError;
 use crate::scenario::Resolved;
 use crate::scenario::network::Place;
 
-/// Opens the run's sockets: one on the machine, and one in each host that can have one.
+/// Opens the run's sockets: one on the machine, and one in each host that it makes.
 pub(super) fn listen(resolved: &Resolved, stem: &str, init: &mut crate::host::Init) -> Result<Control, RunError> {
     let made = Control::listen(stem, init.identity().uid);
     let mut control = made.map_err(RunError::machine("listen on the control socket"))?;
     for host in resolved.network.hosts.iter().filter(|host| host.place == Place::Namespace) {
-        if let Some(listener) = init.control_socket(&host.name, &control.name)? {
-            control.add_host(listener);
-        }
+        control.add_host(init.control_socket(&host.name, &control.name)?);
     }
     Ok(control)
 }
