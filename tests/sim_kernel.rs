@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::path::PathBuf;
 
 use support::{Lab, skip};
 
@@ -20,7 +19,7 @@ fn printed(program: &str) -> Option<String> {
         "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\n\
          workloads: { program: { in: a, command: [python3, program.py] } }\nexpect: [program.exit == 0]\n",
     );
-    let path = |name: &str| -> String { PathBuf::from(lab.path(name)).display().to_string() };
+    let path = |name: &str| -> String { lab.path(name).display().to_string() };
     // a loop that never ends is found after ten seconds in which no time passed
     let ended = lab.run(&["sim", &path("scenario.yaml"), "--out", &path("out"), "--wall-limit", "10s"]);
     if ended.code == 4 && ended.stderr.contains("kernel/build") {

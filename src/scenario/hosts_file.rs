@@ -63,7 +63,7 @@ pub(super) fn texts(
         }
     }
     let nets = networks_v6(hosts, segments, routers);
-    let mut shared: BTreeMap<BTreeSet<usize>, (Arc<str>, Arc<[IpNet]>)> = BTreeMap::new();
+    let mut shared: BTreeMap<BTreeSet<usize>, Shared> = BTreeMap::new();
     let file = |(host, own): (usize, &Vec<usize>)| {
         let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
         let near = near.into_iter().map(|at| &all[at]);
@@ -92,6 +92,9 @@ pub(super) fn texts(
     };
     segments.iter().enumerate().map(file).collect()
 }
+
+/// What hosts have in common that reach the same: lines of their files, and networks that they reach through a NAT only.
+type Shared = (Arc<str>, Arc<[IpNet]>);
 
 /// The IPv6 networks of every segment.
 fn networks_v6(

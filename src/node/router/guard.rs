@@ -45,7 +45,7 @@ impl Guard {
                 return None;
             }
         }
-        self.passed += u64::from(frame.count());
+        self.passed += frame.count();
         Some(frame)
     }
 

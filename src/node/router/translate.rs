@@ -79,7 +79,7 @@ impl Translator {
         let partial = work.pool.view(&frame).offload.partial();
         match way(&mut self.nat, work.now, work.pool.head_mut(&frame), HEADER_LEN, partial) {
             Ok(done) => {
-                self.translated += if done == Translation::Done { u64::from(frame.count()) } else { 0 };
+                self.translated += if done == Translation::Done { frame.count() } else { 0 };
                 Some((frame, done))
             }
             Err(cause) => {
