@@ -4,7 +4,6 @@
 
 mod support;
 
-
 use support::{Lab, skip};
 
 /// Runs a Python program on a host in virtual time; what it printed. `None`, with the reason said, where there is no kernel.
