@@ -225,7 +225,8 @@ fn the_dockerfile_copies_what_is_there_and_builds_with_the_right_rust() {
     let known = ["FROM", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "CMD"];
     assert!(all.iter().all(|(word, _)| known.contains(&word.as_str())), "{all:?}");
     let stages: Vec<&str> = all.iter().filter(|(word, _)| word == "FROM").map(|(_, rest)| rest.as_str()).collect();
-    let [build, runtime] = stages[..] else { panic!("two stages: {stages:?}") };
+    let [build, kernel, source, runtime] = stages[..] else { panic!("four stages: {stages:?}") };
+    assert!(kernel.ends_with(" AS kernel") && source == "scratch AS kernel-source", "{stages:?}");
     let version = env!("CARGO_PKG_RUST_VERSION");
     assert!(build.starts_with(&format!("rust:{version}-")) && build.ends_with(" AS build"), "{build}");
     // The program is linked with the build stage's C library: the other must not be older.
@@ -239,7 +240,7 @@ fn the_dockerfile_copies_what_is_there_and_builds_with_the_right_rust() {
             "COPY" => {
                 let from = rest.split_whitespace().next().expect("a source");
                 let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(from).exists();
-                assert!(from == "--from=build" || there, "COPY {rest}");
+                assert!(["--from=build", "--from=kernel"].contains(&from) || there, "COPY {rest}");
             }
             "ENTRYPOINT" | "CMD" => drop(serde_json::from_str::<Vec<String>>(rest).expect("a list of words")),
             _ => {}

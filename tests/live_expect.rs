@@ -96,14 +96,16 @@ fn one_that_fails_fails_the_run_and_says_what_was_measured_and_what_came_before(
     assert_eq!((ended.code, &report["verdict"]), (1, &Value::from("fail")), "{}", reasons(&report));
     let passes: Vec<_> =
         report["expectations"].as_array().expect("a list").iter().map(|one| one["pass"] == true).collect();
-    assert_eq!(passes, [false, false, false, false, true]);
+    // an exit code may depend on time: where the machine was late, it is not claimed
+    let late = expectation(&report, "fetch.exit == 3")["invalid"].is_string();
+    assert_eq!(passes, [false, false, false, false, !late]);
     let loss = expectation(&report, "rtt.loss < 1%");
     assert_eq!(loss["near"]["what"], "wire=down", "{loss:#}");
     let absent = expectation(&report, "fetch.absent < 5");
     assert_eq!(absent["reason"], "no samples: nothing in its output is `absent`");
     let text = lab.read("out/report.txt");
     let (at_failed, at_held) = (text.find("FAIL rtt.loss < 1%"), text.find("ok   fetch.exit == 3"));
-    assert!(at_failed.is_some() && at_failed < at_held, "{text}");
+    assert!(at_failed.is_some() && (late || at_failed < at_held), "{text}");
     assert!(text.contains("no freeze: expected `fetch.absent < 5`, no samples: nothing in its output"), "{text}");
 }
 

@@ -4,8 +4,10 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 mod change;
+mod mtus;
 mod wire;
 
+use self::mtus::Mtus;
 use super::counters::DirectionCounters;
 use super::extras::{Delayed, Extras, Streams};
 use super::isolation::Isolation;
@@ -33,8 +35,7 @@ const VLAN_TAG: u64 = 4;
 #[repr(C)]
 pub(crate) struct Direction {
     id: DirectionId,
-    /// The largest L3 packet that comes through.
-    largest: Option<u32>,
+    mtus: Mtus,
     up: bool,
     /// Whose wire it is.
     pub(super) medium: Medium,
@@ -59,8 +60,6 @@ pub(crate) struct Direction {
     delay_key: StreamKey,
     /// Corruption, duplication, reordering, and what models decided at admission: most directions have none.
     extras: Option<Box<Extras>>,
-    mtu: Option<u32>,
-    port_mtu: Option<u32>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -118,7 +117,7 @@ impl Direction {
         let extras = Extras::new(spec, &loss, &delay, streams);
         Direction {
             id,
-            largest: spec.largest(),
+            mtus: Mtus::of(spec),
             up: true,
             medium: Medium::OWN,
             number: 0,
@@ -136,8 +135,6 @@ impl Direction {
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
             extras,
-            mtu: spec.mtu,
-            port_mtu: spec.port_mtu,
             #[cfg(test)]
             every_event: false,
         }
@@ -150,8 +147,8 @@ impl Direction {
 
     pub(crate) fn spec(&self) -> DirectionSpec {
         DirectionSpec {
-            mtu: self.mtu,
-            port_mtu: self.port_mtu,
+            mtu: self.mtus.link(),
+            port_mtu: self.mtus.port(),
             queue: match &self.queue {
                 Queueing::None => None,
                 Queueing::Planned(spec) => Some(QueueSpec::Fifo(*spec)),
@@ -176,7 +173,7 @@ impl Direction {
 
     /// MTU of a router's interface at the near end.
     pub(crate) fn mtu(&self) -> Option<u32> {
-        self.mtu.or(self.port_mtu)
+        self.mtus.link().or(self.mtus.port())
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -214,7 +211,7 @@ impl Direction {
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
         }
-        if let Some(mtu) = self.largest {
+        if let Some(mtu) = self.mtus.largest() {
             match self.within_mtu(frame, u64::from(mtu), around) {
                 Some(rest) => frame = rest,
                 None => return,

@@ -1,5 +1,6 @@
 //! What a live change does to a direction at work.
 
+use super::mtus::Mtus;
 use super::{Around, Direction, DirectionDoors, Queueing, queueing};
 use crate::engine::Change;
 use crate::engine::extras::{Extras, Streams};
@@ -20,7 +21,7 @@ impl Direction {
         self.loss.set(&spec.loss, streams);
         self.delay.set(std::mem::take(&mut spec.delay));
         Extras::set(&mut self.extras, &spec, &self.loss, &self.delay, streams);
-        (self.mtu, self.largest) = (spec.mtu, spec.largest());
+        self.mtus = Mtus::of(&spec);
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);
         }
