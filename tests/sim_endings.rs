@@ -80,7 +80,11 @@ fn kill_one(sim: &Sim, n: u64, which: fn(&Parts) -> Option<u32>) -> Option<(Star
         run.signal(Signal::SIGKILL);
         return None;
     };
-    kill(Pid::from_raw(victim as i32), Signal::SIGKILL).expect("ours");
+    if kill(Pid::from_raw(victim as i32), Signal::SIGKILL).is_err() {
+        // a program of the guest has ended meanwhile, and its process with it
+        run.signal(Signal::SIGKILL);
+        return None;
+    }
     Some((run, parts))
 }
 

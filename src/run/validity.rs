@@ -110,7 +110,17 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             ));
         }
     }
+    let mut measured = Measured {
+        lateness_p99_ns: worst.map(|d| d.as_nanos()),
+        stall_ns: outcome.stall.as_nanos(),
+        gap_share,
+        run_delay,
+        ring_drops,
+        workload_run_delay: efforts.iter().filter(waited_long).filter_map(Effort::share).reduce(f64::max),
+        workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(|d| d.as_nanos()),
+    };
     if mode == Mode::Virtual {
+        measured = Measured { ring_drops, ..Measured::default() };
         reasons.clear();
         if ring_drops > limits.ring_drops {
             reasons.push(format!(
@@ -121,15 +131,6 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             ));
         }
     }
-    let measured = Measured {
-        lateness_p99_ns: worst.map(|d| d.as_nanos()),
-        stall_ns: outcome.stall.as_nanos(),
-        gap_share,
-        run_delay,
-        ring_drops,
-        workload_run_delay: efforts.iter().filter(waited_long).filter_map(Effort::share).reduce(f64::max),
-        workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(|d| d.as_nanos()),
-    };
     Validity { ok: reasons.is_empty(), reasons, measured, limits, gaps }
 }
 
@@ -193,6 +194,7 @@ mod tests {
         ] {
             let apart = judge(outcome, machine.clone(), limits, Mode::Virtual);
             assert_eq!(apart.ok, machine.ring_drops == 0, "in virtual time nothing is late: {:?}", apart.reasons);
+            assert!(!apart.is_late() && !apart.is_starved(), "{word}");
             let validity = judge(outcome, machine, limits, Mode::Live);
             assert_eq!((validity.is_late(), validity.is_broken()), (late, !late), "{word}");
             assert_eq!(validity.reasons.len(), 1, "{word}: {:?}", validity.reasons);
