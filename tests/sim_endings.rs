@@ -68,8 +68,11 @@ fn asked_twice_or_by_quit_it_ends_at_once() {
     }
 }
 
+/// Picks a process of a run.
+type Which = fn(&Parts) -> Option<u32>;
+
 /// Kills one process of a run, as `which` picks it, a while after its kernel has started.
-fn kill_one(sim: &Sim, n: u64, which: fn(&Parts) -> Option<u32>) -> Option<(Started, Parts)> {
+fn kill_one(sim: &Sim, n: u64, which: Which) -> Option<(Started, Parts)> {
     let mut run = sim.lab.start(sim.command(&[]));
     let parts = Parts::wait(&run);
     // from the first moment to well within the run, in steps that are no multiple of anything
@@ -91,7 +94,7 @@ fn kill_one(sim: &Sim, n: u64, which: fn(&Parts) -> Option<u32>) -> Option<(Star
 #[test]
 fn killed_the_launcher_or_the_kernel_takes_everything_along() {
     let Some(sim) = Sim::new(LONG) else { return };
-    let victims: [(&str, fn(&Parts) -> Option<u32>); 2] =
+    let victims: [(&str, Which); 2] =
         [("launcher", |parts| Some(parts.launcher)), ("kernel", |parts| Some(parts.kernel))];
     for (name, which) in victims {
         for n in 0..TIMES {
@@ -112,7 +115,7 @@ fn killed_the_launcher_or_the_kernel_takes_everything_along() {
 #[test]
 fn killed_a_janitor_or_a_stub_leaves_nothing_either() {
     let Some(sim) = Sim::new(LONG) else { return };
-    let victims: [(&str, fn(&Parts) -> Option<u32>); 2] =
+    let victims: [(&str, Which); 2] =
         [("janitor", |parts| parts.janitors.first().copied()), ("stub", |parts| parts.stubs.last().copied())];
     for (name, which) in victims {
         for n in 0..TIMES {
