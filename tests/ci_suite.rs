@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Lab, has, skip};
+use support::{Lab, has, has_kernel};
 
 /// A scenario with its condition broken.
 struct Broken {
@@ -162,15 +162,6 @@ fn text(name: &str) -> String {
 fn expectations(report: &Value) -> Vec<(String, bool)> {
     let list = report["expectations"].as_array().expect("a list");
     list.iter().map(|e| (e["text"].as_str().expect("text").to_owned(), e["pass"] == true)).collect()
-}
-
-/// Whether there is a kernel for virtual time, or the reason is said why the test is skipped.
-fn has_kernel() -> bool {
-    let kernel = longwire::sim::kernel::find();
-    if let Err(error) = &kernel {
-        skip(&error.to_string());
-    }
-    kernel.is_ok()
 }
 
 #[test]

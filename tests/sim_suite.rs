@@ -5,7 +5,7 @@ mod junit;
 mod support;
 
 use serde_json::Value;
-use support::{Ended, Lab, skip};
+use support::{Ended, Lab, has_kernel};
 
 /// A scenario whose program says this.
 fn scenario(head: &str, shell: &str) -> String {
@@ -14,15 +14,6 @@ fn scenario(head: &str, shell: &str) -> String {
          workloads:\n  rtt: {{ ping: {{ from: a, to: b, every: 100ms, count: 20 }} }}\n  \
          w: {{ in: a, shell: \"{shell}\" }}\nexpect: [rtt.min >= 20ms]\n"
     )
-}
-
-/// Whether there is a kernel for virtual time, or the reason is said why the test is skipped.
-fn has_kernel() -> bool {
-    let kernel = longwire::sim::kernel::find();
-    if let Err(error) = &kernel {
-        skip(&error.to_string());
-    }
-    kernel.is_ok()
 }
 
 fn ends_with(ended: &Ended, code: i32) {

@@ -62,6 +62,15 @@ pub(crate) fn has_of(program: &str, package: &str) -> bool {
     meant
 }
 
+/// Whether there is a kernel for virtual time, or the reason is said why the test is skipped.
+pub(crate) fn has_kernel() -> bool {
+    let kernel = longwire::sim::kernel::find();
+    if let Err(error) = &kernel {
+        skip(&error.to_string());
+    }
+    kernel.is_ok()
+}
+
 /// Whether these tests are root, or the reason is said why the test is skipped.
 pub(crate) fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
