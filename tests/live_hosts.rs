@@ -1,43 +1,13 @@
-//! Hosts as their programs find them: names, resolver, multicast, rights, MTU.
+//! Hosts beside the machine that they are on: its files, and its users.
 
 mod support;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 
 use serde_json::Value;
-use support::report::{direction, dropped};
-use support::{Lab, has, is_root};
-
-fn assert_passes(code: i32, report: &Value) {
-    assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
-    let work = report["workloads"].as_object().expect("workloads");
-    assert!(work.values().all(|work| work["ok"] == true), "{work:#?}");
-}
-
-#[test]
-fn a_host_has_its_own_resolver_and_knows_its_own_name() {
-    if !["getent", "python3"].into_iter().all(has) {
-        return;
-    }
-    let Some(lab) = Lab::new(
-        "\
-longwire: 1
-nodes: { a: { host: { neighbours: dynamic } }, b: { host: { dns: [a, 192.0.2.53] } } }
-links: { w: { ends: [a, b] } }
-workloads:
-  name: { in: a, shell: 'test \"$(cat /proc/sys/kernel/hostname)\" = a && getent hosts a' }
-  full: { in: a, shell: 'python3 -c \"import socket; socket.getfqdn(); print(socket.gethostbyname(socket.gethostname()))\"', timeout: 20s }
-  none: { in: a, shell: 'timeout 3 getent hosts no-such-name.example; test $? = 2 -a ! -s /etc/resolv.conf' }
-  dns:  { in: b, shell: 'grep -c -x -e \"nameserver 10.0.0.1\" -e \"nameserver 192.0.2.53\" /etc/resolv.conf' }
-",
-    ) else {
-        return;
-    };
-    let (code, report) = lab.report();
-    assert_passes(code, &report);
-    assert_eq!(report["workloads"]["full"]["output"][0], "10.0.0.1");
-    assert_eq!(report["workloads"]["dns"]["output"][0], "2");
-}
+use support::report::assert_works;
+use support::{Lab, has, is_root, open_copy, skip};
 
 #[test]
 fn nothing_that_root_in_a_host_does_to_its_resolver_reaches_the_machine() {
@@ -67,101 +37,47 @@ workloads:
     let ended = lab.start(lab.other("unshare", &["-m", "sh", "-c", &script])).wait();
     assert_eq!(ended.code, 0, "{}", ended.told());
     let report: Value = serde_json::from_str(&lab.read("report.json")).expect("a report");
-    assert_passes(lab.read("code").trim().parse().expect("a code"), &report);
+    assert_works(lab.read("code").trim().parse().expect("a code"), &report);
     assert_eq!(lab.read("after"), "nameserver 192.0.2.1\n");
     fs::remove_dir_all(lab.path("etc")).expect("our copy");
 }
 
 #[test]
-fn no_program_of_a_host_can_set_the_machines_clock() {
+fn a_normal_user_needs_no_root() {
+    if !is_root() || !has("ping") {
+        return;
+    }
     let Some(lab) = Lab::new(
         "\
 longwire: 1
 nodes: { a: host, b: host }
-links: { w: { ends: [a, b] } }
-workloads:
-  root: { in: a, root: true, shell: \"grep CapBnd /proc/self/status\" }
-  user: { in: a, shell: \"grep CapBnd /proc/self/status\" }
-",
-    ) else {
-        return;
-    };
-    let (code, report) = lab.report();
-    assert_passes(code, &report);
-    for name in ["root", "user"] {
-        let line = report["workloads"][name]["output"][0].as_str().expect("a line").to_owned();
-        let bits = u64::from_str_radix(line.trim_start_matches("CapBnd:").trim(), 16).expect("bits");
-        // CAP_SYS_TIME and CAP_SYS_BOOT; CAP_NET_ADMIN is there, so the number is one that was read
-        assert_eq!((bits >> 25 & 1, bits >> 22 & 1, bits >> 12 & 1), (0, 0, 1), "{name}: {line}");
-    }
-}
-
-#[test]
-fn multicast_and_broadcast_leave_a_host_without_a_router() {
-    if !has("python3") {
-        return;
-    }
-    let Some(lab) = Lab::new(
-        "\
-longwire: 1
-nodes: { x: host, y: host, s: switch }
-links: { one: { ends: [x, s] }, two: { ends: [y, s] } }
+links: { wire: { ends: [a, b], delay: 1ms } }
 services:
-  hear: { in: y, command: [python3, hear.py], ready: { udp: 5000, within: 20s } }
+  web: { in: b, command: [/usr/bin/python3, -m, http.server, \"80\"], ready: { tcp: 80, within: 20s } }
 workloads:
-  say: { in: x, command: [python3, say.py], timeout: 20s }
+  who:    { in: a, command: [id, -u] }
+  root:   { in: a, command: [id, -u], root: true }
+  rtt:    { ping: { from: a, to: b, count: 5, every: 10ms } }
+  ping:   { in: a, command: [ping, -c, \"2\", -i, \"0.1\", b] }
+  bulk:   { tcp: { from: a, to: b, bytes: 200kB } }
+  port80: { in: a, command: [curl, -sf, -o, /dev/null, \"http://b/\"] }
 ",
     ) else {
         return;
     };
-    lab.write(
-        "hear.py",
-        "\
-import socket, struct
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack('4s4s', socket.inet_aton('239.1.1.1'), bytes(4)))
-s.bind(('', 5000))
-while True:
-    data, back = s.recvfrom(100)
-    s.sendto(data, back)
-",
-    );
-    lab.write(
-        "say.py",
-        "\
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-for group in ('239.1.1.1', '255.255.255.255'):
-    s.sendto(group.encode(), (group, 5000))
-    assert s.recv(100) == group.encode()
-",
-    );
-    let (code, report) = lab.report();
-    assert_passes(code, &report);
-}
-
-#[test]
-fn a_port_drops_what_is_larger_than_its_links_mtu() {
-    if !has("ping") {
-        return;
+    let copy = open_copy(&lab);
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = lab.other(&copy, arguments);
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/").uid(65_534).gid(65_534);
+        lab.start(command).wait()
+    };
+    let doctor = as_nobody(&["doctor"]);
+    if doctor.code != 0 {
+        return skip(&format!("a normal user lacks something here:\n{}", doctor.stdout));
     }
-    let Some(lab) = Lab::new(
-        "\
-longwire: 1
-addressing: { ipv6: none }
-nodes: { a: host, c: host, sw: switch }
-links: { la: { ends: [a, sw], mtu: 9000 }, lc: { ends: [c, sw] } }
-workloads:
-  large: { in: a, shell: 'ping -M do -c 2 -W 1 -s 8000 c; test $? = 1' }
-  fits:  { in: a, command: [ping, -M, do, -c, \"2\", -W, \"5\", -s, \"1472\", c], after: large }
-",
-    ) else {
-        return;
-    };
-    let (code, report) = lab.report();
-    assert_passes(code, &report);
-    assert_eq!(dropped(direction(&report, "lc", "c"), "mtu"), 2, "{:#}", direction(&report, "lc", "c"));
-    let checked = lab.run(&["check", "scenario.yaml"]);
-    assert!(checked.told().contains("takes 1500: larger ones"), "{}", checked.told());
+    let ended = as_nobody(&["run", "scenario.yaml", "--json", "-"]);
+    let report = ended.json();
+    assert_works(ended.code, &report);
+    assert_eq!(report["workloads"]["who"]["output"][0], "65534");
+    assert_eq!(report["workloads"]["root"]["output"][0], "0");
 }

@@ -1,89 +1,14 @@
-//! The network as its hosts see it: MTU, switches, machines that longwire does not make, changes while it is up.
+//! Machines that longwire does not make, and changes by hand while a network is up.
 
 mod support;
 
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use support::report::{direction, dropped, number};
+use support::report::{assert_works, direction, dropped, number};
 use support::{Lab, has, is_root, until};
-
-fn assert_passes(code: i32, report: &Value) {
-    assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
-    let work = report["workloads"].as_object().expect("workloads");
-    assert!(work.values().all(|work| work["ok"] == true), "{work:#?}");
-}
-
-#[test]
-fn a_links_mtu_is_its_hosts_and_larger_packets_are_fragments() {
-    if !["ip", "ping"].into_iter().all(has) {
-        return;
-    }
-    let Some(lab) = Lab::new(
-        "\
-longwire: 1
-nodes: { a: host, b: host, c: { host: { mtu: 1500 } }, d: host }
-links:
-  small: { ends: [a, b], mtu: 1400 }
-  other: { ends: [c, d], mtu: 1400 }
-workloads:
-  show:   { in: a, command: [ip, link, show, eth0] }
-  fits:   { in: a, command: [ping, -4, -M, do, -c, \"1\", -W, \"5\", -s, \"1372\", b] }
-  parts:  { ping: { from: a, to: b, count: 3, every: 10ms, size: 3000B } }
-  large:  { udp: { from: a, to: b, count: 20, every: 5ms, size: 3000B } }
-  toobig: { in: a, command: [ping, -4, -M, do, -c, \"1\", -W, \"1\", -s, \"1373\", b], exit: 1 }
-  lost:   { in: c, command: [ping, -4, -M, do, -c, \"1\", -W, \"1\", -s, \"1373\", d], exit: 1 }
-",
-    ) else {
-        return;
-    };
-    let (code, report) = lab.report();
-    assert_passes(code, &report);
-    let shown = report["workloads"]["show"]["output"].to_string();
-    assert!(shown.contains("mtu 1400"), "{shown}");
-    assert_eq!(report["workloads"]["parts"]["received"], 3);
-    assert_eq!(report["workloads"]["large"]["receiver"]["unique"], 20);
-    // A host that says otherwise may send what its link does not carry.
-    assert_eq!(dropped(direction(&report, "small", "b"), "mtu"), 0);
-    assert_eq!(dropped(direction(&report, "other", "d"), "mtu"), 1, "{:#}", direction(&report, "other", "d"));
-}
-
-#[test]
-fn hosts_at_a_switch_reach_each_other_and_floods_are_counted() {
-    let Some(lab) = Lab::new(
-        "\
-longwire: 1
-nodes:
-  a: { host: { neighbours: dynamic } }
-  b: { host: { neighbours: dynamic } }
-  c: { host: { neighbours: dynamic } }
-  sw: switch
-links:
-  la: { ends: [a, sw] }
-  lb: { ends: [b, sw] }
-  lc: { ends: [c, sw] }
-workloads:
-  ab: { ping: { from: a, to: b, count: 5, every: 10ms } }
-  bc: { ping: { from: b, to: c, count: 5, every: 10ms } }
-  ca: { ping: { from: c, to: a, count: 5, every: 10ms } }
-  ac: { ping: { from: a, to: c, count: 5, every: 10ms, family: ipv6 } }
-",
-    ) else {
-        return;
-    };
-    let (code, report) = lab.report();
-    assert_passes(code, &report);
-    for name in ["ab", "bc", "ca", "ac"] {
-        assert_eq!(report["workloads"][name]["received"], 5, "{name}: {:#}", report["workloads"][name]);
-    }
-    // Their questions for each other's addresses went to everybody.
-    let switch = &report["nodes"][0];
-    assert!(number(&switch["replicated"]) >= 3, "{switch:#}");
-    let into: u64 =
-        ["la", "lb", "lc"].iter().map(|link| number(&direction(&report, link, "sw")["delivered"]["frames"])).sum();
-    assert_eq!(number(&switch["received"]), into);
-}
 
 #[test]
 fn an_external_tap_is_in_the_callers_namespace_and_goes_with_the_run() {
@@ -124,7 +49,7 @@ workloads:
     let code = output.status.code().expect("a code");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     support::report::check(&report, code);
-    assert_passes(code, &report);
+    assert_works(code, &report);
     assert_eq!(report["workloads"]["rtt"]["received"], 5, "{:#}", report["workloads"]["rtt"]);
     assert!(addressed.success());
     assert!(during.contains("lwtest0") && !after.contains("lwtest0"), "{during}\n{after}");
@@ -142,7 +67,7 @@ workloads: { work: { in: a, command: [test, \"!\", -e, /sys/class/net/lwtest1] }
         return;
     };
     let ended = lab.run(&["run", "scenario.yaml", "--json", "-"]);
-    assert_passes(ended.code, &ended.json());
+    assert_works(ended.code, &ended.json());
     assert!(ended.stderr.contains("`vm` is an external machine without a link"), "{}", ended.told());
 }
 
@@ -176,11 +101,43 @@ workloads:
     let gone = lab.run(&["run", "scenario.yaml"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"));
-    assert_passes(output.status.code().expect("a code"), &report);
+    assert_works(output.status.code().expect("a code"), &report);
     assert_eq!(report["workloads"]["rtt"]["received"], 5, "{:#}", report["workloads"]["rtt"]);
     assert!(!after.contains("lw7"), "{after}");
     assert_eq!(gone.code, 2, "{}", gone.told());
     assert!(gone.stderr.contains(&pid.to_string()), "{}", gone.stderr);
+}
+
+#[test]
+fn an_existing_namespace_gets_routes_to_the_networks_and_keeps_its_own() {
+    if !is_root() || !["ip", "unshare"].into_iter().all(has) {
+        return;
+    }
+    let Some(lab) = Lab::new("") else { return };
+    // This test ends everything that is marked when a command of it ends; this one is not.
+    let mut container =
+        Command::new("unshare").args(["--net", "sleep", "55"]).current_dir(lab.path(".")).spawn().expect("unshare");
+    let pid = container.id().to_string();
+    // in the namespace as soon as the program that it became is the one that sleeps
+    until("the namespace is there", || {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep")
+    });
+    lab.write(
+        "scenario.yaml",
+        &format!(
+            "longwire: 1\nnodes:\n  box: {{ external: {{ netns: {pid}, interface: lw0, addresses: [10.5.0.9/24] }} }}\n  \
+             r1: router\n  r2: router\n  b: host\n\
+             links: {{ l: {{ ends: [box, r1] }}, m: {{ ends: [r1, r2] }}, n: {{ ends: [r2, b] }} }}\n\
+             workloads:\n  there: {{ ping: {{ from: b, to: box, count: 5, every: 20ms }} }}\n"
+        ),
+    );
+    let output = lab.longwire(&["run", "scenario.yaml", "--json", "-"]).output().expect("run");
+    container.kill().expect("our child");
+    container.wait().expect("our child");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"));
+    // answered by way of two routers: it has a route back, though nobody gave it one
+    assert_eq!(report["workloads"]["there"]["received"], 5, "{:#}\n{told}", report["workloads"]["there"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use support::report::{direction, number};
+use support::report::{assert_failed, assert_passed, direction, number};
 use support::{Lab, has, until};
 
 /// What tshark prints, as one string a line. Beside that it says nothing but perhaps who it runs as.
@@ -118,7 +118,7 @@ timeline:
     let before = now();
     let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out"]);
     let (report, after) = (ended.json(), now());
-    assert!(matches!(ended.code, 0 | 3), "{}", ended.told());
+    assert_passed(ended.code, &report);
     let told = capture(&report, "wire");
     assert_eq!(told["file"], "captures/wire.pcapng");
     let frames = frames(&lab, "out/captures/wire.pcapng");
@@ -195,7 +195,7 @@ workloads:
     };
     let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out", "--capture", "wire"]);
     let report = ended.json();
-    assert!(matches!(ended.code, 0 | 3), "{}", ended.told());
+    assert_passed(ended.code, &report);
     assert!(lab.read("out/command.txt").contains("--capture wire"));
     let told = capture(&report, "wire");
     assert!(told["complete"].as_bool().expect("a truth") || ended.code == 3, "{told:#}");
@@ -256,7 +256,7 @@ fn a_file_is_bounded_and_kept_only_if_the_run_fails() {
     lab.write("scenario.yaml", &scenario(1));
     let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out"]);
     let report = ended.json();
-    assert!(matches!(ended.code, 1 | 3), "{}", ended.told());
+    assert_failed(ended.code, &report);
     let told = capture(&report, "wire");
     let file = fs::metadata(lab.path("out/captures/wire.pcapng")).expect("it is kept");
     assert!(file.len() <= 64 << 10 && file.len() == number(&told["bytes"]), "{told:#}");

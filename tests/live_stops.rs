@@ -16,6 +16,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::Value;
 use support::report::reasons;
 use support::{Ended, Lab};
 
@@ -172,4 +173,37 @@ fn many_runs_stopped_at_random() {
     let all = |said: &Said| said.pass + said.fail + said.invalid;
     assert!(wrong.fail * 10 >= all(&wrong) * 9, "with one expectation off by ten: {wrong:?}");
     assert!(quiet.pass * 20 >= all(&quiet) * 19, "undisturbed: {quiet:?}");
+}
+
+#[test]
+fn of_a_run_that_was_stopped_they_claim_what_the_stop_cannot_have_decided() {
+    let scenario = |expect: &str| {
+        format!(
+            "longwire: 1\nduration: 2s\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b], delay: 1ms }} }}\n\
+             services: {{ here: {{ in: a, shell: \"touch up; sleep 100\" }} }}\n\
+             workloads: {{ rtt: {{ ping: {{ from: a, to: b, every: 20ms }} }} }}\nexpect: [{expect}]\n"
+        )
+    };
+    // a stop of 400 ms makes round trips longer, and none that is not as long as the link
+    for (expect, code, word) in [
+        ("rtt.max < 100ms, rtt.loss == 0%", 3, "rtt.max"),
+        ("rtt.max < 100ms, rtt.p50 < 1ns", 1, "rtt.p50"),
+        ("rtt.min >= 2ms, rtt.loss == 0%", 0, ""),
+    ] {
+        let Some(lab) = Lab::new(&scenario(expect)) else { return };
+        let run = lab.start_run(&["--json", "-"]);
+        lab.until_file("up");
+        std::thread::sleep(Duration::from_millis(700));
+        run.signal(Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(400));
+        run.signal(Signal::SIGCONT);
+        let ended = run.wait();
+        let report = ended.json();
+        assert_eq!(ended.code, code, "{expect}: {}", ended.told());
+        assert_eq!(report["validity"]["ok"], false, "{report:#}");
+        let gaps = report["validity"]["gaps"]["list"].as_array().expect("a list");
+        let length = |gap: &Value| gap[1].as_i64().zip(gap[0].as_i64()).map_or(0, |(to, from)| to - from);
+        assert!(gaps.iter().any(|gap| length(gap) >= 395_000_000), "{gaps:?}");
+        assert!(reasons(&report).contains(word), "{}", reasons(&report));
+    }
 }

@@ -1,11 +1,12 @@
 //! What the end-to-end tests share: a folder with a scenario, `longwire` started on it, and the report read back.
 //!
-//! One run at a time, in all test programs together: a second run beside one would only measure the other. Every run is held
-//! to leave nothing behind and, with `--json`, to a report whose sums add up.
+//! One run at a time in real time, in all test programs together: a second run beside one would only measure the other. Every run
+//! must leave nothing behind and, with `--json`, a report whose sums add up.
 #![allow(dead_code)] // each test program uses its own part
 
 pub(crate) mod capture;
 pub(crate) mod report;
+pub(crate) mod scenarios;
 pub(crate) mod sim;
 pub(crate) mod traces;
 
@@ -29,10 +30,17 @@ use traces::Traces;
 
 /// No run of these tests takes nearly as long: what does hangs.
 const LIMIT: Duration = Duration::from_secs(60);
+/// In virtual time the processor's speed is all that counts, and others may need it too.
+const SIMULATED_LIMIT: Duration = Duration::from_secs(600);
 
-/// Says why a test is skipped; with `LONGWIRE_TEST_ALL=1`, as in CI, skipping is failing.
+/// With `LONGWIRE_TEST_ALL=1`, as in CI, skipping is failing.
+fn skips_nothing() -> bool {
+    std::env::var_os("LONGWIRE_TEST_ALL").is_some()
+}
+
+/// Says why a test is skipped.
 pub(crate) fn skip(reason: &str) {
-    assert!(std::env::var_os("LONGWIRE_TEST_ALL").is_none(), "not to be skipped: {reason}");
+    assert!(!skips_nothing(), "not to be skipped: {reason}");
     // Past the harness, which keeps what passing tests print to itself.
     let _ = writeln!(std::io::stderr(), "  skipped: {reason}");
 }
@@ -85,6 +93,8 @@ pub(crate) struct Lab {
     folder: TempDir,
     /// In the environment of everything that is started here.
     mark: String,
+    /// Whether its runs are in virtual time.
+    simulates: bool,
     _turn: File,
 }
 
@@ -108,15 +118,31 @@ impl Lab {
         Some(lab)
     }
 
+    /// As [`Lab::new`], but its runs are in virtual time where there is a kernel for it: no machine is too slow there.
+    pub(crate) fn on_any_clock(scenario: &str) -> Option<Lab> {
+        if let Err(error) = longwire::sim::kernel::find() {
+            assert!(!skips_nothing(), "virtual time is wanted here: {error}");
+            return Lab::new(scenario);
+        }
+        let lab = Lab::in_folder(true);
+        lab.write("scenario.yaml", scenario);
+        Some(lab)
+    }
+
     /// A folder without a scenario.
     pub(crate) fn without_hosts() -> Lab {
+        Lab::in_folder(false)
+    }
+
+    fn in_folder(simulates: bool) -> Lab {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-tests.lock")).expect("a lock file");
-        turn.lock().expect("our turn");
+        // runs in virtual time do not disturb each other
+        if simulates { turn.lock_shared() } else { turn.lock() }.expect("our turn");
         let folder = tempfile::Builder::new().prefix("longwire-test-").tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("ours");
         let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Lab { folder, mark, _turn: turn }
+        Lab { folder, mark, simulates, _turn: turn }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -150,7 +176,8 @@ impl Lab {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
         let stdout = gather(child.stdout.take().expect("piped"));
         let stderr = gather(child.stderr.take().expect("piped"));
-        Started { child, stdout, stderr, begin, mark: self.mark.clone() }
+        let limit = if self.simulates { SIMULATED_LIMIT } else { LIMIT };
+        Started { child, outputs: Some([stdout, stderr]), begin, limit, mark: self.mark.clone() }
     }
 
     /// `longwire run scenario.yaml` with more arguments, started.
@@ -164,9 +191,16 @@ impl Lab {
         self.start(self.longwire(arguments)).wait()
     }
 
+    /// Runs the scenario by the lab's clock with more arguments, to its end.
+    pub(crate) fn run_scenario(&self, arguments: &[&str]) -> Ended {
+        let verb = if self.simulates { "sim" } else { "run" };
+        let all: Vec<&str> = [verb, "scenario.yaml"].iter().chain(arguments).copied().collect();
+        self.run(&all)
+    }
+
     /// Runs the scenario; its exit code and its report, whose sums were checked.
     pub(crate) fn report(&self) -> (i32, Value) {
-        let ended = self.run(&["run", "scenario.yaml", "--json", "-"]);
+        let ended = self.run_scenario(&["--json", "-"]);
         let report = ended.json();
         (ended.code, report)
     }
@@ -200,9 +234,10 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
 /// A command at work. Dropped on the way, as by a failing test, it is killed.
 pub(crate) struct Started {
     child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    /// Taken when it is waited for.
+    outputs: Option<[JoinHandle<String>; 2]>,
     begin: Instant,
+    limit: Duration,
     mark: String,
 }
 
@@ -232,7 +267,7 @@ impl Started {
     /// process that was started alone, the one with the engine: programs and workloads are others.
     pub(crate) fn peak_memory(&mut self) -> u64 {
         let mut peak = 0;
-        while self.runs() && self.begin.elapsed() < LIMIT {
+        while self.runs() && self.begin.elapsed() < self.limit {
             // proc_pid_status(5); the line is gone once the process has let go of its memory
             let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -246,20 +281,33 @@ impl Started {
     /// Waits for its end, and that nothing is left of it a second later.
     pub(crate) fn wait(mut self) -> Ended {
         while self.runs() {
-            if self.begin.elapsed() > LIMIT {
+            if self.begin.elapsed() > self.limit {
                 self.child.kill().expect("our child");
-                panic!("it hangs; stderr so far: {}", self.stderr.join().expect("read"));
+                panic!("it hangs; stderr so far: {}", self.output()[1]);
             }
             std::thread::sleep(Duration::from_millis(2));
         }
         let status = self.child.wait().expect("our child");
         let took = self.begin.elapsed();
         Traces::of(MARK, &self.mark).assert_gone(Instant::now());
-        let (stdout, stderr) = (self.stdout.join().expect("read"), self.stderr.join().expect("read"));
+        let [stdout, stderr] = self.output();
         assert!(!stderr.contains("panicked at"), "{stderr}");
         // As a shell has it.
         let code = status.code().unwrap_or_else(|| 128 + status.signal().expect("it has ended"));
         Ended { code, stdout, stderr, took }
+    }
+
+    /// What it wrote until its end.
+    fn output(&mut self) -> [String; 2] {
+        self.outputs.take().expect("it is waited for once").map(|output| output.join().expect("read"))
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // both say that it has ended already, or it ends now
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,14 +1,8 @@
 //! Routes with the real stack at both ends: pings across routers, and what a link that goes down does to them.
 
-mod support;
-
-use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
-
+use crate::support::Lab;
+use crate::support::report::{assert_passed, direction, dropped, number};
 use serde_json::Value;
-use support::report::{direction, dropped, number};
-use support::{Lab, has, is_root, until};
 
 /// A short way of 5 ms and a long one of 20 ms between `a` and `b`.
 const TWO_WAYS: &str = "\
@@ -34,7 +28,7 @@ fn no_circle(report: &Value) {
 
 #[test]
 fn pings_cross_routers_in_both_families_and_find_routers_by_name() {
-    let Some(lab) = Lab::new(&format!(
+    let Some(lab) = Lab::on_any_clock(&format!(
         "{TWO_WAYS}\
 workloads:
   v4: {{ ping: {{ from: a, to: b, count: 20, every: 20ms, family: ipv4 }} }}
@@ -47,7 +41,7 @@ workloads:
         return;
     };
     let (code, report) = lab.report();
-    assert!(matches!(code, 0 | 3), "{:#}", report["workloads"]);
+    assert_passed(code, &report);
     for (name, count) in [("v4", 20), ("v6", 20), ("router", 5)] {
         assert_eq!(report["workloads"][name]["received"], count, "{name}: {:#}", report["workloads"][name]);
     }
@@ -61,30 +55,21 @@ workloads:
 }
 
 #[test]
-fn traffic_moves_when_a_link_goes_down_by_hand_and_comes_back() {
-    let Some(lab) = Lab::new(&format!(
+fn traffic_moves_when_a_link_goes_down_and_comes_back() {
+    let Some(lab) = Lab::on_any_clock(&format!(
         "{TWO_WAYS}\
 workloads:
   rtt: {{ ping: {{ from: a, to: b, every: 10ms, timeout: 1s }} }}
-  here: {{ in: a, shell: 'touch up' }}
 duration: 8s
+timeline:
+  - {{ at: 500ms, down: short }}
+  - {{ at: 2s, up: short }}
 "
     )) else {
         return;
     };
-    let run = lab.start_run(&["--json", "-"]);
-    lab.until_file("up");
-    let pid = run.pid().to_string();
-    // These tests end everything that is marked when a command of theirs ends, so what runs beside is waited for by hand.
-    let set = |change: &str| {
-        let output = lab.longwire(&["set", &pid, change]).output().expect("run");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    sleep(Duration::from_millis(500));
-    set("short=down");
-    sleep(Duration::from_millis(1500));
-    set("short=up");
-    let report = run.wait().json();
+    let (code, report) = lab.report();
+    assert_passed(code, &report);
     let rtt = &report["workloads"]["rtt"];
     let ways = ["east", "west"].map(|to| dropped(direction(&report, "short", to), "link_down"));
     let lost: u64 = ways.iter().sum();
@@ -106,36 +91,4 @@ duration: 8s
     let times = &rtt["rtt_ns"];
     assert!(number(&times["min"]) < 30_000_000 && number(&times["max"]) >= 40_000_000, "{times:#}");
     no_circle(&report);
-}
-
-#[test]
-fn an_existing_namespace_gets_routes_to_the_networks_and_keeps_its_own() {
-    if !is_root() || !["ip", "unshare"].into_iter().all(has) {
-        return;
-    }
-    let Some(lab) = Lab::new("") else { return };
-    // This test ends everything that is marked when a command of it ends; this one is not.
-    let mut container =
-        Command::new("unshare").args(["--net", "sleep", "55"]).current_dir(lab.path(".")).spawn().expect("unshare");
-    let pid = container.id().to_string();
-    // in the namespace as soon as the program that it became is the one that sleeps
-    until("the namespace is there", || {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep")
-    });
-    lab.write(
-        "scenario.yaml",
-        &format!(
-            "longwire: 1\nnodes:\n  box: {{ external: {{ netns: {pid}, interface: lw0, addresses: [10.5.0.9/24] }} }}\n  \
-             r1: router\n  r2: router\n  b: host\n\
-             links: {{ l: {{ ends: [box, r1] }}, m: {{ ends: [r1, r2] }}, n: {{ ends: [r2, b] }} }}\n\
-             workloads:\n  there: {{ ping: {{ from: b, to: box, count: 5, every: 20ms }} }}\n"
-        ),
-    );
-    let output = lab.longwire(&["run", "scenario.yaml", "--json", "-"]).output().expect("run");
-    container.kill().expect("our child");
-    container.wait().expect("our child");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"));
-    // answered by way of two routers: it has a route back, though nobody gave it one
-    assert_eq!(report["workloads"]["there"]["received"], 5, "{:#}\n{told}", report["workloads"]["there"]);
 }

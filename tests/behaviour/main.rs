@@ -1,0 +1,17 @@
+//! What real programs meet on emulated networks, by what their kernels and the report say. In virtual time where there is a kernel for
+//! it: no machine is too slow there, so PASS is demanded.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod aqm;
+mod expect;
+mod firewall;
+mod hosts;
+mod nat;
+mod network;
+mod programs;
+mod routing;
+mod timeline;
+mod traceroute;
+mod vlan;
