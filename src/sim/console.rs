@@ -64,7 +64,8 @@ pub(super) fn cause(console: &str, status: &str) -> String {
     if let Some(killed) = memory::out_of_memory(console) {
         return killed;
     }
-    if lower.contains("ptrace") && (lower.contains("operation not permitted") || lower.contains("failed")) {
+    let is_refusal = |line: &str| line.contains("operation not permitted") || line.contains("failed");
+    if lower.lines().any(|line| line.contains("ptrace") && is_refusal(line)) {
         return "user-mode Linux needs ptrace(2) of its own children, and it is forbidden here: a container's seccomp profile \
                 may refuse it, or `sysctl kernel.yama.ptrace_scope` is 3"
             .into();
@@ -110,6 +111,8 @@ mod tests {
         let told = |console: &str| cause(console, "exit code 134");
         let memory = "[ 3.1] Out of memory: Killed process 77 (python3) total-vm:900000kB\n";
         assert!(told(memory).contains("`python3`") && told(memory).contains("sim: { memory: 2GiB }"));
+        let other = told("Checking syscall emulation for ptrace...OK\n[    0.0] check_one_sigio failed, errno = 2\nAborted\n");
+        assert!(!other.contains("yama") && other.contains("Aborted"), "{other}");
         assert!(told("check_ptrace : expected SIGSTOP, ptrace: Operation not permitted\n").contains("yama"));
         for full in [
             "write: No space left on device\n",

@@ -42,6 +42,13 @@ pub fn find() -> Result<Kernel, SimError> {
             env::consts::ARCH
         )));
     }
+    // without it no kernel of user-mode Linux can read a program's vector registers: PTRACE_GETREGSET of NT_X86_XSTATE is ENODEV
+    #[cfg(target_arch = "x86_64")]
+    if !std::arch::is_x86_feature_detected!("xsave") {
+        return Err(SimError::Lacks(
+            "virtual time needs a processor with XSAVE, and this one has none (qemu: `-cpu max`).\n  `longwire run` works here".into(),
+        ));
+    }
     if let Some(path) = env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         return check(Path::new(&path))
             .map_err(|wrong| SimError::Lacks(format!("{VARIABLE}={} {wrong}", path.display())));
