@@ -64,7 +64,7 @@ fn environment_and_processor_change_nothing() {
     let cpu = (std::thread::available_parallelism().map_or(1, usize::from) - 1).to_string();
     let mut command = sim.command(&["--out", "second", "--capture", "all", "--cpu", &cpu]);
     command.env("TZ", "Asia/Tokyo").env("LANG", "de_DE.UTF-8").env("LC_ALL", "de_DE.UTF-8");
-    command.env("SOMETHING_ELSE", "x").env_remove("OLDPWD");
+    command.env("SOMETHING_ELSE", "x".repeat(3000)).env_remove("OLDPWD");
     command.env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-AVX512F,-AVX512VL,-ERMS");
     ended(&sim, command);
     busy.kill().expect("our child");
@@ -74,8 +74,8 @@ fn environment_and_processor_change_nothing() {
 }
 
 #[test]
-fn user_directory_and_mask_change_nothing() {
-    if !is_root() || !has("setpriv") {
+fn user_directory_mask_and_hostname_change_nothing() {
+    if !is_root() || !["setpriv", "unshare"].into_iter().all(has) {
         return;
     }
     let Some(sim) = Sim::new(MIXED) else { return };
@@ -85,12 +85,13 @@ fn user_directory_and_mask_change_nothing() {
     std::fs::write(folder.join("scenario.yaml"), MIXED).expect("written");
     std::os::unix::fs::chown(&folder, Some(65534), Some(65534)).expect("ours");
     let program = open_copy(&sim.lab).display().to_string();
-    let words = ["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", "umask 077; exec \"$@\"", "sh"];
+    let script = "echo other >/proc/sys/kernel/hostname && umask 077 && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let words = ["--uts", "sh", "-c", script, "sh"];
     let run = [program.as_str(), "sim", "scenario.yaml", "--out", "out", "--capture", "all"];
-    let mut command = sim.other("setpriv", &[&words[..], &run[..]].concat());
+    let mut command = sim.other("unshare", &[&words[..], &run[..]].concat());
     command.current_dir(&folder);
     ended(&sim, command);
-    assert_same(&first, &sim.outcome("an/other/folder/out"), "another user, folder and mask");
+    assert_same(&first, &sim.outcome("an/other/folder/out"), "another user, folder, mask and hostname");
 }
 
 #[test]

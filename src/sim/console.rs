@@ -111,7 +111,8 @@ mod tests {
         let told = |console: &str| cause(console, "exit code 134");
         let memory = "[ 3.1] Out of memory: Killed process 77 (python3) total-vm:900000kB\n";
         assert!(told(memory).contains("`python3`") && told(memory).contains("sim: { memory: 2GiB }"));
-        let other = told("Checking syscall emulation for ptrace...OK\n[    0.0] check_one_sigio failed, errno = 2\nAborted\n");
+        let other =
+            told("Checking syscall emulation for ptrace...OK\n[    0.0] check_one_sigio failed, errno = 2\nAborted\n");
         assert!(!other.contains("yama") && other.contains("Aborted"), "{other}");
         assert!(told("check_ptrace : expected SIGSTOP, ptrace: Operation not permitted\n").contains("yama"));
         for full in [

@@ -81,7 +81,6 @@ fn prepare(place: &Path, order: &Order, identity: Identity) -> io::Result<()> {
         user: User { uid: identity.uid, gid: identity.gid, groups: identity.groups },
         environment: env::vars_os().filter_map(text).collect(),
         directory: env::current_dir()?,
-        hostname: nix::unistd::gethostname()?.to_string_lossy().into_owned(),
         umask: mask.bits(),
         colour: order.colour,
     };

@@ -107,8 +107,6 @@ pub struct Job {
     pub environment: Vec<(String, String)>,
     /// Where relative paths begin.
     pub directory: PathBuf,
-    /// The guest's name.
-    pub hostname: String,
     /// File mode creation mask.
     pub umask: u32,
     /// Whether what the run prints for people has colours.
