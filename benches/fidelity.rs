@@ -1,14 +1,17 @@
 //! What virtual time gives, against theory: delays, TCP under loss, fairness, standing queues.
 //!
 //! `cargo bench --bench fidelity` runs all of it in under an hour on two cores and prints the tables of docs/fidelity.md; `-- --quick`
-//! takes a few minutes with shorter runs, `-- SECTION…` runs some sections, and `-- --live` adds six cells against the machine's clock. It
+//! takes a few minutes with shorter runs, `-- SECTION…` runs some sections. `-- --live` adds six cells and the scenarios of scenarios/ci against the machine's clock. It
 //! needs the kernel of virtual time (docs/virtual-time.md); without it, it says so and measures nothing.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `sim` | one run, as JSON; several at a time, in order |
 //! | `delay` `loss` `sharing` `queues` | a section each |
+//! | `beside` | the scenarios of scenarios/ci by both clocks |
 
+#[path = "fidelity/beside.rs"]
+mod beside;
 #[path = "fidelity/delay.rs"]
 mod delay;
 #[path = "fidelity/loss.rs"]
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    if live && let Err(error) = loss::live(quick) {
+    if live && let Err(error) = loss::live(quick).and_then(|()| beside::run()) {
         eprintln!("live: {error}");
         return ExitCode::FAILURE;
     }

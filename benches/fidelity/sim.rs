@@ -1,6 +1,7 @@
 //! One run in virtual time, and many.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +18,13 @@ pub(crate) fn run(subcommand: &str, scenario: &str, seed: u64, cpu: Option<usize
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let file = folder.path().join("scenario.yaml");
     fs::write(&file, scenario).map_err(|e| e.to_string())?;
+    run_file(subcommand, &file, seed, cpu).map_err(|error| format!("{error} of\n{scenario}"))
+}
+
+/// The same with a file.
+pub(crate) fn run_file(subcommand: &str, file: &Path, seed: u64, cpu: Option<usize>) -> Result<Value, String> {
     let mut command = Command::new(longwire());
-    command.arg(subcommand).arg(&file).args(["--json", "-", "--seed", &seed.to_string()]).stdin(Stdio::null());
+    command.arg(subcommand).arg(file).args(["--json", "-", "--seed", &seed.to_string()]).stdin(Stdio::null());
     if let Some(cpu) = cpu {
         command.args(["--cpu", &cpu.to_string()]);
     }
@@ -27,7 +33,7 @@ pub(crate) fn run(subcommand: &str, scenario: &str, seed: u64, cpu: Option<usize
         let said = String::from_utf8_lossy(&output.stderr);
         let report = String::from_utf8_lossy(&output.stdout);
         let reasons = serde_json::from_str::<Value>(&report).map(|r| r["reasons"].to_string()).unwrap_or_default();
-        return Err(format!("{} {reasons} {said} of\n{scenario}", output.status));
+        return Err(format!("{}: {} {reasons} {said}", file.display(), output.status));
     }
     serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())
 }
