@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::{Lab, skip};
+use support::{Lab, browser};
 
 /// Everything hostile that a scenario can say of itself, a timeline, failures, and drops.
 const SCENARIO: &str = r#"
@@ -118,17 +118,6 @@ fn a_page_that_cannot_be_written_is_told() {
         "{}",
         ended.told()
     );
-}
-
-/// The browser, or the reason is said why the test is skipped.
-fn browser() -> Option<&'static str> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(there);
-    if found.is_none() {
-        skip("there is no chromium, chromium-browser or google-chrome here");
-    }
-    found
 }
 
 /// What a headless browser says while it makes a picture of a page. `scheme`: 1 for light, 0 for dark.

@@ -29,6 +29,28 @@ fn printed(program: &str) -> Option<String> {
     Some(lab.read("out/programs/program.log"))
 }
 
+/// Many threads of several processes, which wait for each other in every way that Linux has.
+#[test]
+fn a_headless_browser_fetches_a_page_from_a_host() {
+    let Some(browser) = support::browser() else { return };
+    if !support::has_kernel() {
+        return;
+    }
+    let Some(lab) = Lab::on_any_clock(&format!(
+        "longwire: 1\nsim: {{ memory: 2GiB }}\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b], delay: 10ms }} }}\n\
+         services: {{ web: {{ in: b, command: [python3, -m, http.server, '80'], ready: {{ tcp: 80, within: 60s }} }} }}\n\
+         workloads: {{ page: {{ in: a, timeout: 100s, shell: \"{browser} --headless --no-sandbox --disable-gpu --disable-quic \
+         --no-first-run --disable-background-networking --disable-component-update --disable-sync \
+         --user-data-dir=/tmp/longwire-browser --dump-dom http://b/\" }} }}\nexpect: [page.exit == 0]\n"
+    )) else {
+        return;
+    };
+    lab.write("index.html", "<html><body><script>document.title = 'scripts run: ' + (1 + 1)</script></body></html>");
+    let ended = lab.run_scenario(&["--out", "out"]);
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert!(lab.read("out/programs/page.log").contains("scripts run: 2"));
+}
+
 fn numbers(text: &str) -> Vec<u64> {
     text.split_whitespace().map(|word| word.parse().unwrap_or_else(|_| panic!("no number: {word} in {text}"))).collect()
 }

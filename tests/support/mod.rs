@@ -55,6 +55,17 @@ pub(crate) fn has(program: &str) -> bool {
     there
 }
 
+/// The browser, or the reason is said why the test is skipped.
+pub(crate) fn browser() -> Option<&'static str> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(there);
+    if found.is_none() {
+        skip("there is no chromium, chromium-browser or google-chrome here");
+    }
+    found
+}
+
 /// Whether a program is there and is the one that is meant: several programs share its name, and take other options. Its
 /// first line for `-V` names it.
 pub(crate) fn has_of(program: &str, package: &str) -> bool {
@@ -256,6 +267,11 @@ impl Started {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("our child");
+    }
+
+    /// Writes to its standard input, where that is a pipe.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.child.stdin.as_mut().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
     }
 
     /// Whether it still runs.
