@@ -8,7 +8,7 @@ use crate::host::takeover;
 use crate::record::Report;
 use crate::run::out_dir::OutDir;
 use crate::run::owner::Cause;
-use crate::sim::guest::{self, EXCHANGE, STDERR};
+use crate::sim::guest::{EXCHANGE, STDERR};
 use crate::sim::{self, Ended, Order, SimError, Watcher, kernel};
 use crate::units::Duration;
 
@@ -20,7 +20,7 @@ const OUT: &str = "out";
 takeover::before_main!(GUEST: if sim::is_first_process => first_process);
 
 fn first_process() -> i32 {
-    guest::main(cli::run_in_guest)
+    cli::be_guest()
 }
 
 /// Runs the scenario. This process must have one thread.
@@ -41,6 +41,7 @@ pub(super) fn carry_out(orders: &Orders) -> Result<Report, Failure> {
         cpu: None,
         colour: false,
         outputs: out.iter().map(|out| out.path().to_owned()).collect(),
+        shell: None,
     };
     let ended = sim::simulate(&kernel, order, &mut Quiet).map_err(failure)?;
     if let Some(out) = &out {

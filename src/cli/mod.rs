@@ -69,15 +69,15 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Runs a job inside a guest, in virtual time, and returns the exit code of the run.
-pub(crate) fn run_in_guest(job: &crate::sim::Job) -> i32 {
-    guest::run(job)
+/// Is the first process of a guest, in virtual time.
+pub(crate) fn be_guest() -> ! {
+    crate::sim::guest::main(guest::run, guest::shell)
 }
 
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> i32 {
     if crate::sim::is_first_process() {
-        crate::sim::guest::main(guest::run);
+        be_guest();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,16 +1,17 @@
 //! `longwire sim FILE`.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::paint::{self, StatusLine};
 use super::{Exit, again, input, run};
+use crate::diag;
 use crate::run::out_dir::OutDir;
 use crate::run::{Remembering, memory};
 use crate::scenario::{Overrides, Resolved};
 use crate::sim::guest::{EXCHANGE, STDERR, STDOUT};
-use crate::sim::{self, Ended, Order, SimError, Watcher, kernel};
+use crate::sim::{self, Ended, Order, Shell, SimError, Watcher, kernel};
 use crate::units::Duration;
 
 /// Run a scenario in virtual time: exact, repeatable, without privileges
@@ -26,6 +27,12 @@ pub(super) struct Args {
     /// Give up when virtual time stands still for so long by the machine's clock: a program that never waits holds it
     #[arg(long, value_name = "TIME", default_value_t = sim::WALL_LIMIT)]
     wall_limit: Duration,
+    /// A shell in a host on this terminal, from the beginning of the run: time stands still while it waits for a line
+    ///
+    /// So a command at the prompt meets the network at the instant at which the one before it ended. Lines may also come from a
+    /// pipe. The run ends when the file says, and with it the shell; after `exit` it goes on to its end.
+    #[arg(long, value_name = "HOST")]
+    shell: Option<String>,
     /// The processor that the guest runs on, counted from 0; by default the one that is used right now
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -53,6 +60,13 @@ pub(super) fn main(args: &Args) -> Exit {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
+    if let Some(host) = &args.shell {
+        let hosts = resolved.network.hosts.iter().map(|host| host.name.as_str());
+        if !hosts.clone().any(|name| name == host) {
+            paint::complain(&format!("--shell: there is no host `{host}`: {}", diag::suggestion(host, hosts)));
+            return Exit::Input;
+        }
+    }
     let kernel = match kernel::find() {
         Ok(kernel) => kernel,
         Err(error) => return failed(&error, None),
@@ -110,6 +124,7 @@ fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathB
         cpu: args.cpu,
         colour: paint::colours(),
         outputs: out.map(|out| out.path().to_owned()).into_iter().collect(),
+        shell: args.shell.clone().map(|host| Shell { host, prompts: io::stdin().is_terminal() }),
     }
 }
 

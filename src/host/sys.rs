@@ -1,12 +1,13 @@
-//! What no safe wrapper offers: socket options (`TCP_INFO` in its full length, `SO_MEMINFO`), real-time priority, entropy.
+//! What no safe wrapper offers: socket options (`TCP_INFO` in its full length, `SO_MEMINFO`), real-time priority, entropy, descriptors by number.
 
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// `SO_MEMINFO` of asm-generic/socket.h, which libc does not carry.
 const SO_MEMINFO: libc::c_int = 55;
@@ -40,6 +41,19 @@ pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
 pub fn before_exec(command: &mut Command, work: impl FnMut() -> std::io::Result<()> + Send + Sync + 'static) {
     // SAFETY: the process has one thread, so no lock is held by a thread that the child lacks.
     unsafe { command.pre_exec(work) };
+}
+
+/// Gives the child that a command starts a descriptor by this number; for [`before_exec`].
+///
+/// # Errors
+/// That of dup2(2).
+pub fn pass_on(fd: BorrowedFd<'_>, number: i32) -> std::io::Result<()> {
+    // dup2 of a descriptor to itself would leave it closed at exec
+    if fd.as_raw_fd() == number {
+        return Ok(fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)?);
+    }
+    // SAFETY: no Rust object of the child owns the number: what does is gone with the exec that follows.
+    Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop).map_err(Into::into)
 }
 
 /// Puts bytes into the kernel's entropy pool and counts every bit of them (RNDADDENTROPY, random(4)).

@@ -24,7 +24,7 @@ use nix::unistd::{Pid, chdir, chroot, dup2_stderr, dup2_stdin, dup2_stdout, seth
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::Job;
+use super::{Job, Shell};
 use crate::host;
 
 /// Where the run's directory is seen in the guest.
@@ -55,9 +55,12 @@ const SETTINGS: [(&str, &str); 5] = [
     ("net/ipv4/udp_mem", "184320 245760 368640"),
 ];
 
-/// Is the guest's first process, and never returns. `run` runs a job and returns its exit code.
-pub fn main(run: fn(&Job) -> i32) -> ! {
-    let error = match live(run) {
+/// The terminal of `--shell` (kernel/longwire_terminal.c).
+const TERMINAL: &str = "/proc/longwire_terminal";
+
+/// Is the guest's first process, and never returns. `run` runs a job and returns its exit code; `shell` is a shell beside it.
+pub fn main(run: fn(&Job) -> i32, shell: fn(&Job, &Shell) -> i32) -> ! {
+    let error = match live(run, shell) {
         Ok(never) => match never {},
         Err(error) => error,
     };
@@ -67,7 +70,7 @@ pub fn main(run: fn(&Job) -> i32) -> ! {
     std::process::exit(1)
 }
 
-fn live(run: fn(&Job) -> i32) -> io::Result<Infallible> {
+fn live(run: fn(&Job) -> i32, shell: fn(&Job, &Shell) -> i32) -> io::Result<Infallible> {
     // Otherwise Ctrl-Alt-Del, which is how the launcher asks for an end, reboots.
     set_cad_enabled(false)?;
     let mut mask = SigSet::empty();
@@ -83,6 +86,9 @@ fn live(run: fn(&Job) -> i32) -> io::Result<Infallible> {
     }
     // not the machine's: the kernel stirs it into its random numbers
     sethostname("longwire")?;
+    if job.shell.is_some() && !Path::new(TERMINAL).exists() {
+        return Err(io::Error::other("this kernel has no terminal for `--shell`: build it anew, by kernel/build"));
+    }
     let mut entropy = [0; 64];
     Xoshiro256PlusPlus::seed_from_u64(job.seed).fill_bytes(&mut entropy);
     host::sys::add_entropy(&entropy)?;
@@ -95,6 +101,16 @@ fn live(run: fn(&Job) -> i32) -> io::Result<Infallible> {
             4
         }
     });
+    if let Some(wanted) = &job.shell {
+        host::fork_child("start the shell", || match take_terminal(&job) {
+            Ok(()) => shell(&job, wanted),
+            Err(error) => {
+                let _ = fs::write("/dev/console", format!("longwire: no shell: {error}\n"));
+                4
+            }
+        })
+        .map_err(io::Error::other)?;
+    }
     let code = watch(child.map_err(io::Error::other)?, &mask)?;
     fs::write(Path::new(EXCHANGE).join(CODE), code.to_string())?;
     sync();
@@ -185,6 +201,19 @@ fn prepare(job: &Job) -> io::Result<()> {
     umask(Mode::from_bits_truncate(job.umask));
     // what lies in /dev/shm on the machine is not seen here
     fs::create_dir_all(&job.directory)?;
+    chdir(&job.directory)?;
+    Ok(())
+}
+
+/// Makes the child the shell's process.
+fn take_terminal(job: &Job) -> io::Result<()> {
+    SigSet::empty().thread_set_mask()?;
+    setsid()?;
+    let terminal = fs::File::options().read(true).write(true).open(TERMINAL).map_err(doing("open the terminal"))?;
+    dup2_stdin(&terminal)?;
+    dup2_stdout(&terminal)?;
+    dup2_stderr(&terminal)?;
+    umask(Mode::from_bits_truncate(job.umask));
     chdir(&job.directory)?;
     Ok(())
 }

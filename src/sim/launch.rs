@@ -31,6 +31,9 @@ const GRACE: WallDuration = WallDuration::from_secs(10);
 /// A launcher that did not run for so long was stopped, as by Ctrl-Z, and the guest with it.
 const STOPPED: WallDuration = WallDuration::from_secs(2);
 
+/// Where a shell's output goes: the kernel's descriptor for it (kernel/longwire_terminal.c).
+const TERMINAL: i32 = 3;
+
 /// Runs a scenario in virtual time. Must be called while this process has one thread; afterwards it has no capability and writes to
 /// the order's folder and outputs only.
 ///
@@ -55,8 +58,20 @@ pub fn simulate(kernel: &Kernel, order: Order, watcher: &mut dyn Watcher) -> Res
         .map_err(|error| SimError::Lacks(format!("cannot start the kernel {}: {error}", kernel.path.display())))?;
     let mut guest = Guest::new(child, kernel);
     place.janitor.wait_for(guest.pid()).map_err(|error| lacks("tell the process that cleans up", error))?;
-    let status = guest.watch(&signals, place.path(), order.wall_limit, watcher)?;
+    let status = if order.shell.is_some() {
+        // a person takes the time that it takes, and what is typed is seen
+        guest.watch(&signals, place.path(), Duration::MAX, &mut Silent)?
+    } else {
+        guest.watch(&signals, place.path(), order.wall_limit, watcher)?
+    };
     conclude(place, status, guest.now)
+}
+
+/// Does not say how the run is doing.
+struct Silent;
+
+impl Watcher for Silent {
+    fn progress(&mut self, _: &str, _: Option<Duration>, _: f64) {}
 }
 
 /// From here on signals are read, not delivered; the end of a child is one of them.
@@ -83,6 +98,7 @@ fn prepare(place: &Path, order: &Order, identity: Identity) -> io::Result<()> {
         directory: env::current_dir()?,
         umask: mask.bits(),
         colour: order.colour,
+        shell: order.shell.clone(),
     };
     fs::write(place.join(guest::JOB), serde_json::to_vec(&job)?)?;
     symlink(env::current_exe()?, place.join(guest::INIT))
@@ -92,6 +108,7 @@ fn start(kernel: &Kernel, place: &Path, order: &Order) -> io::Result<Child> {
     let console = File::create(place.join(console::CONSOLE))?;
     let filter = confine::no_entropy()?;
     let cpu = order.cpu.or_else(|| sched_getcpu().ok());
+    let terminal = order.shell.as_ref().map(|_| io::stdout().as_fd().try_clone_to_owned()).transpose()?;
     let mut command = Command::new(&kernel.path);
     command
         .args(arguments(order))
@@ -100,7 +117,7 @@ fn start(kernel: &Kernel, place: &Path, order: &Order) -> io::Result<Child> {
         // where the guest's memory lies, and what else user-mode Linux would look for
         .env("TMPDIR", place)
         .env("HOME", place)
-        .stdin(Stdio::null())
+        .stdin(if terminal.is_some() { Stdio::inherit() } else { Stdio::null() })
         .stdout(console.try_clone()?)
         .stderr(console);
     sys::before_exec(&mut command, move || {
@@ -108,6 +125,9 @@ fn start(kernel: &Kernel, place: &Path, order: &Order) -> io::Result<Child> {
         // every system call of the guest switches between two processes: on one processor that costs a third
         if let Some(cpu) = cpu {
             confine::pin(cpu)?;
+        }
+        if let Some(terminal) = &terminal {
+            sys::pass_on(terminal.as_fd(), TERMINAL)?;
         }
         confine::fix_addresses();
         confine::apply(&filter)
@@ -129,6 +149,9 @@ fn arguments(order: &Order) -> Vec<String> {
         // read by `is_first_process`: the kernel puts what it does not know into its first process's environment
         format!("{}=1", super::MARK),
     ];
+    if order.shell.is_some() {
+        arguments.push("longwire_terminal".into());
+    }
     arguments.extend(
         [
             "rootfstype=hostfs",
@@ -203,6 +226,10 @@ impl Guest {
             looked = WallInstant::now();
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Ok(status);
+            }
+            if asked.is_some() {
+                // the interrupt may have come just before the guest stopped to wait for a shell's line: here is another
+                let _ = console::tell(place, "version");
             }
             if asked.is_some_and(|at| at.elapsed() > GRACE) {
                 self.kill();

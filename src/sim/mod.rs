@@ -88,6 +88,8 @@ pub struct Order {
     pub colour: bool,
     /// Where the launcher writes afterwards: directories and files that exist.
     pub outputs: Vec<PathBuf>,
+    /// A shell on the launcher's standard input and output; nothing else is printed meanwhile, and no limit is on the machine's clock.
+    pub shell: Option<Shell>,
 }
 
 /// What the guest needs to know.
@@ -111,6 +113,17 @@ pub struct Job {
     pub umask: u32,
     /// Whether what the run prints for people has colours.
     pub colour: bool,
+    /// A shell on the machine's terminal.
+    pub shell: Option<Shell>,
+}
+
+/// A shell in a host, from when the run is up. Virtual time stands still while it waits for a line to be typed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Shell {
+    /// The host's name.
+    pub host: String,
+    /// Whether it prints prompts.
+    pub prompts: bool,
 }
 
 /// A user and the groups.
