@@ -363,6 +363,7 @@ fn command(links: usize, nodes: usize, ports: usize) -> impl Strategy<Value = Co
         1 => (0..links as u32).prop_map(|l| Command::Up(LinkId(l))),
         1 => (node(), any::<bool>()).prop_map(|(n, up)| if up { Command::NodeUp(n) } else { Command::NodeDown(n) }),
         1 => sides.prop_map(Command::Partition),
+        1 => (port(), any::<bool>()).prop_map(|(p, up)| if up { Command::PortUp(p) } else { Command::PortDown(p) }),
         1 => (port(), port()).prop_map(|(from, to)| Command::Block(from, to)),
         1 => prop_oneof![
             Just(Command::Heal),

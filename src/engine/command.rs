@@ -24,6 +24,11 @@ pub enum Command {
     NodeDown(NodeId),
     /// The node comes up again, and its links with it: those that are not down by themselves, and whose other end is up.
     NodeUp(NodeId),
+    /// The interface behind a port is gone: what comes to the port is dropped there, and so is what still comes out of it.
+    /// Its link is as it was.
+    PortDown(NodeId),
+    /// It is there again.
+    PortUp(NodeId),
     /// Ports on different sides receive nothing from each other; those on none are reached by all. In place of the
     /// partition before it.
     Partition(Vec<Vec<NodeId>>),

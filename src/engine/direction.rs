@@ -193,21 +193,27 @@ impl Direction {
         }
     }
 
-    /// Admission.
+    /// Numbers what is offered, and counts it.
     #[inline]
-    pub(crate) fn offer<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
+    fn count_in<S: FrameSink>(&mut self, frame: &mut Frame, around: &mut Around<'_, S>) {
         self.catch_up(around);
         let count = frame.count();
-        self.counters.offered.add(count, around.pool.bytes(&frame));
+        self.counters.offered.add(count, around.pool.bytes(frame));
         frame.number = self.number;
         frame.offered = around.now;
         self.number += count;
         if around.sink.watches(self.id) {
-            self.tell(&frame, FateKind::Offered, around.now, around);
+            self.tell(frame, FateKind::Offered, around.now, around);
         }
         if let Some(extras) = &mut self.extras {
-            extras.enter(&frame, &mut self.loss, (&mut self.delay, self.delay_key), around.pool);
+            extras.enter(frame, &mut self.loss, (&mut self.delay, self.delay_key), around.pool);
         }
+    }
+
+    /// Admission.
+    #[inline]
+    pub(crate) fn offer<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
+        self.count_in(&mut frame, around);
         if !self.up {
             return self.drop(frame, DropCause::LinkDown, around);
         }
@@ -225,6 +231,13 @@ impl Direction {
             return self.onto_wire(frame, around);
         }
         self.enqueue(frame, around);
+    }
+
+    /// What is offered and goes no further, since the port that it comes from is closed.
+    #[cold]
+    pub(crate) fn turn_back<S: FrameSink>(&mut self, mut frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
+        self.count_in(&mut frame, around);
+        self.drop(frame, cause, around);
     }
 
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {

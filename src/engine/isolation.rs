@@ -3,6 +3,9 @@
 //! A node that is down is one whose links are all down. What propagates toward it still comes to it, and is dropped there
 //! as [`DropCause::NodeDown`]; it keeps what it knows, as a machine behind a cut cable does.
 //!
+//! A port whose interface is gone is the door without a machine behind it: its link is up, and what comes to the port, or still
+//! out of it, is dropped there as [`DropCause::PortDown`].
+//!
 //! A partition and a block act where a frame comes to a host, on where it entered the network: see
 //! [`crate::frame::FramePool`]. So they hold whatever way a frame took, through switches, routers and NAT, for groups and
 //! broadcasts too, and whoever knows whose address; and what a router itself says reaches everybody.
@@ -20,6 +23,8 @@ pub(super) struct Isolation {
     dead: BTreeSet<NodeId>,
     /// Links at these that are down by themselves too.
     down_anyway: BTreeSet<LinkId>,
+    /// Ports whose interface is gone.
+    unplugged: BTreeSet<NodeId>,
     /// The side of each node of the plan, from 1 on; 0 of those that are on none. Empty without a partition.
     sides: Vec<u32>,
     /// Pairs of (from, to) that a block keeps apart.
@@ -28,13 +33,16 @@ pub(super) struct Isolation {
 
 impl Isolation {
     fn is_empty(&self) -> bool {
-        self.dead.is_empty() && self.sides.is_empty() && self.blocks.is_empty()
+        self.dead.is_empty() && self.unplugged.is_empty() && self.sides.is_empty() && self.blocks.is_empty()
     }
 
     /// Why a frame that entered the network at `origin` goes no further than to the door of `to`, if it does not.
     pub(super) fn stops(&self, origin: Option<u32>, to: NodeId) -> Option<DropCause> {
         if self.dead.contains(&to) {
             return Some(DropCause::NodeDown);
+        }
+        if self.unplugged.contains(&to) {
+            return Some(DropCause::PortDown);
         }
         let origin = origin?;
         let side = |node: u32| self.sides.get(node as usize).copied().unwrap_or(0);
@@ -66,6 +74,12 @@ impl Engine {
         match command {
             Command::NodeDown(node) => self.node_down(*node, out),
             Command::NodeUp(node) => self.node_up(*node, out),
+            Command::PortDown(port) => drop(self.isolation.get_or_insert_default().unplugged.insert(*port)),
+            Command::PortUp(port) => {
+                if let Some(isolation) = &mut self.isolation {
+                    isolation.unplugged.remove(port);
+                }
+            }
             Command::Partition(sides) => {
                 let nodes = self.nodes.len();
                 let isolation = self.isolation.get_or_insert_default();
@@ -129,6 +143,11 @@ impl Engine {
         self.isolation.as_ref().is_some_and(|isolation| isolation.dead.contains(&node))
     }
 
+    /// Whether the interface behind a port is gone.
+    pub(super) fn is_unplugged(&self, port: NodeId) -> bool {
+        self.isolation.as_ref().is_some_and(|isolation| isolation.unplugged.contains(&port))
+    }
+
     fn ends(&self, link: LinkId) -> [NodeId; 2] {
         link.directions().map(|id| self.near_end(id).0)
     }
@@ -142,7 +161,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{DirectionSpec, Fate, FateKind, LinkPlan, NodeKind, NodePlan, Place, Plan};
+    use crate::engine::{DirectionSpec, Fate, FateKind, LinkPlan, NodeKind, NodePlan, Place, Plan, Rejected};
     use crate::frame::FrameView;
     use crate::model::DelaySpec;
     use crate::node::SwitchSpec;
@@ -277,6 +296,26 @@ mod tests {
         assert_eq!(seen.delivered, [(0, 70), (1, 70), (3, 70)]);
         let away = |link: u32| Place::Direction(LinkId(link).directions()[0]);
         assert_eq!(seen.dropped, [(away(1), DropCause::LinkDown, 6), (away(0), DropCause::NodeDown, 10)]);
+    }
+
+    #[test]
+    fn what_comes_to_a_port_without_an_interface_or_out_of_it_ends_there() {
+        let mut bench = Bench::new();
+        bench.send(0, 0, 0xff);
+        bench.tell(5, Command::PortDown(NodeId(1)));
+        bench.tell(5, Command::PortDown(NodeId(1)));
+        bench.send(6, 1, 0xff);
+        bench.tell(15, Command::Heal);
+        bench.send(30, 2, 1);
+        bench.tell(60, Command::PortUp(NodeId(1)));
+        bench.send(60, 2, 0);
+        bench.send(60, 1, 0);
+        assert_eq!(bench.engine.apply(Instant::ZERO, Command::PortDown(NodeId(4))), Err(Rejected::NoSuchNode));
+        let seen = bench.end();
+        assert_eq!(seen.delivered, [(2, 20), (3, 20), (0, 50), (3, 50), (0, 80), (0, 80)]);
+        let ways = LinkId(1).directions().map(Place::Direction);
+        let cause = DropCause::PortDown;
+        assert_eq!(seen.dropped, [(ways[0], cause, 6), (ways[1], cause, 20), (ways[1], cause, 50)]);
     }
 
     #[test]

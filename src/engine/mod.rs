@@ -35,7 +35,7 @@ pub use sink::{Fate, FateKind, FrameSink, Place};
 pub use spanning::Spanning;
 pub use times::TimeStatistics;
 
-use crate::frame::{Frame, FramePool};
+use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
 use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
@@ -264,7 +264,9 @@ impl Engine {
             }
             Command::Partition(sides) => return self.are_ports(sides.iter().flatten()),
             Command::Block(from, to) | Command::Unblock(from, to) => return self.are_ports([from, to]),
-            Command::Carrier(port, _) => return self.are_ports([port]),
+            Command::Carrier(port, _) | Command::PortDown(port) | Command::PortUp(port) => {
+                return self.are_ports([port]);
+            }
             Command::Heal => return Ok(()),
         };
         self.directions.get(direction.0 as usize).map(|_| ()).ok_or(Rejected::NoSuchLink)
@@ -421,8 +423,13 @@ impl Engine {
     #[inline]
     fn send<S: FrameSink>(&mut self, from: NodeId, id: DirectionId, frame: Frame, turn: u32, out: &mut S) {
         self.nodes[from.0 as usize].counters.sent += frame.count();
+        let unplugged = self.isolation.is_some() && self.is_unplugged(from);
         let (direction, mut around) = self.direction(id, turn, out);
-        direction.offer(frame, &mut around);
+        if unplugged {
+            direction.turn_back(frame, DropCause::PortDown, &mut around);
+        } else {
+            direction.offer(frame, &mut around);
+        }
         let (next, own) = (direction.next_event(around.coalesce), direction.medium.is_own());
         self.schedule(id, next);
         if !own {

@@ -169,13 +169,15 @@ pub enum DropCause {
     Reserved,
     /// It came to a node that is down.
     NodeDown,
+    /// It came to a port, or from one, whose interface is gone: deleted, moved away, or its machine has ended.
+    PortDown,
     /// It came to a host from one that a partition or a one-way block keeps apart from it.
     Partition,
 }
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 26] = [
+    pub const ALL: [DropCause; 27] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
@@ -201,6 +203,7 @@ impl DropCause {
         DropCause::Storm,
         DropCause::Reserved,
         DropCause::NodeDown,
+        DropCause::PortDown,
         DropCause::Partition,
     ];
 
@@ -232,6 +235,7 @@ impl DropCause {
             DropCause::Storm => "storm",
             DropCause::Reserved => "reserved",
             DropCause::NodeDown => "node_down",
+            DropCause::PortDown => "port_down",
             DropCause::Partition => "partition",
         }
     }

@@ -460,6 +460,7 @@ fn nature(cause: &str) -> Nature {
         Some(
             DropCause::LinkDown
             | DropCause::NodeDown
+            | DropCause::PortDown
             | DropCause::Partition
             | DropCause::Blocked
             | DropCause::NoRoute
