@@ -101,7 +101,7 @@ impl Hosts {
 
     /// Frames that the hosts' TAPs have dropped since their rings were full.
     pub(crate) fn ring_drops(&mut self) -> Result<u64, Stop> {
-        Ok(self.init.statistics()?.iter().flatten().map(|interface| interface.tx_dropped).sum())
+        Ok(self.init.statistics()?.iter().flatten().flatten().map(|interface| interface.tx_dropped).sum())
     }
 
     /// Takes them away.

@@ -93,21 +93,36 @@ pub(crate) fn host(netlink: &mut Netlink, plan: &HostPlan, ipv6: bool) -> Result
     Ok(indices)
 }
 
-/// Sets up one interface in a namespace that longwire did not make: what the plan names, nothing more.
-pub(crate) fn foreign_interface(
+/// In what kind of namespace an interface is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    /// Its kernel speaks IPv6.
+    pub(crate) ipv6: bool,
+    /// longwire made it; in others it sets up what the plan names, nothing more.
+    pub(crate) own: bool,
+}
+
+/// Sets up one interface. What is refused keeps nothing else away; the first refusal is the error.
+pub(crate) fn interface(
     netlink: &mut Netlink,
     plan: &InterfacePlan,
     routes: &[RoutePlan],
     index: u32,
-    ipv6: bool,
+    Family { ipv6, own }: Family,
 ) -> Result<(), HostError> {
     let mut batch = Batch::default();
-    link(&mut batch, plan, index, ipv6, false);
-    addresses(&mut batch, plan, index, ipv6, false)?;
+    link(&mut batch, plan, index, ipv6, own);
+    addresses(&mut batch, plan, index, ipv6, own)?;
     for route in routes {
         add_route(&mut batch, route, Some(index));
     }
     netlink.execute(batch)
+}
+
+/// The MAC address of an interface.
+pub(crate) fn mac(netlink: &mut Netlink, index: u32) -> Result<Option<Vec<u8>>, HostError> {
+    let link = netlink.link(index)?;
+    Ok(link.attributes.into_iter().find_map(|a| if let LinkAttribute::Address(mac) = a { Some(mac) } else { None }))
 }
 
 /// The kernel's main routing table (RT_TABLE_MAIN).
@@ -256,7 +271,7 @@ fn no_generated_address() -> LinkAttribute {
 }
 
 /// What an interface is set to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// The length of its queue, which is the size of a TAP's ring.
     pub(crate) queue_length: Option<u32>,

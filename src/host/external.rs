@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use netlink_sys::Socket;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use serde::{Deserialize, Serialize};
 
-use super::configure::{InterfaceStatistics, Settings};
+use super::configure::{Family, InterfaceStatistics, Settings};
 use super::error::{Cause, HostError};
 use super::netlink::Netlink;
 use super::{configure, helper, namespace, peer, sysctl};
@@ -32,7 +33,40 @@ pub(crate) struct Outside {
     borrowed: Option<Borrowed>,
 }
 
+/// What goes between processes beside the descriptors of an [`External`]: its TAP's, and its netlink socket's.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Passed {
+    info: TapInfo,
+    index: u32,
+    before: InterfaceStatistics,
+    borrowed: Option<Borrowed>,
+}
+
+impl External {
+    /// Takes it apart, to send it to another process.
+    pub(crate) fn into_parts(self) -> Result<(Passed, Vec<OwnedFd>), HostError> {
+        let External { port, mut outside } = self;
+        let (fd, info) = port.into_parts();
+        let socket = outside.netlink.as_fd().try_clone_to_owned();
+        let socket = socket.map_err(|e| HostError::os("hand an interface on", e))?;
+        let passed = Passed { info, index: outside.index, before: outside.before, borrowed: outside.borrowed.take() };
+        Ok((passed, vec![fd, socket]))
+    }
+
+    /// Puts together what another process took apart.
+    pub(crate) fn from_parts(passed: Passed, fds: Vec<OwnedFd>) -> Result<External, HostError> {
+        let Passed { info, index, before, borrowed } = passed;
+        let [fd, socket] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| {
+            HostError::lacking(format!("take over `{}`", info.name), "its descriptors got lost between two processes")
+        })?;
+        // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
+        let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
+        Ok(External { port: TapPort::from_parts(fd, info), outside: Outside { netlink, index, before, borrowed } })
+    }
+}
+
 /// What a TAP that somebody else made was set to, and is set to again when the run lets go of it.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Borrowed {
     name: String,
     before: Settings,
@@ -44,6 +78,11 @@ impl Outside {
         let mut outside = Outside { netlink, index, before: InterfaceStatistics::default(), borrowed };
         outside.before = outside.counters()?;
         Ok(outside)
+    }
+
+    /// Whether an interface of this name is in the namespace.
+    pub(crate) fn has(&mut self, name: &str) -> bool {
+        self.netlink.has_link(name)
     }
 
     /// What has been counted since.
@@ -112,8 +151,8 @@ fn by_hand(tap: &str, mtu: u32) -> String {
     )
 }
 
-/// Makes the interface `plan` as a TAP in a network namespace that exists, with routes over it. All of it vanishes with its
-/// only descriptor.
+/// Makes the interface `plan` as a TAP in a network namespace that exists, with routes over it; without `make` takes the TAP of
+/// that name which is there. What was made vanishes with its only descriptor.
 ///
 /// A child enters the namespace, so this process stays where it is; it must have one thread.
 pub(crate) fn interface(
@@ -121,6 +160,7 @@ pub(crate) fn interface(
     plan: &InterfacePlan,
     routes: &[RoutePlan],
     framing: Framing,
+    make: bool,
 ) -> Result<External, HostError> {
     let doing = format!("make `{}` in the network namespace {netns}", plan.name);
     let path = path_of(netns);
@@ -134,7 +174,7 @@ pub(crate) fn interface(
             error.cure("run with sudo, or name a namespace of your own")
         }
     })?;
-    let ((info, index), fds) = helper::in_child(&doing, || {
+    let (passed, fds) = helper::in_child(&doing, || {
         enter(&OwnedFd::from(target)).map_err(|error| {
             let error = HostError::os(format!("enter the network namespace {path}"), error);
             match error.errno {
@@ -142,7 +182,7 @@ pub(crate) fn interface(
                 _ => error.cure("it belongs to somebody else: run with sudo"),
             }
         })?;
-        if configure::interface_index(&plan.name).is_some() {
+        if make && configure::interface_index(&plan.name).is_some() {
             return Err(HostError::input(&*doing, "an interface of that name exists there")
                 .cure("give it another name with `interface:`"));
         }
@@ -150,22 +190,14 @@ pub(crate) fn interface(
         let mut netlink = Netlink::open()?;
         let index = configure::interface_index(&plan.name)
             .ok_or_else(|| HostError::lacking(&*doing, "it vanished as soon as made"))?;
-        configure::foreign_interface(&mut netlink, plan, routes, index, sysctl::has_ipv6())?;
-        let (fd, info) = port.into_parts();
-        // SAFETY: the socket gives its descriptor up here, and nothing else owns it.
-        let socket = unsafe { OwnedFd::from_raw_fd(netlink.into_socket().into_raw_fd()) };
-        Ok(((info, index), vec![fd, socket]))
+        configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own: false })?;
+        External { port, outside: Outside::new(netlink, index, None)? }.into_parts()
     })?;
-    let [fd, socket] = <[OwnedFd; 2]>::try_from(fds)
-        .map_err(|_| HostError::lacking(&*doing, "the TAP got lost on its way from the namespace"))?;
-    // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
-    let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
-    let info: TapInfo = info;
-    Ok(External { port: TapPort::from_parts(fd, info), outside: Outside::new(netlink, index, None)? })
+    External::from_parts(passed, fds)
 }
 
 /// Where a network namespace is: a number is a process, a word a name as in `ip netns`, all else a path.
-fn path_of(netns: &str) -> String {
+pub(crate) fn path_of(netns: &str) -> String {
     if netns.bytes().all(|b| b.is_ascii_digit()) {
         format!("/proc/{netns}/ns/net")
     } else if netns.contains('/') {
@@ -178,7 +210,6 @@ fn path_of(netns: &str) -> String {
 
 /// Enters a network namespace, through the user namespace that owns it where this user may not enter directly.
 fn enter(target: &OwnedFd) -> nix::Result<()> {
-    use std::os::fd::AsFd;
     match namespace::enter_network(target.as_fd()) {
         Err(Errno::EPERM) => {}
         other => return other,

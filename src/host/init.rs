@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::attendant::{Attendant, Order};
 use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
 use super::external::{self, External, Outside};
@@ -42,12 +43,15 @@ pub struct Init {
     identity: Identity,
     events: VecDeque<Event>,
     hosts: Vec<(String, Made)>,
+    /// Where there are external machines.
+    attendant: Option<Attendant>,
 }
 
 /// Who made a host's interfaces, and so who reads their counters.
 enum Made {
     ByInit,
-    Outside(Vec<Outside>),
+    /// `None` of one that is gone.
+    Outside(Vec<Option<Outside>>),
 }
 
 impl std::fmt::Debug for Made {
@@ -57,6 +61,15 @@ impl std::fmt::Debug for Made {
             Made::Outside(_) => "Outside",
         })
     }
+}
+
+/// An interface that was gone and is there again.
+#[derive(Debug)]
+pub enum Attached {
+    /// The one that it was, by the same TAP.
+    Same,
+    /// Another TAP.
+    Other(TapPort),
 }
 
 /// Where a program's standard streams lead. Every one is the program's alone: this process's copies are closed.
@@ -128,7 +141,8 @@ impl Init {
         })?;
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);
-        let mut init = Init { socket, pid, alive: true, identity, events: VecDeque::new(), hosts: Vec::new() };
+        let (events, hosts) = Default::default();
+        let mut init = Init { socket, pid, alive: true, identity, events, hosts, attendant: None };
         match init.reply()? {
             (Reply::Ready, _) => Ok(init),
             (other, _) => Err(unexpected(other)),
@@ -142,13 +156,65 @@ impl Init {
     /// # Errors
     /// The first thing that could not be made, with its host, and its cure where one is known. The run cannot go on then.
     pub fn build(&mut self, plan: &NetworkPlan, framing: Framing) -> Result<Vec<Vec<TapPort>>, HostError> {
-        let of = |host: &HostPlan| if host.offloads { framing } else { Framing::Plain };
-        plan.hosts.iter().map(|host| self.build_host(host, of(host))).collect()
+        let external = |host: &HostPlan| host.place != Place::Namespace && !host.interfaces.is_empty();
+        if self.attendant.is_none() && plan.hosts.iter().any(external) {
+            self.attendant = Some(Attendant::start()?);
+        }
+        plan.hosts.iter().map(|host| self.build_host(host, framing_of(host, framing))).collect()
+    }
+
+    /// Attaches an interface of a host again that was deleted or moved away, if it is there; `None` where it is not. With `fresh` an
+    /// external machine's network namespace is another one, and the interface is made in it.
+    ///
+    /// # Errors
+    /// It is there and cannot be attached, or init has ended.
+    pub fn attach(
+        &mut self,
+        host: &HostPlan,
+        interface: usize,
+        framing: Framing,
+        fresh: bool,
+    ) -> Result<Option<Attached>, HostError> {
+        let framing = framing_of(host, framing);
+        let plan = &host.interfaces[interface];
+        let Some((_, Made::Outside(outside))) = self.hosts.iter_mut().find(|(name, _)| *name == host.name) else {
+            let request = Request::Attach { host: host.name.clone(), interface, framing };
+            return match self.ask(&request, &[])? {
+                (Reply::NotThere, _) => Ok(None),
+                (Reply::Attached { tap: None }, _) => Ok(Some(Attached::Same)),
+                (Reply::Attached { tap: Some(info) }, mut fds) if fds.len() == 1 => {
+                    Ok(fds.pop().map(|fd| Attached::Other(TapPort::from_parts(fd, info))))
+                }
+                (other, _) => Err(unexpected(other)),
+            };
+        };
+        let name = if let Place::ExternalTap { tap } = &host.place { tap } else { &plan.name };
+        if !fresh && !outside[interface].as_mut().is_some_and(|outside| outside.has(name)) {
+            return Ok(None);
+        }
+        let order = Order {
+            place: host.place.clone(),
+            interface: plan.clone(),
+            routes: host.routes.clone(),
+            framing,
+            make: fresh,
+        };
+        let Some(attendant) = &self.attendant else { return Ok(None) };
+        let External { port, outside: new } = attendant.attach(&order).map_err(|e| e.at(&host.name))?;
+        outside[interface] = Some(new);
+        Ok(Some(Attached::Other(port)))
+    }
+
+    /// Lets go of an external machine's network namespace, which would otherwise stay alive without its machine.
+    pub fn let_go(&mut self, host: &str) {
+        if let Some((_, Made::Outside(outside))) = self.hosts.iter_mut().find(|(name, _)| name == host) {
+            outside.iter_mut().for_each(|interface| *interface = None);
+        }
     }
 
     fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
         let outside = |made: Vec<External>| {
-            let (ports, interfaces) = made.into_iter().map(|e| (e.port, e.outside)).unzip();
+            let (ports, interfaces) = made.into_iter().map(|e| (e.port, Some(e.outside))).unzip();
             (ports, Made::Outside(interfaces))
         };
         let (ports, made) = match &host.place {
@@ -178,7 +244,7 @@ impl Init {
                 let made = host
                     .interfaces
                     .iter()
-                    .map(|interface| external::interface(netns, interface, &host.routes, framing));
+                    .map(|interface| external::interface(netns, interface, &host.routes, framing, true));
                 outside(made.collect::<Result<_, _>>().map_err(|e: HostError| e.at(&host.name))?)
             }
         };
@@ -248,23 +314,22 @@ impl Init {
         }
     }
 
-    /// The counters of every interface, host by host in the order of the plan.
+    /// The counters of every interface, host by host in the order of the plan; `None` of one that is gone.
     ///
     /// # Errors
-    /// An external interface has vanished, or init has ended.
-    pub fn statistics(&mut self) -> Result<Vec<Vec<InterfaceStatistics>>, HostError> {
+    /// Init has ended.
+    pub fn statistics(&mut self) -> Result<Vec<Vec<Option<InterfaceStatistics>>>, HostError> {
         let mut made = match self.ask(&Request::Statistics, &[])? {
             (Reply::Statistics(hosts), _) => hosts.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             (other, _) => return Err(unexpected(other)),
         };
         let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
-            Made::ByInit => Ok(made.remove(name).unwrap_or_default()),
+            Made::ByInit => made.remove(name).unwrap_or_default(),
             Made::Outside(interfaces) => {
-                let counters = interfaces.iter_mut().map(Outside::counters);
-                counters.collect::<Result<_, _>>().map_err(|e: HostError| e.at(name))
+                interfaces.iter_mut().map(|interface| interface.as_mut()?.counters().ok()).collect()
             }
         });
-        hosts.collect()
+        Ok(hosts.collect())
     }
 
     /// Moves default routes of hosts in the main table. A family of which no gateway is given keeps its route. Returns what puts
@@ -383,6 +448,10 @@ impl Drop for Init {
         let _ = kill(self.pid, Signal::SIGKILL);
         while waitpid(self.pid, None::<WaitPidFlag>) == Err(Errno::EINTR) {}
     }
+}
+
+fn framing_of(host: &HostPlan, framing: Framing) -> Framing {
+    if host.offloads { framing } else { Framing::Plain }
 }
 
 /// Raises the soft limit of open files to the hard one; returns what it was.

@@ -12,15 +12,17 @@
 //! |---|---|
 //! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
 //! | `namespace` `mount` `private` `sysctl` `netlink` `configure` | what a host is made of |
-//! | `restore` | what comes back with an interface that was down |
+//! | `restore` | what comes back with an interface that was down, deleted or moved away |
 //! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
 //! | `external` `helper` | machines that longwire does not make |
+//! | `presence` `attendant` | whether these are still there; who attaches them again when they come back |
 //! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
+mod attendant;
 mod capabilities;
 mod configure;
 pub mod confine;
@@ -37,6 +39,7 @@ mod namespace;
 mod netlink;
 mod peer;
 mod pid1;
+mod presence;
 mod private;
 pub mod probe;
 mod protocol;
@@ -52,10 +55,11 @@ pub use configure::{InterfaceStatistics, link_local};
 pub use error::{Cause, HostError, SpawnError};
 pub use helper::fork_child;
 pub use identity::{Identity, user_name};
-pub use init::{Init, Spawn, Stdio};
+pub use init::{Attached, Init, Spawn, Stdio};
 pub use janitor::Janitor;
 pub use join::{NamespaceFds, join_and_run};
 pub use peer::Credentials;
+pub use presence::{Presence, Sight};
 pub use protocol::{DefaultRoute, Event, ExitStatus, ProgramId, RouteBefore};
 pub use run_dir::RUN_DIR;
 pub use sockets::Transport;

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -68,11 +68,6 @@ impl Netlink {
         Netlink { socket, sequence: 0, buffer: vec![0; RECEIVE_BYTES] }
     }
 
-    /// The socket, to send it to another process.
-    pub(crate) fn into_socket(self) -> Socket {
-        self.socket
-    }
-
     /// Sends all requests and waits for all answers; the first refusal is the error, and what followed in its window has
     /// been tried as well.
     pub(crate) fn execute(&mut self, batch: Batch) -> Result<(), HostError> {
@@ -114,9 +109,20 @@ impl Netlink {
 
     /// One link by its index.
     pub(crate) fn link(&mut self, index: u32) -> Result<LinkMessage, HostError> {
-        let doing = "read an interface's counters";
         let mut request = LinkMessage::default();
         request.header.index = index;
+        self.one_link(request)
+    }
+
+    /// Whether there is a link of this name.
+    pub(crate) fn has_link(&mut self, name: &str) -> bool {
+        let mut request = LinkMessage::default();
+        request.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+        self.one_link(request).is_ok()
+    }
+
+    fn one_link(&mut self, request: LinkMessage) -> Result<LinkMessage, HostError> {
+        let doing = "read an interface's counters";
         let mut bytes = Vec::new();
         let sequence = self.append(&mut bytes, RouteNetlinkMessage::GetLink(request), 0);
         self.socket.send(&bytes, 0).map_err(|e| HostError::os(doing, e))?;
@@ -204,6 +210,12 @@ impl Netlink {
                 other => return other,
             }
         }
+    }
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

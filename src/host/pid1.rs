@@ -174,7 +174,7 @@ impl Pid1 {
                     self.reap()?;
                 }
                 if changed {
-                    self.keep();
+                    self.keep()?;
                 }
                 if asked { self.answer() } else { Ok(()) }
             }) {
@@ -203,16 +203,21 @@ impl Pid1 {
         Ok(Woken { asked, died, changed })
     }
 
-    /// Reads what happened to the hosts' interfaces, and restores what the kernel took with those that were down.
-    fn keep(&mut self) {
+    /// Reads what happened to the hosts' interfaces, restores what the kernel took with those that were down, and reports those
+    /// that are gone.
+    fn keep(&mut self) -> Result<(), MainIsGone> {
         let mut ready = [EpollEvent::empty(); 16];
         let count = self.changes.wait(&mut ready, EpollTimeout::ZERO).unwrap_or(0);
         for event in &ready[..count] {
             let name = &self.watched[event.data() as usize];
-            if let Some(host) = self.hosts.get_mut(name) {
-                host.keeper.keep(&mut host.netlink);
+            let Some(host) = self.hosts.get_mut(name) else { continue };
+            host.keeper.keep(&mut host.netlink);
+            for interface in host.keeper.take_gone() {
+                let gone = Event::InterfaceGone { host: name.clone(), interface };
+                message::send(&self.birth.socket, &Reply::Event(gone), &[]).map_err(|_| MainIsGone)?;
             }
         }
+        Ok(())
     }
 
     /// Takes in the dead and reports programs among them; whether any child is left.
@@ -263,9 +268,18 @@ impl Pid1 {
                 let found = self.inside(&host, || sockets::listening(transport, port));
                 self.send(&found.map_or_else(Reply::Failed, Reply::Listening), &[])
             }
+            Request::Attach { host, interface, framing } => match self.attach(&host, interface, framing) {
+                Ok(None) => self.send(&Reply::NotThere, &[]),
+                Ok(Some(None)) => self.send(&Reply::Attached { tap: None }, &[]),
+                Ok(Some(Some(tap))) => {
+                    let (fd, info) = tap.into_parts();
+                    self.send(&Reply::Attached { tap: Some(info) }, &[fd.as_fd()])
+                }
+                Err(error) => self.send(&Reply::Failed(error.at(&host)), &[]),
+            },
             Request::Statistics => {
-                let reply = self.statistics().map_or_else(Reply::Failed, Reply::Statistics);
-                self.send(&reply, &[])
+                let statistics = self.statistics();
+                self.send(&Reply::Statistics(statistics), &[])
             }
             Request::Routes(moves) => {
                 let reply = self.route(&moves).map_or_else(Reply::Failed, Reply::Routed);
@@ -404,14 +418,25 @@ impl Pid1 {
         seen.map_err(|e| HostError::os(doing, e))
     }
 
-    fn statistics(&mut self) -> Result<Vec<(String, Vec<InterfaceStatistics>)>, HostError> {
-        self.hosts
-            .iter_mut()
-            .map(|(name, host)| {
-                let counters = host.indices.iter().map(|index| configure::statistics(&mut host.netlink, *index));
-                Ok((name.clone(), counters.collect::<Result<_, _>>().map_err(|e| e.at(name))?))
-            })
-            .collect()
+    /// Sets an interface up that is there again; see [`Keeper::attach`].
+    fn attach(&mut self, name: &str, at: usize, framing: Framing) -> Result<Option<Option<TapPort>>, HostError> {
+        let doing = "attach an interface again";
+        let host = self.hosts.get_mut(name).ok_or_else(|| unknown_host(doing))?;
+        namespace::enter_network(host.own.network.as_fd()).map_err(|e| HostError::os(doing, e))?;
+        let attached = host.keeper.attach(&mut host.netlink, at, framing);
+        namespace::enter_network(self.base.network.as_fd()).map_err(|e| HostError::os(doing, e))?;
+        let Some((index, tap)) = attached? else { return Ok(None) };
+        host.indices[at] = index;
+        Ok(Some(tap))
+    }
+
+    fn statistics(&mut self) -> Vec<(String, Vec<Option<InterfaceStatistics>>)> {
+        let all = self.hosts.iter_mut().map(|(name, host)| {
+            let Host { indices, netlink, .. } = host;
+            let counters = indices.iter().map(|index| configure::statistics(netlink, *index).ok());
+            (name.clone(), counters.collect())
+        });
+        all.collect()
     }
 
     /// All of the moves, or none.

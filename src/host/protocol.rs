@@ -47,6 +47,8 @@ pub(crate) enum Request {
     Signal { id: ProgramId, signal: i32 },
     /// Look for a waiting socket.
     Listening { host: String, transport: Transport, port: u16 },
+    /// Set up an interface of a host that was deleted or moved away, if it is there again.
+    Attach { host: String, interface: usize, framing: Framing },
     /// Read all counters.
     Statistics,
     /// Move default routes of hosts: all of these, or none.
@@ -76,8 +78,12 @@ pub(crate) enum Reply {
     Signalled(bool),
     /// Whether such a socket waits.
     Listening(bool),
-    /// Counters of the hosts that init made, by name.
-    Statistics(Vec<(String, Vec<InterfaceStatistics>)>),
+    /// The interface is not there.
+    NotThere,
+    /// The interface is there again; with another TAP, that comes beside it.
+    Attached { tap: Option<TapInfo> },
+    /// Counters of the hosts that init made, by name; `None` where an interface is gone.
+    Statistics(Vec<(String, Vec<Option<InterfaceStatistics>>)>),
     /// The default routes have moved; this is what puts them back.
     Routed(Vec<RouteBefore>),
     /// The namespaces come beside it: network, mounts, name, IPC, processes, and users where the run has its own.
@@ -93,7 +99,7 @@ pub(crate) enum Reply {
 }
 
 /// Something that happened in a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A program ended.
     Exited {
@@ -103,6 +109,13 @@ pub enum Event {
         status: ExitStatus,
         /// How long its main thread was ready and waited for a processor, in ns; `None` where the kernel does not tell.
         waited_ns: Option<u64>,
+    },
+    /// An interface was deleted, or moved to another network namespace.
+    InterfaceGone {
+        /// The host that had it.
+        host: String,
+        /// Its position in `HostPlan::interfaces`.
+        interface: usize,
     },
 }
 

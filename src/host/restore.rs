@@ -4,18 +4,22 @@
 //! does not bring them back (`ip link set eth0 down; ip link set eth0 up`). What the scenario gave is restored here. A
 //! route that a program removed or replaced while the interface was up stays as the program wants it.
 //!
+//! An interface that was deleted, or moved to another namespace, is told here, and is set up by [`Keeper::attach`] once it is
+//! there again.
+//!
 //! Order of the kernel's messages: an interface's new state is told before the routes that go with it are
 //! (`__dev_notify_flags` in Linux net/core/dev.c). So a route that goes while its interface is up was removed by a program.
 
 use core::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkFlags;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::configure;
+use super::configure::{self, Family};
 use super::error::HostError;
 use super::netlink::{Monitor, Netlink, Told};
+use crate::port::tap::{Framing, TapPort};
 use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 
 /// Changes of interfaces, and of routes in both families: RTMGRP_LINK, RTMGRP_IPV4_ROUTE and RTMGRP_IPV6_ROUTE of
@@ -38,6 +42,10 @@ struct Kept {
     up: bool,
     /// It has come up since it was last looked after.
     returned: bool,
+    /// It was deleted, or moved away.
+    gone: bool,
+    /// Nobody has been told so yet.
+    untold: bool,
 }
 
 impl Keeper {
@@ -56,6 +64,8 @@ impl Keeper {
                 routes: plan.restores_routes.then_some(routes),
                 up: true,
                 returned: false,
+                gone: false,
+                untold: false,
             }
         });
         Ok(Keeper { monitor: Monitor::open(GROUPS)?, kept: kept.collect(), ipv6 })
@@ -65,10 +75,12 @@ impl Keeper {
     pub(crate) fn keep(&mut self, netlink: &mut Netlink) {
         let kept = &mut self.kept;
         if !self.monitor.read(|told| hear(kept, &told)) {
-            // What got lost may be that one has come up.
+            // What got lost may be that one has come up, or is gone.
             for interface in kept.iter_mut() {
-                let up = configure::settings(netlink, interface.index).is_ok_and(|now| now.up);
-                interface.becomes(up);
+                match configure::settings(netlink, interface.index) {
+                    Ok(now) => interface.becomes(now.up),
+                    Err(_) => interface.goes(),
+                }
             }
         }
         for interface in kept.iter_mut().filter(|interface| interface.returned) {
@@ -76,6 +88,42 @@ impl Keeper {
             let routes = interface.routes.as_deref().unwrap_or_default();
             configure::restore(netlink, &interface.plan, routes, interface.index, self.ipv6);
         }
+    }
+
+    /// Positions of interfaces that have been deleted or moved away since the last call.
+    pub(crate) fn take_gone(&mut self) -> Vec<usize> {
+        let kept = self.kept.iter_mut().enumerate();
+        kept.filter_map(|(at, kept)| std::mem::take(&mut kept.untold).then_some(at)).collect()
+    }
+
+    /// Sets an interface up that is there again, in the network namespace that this thread is in: the one that had moved away, or a
+    /// TAP that was made in its place. `None` where there is none; its index, and a TAP where it is another one.
+    pub(crate) fn attach(
+        &mut self,
+        netlink: &mut Netlink,
+        at: usize,
+        framing: Framing,
+    ) -> Result<Option<(u32, Option<TapPort>)>, HostError> {
+        let Some(kept) = self.kept.get_mut(at) else { return Ok(None) };
+        let name = &kept.plan.name;
+        let Some(index) = configure::interface_index(name) else { return Ok(None) };
+        let tap = match TapPort::open(name, framing) {
+            Ok(tap) => Some(tap),
+            // Held by the run itself.
+            Err(error)
+                if error.raw_os_error() == Some(libc::EBUSY)
+                    && configure::mac(netlink, index)?.is_some_and(|mac| mac == kept.plan.mac) =>
+            {
+                None
+            }
+            Err(error) => return Err(HostError::tap(name, error)),
+        };
+        let routes = kept.routes.as_deref().unwrap_or_default();
+        let family = Family { ipv6: self.ipv6, own: true };
+        // Best effort, as for one that comes up: programs may have seen to some of it.
+        let _ = configure::interface(netlink, &kept.plan, routes, index, family);
+        (kept.index, kept.gone, kept.up, kept.returned) = (index, false, true, false);
+        Ok(Some((index, tap)))
     }
 
     /// The default route of the main table that comes back with its interface, in the family of this gateway: the
@@ -104,8 +152,13 @@ impl Keeper {
 
 impl Kept {
     fn becomes(&mut self, up: bool) {
-        self.returned |= up && !self.up;
+        self.returned |= up && !self.up && !self.gone;
         self.up = up;
+    }
+
+    fn goes(&mut self) {
+        self.untold |= !self.gone;
+        (self.gone, self.up, self.returned) = (true, false, false);
     }
 
     /// A program has seen to a route to the same destination.
@@ -122,6 +175,10 @@ fn hear(kept: &mut [Kept], told: &Told) {
         RouteNetlinkMessage::NewLink(link) => {
             let up = link.header.flags.contains(LinkFlags::Up);
             kept.iter_mut().filter(|kept| kept.index == link.header.index).for_each(|kept| kept.becomes(up));
+        }
+        // A bridge tells so of a port that leaves it.
+        RouteNetlinkMessage::DelLink(link) if link.header.interface_family == AddressFamily::Unspec => {
+            kept.iter_mut().filter(|kept| kept.index == link.header.index).for_each(Kept::goes);
         }
         RouteNetlinkMessage::DelRoute(message) => {
             let Some((gone, index)) = configure::told_route(message) else { return };

@@ -237,6 +237,12 @@ pub fn is_interface_name(name: &str) -> bool {
         && !name.bytes().any(|b| matches!(b, b'/' | b':' | b'%' | 0) || b.is_ascii_whitespace())
 }
 
+/// Whether a TAP answers so because its interface was deleted: the descriptor will never do anything any more (`tun_get`
+/// in drivers/net/tun.c). One that was moved to another network namespace goes on as ever.
+pub fn is_deleted(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBADFD)
+}
+
 /// Takes the highest rung of the ladder that the kernel grants.
 fn climb_down(fd: &OwnedFd) -> io::Result<Vec<Offload>> {
     for rung in LADDER {

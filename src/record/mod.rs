@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod html;
 pub mod judge;
 pub mod mistakes;
+mod outages;
 mod over_time;
 pub mod report;
 mod requested;

@@ -323,18 +323,36 @@ pub struct Port {
     pub sent: u64,
     /// Frames from the host whose offload header did not fit them; they went no further.
     pub malformed: u64,
-    /// Frames that the host's kernel refused (its interface was down, or the frame too short).
+    /// Frames that the host's kernel refused (its interface was down or just gone, or the frame too short).
     pub refused: u64,
     /// Frames of the host that the TAP's ring dropped before longwire could read them; `None` where the kernel of an
     /// external machine was not asked.
     pub ring_drops: Option<u64>,
     /// Offloads that the TAP granted.
     pub offloads: Vec<Cow<'static, str>>,
+    /// When its interface was gone, and the port down: in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
     /// Delivered by the clock − delivered by the model.
     pub lateness_ns: Option<Percentiles>,
     /// How long frames from the host may have waited before longwire read them: zero where it read its ports all the time.
     #[serde(default)]
     pub unread_ns: Option<Percentiles>,
+}
+
+/// A stretch of time in which a port was down since its interface was gone. What came to the port was dropped there, by the
+/// cause `port_down`, and so was what still came out of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// When it began, from t = 0, in model time.
+    pub from_ns: i64,
+    /// When the interface was back, from t = 0. `None`: never.
+    pub to_ns: Option<i64>,
+    /// What had happened, in words.
+    pub reason: String,
+    /// Why it could not be attached again although it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// How a workload or service fared.
@@ -391,6 +409,8 @@ pub enum EventKind {
     Set,
     /// A workload: it started or ended.
     Work,
+    /// The interface behind a port went away, or came back.
+    Port,
     /// Somebody ended the run.
     Signal,
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::captured;
 use super::expected;
 use super::firewall;
+use super::outages;
 use super::over_time;
 use super::report::{Direction, Percentiles, Report, Verdict, Work};
 use super::requested::Requested;
@@ -46,6 +47,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     write_directions(out, report)?;
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
+    outages::write(out, &report.ports)?;
     over_time::write(out, report, verbose)?;
     captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;

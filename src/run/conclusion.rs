@@ -12,7 +12,7 @@ use super::validity;
 use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
-use crate::record::report::{Direction, Machine, Mode, Node, Percentiles, Port, Report, Timing, Verdict};
+use crate::record::report::{Direction, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict};
 use crate::record::series::{Recorded, Series};
 use crate::record::{expected, judge, warnings};
 use crate::scenario::{Resolved, ResolvedLink};
@@ -35,6 +35,8 @@ pub(super) struct Ended<'a> {
     pub(super) statistics: Statistics,
     /// By port.
     pub(super) offloads: Vec<Vec<&'static str>>,
+    /// By port.
+    pub(super) outages: Vec<Vec<Outage>>,
 }
 
 /// Link, from, to: of both directions of a link.
@@ -47,7 +49,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
     let kept = validity::Machine {
         gaps: outcome.gaps.clone().counted_from(ended.zero.as_nanos() as i64),
         duration: ended.duration,
-        ring_drops: ring_drops(resolved, outcome, &ended.statistics),
+        ring_drops: ring_drops(resolved, outcome, &ended),
         efforts: ended.work.iter().filter_map(Work::effort).collect(),
     };
     let validity = validity::judge(outcome, kept, resolved.scenario.validity, mode);
@@ -78,7 +80,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             ..Node::new(node.name.clone(), counters, *held)
         })
         .collect();
-    let ports = resolved.ports.iter().zip(&outcome.ports).zip(&ended.offloads).map(|((plan, counted), offloads)| {
+    let known = ended.offloads.iter().zip(&ended.outages);
+    let ports = resolved.ports.iter().zip(&outcome.ports).zip(known).map(|((plan, counted), (offloads, outages))| {
         let host = &resolved.network.hosts[plan.host];
         Port {
             host: host.name.clone(),
@@ -89,6 +92,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
             offloads: offloads.iter().copied().map(Into::into).collect(),
+            outages: outages.clone(),
             lateness_ns: Percentiles::of(&counted.lateness),
             unread_ns: Percentiles::of(&counted.unread),
         }
@@ -243,12 +247,13 @@ impl Ends {
 }
 
 fn dropped_by_ring(statistics: &Statistics, host: usize, interface: usize) -> Option<u64> {
-    Some(statistics.get(host)?.get(interface)?.tx_dropped)
+    Some(statistics.get(host)?.get(interface)?.as_ref()?.tx_dropped)
 }
 
 /// Frames that rings dropped where the model would have taken them. Where the link behind a port dropped frames itself
-/// because its queue was full, the sender sent more than the link carries, and some of it may as well end in the ring.
-fn ring_drops(resolved: &Resolved, outcome: &Outcome, statistics: &Statistics) -> u64 {
+/// because its queue was full, the sender sent more than the link carries, and some of it may as well end in the ring. Where the
+/// carrier or the interface was away, the host's kernel drops what is sent.
+fn ring_drops(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> u64 {
     let overloaded = |node: usize| {
         let away = resolved.plan.links.iter().enumerate().find_map(|(n, link)| {
             let end = link.ends.iter().position(|end| *end == node)?;
@@ -259,9 +264,9 @@ fn ring_drops(resolved: &Resolved, outcome: &Outcome, statistics: &Statistics) -
     resolved
         .ports
         .iter()
-        .zip(&outcome.ports)
-        .filter(|(port, counted)| !overloaded(port.node) && !counted.lost_carrier)
-        .filter_map(|(port, _)| dropped_by_ring(statistics, port.host, port.interface))
+        .zip(outcome.ports.iter().zip(&ended.outages))
+        .filter(|(port, (counted, outages))| !overloaded(port.node) && !counted.lost_carrier && outages.is_empty())
+        .filter_map(|(port, _)| dropped_by_ring(&ended.statistics, port.host, port.interface))
         .sum()
 }
 

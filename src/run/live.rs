@@ -4,7 +4,7 @@
 //! per port; lets the engine run what is due. Lateness is measured, and never fed into the model.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,6 +16,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::agenda::{Agenda, Scheduled};
 use super::clock::Clock;
 use super::gaps::{self, Gaps};
+use super::plugs::{self, Heard, Lost};
 use super::scheduling;
 use super::spin::{self, Spin};
 use super::standing::Standing;
@@ -59,6 +60,7 @@ pub struct Live {
     requests: Sender<Request>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<io::Result<()>>>,
+    lost: Heard,
     /// The clock that the engine runs by.
     pub clock: Clock,
 }
@@ -71,8 +73,13 @@ enum Request {
     End(Sender<Option<Recorded>>),
     Standing(Sender<Vec<Standing>>),
     Progress(Sender<Progress>),
+    Unplug(usize, bool, Sender<Unplugged>),
+    Plug(usize, Option<TapPort>, Sender<io::Result<Unplugged>>),
     Stop(Sender<Outcome>),
 }
+
+/// When something changed at a port, and the TAP that it had before, if that is of no use any more.
+type Unplugged = (Instant, Option<TapPort>);
 
 /// What begins at t = 0.
 pub struct Begin {
@@ -183,9 +190,10 @@ impl Live {
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let clock = Clock::start();
         let engine = Engine::new(plan);
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, Wake::REQUEST))?;
-        let taps = Taps::new(ports, plan.nodes.len(), &epoll, log, tape)?;
+        let (tell, lost) = plugs::pair()?;
+        let taps = Taps::new(ports, plan.nodes.len(), Arc::clone(&epoll), tell, (log, tape))?;
         let mut state = Loop {
             engine,
             taps,
@@ -203,7 +211,7 @@ impl Live {
             refused: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("longwire-engine".into()).spawn(move || state.run())?;
-        Ok(Live { requests, wake, thread: Some(thread), clock })
+        Ok(Live { requests, wake, thread: Some(thread), lost, clock })
     }
 
     /// Applies commands at the present instant, all at once. `what` is how people would write them. Where a timeline is under
@@ -230,6 +238,28 @@ impl Live {
     /// The timeline and the series end here; the network goes on. What the series came to.
     pub fn end(&self) -> Result<Option<Recorded>, LiveError> {
         self.ask(Request::End)
+    }
+
+    /// Ports whose TAPs have been found deleted since the last call, which are down from then on.
+    pub(super) fn lost(&self) -> impl Iterator<Item = Lost> {
+        self.lost.take()
+    }
+
+    /// Becomes readable when a TAP was found deleted.
+    pub(super) fn lost_fd(&self) -> BorrowedFd<'_> {
+        self.lost.as_fd()
+    }
+
+    /// The port at a position is down from here on: its interface is gone, `for_good` with its TAP. The instant that it is.
+    pub(super) fn unplug(&self, position: usize, for_good: bool) -> Result<Instant, LiveError> {
+        let (at, _closed_here) = self.ask(|reply| Request::Unplug(position, for_good, reply))?;
+        Ok(at)
+    }
+
+    /// The port at a position is up from here on, with another TAP if there is one. The instant that it is.
+    pub(super) fn plug(&self, position: usize, tap: Option<TapPort>) -> Result<Instant, LiveError> {
+        let (at, _closed_here) = self.ask(|reply| Request::Plug(position, tap, reply))?.map_err(LiveError::Loop)?;
+        Ok(at)
     }
 
     /// How each direction stands.
@@ -320,7 +350,7 @@ struct Loop {
     engine: Engine,
     taps: Taps,
     agenda: Agenda,
-    epoll: Epoll,
+    epoll: Arc<Epoll>,
     wake: Arc<EventFd>,
     inbox: Receiver<Request>,
     clock: Clock,
@@ -353,13 +383,13 @@ impl Loop {
             for event in &ready[..n] {
                 match event.data() {
                     Wake::REQUEST => asked = true,
-                    port => self.taps.read_sparingly(port as usize, &mut self.engine)?,
+                    port => self.taps.read_sparingly(port as usize, &mut self.engine),
                 }
             }
             now = self.clock.now();
             self.release(now);
             self.taps.inject(now, &mut self.engine);
-            if asked && let Some(reply) = self.answer(now)? {
+            if asked && let Some(reply) = self.answer(now) {
                 self.taps.tick();
                 // whoever asked may be gone; the run ends all the same
                 let _ = reply.send(self.outcome(started, None));
@@ -394,7 +424,7 @@ impl Loop {
                 match event.data() {
                     Wake::REQUEST => asked = true,
                     port => {
-                        unread |= self.taps.read(port as usize, &mut self.engine, waited)?;
+                        unread |= self.taps.read(port as usize, &mut self.engine, waited);
                         let now = self.clock.now();
                         self.release(now);
                         self.taps.inject(now, &mut self.engine);
@@ -403,7 +433,7 @@ impl Loop {
             }
             now = self.clock.now();
             self.release(now);
-            if asked && let Some(reply) = self.answer(now)? {
+            if asked && let Some(reply) = self.answer(now) {
                 self.taps.tick();
                 let delay = delay_before.and_then(|before| Some(schedstat.read()?.saturating_sub(before)));
                 let outcome = Outcome { gaps: gaps.found(), ..self.outcome(started, delay) };
@@ -466,11 +496,9 @@ impl Loop {
     }
 
     /// Answers what was asked; returns whom to give the outcome when it is to end.
-    fn answer(&mut self, now: Instant) -> io::Result<Option<Sender<Outcome>>> {
-        match self.wake.read() {
-            Ok(_) | Err(nix::errno::Errno::EAGAIN) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+    fn answer(&mut self, now: Instant) -> Option<Sender<Outcome>> {
+        // Whatever it says, what was asked is in the inbox.
+        let _ = self.wake.read();
         while let Ok(request) = self.inbox.try_recv() {
             // An asker that is gone does not need its answer.
             match request {
@@ -500,10 +528,18 @@ impl Loop {
                 Request::Progress(reply) => {
                     let _ = reply.send(self.progress());
                 }
-                Request::Stop(reply) => return Ok(Some(reply)),
+                Request::Unplug(position, for_good, reply) => {
+                    let tap = self.taps.unplug(position, for_good, now, &mut self.engine);
+                    let _ = reply.send((now, tap));
+                }
+                Request::Plug(position, tap, reply) => {
+                    let old = self.taps.plug(position, tap, now, &mut self.engine);
+                    let _ = reply.send(old.map(|old| (now, old)));
+                }
+                Request::Stop(reply) => return Some(reply),
             }
         }
-        Ok(None)
+        None
     }
 
     fn apply(

@@ -31,6 +31,8 @@ mod node_set;
 pub mod out_dir;
 mod output;
 pub(crate) mod owner;
+mod plugs;
+mod ports;
 mod process;
 pub mod programs;
 mod scheduling;

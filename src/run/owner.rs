@@ -192,8 +192,10 @@ impl Owner {
     /// # Errors
     /// The owner is gone.
     pub(super) fn tell_ends(&mut self, events: &[Event]) -> Result<(), RunError> {
-        for Event::Exited { id, status, .. } in events {
-            self.tell_end(*id, *status)?;
+        for event in events {
+            if let Event::Exited { id, status, .. } = event {
+                self.tell_end(*id, *status)?;
+            }
         }
         Ok(())
     }

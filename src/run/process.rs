@@ -25,6 +25,8 @@ pub(super) struct Processes {
     next: ProgramId,
     /// Ends of programs that were started past this, in their order.
     others: Vec<(ProgramId, ExitStatus)>,
+    /// Interfaces of hosts that are gone, by host and position.
+    gone: Vec<(String, usize)>,
 }
 
 /// A program.
@@ -78,7 +80,7 @@ pub(super) enum StartError {
 
 impl Processes {
     pub(super) fn new(init: Init) -> Processes {
-        Processes { init, all: IndexMap::new(), next: 1, others: Vec::new() }
+        Processes { init, all: IndexMap::new(), next: 1, others: Vec::new(), gone: Vec::new() }
     }
 
     pub(super) fn start(&mut self, start: Start<'_>, out: Option<&OutDir>) -> Result<ProgramId, StartError> {
@@ -127,7 +129,14 @@ impl Processes {
     /// # Errors
     /// Init has ended.
     pub(super) fn take_in(&mut self, now: Instant) -> Result<(), HostError> {
-        while let Some(Event::Exited { id, status, waited_ns }) = self.init.next_event()? {
+        while let Some(event) = self.init.next_event()? {
+            let (id, status, waited_ns) = match event {
+                Event::Exited { id, status, waited_ns } => (id, status, waited_ns),
+                Event::InterfaceGone { host, interface } => {
+                    self.gone.push((host, interface));
+                    continue;
+                }
+            };
             match self.all.get_mut(&id) {
                 Some(process) => {
                     process.exit = Some(status);
@@ -146,6 +155,11 @@ impl Processes {
     /// Which of the programs that the [`Init`] was asked for directly have ended since the last call.
     pub(super) fn take_others(&mut self) -> Vec<(ProgramId, ExitStatus)> {
         std::mem::take(&mut self.others)
+    }
+
+    /// Interfaces of hosts that were deleted or moved away since the last call.
+    pub(super) fn take_gone(&mut self) -> Vec<(String, usize)> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Sends a signal to a program and its children. One that has ended already does not mind.

@@ -25,6 +25,7 @@ use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, R
 use super::live_set;
 use super::out_dir::OutDir;
 use super::owner::Owner;
+use super::ports::{self, Ports};
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
@@ -127,6 +128,7 @@ pub(crate) fn run_for(
     let user = options.inside.as_ref().map(|inside| inside.user.clone());
     let mut init = Init::start_for(super::workload::main, user)?;
     let signals = take_signals()?;
+    let machines = ports::watch(&resolved.network);
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
@@ -134,7 +136,7 @@ pub(crate) fn run_for(
 
     let mut taps: Vec<Vec<Option<_>>> = taps.into_iter().map(|host| host.into_iter().map(Some).collect()).collect();
     let mut offloads = Vec::new();
-    let ports = resolved
+    let live_ports = resolved
         .ports
         .iter()
         .map(|port| {
@@ -161,7 +163,8 @@ pub(crate) fn run_for(
         Some(_) => Pace::Virtual,
         None => Pace::Live(resolved.scenario.timing),
     };
-    let live = Live::start(&resolved.plan, pace, ports, log, tape).map_err(RunError::machine("start the engine"))?;
+    let live =
+        Live::start(&resolved.plan, pace, live_ports, log, tape).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
     let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
@@ -177,6 +180,7 @@ pub(crate) fn run_for(
         control,
         live,
         processes: Processes::new(init),
+        ports: Ports::new(resolved, machines),
         services: resolved.scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
         work: resolved
             .scenario
@@ -213,7 +217,8 @@ pub(crate) fn run_for(
         }
         _ => None,
     };
-    let Run { live, processes, services, work, runs, events, timeline, recorded, interrupted, owner, .. } = run;
+    let Run { live, processes, ports, services, work, runs, events, timeline, recorded, interrupted, owner, .. } = run;
+    let outages = ports.outages(zero, zero + ended);
     let clock = live.clock;
     let outcome = live.stop()?;
     let last = processes.init.shutdown(Duration::ZERO)?;
@@ -234,6 +239,7 @@ pub(crate) fn run_for(
         recorded,
         statistics,
         offloads,
+        outages,
     };
     let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
     let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
@@ -284,6 +290,7 @@ struct Run<'a> {
     control: Control,
     live: Live,
     processes: Processes,
+    ports: Ports<'a>,
     services: Vec<Service>,
     work: Vec<Work>,
     events: Vec<Happened>,
@@ -429,6 +436,10 @@ impl Run<'_> {
         self.wait(at_most)?;
         let now = self.live.clock.now();
         self.processes.take_in(now)?;
+        for happened in self.ports.look(now, &self.live, &mut self.processes)? {
+            self.live.note(happened.at, happened.what.clone())?;
+            self.events.push(happened);
+        }
         while let Ok(Some(signal)) = self.signals.read_signal() {
             let what = format!("interrupted by signal {}", signal.ssi_signo);
             self.events.push(Happened::new(now, EventKind::Signal, what));
@@ -464,10 +475,12 @@ impl Run<'_> {
     }
 
     fn wait(&self, at_most: Duration) -> Result<(), RunError> {
-        let fixed: [BorrowedFd<'_>; 2] = [self.processes.init.as_fd(), self.signals.as_fd()];
-        let all = fixed.into_iter().chain(self.control.fds()).chain(self.processes.fds()).chain(self.owner_fd());
+        let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.live.lost_fd()];
+        let others = self.control.fds().chain(self.processes.fds()).chain(self.ports.fds()).chain(self.owner_fd());
+        let all = fixed.into_iter().chain(others);
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // to the nanosecond: what the timeline changes in hosts has its time
+        let at_most = self.ports.patience().map_or(at_most, |patience| patience.min(at_most));
         let timeout = TimeSpec::from_duration(at_most.into());
         match ppoll(&mut fds, Some(timeout), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
@@ -537,5 +550,5 @@ impl Run<'_> {
     }
 }
 
-/// Of each interface of each host: what its kernel counted.
-pub(super) type Statistics = Vec<Vec<InterfaceStatistics>>;
+/// Kernel counters, indexed `[host][interface]`; `None` of an interface that is gone.
+pub(super) type Statistics = Vec<Vec<Option<InterfaceStatistics>>>;

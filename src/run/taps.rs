@@ -2,13 +2,15 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::live::{LivePort, LogSender, PortOutcome};
+use super::plugs::{Lost, Plugs};
 use crate::engine::{Command, DirectionId, Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
-use crate::port::tap::TapPort;
+use crate::port::tap::{self, TapPort};
 use crate::port::tap_frames::{self, Abilities, Received};
 use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
@@ -28,6 +30,10 @@ impl Wake {
 /// All TAPs of a run.
 pub(super) struct Taps {
     ports: Vec<Port>,
+    epoll: Arc<Epoll>,
+    plugs: Plugs,
+    /// Positions of ports whose TAP has just been found deleted.
+    lost: Vec<usize>,
     /// By node of the network: the position of its port.
     by_node: Vec<usize>,
     /// Frames just read, and where, before they are given their time.
@@ -41,13 +47,25 @@ pub(super) struct Taps {
 
 struct Port {
     node: NodeId,
-    tap: TapPort,
+    name: String,
+    /// `None` while its interface is gone.
+    tap: Option<TapPort>,
     abilities: Abilities,
     counted: PortOutcome,
     /// Several frames waited when it was last read.
     bursts: bool,
     /// The turn in which it was last read.
     turn: u64,
+    /// The host is shown no carrier.
+    no_carrier: bool,
+}
+
+impl Port {
+    fn show_carrier(&mut self, on: bool) {
+        self.no_carrier = !on;
+        let Some(Err(error)) = self.tap.as_ref().map(|tap| tap.set_carrier(on)) else { return };
+        self.counted.carrier_refused.get_or_insert_with(|| format!("the carrier of `{}`: {error}", self.name));
+    }
 }
 
 /// A position that no port has.
@@ -57,9 +75,9 @@ impl Taps {
     pub(super) fn new(
         ports: Vec<LivePort>,
         nodes: usize,
-        epoll: &Epoll,
-        log: Option<LogSender>,
-        tape: Option<Tape>,
+        epoll: Arc<Epoll>,
+        plugs: Plugs,
+        (log, tape): (Option<LogSender>, Option<Tape>),
     ) -> io::Result<Taps> {
         let mut by_node = vec![NO_PORT; nodes];
         for (position, port) in ports.iter().enumerate() {
@@ -69,38 +87,42 @@ impl Taps {
         let ports = ports
             .into_iter()
             .map(|LivePort { node, tap }| {
-                let abilities = Abilities::of(&tap);
-                Port { node, tap, abilities, counted: PortOutcome::default(), bursts: true, turn: 0 }
+                let (name, abilities) = (tap.info().name.clone(), Abilities::of(&tap));
+                let counted = PortOutcome::default();
+                Port { node, name, tap: Some(tap), abilities, counted, bursts: true, turn: 0, no_carrier: false }
             })
             .collect();
-        Ok(Taps { ports, by_node, burst: Vec::with_capacity(BURST), now: Instant::ZERO, turn: 0, log, tape })
+        let (burst, lost) = (Vec::with_capacity(BURST), Vec::new());
+        Ok(Taps { ports, epoll, plugs, lost, by_node, burst, now: Instant::ZERO, turn: 0, log, tape })
     }
 
     /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows. `waited`: for
     /// how long these frames may have waited. Whether some may be left.
-    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> io::Result<bool> {
+    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> bool {
         let before = self.ports[position].counted.received;
-        let read = self.read_up_to(BURST, position, engine)?;
+        let read = self.read_up_to(BURST, position, engine);
         let counted = &mut self.ports[position].counted;
         counted.unread.record(waited, counted.received - before);
-        Ok(read == BURST)
+        read == BURST
     }
 
     /// The same where a call costs more than to be woken again: from a port where mostly one frame waits, one is read.
-    pub(super) fn read_sparingly(&mut self, position: usize, engine: &mut Engine) -> io::Result<()> {
+    pub(super) fn read_sparingly(&mut self, position: usize, engine: &mut Engine) {
         let port = &self.ports[position];
         let most = if port.bursts || port.turn + 1 == self.turn { BURST } else { 1 };
-        let read = self.read_up_to(most, position, engine)?;
+        let read = self.read_up_to(most, position, engine);
         let port = &mut self.ports[position];
         (port.bursts, port.turn) = (read > 1, self.turn);
-        Ok(())
     }
 
-    fn read_up_to(&mut self, most: usize, position: usize, engine: &mut Engine) -> io::Result<usize> {
+    /// An error is the port's own matter: a TAP that was deleted goes, and a frame that the kernel could not hand over is
+    /// lost alone.
+    fn read_up_to(&mut self, most: usize, position: usize, engine: &mut Engine) -> usize {
         let port = &mut self.ports[position];
+        let Some(tap) = &port.tap else { return 0 };
         let before = self.burst.len();
         while self.burst.len() - before < most {
-            match tap_frames::receive(&port.tap, &port.abilities, engine.pool()) {
+            match tap_frames::receive(tap, &port.abilities, engine.pool()) {
                 Ok(Received::Frame(frame)) => {
                     port.counted.received += frame.count();
                     self.burst.push((port.node, frame));
@@ -108,13 +130,18 @@ impl Taps {
                 Ok(Received::Malformed) => port.counted.malformed += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let name = &port.tap.info().name;
-                    return Err(io::Error::new(error.kind(), format!("reading TAP `{name}`: {error}")));
+                Err(error) if tap::is_deleted(&error) => {
+                    self.lost.push(position);
+                    break;
+                }
+                // tun_put_user fails of a frame that has left the ring by then (drivers/net/tun.c).
+                Err(_) => {
+                    port.counted.malformed += 1;
+                    break;
                 }
             }
         }
-        Ok(self.burst.len() - before)
+        self.burst.len() - before
     }
 
     /// Gives what was just read to the engine. `now` is read from the clock once, after the last frame: a frame that
@@ -123,6 +150,57 @@ impl Taps {
         for (node, frame) in self.burst.drain(..) {
             engine.inject(now, node, frame);
         }
+        while let Some(position) = self.lost.pop() {
+            if let Some(tap) = self.unplug(position, true, now, engine) {
+                self.plugs.tell(Lost { position, at: now, tap });
+            }
+        }
+    }
+
+    /// The interface behind a port is gone. The TAP, if it is of no use any more; to close it takes time.
+    pub(super) fn unplug(
+        &mut self,
+        position: usize,
+        for_good: bool,
+        now: Instant,
+        engine: &mut Engine,
+    ) -> Option<TapPort> {
+        let port = &mut self.ports[position];
+        engine.apply(now, Command::PortDown(port.node)).expect("ports are nodes of the plan");
+        let tap = if for_good { port.tap.take() } else { None };
+        if let Some(tap) = &tap {
+            // Others may hold the same descriptor, so closing it here would not take it from the list.
+            let _ = self.epoll.delete(tap);
+        }
+        tap
+    }
+
+    /// The interface behind a port is there again, with another TAP if there is one. The TAP that it had before, if there was
+    /// another.
+    ///
+    /// # Errors
+    /// The new TAP cannot be waited for; nothing has changed then.
+    pub(super) fn plug(
+        &mut self,
+        position: usize,
+        new: Option<TapPort>,
+        now: Instant,
+        engine: &mut Engine,
+    ) -> io::Result<Option<TapPort>> {
+        if let Some(tap) = &new {
+            self.epoll.add(tap, EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
+        }
+        let old = if new.is_some() { self.unplug(position, true, now, engine) } else { None };
+        let port = &mut self.ports[position];
+        if let Some(tap) = new {
+            port.abilities = Abilities::of(&tap);
+            port.tap = Some(tap);
+            if port.no_carrier {
+                port.show_carrier(false);
+            }
+        }
+        engine.apply(now, Command::PortUp(port.node)).expect("ports are nodes of the plan");
+        Ok(old)
     }
 
     /// The clock's reading that deliveries are compared with.
@@ -164,17 +242,19 @@ impl FrameSink for Taps {
         if let Command::Carrier(node, on) = command {
             let port = &mut self.ports[self.by_node[node.0 as usize]];
             port.counted.lost_carrier |= !on;
-            if let Err(error) = port.tap.set_carrier(*on) {
-                let name = &port.tap.info().name;
-                port.counted.carrier_refused.get_or_insert_with(|| format!("the carrier of `{name}`: {error}"));
-            }
+            port.show_carrier(*on);
         }
     }
 
     fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
         let port = &mut self.ports[self.by_node[node.0 as usize]];
         port.counted.lateness.record(self.now - at, u64::from(frame.count));
-        let sent = tap_frames::send(&port.tap, &port.abilities, frame);
+        let Some(tap) = &port.tap else {
+            // due before the engine was told that the port is down
+            port.counted.refused += u64::from(frame.count);
+            return;
+        };
+        let sent = tap_frames::send(tap, &port.abilities, frame);
         port.counted.sent += sent.taken;
         port.counted.refused += sent.refused;
     }

@@ -151,14 +151,19 @@ pub(crate) fn shutdown() {
     }
     ready.read_exact(&mut [0; 3]).expect("three programs are ready");
     let begin = std::time::Instant::now();
-    let mut events = init.shutdown(Duration::from_millis(500)).expect("down");
+    let events = init.shutdown(Duration::from_millis(500)).expect("down");
     let took = begin.elapsed();
     assert!((0.5..1.5).contains(&took.as_secs_f64()), "{took:?}");
-    events.sort_by_key(|Event::Exited { id, .. }| *id);
+    let exited = events.into_iter().filter_map(|event| match event {
+        Event::Exited { id, status, waited_ns } => Some((id, status, waited_ns)),
+        Event::InterfaceGone { .. } => None,
+    });
+    let mut exited: Vec<_> = exited.collect();
+    exited.sort_by_key(|(id, ..)| *id);
     let how = [ExitStatus::Code(3), ExitStatus::Signal(libc::SIGKILL), ExitStatus::Signal(libc::SIGTERM)];
-    let ended: Vec<_> = events.iter().map(|Event::Exited { id, status, .. }| (*id, *status)).collect();
+    let ended: Vec<_> = exited.iter().map(|(id, status, _)| (*id, *status)).collect();
     assert_eq!(ended, (1..).zip(how).collect::<Vec<_>>());
-    let waited: Vec<_> = events.iter().filter_map(|Event::Exited { waited_ns, .. }| *waited_ns).collect();
+    let waited: Vec<_> = exited.iter().filter_map(|(.., waited_ns)| *waited_ns).collect();
     assert!(waited.len() == 3 && waited.iter().all(|ns| *ns < 2_000_000_000), "{waited:?}");
 }
 

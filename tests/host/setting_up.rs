@@ -31,7 +31,7 @@ pub(crate) fn packets_travel() {
     assert_eq!(output(&mut init, 22, "h2", native("ask", "h2:7")).1, ExitStatus::Code(0));
     assert_eq!(output(&mut init, 23, "h1", native("icmp", "")).1, ExitStatus::Code(0));
     let statistics = init.statistics().expect("counters");
-    let (h1, h2) = (statistics[0][0], statistics[1][0]);
+    let [h1, h2] = [0, 1].map(|host: usize| statistics[host][0].expect("it is there"));
     // Four questions of five datagrams, with an answer each.
     assert!(h1.tx_packets >= 20 && h1.rx_packets >= 20, "{h1:?}");
     assert!(h2.tx_packets >= 20 && h2.rx_bytes > 20 * 46, "{h2:?}");
@@ -116,10 +116,10 @@ pub(crate) fn ring() {
     let port = &ports[0][0];
     let mut frame = [0; 2_000];
     while port.read(&mut frame).is_ok() {}
-    let before = init.statistics().expect("counters")[0][0];
+    let before = init.statistics().expect("counters")[0][0].expect("it is there");
     let (_, status) = output(&mut init, 1, "h1", native("flood", &(RING_FRAMES + extra).to_string()));
     assert_eq!(status, ExitStatus::Code(0));
-    let after = init.statistics().expect("counters")[0][0];
+    let after = init.statistics().expect("counters")[0][0].expect("it is there");
     let mut held = 0;
     while port.read(&mut frame).is_ok() {
         held += 1;
@@ -225,7 +225,7 @@ pub(crate) fn external_namespace() {
     // It answers by itself: the container's kernel sends an ICMP error for a port where nobody listens.
     connect(ports);
     assert_ne!(output(&mut init, 1, "h1", native("ask", "10.0.0.2:9")).1, ExitStatus::Code(0));
-    let counters = init.statistics().expect("counters")[1][0];
+    let counters = init.statistics().expect("counters")[1][0].expect("it is there");
     assert!(counters.rx_packets >= 1 && counters.tx_packets >= 1, "{counters:?}");
     // Programs run only in hosts of the run's own making.
     assert!(start(&mut init, 2, "h2", shell("true")).is_err());
@@ -338,7 +338,7 @@ fn what_a_persistent_tap_counted_before() {
     let mut plan = segment(2);
     plan.hosts[1].place = Place::ExternalTap { tap: "lw9".into() };
     let (mut init, _ports) = build(&plan);
-    let counted = init.statistics().expect("counters")[1][0];
+    let counted = init.statistics().expect("counters")[1][0].expect("it is there");
     assert_eq!(counted.tx_dropped, 0, "{counted:?}, after {seen:?} before this run");
 }
 

@@ -227,6 +227,7 @@ fn ports() -> Vec<Port> {
         refused: 0,
         ring_drops,
         offloads: vec!["checksum".into(), "TSO4".into()],
+        outages: Vec::new(),
         lateness_ns: Some(lateness),
         unread_ns: None,
     };

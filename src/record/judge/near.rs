@@ -5,7 +5,9 @@ use crate::record::report::{Event, EventKind};
 
 /// The last change at or before an instant. Of those of one instant a change of the network comes before the name of a mark.
 pub(super) fn before(events: &[Event], at: i64) -> Option<Near> {
-    let change = |event: &&Event| matches!(event.kind, EventKind::Timeline | EventKind::Set) && event.at_ns <= at;
+    let change = |event: &&Event| {
+        matches!(event.kind, EventKind::Timeline | EventKind::Set | EventKind::Port) && event.at_ns <= at
+    };
     let last = events.iter().filter(change).map(|event| event.at_ns).max()?;
     let mut of_it = events.iter().filter(change).filter(|event| event.at_ns == last);
     let first = of_it.clone().find(|event| event.mark.is_none()).or_else(|| of_it.next())?;

@@ -1,0 +1,158 @@
+//! Whether a network namespace that longwire did not make is still there, and still the same.
+//!
+//! A descriptor keeps a namespace alive, and so a machine that has ended would go on to answer from the kernel. So its
+//! process is watched where a process names it (pidfd_open(2)), and its path where a path does: it vanishes, or leads to
+//! another namespace.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::statfs::{FsType, statfs};
+
+use super::external;
+
+/// What namespaces are files of (linux/magic.h).
+const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
+
+/// Watches one namespace.
+#[derive(Debug)]
+pub struct Presence {
+    path: PathBuf,
+    /// The process that names it; `None` where a path does, and where the kernel has no pidfd_open (before Linux 5.3).
+    process: Option<OwnedFd>,
+    /// Device and inode of the namespace that was there; `None` while there is none.
+    seen: Option<(u64, u64)>,
+    /// It was a process, which does not come back: its number may be given to a stranger.
+    ended: bool,
+}
+
+/// What has become of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It is as it was when it was last looked at: there, or not.
+    Unchanged,
+    /// It is gone.
+    Gone,
+    /// Another one is in its place.
+    Another,
+}
+
+impl Presence {
+    /// Begins to watch the namespace that `netns` names, in the words of [`crate::scenario::network::Place::ExternalNetns`].
+    pub fn of(netns: &str) -> Presence {
+        let path = PathBuf::from(external::path_of(netns));
+        let process = process_of(&path).and_then(open_process);
+        let seen = namespace_at(&path);
+        Presence { path, process, seen, ended: false }
+    }
+
+    /// Becomes readable when the process has ended, where there is one.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.process.as_ref().filter(|_| !self.ended).map(AsFd::as_fd)
+    }
+
+    /// Whether the namespace was there when it was last looked at.
+    pub fn is_there(&self) -> bool {
+        !self.ended && (self.process.is_some() || self.seen.is_some())
+    }
+
+    /// Whether the namespace can come back: a process that has ended cannot.
+    pub fn can_return(&self) -> bool {
+        !self.ended
+    }
+
+    /// Why a port that leads there is down, in words.
+    pub fn words(&self) -> String {
+        match self.process {
+            Some(_) => "its process has ended".into(),
+            None => format!("its network namespace {} is gone", self.path.display()),
+        }
+    }
+
+    /// Whether something has changed since the last call.
+    pub fn look(&mut self) -> Sight {
+        if let Some(process) = &self.process {
+            let mut polled = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+            if !self.ended && matches!(poll(&mut polled, PollTimeout::ZERO), Ok(1..)) {
+                self.ended = true;
+                return Sight::Gone;
+            }
+            return Sight::Unchanged;
+        }
+        let now = namespace_at(&self.path);
+        if now == self.seen {
+            return Sight::Unchanged;
+        }
+        let before = std::mem::replace(&mut self.seen, now);
+        match (before, now) {
+            (_, None) => Sight::Gone,
+            (_, Some(_)) => Sight::Another,
+        }
+    }
+}
+
+/// The process that a path is about: `/proc/PID/ns/net`.
+fn process_of(path: &Path) -> Option<i32> {
+    path.to_str()?.strip_prefix("/proc/")?.strip_suffix("/ns/net")?.parse().ok()
+}
+
+fn open_process(pid: i32) -> Option<OwnedFd> {
+    // SAFETY: plain integer arguments.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    // SAFETY: the kernel has just made this descriptor for this process, and nothing else owns it.
+    i32::try_from(fd).ok().filter(|fd| *fd >= 0).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Device and inode of the namespace at a path. A file of `ip netns` that no namespace is mounted on yet is none.
+fn namespace_at(path: &Path) -> Option<(u64, u64)> {
+    let is_namespace = statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC);
+    let found = std::fs::metadata(path).ok().filter(|_| is_namespace)?;
+    Some((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_that_ended_is_gone_once_and_for_all() {
+        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+        let mut presence = Presence::of(&child.id().to_string());
+        assert_eq!((presence.look(), presence.can_return()), (Sight::Unchanged, true));
+        child.kill().unwrap();
+        // not waited for yet: a zombie has ended
+        let mut polled = [PollFd::new(presence.fd().unwrap(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut polled, PollTimeout::from(10_000_u16)), Ok(1));
+        assert_eq!(presence.look(), Sight::Gone);
+        assert_eq!((presence.look(), presence.can_return()), (Sight::Unchanged, false));
+        assert!(presence.fd().is_none());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_path_is_watched_for_the_namespace_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("box");
+        let lead_to = |target: &str| {
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(target, &link).unwrap();
+        };
+        lead_to("/proc/self/ns/net");
+        let mut presence = Presence::of(link.to_str().unwrap());
+        assert_eq!(presence.look(), Sight::Unchanged);
+        lead_to("/proc/self/ns/uts");
+        assert_eq!(presence.look(), Sight::Another);
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(presence.look(), Sight::Gone);
+        // what `ip netns add` makes first: a file that nothing is mounted on
+        std::fs::write(&link, "").unwrap();
+        assert_eq!(presence.look(), Sight::Unchanged);
+        lead_to("/proc/self/ns/net");
+        assert_eq!(presence.look(), Sight::Another);
+        assert!(presence.can_return() && presence.fd().is_none());
+    }
+}

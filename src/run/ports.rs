@@ -1,0 +1,206 @@
+//! Interfaces that go away and come back while a run is under way. Their ports are down meanwhile.
+//!
+//! | what happens | who notices | when it is back |
+//! |---|---|---|
+//! | a TAP is deleted | the engine's thread, which reads it | when there is a TAP of its name again |
+//! | a host moves an interface away | the host's init | when it is in the host again |
+//! | an external machine ends | its process or its path is watched | when its path leads to another namespace |
+
+use std::os::fd::BorrowedFd;
+
+use super::happened::Happened;
+use super::live::{Live, LiveError};
+use super::process::Processes;
+use super::supervisor::RunError;
+use super::work::since;
+use crate::host::{Attached, Init, Presence, Sight};
+use crate::port::tap::Framing;
+use crate::record::report::{EventKind, Outage};
+use crate::scenario::Resolved;
+use crate::scenario::network::{NetworkPlan, Place};
+use crate::units::{Duration, Instant};
+
+/// How often it is looked for what does not tell by itself: paths, and interfaces that are to come back.
+const LOOK: Duration = Duration::from_millis(100);
+/// The same where an interface was there and could not be attached.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The external machines of a scenario whose network namespaces are watched, by the positions of their hosts.
+pub(super) fn watch(network: &NetworkPlan) -> Vec<Option<Presence>> {
+    let presence = |place: &Place| match place {
+        Place::ExternalNetns { netns } => Some(Presence::of(netns)),
+        Place::Namespace | Place::ExternalTap { .. } => None,
+    };
+    network.hosts.iter().map(|host| presence(&host.place)).collect()
+}
+
+/// All ports of a run.
+pub(super) struct Ports<'a> {
+    resolved: &'a Resolved,
+    /// By host.
+    machines: Vec<Option<Presence>>,
+    /// By port.
+    outages: Vec<Vec<Down>>,
+    looked: Instant,
+    happened: Vec<Happened>,
+}
+
+/// An outage of a port.
+struct Down {
+    from: Instant,
+    to: Option<Instant>,
+    reason: String,
+    refused: Option<String>,
+    /// Its namespace is gone, so that the interface is to be made anew.
+    fresh: bool,
+    /// Not to be looked for before.
+    next_look: Instant,
+}
+
+impl<'a> Ports<'a> {
+    pub(super) fn new(resolved: &'a Resolved, machines: Vec<Option<Presence>>) -> Ports<'a> {
+        let outages = resolved.ports.iter().map(|_| Vec::new()).collect();
+        Ports { resolved, machines, outages, looked: Instant::ZERO, happened: Vec::new() }
+    }
+
+    /// Descriptors that become readable when an external machine has ended.
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.machines.iter().flatten().filter_map(Presence::fd)
+    }
+
+    /// How long it may be until [`Ports::look`] is called again; `None` where everything tells by itself.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let watched = self.machines.iter().flatten().any(|machine| machine.can_return() && machine.fd().is_none());
+        let down = (0..self.outages.len()).any(|port| self.is_down(port));
+        (watched || down).then_some(LOOK)
+    }
+
+    /// Takes in what has gone, and attaches what is there again. What happened, for the report.
+    ///
+    /// # Errors
+    /// The engine or init has ended.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        live: &Live,
+        processes: &mut Processes,
+    ) -> Result<Vec<Happened>, RunError> {
+        for lost in live.lost() {
+            self.down(lost.position, lost.at, format!("`{}` was deleted", lost.tap.info().name), false);
+        }
+        for (host, interface) in processes.take_gone() {
+            let mut ports = self.resolved.ports.iter();
+            let hosts = &self.resolved.network.hosts;
+            let position = ports.position(|p| (&hosts[p.host].name, p.interface) == (&host, interface));
+            if let Some(position) = position.filter(|position| !self.is_down(*position)) {
+                let at = live.unplug(position, false)?;
+                let name = &self.resolved.network.hosts[self.resolved.ports[position].host].interfaces[interface].name;
+                self.down(position, at, format!("`{name}` is no longer in its host"), false);
+            }
+        }
+        self.look_for_machines(live, &mut processes.init)?;
+        if now - self.looked >= LOOK {
+            self.looked = now;
+            for position in 0..self.outages.len() {
+                self.look_for(position, now, live, &mut processes.init)?;
+            }
+        }
+        Ok(std::mem::take(&mut self.happened))
+    }
+
+    /// Whether external machines are still there.
+    fn look_for_machines(&mut self, live: &Live, init: &mut Init) -> Result<(), RunError> {
+        for host in 0..self.machines.len() {
+            let Some(machine) = &mut self.machines[host] else { continue };
+            if machine.look() == Sight::Unchanged {
+                continue;
+            }
+            let words = machine.words();
+            init.let_go(&self.resolved.network.hosts[host].name);
+            let resolved = self.resolved;
+            let ports = resolved.ports.iter().enumerate().filter(|(_, port)| port.host == host);
+            for (position, _) in ports {
+                let at = live.unplug(position, true)?;
+                self.down(position, at, words.clone(), true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Attaches the interface of a port that is down, if it is there again.
+    fn look_for(&mut self, position: usize, now: Instant, live: &Live, init: &mut Init) -> Result<(), RunError> {
+        let port = &self.resolved.ports[position];
+        let host = &self.resolved.network.hosts[port.host];
+        let machine = self.machines[port.host].as_ref();
+        let Some(down) = self.outages[position].last_mut().filter(|down| down.to.is_none()) else { return Ok(()) };
+        let absent = machine.is_some_and(|machine| !machine.is_there());
+        if absent || now < down.next_look {
+            return Ok(());
+        }
+        let refused = match init.attach(host, port.interface, Framing::VirtioNet, down.fresh) {
+            Ok(None) => return Ok(()),
+            Ok(Some(attached)) => {
+                let tap = match attached {
+                    Attached::Same => None,
+                    Attached::Other(tap) => Some(tap),
+                };
+                match live.plug(position, tap) {
+                    Ok(at) => {
+                        down.to = Some(at);
+                        down.refused = None;
+                        self.tell(position, at, "is back".into());
+                        return Ok(());
+                    }
+                    Err(LiveError::Loop(error)) => error.to_string(),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Err(error) if error.cause == crate::host::Cause::Ended => return Err(error.into()),
+            Err(error) => error.to_string(),
+        };
+        down.next_look = now + LOOK_AGAIN;
+        if down.refused.replace(refused.clone()).as_ref() != Some(&refused) {
+            self.tell(position, now, format!("is not attached again: {refused}"));
+        }
+        Ok(())
+    }
+
+    fn is_down(&self, position: usize) -> bool {
+        self.outages[position].last().is_some_and(|down| down.to.is_none())
+    }
+
+    /// A port is down, if it was not before. A later reason says more than an earlier one.
+    fn down(&mut self, position: usize, at: Instant, reason: String, fresh: bool) {
+        match self.outages[position].last_mut().filter(|down| down.to.is_none()) {
+            Some(down) => {
+                down.fresh |= fresh;
+                down.next_look = Instant::ZERO;
+                down.reason = reason;
+            }
+            None => {
+                self.tell(position, at, format!("is down: {reason}"));
+                let (to, refused, next_look) = (None, None, Instant::ZERO);
+                self.outages[position].push(Down { from: at, to, reason, refused, fresh, next_look });
+            }
+        }
+    }
+
+    fn tell(&mut self, position: usize, at: Instant, what: String) {
+        let port = &self.resolved.ports[position];
+        let host = &self.resolved.network.hosts[port.host];
+        let name = &host.interfaces[port.interface].name;
+        self.happened.push(Happened::new(at, EventKind::Port, format!("{}.{name} {what}", host.name)));
+    }
+
+    /// For the report, by port, with times from t = 0: what began before `end`.
+    pub(super) fn outages(self, zero: Instant, end: Instant) -> Vec<Vec<Outage>> {
+        let outage = |down: Down| Outage {
+            from_ns: since(down.from, zero),
+            to_ns: down.to.map(|to| since(to, zero)),
+            reason: down.reason,
+            refused: down.refused,
+        };
+        let before = |ports: Vec<Down>| ports.into_iter().filter(|down| down.from <= end).map(outage).collect();
+        self.outages.into_iter().map(before).collect()
+    }
+}
