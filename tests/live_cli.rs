@@ -53,6 +53,56 @@ fn nothing_is_made_of_a_wrong_scenario() {
 }
 
 #[test]
+fn a_descriptor_hears_when_a_run_is_up_and_is_closed_then() {
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+nodes: { a: host, b: host }
+links: { wire: { ends: [a, b] } }
+services: { slow: { in: b, shell: \"sleep 0.2; touch ready; echo up; exec sleep 100\", ready: { log: up } } }
+workloads: { here: { in: a, shell: \"until test -e closed; do sleep 0.02; done\", timeout: 20s } }
+",
+    ) else {
+        return;
+    };
+    // The workload ends when nobody has the descriptor any more, in hosts neither.
+    let script = "\"$0\" run scenario.yaml --json report.json --ready-fd 3 3>&1 >/dev/null | \
+                  { IFS= read -r line; test -e ready && printf %s \"$line\" > line; cat > rest; touch closed; }";
+    let shell = lab.other("sh", &["-c", script, env!("CARGO_BIN_EXE_longwire")]);
+    let ended = lab.start(shell).wait();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    let report: serde_json::Value = serde_json::from_str(&lab.read("report.json")).expect("a report");
+    assert_eq!(report["workloads"]["here"]["ok"], true, "{:#}", report["workloads"]);
+    let line: serde_json::Value = serde_json::from_str(&lab.read("line")).expect("one line of JSON");
+    assert_eq!((&line["event"], &line["hosts"]), (&"up".into(), &serde_json::json!(["a", "b"])));
+    assert_eq!(line["run"], format!("scenario-{}", line["pid"]));
+    assert_eq!(lab.read("rest"), "");
+}
+
+#[test]
+fn a_descriptor_that_cannot_be_written_to_is_an_input_error() {
+    let lab = Lab::without_hosts();
+    lab.write(
+        "scenario.yaml",
+        "longwire: 1\nnodes: { a: host }\nworkloads: { w: { in: a, shell: \"touch it-ran\" } }\n",
+    );
+    for (redirection, fd, words) in [
+        ("", "9", "descriptor 9 is not open"),
+        ("9<scenario.yaml", "9", "for reading only"),
+        ("", "1", "from 3 on"),
+        ("", "-1", "from 3 on"),
+    ] {
+        let script = format!("exec \"$0\" run scenario.yaml --ready-fd={fd} 9<&- {redirection}");
+        let ended = lab.start(lab.other("sh", &["-c", &script, env!("CARGO_BIN_EXE_longwire")])).wait();
+        assert_eq!(ended.code, 2, "{}", ended.told());
+        assert!(ended.stderr.contains(words) && ended.stdout.is_empty(), "{}", ended.told());
+    }
+    // In virtual time there is nobody to tell.
+    assert_eq!(lab.run(&["sim", "scenario.yaml", "--ready-fd", "3"]).code, 2);
+    assert!(!lab.path("it-ran").exists());
+}
+
+#[test]
 fn wrong_arguments_and_files_are_input_errors() {
     let lab = Lab::without_hosts();
     let nothing = lab.run(&[]);

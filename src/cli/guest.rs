@@ -26,7 +26,7 @@ pub(super) fn run(job: &Job) -> i32 {
         }
     };
     let inside = Inside { user: identity(job), environment: job.environment.clone() };
-    run::inside_guest(&args, &MemoryFiles(job.files.clone()), inside) as i32
+    run::inside_guest(&args.run, &MemoryFiles(job.files.clone()), inside) as i32
 }
 
 fn identity(job: &Job) -> Identity {

@@ -54,7 +54,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(run::LiveArgs),
     Sim(sim::Args),
     Test(test::Args),
     Check(check::Args),

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::Exit;
 use super::again;
 use super::html;
 use super::input::{self, OverrideArgs};
 use super::paint::{self, StatusLine};
-use crate::host::Cause;
+use crate::host::{Cause, sys};
 use crate::record::report::{Mode, Report, Verdict};
 use crate::record::series::Series;
+use crate::record::status::RunInfo;
 use crate::record::terminal;
 use crate::run::clock::Clock;
 use crate::run::live::Progress;
@@ -28,6 +31,18 @@ use crate::units::{Duration, Rate};
 ///
 /// Makes the hosts, starts services, then workloads, and reports. Without workloads it stays up until Ctrl-C. Runs as root,
 /// and as a normal user where user namespaces are allowed and /dev/net/tun may be opened (`longwire doctor` tells).
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct LiveArgs {
+    #[command(flatten)]
+    pub(super) run: Args,
+    /// When the network and its services are up, write one line of JSON to this descriptor, which is open for writing, and close
+    /// it: `{"event":"up","run":NAME,"pid":N,"hosts":[…]}`
+    #[arg(long, value_name = "FD")]
+    ready_fd: Option<i32>,
+}
+
+/// What a run takes against either clock.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The scenario
@@ -64,22 +79,30 @@ pub(super) struct Args {
     pub(super) parent: Option<i32>,
 }
 
-pub(super) fn main(args: &Args) -> Exit {
+pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> Exit {
     if args.parent.is_some_and(|parent| !again::end_with(parent)) {
         return Exit::Interrupted;
     }
+    // First of all: as long as nothing has been opened, its number is what the caller means. A later attempt has told it before.
+    let ready = match ready_fd.filter(|_| args.attempt == 1).map(sys::take_inherited).transpose() {
+        Ok(ready) => ready,
+        Err(error) => {
+            paint::complain(&format!("--ready-fd: {error}"));
+            return Exit::Input;
+        }
+    };
     let resolved = match input::read(&args.file, &Disk, &args.overrides.overrides()) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
     };
-    carry_out(resolved, args, None)
+    carry_out(resolved, args, None, ready)
 }
 
 /// The same inside a guest, in virtual time. `files`: the scenario's, as the launcher has checked them.
 pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Exit {
     let overrides = Overrides { virtual_time: true, ..args.overrides.overrides() };
     match input::read(&args.file, files, &overrides) {
-        Ok(resolved) => carry_out(resolved, args, Some(inside)),
+        Ok(resolved) => carry_out(resolved, args, Some(inside), None),
         Err(exit) => exit,
     }
 }
@@ -102,7 +125,7 @@ pub(super) fn applied(args: &Args, mut resolved: Resolved) -> Result<Resolved, E
     Ok(resolved)
 }
 
-fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>) -> Exit {
+fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Option<File>) -> Exit {
     let resolved = match applied(args, resolved) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
@@ -135,7 +158,7 @@ fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>) -> Exit {
     };
     let virtual_time = inside.is_some();
     let options = Options { out: out.clone(), file: args.file.display().to_string(), inside };
-    let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone() };
+    let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), ready };
     let watcher: &mut dyn Watcher = if virtual_time { &mut Announced } else { &mut status };
     let result = run::run(&resolved, options, watcher);
     drop(status);
@@ -245,11 +268,21 @@ impl Watcher for Announced {
 struct Status {
     line: StatusLine,
     name: String,
+    /// Hears that the run is up.
+    ready: Option<File>,
 }
 
 impl Watcher for Status {
     fn phase(&mut self, what: &str) {
         self.line.show(&format!("{}: {what} …", self.name));
+    }
+
+    fn up(&mut self, run: &RunInfo) {
+        if let Some(mut ready) = self.ready.take() {
+            let line = json!({ "event": "up", "run": run.name, "pid": run.pid, "hosts": run.hosts });
+            // whoever wanted to know may be gone
+            let _ = writeln!(ready, "{line}");
+        }
     }
 
     fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress) {

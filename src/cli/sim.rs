@@ -249,6 +249,9 @@ mod tests {
     use super::super::Cli;
     use clap::CommandFactory as _;
 
+    /// Options of `run` that make no sense here: no command reaches a network that is up in virtual time.
+    const LIVE_ONLY: &[&str] = &["ready_fd"];
+
     #[test]
     fn every_option_of_run_is_one_of_sim() {
         let cli = Cli::command();
@@ -262,7 +265,7 @@ mod tests {
         };
         let (run, sim) = (arguments("run"), arguments("sim"));
         assert!(run.len() > 10);
-        for argument in run {
+        for argument in run.into_iter().filter(|argument| !LIVE_ONLY.contains(&argument.0.as_str())) {
             assert!(sim.contains(&argument), "`sim` lacks {argument:?}");
         }
     }

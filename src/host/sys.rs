@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
@@ -54,6 +54,32 @@ pub fn pass_on(fd: BorrowedFd<'_>, number: i32) -> std::io::Result<()> {
     }
     // SAFETY: no Rust object of the child owns the number: what does is gone with the exec that follows.
     Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop).map_err(Into::into)
+}
+
+/// Takes over a descriptor that this program was started with, by its number. To be called before the program has opened
+/// anything; programs that it starts do not get the descriptor.
+///
+/// # Errors
+/// It is standard input, output or error, it is not open, or it is not open for writing: what was expected, and what to do.
+pub fn take_inherited(fd: i32) -> Result<std::fs::File, String> {
+    if fd < 3 {
+        return Err(format!("expected a descriptor of its own, from 3 on, found {fd}: `--ready-fd 3 3>FILE`"));
+    }
+    // SAFETY: F_GETFL takes no pointer; a number that is no descriptor is an error.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    if flags < 0 {
+        return Err(format!("descriptor {fd} is not open: open it for longwire, as a shell does by `{fd}>FILE`"));
+    }
+    if flags & libc::O_ACCMODE == libc::O_RDONLY {
+        return Err(format!(
+            "descriptor {fd} is open for reading only: open it for writing, as a shell does by `{fd}>FILE`"
+        ));
+    }
+    // SAFETY: it is open and, since this program has opened nothing yet, nothing else here owns it.
+    let file = unsafe { std::fs::File::from_raw_fd(fd) };
+    // SAFETY: F_SETFD takes no pointer, and the descriptor is open.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    Ok(file)
 }
 
 /// Puts bytes into the kernel's entropy pool and counts every bit of them (RNDADDENTROPY, random(4)).

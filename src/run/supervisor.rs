@@ -74,6 +74,8 @@ pub struct Inside {
 pub trait Watcher {
     /// What the run does now: "starting services".
     fn phase(&mut self, what: &str);
+    /// The network is up, and its services are ready: t = 0.
+    fn up(&mut self, _run: &RunInfo) {}
     /// How far it is, a few times a second: time since t = 0, the whole duration if there is one, frames so far.
     fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress);
 }
@@ -327,6 +329,7 @@ impl Run<'_> {
                 self.zero = Some(zero);
                 self.tell_owner_of_begin()?;
                 watcher.phase(RUNNING);
+                watcher.up(&self.info);
                 return self.main_part(watcher);
             }
             self.turn(service::LOOK)?;
