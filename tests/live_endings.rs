@@ -101,3 +101,32 @@ expect: [ whole.loss == 0%, cut.lost == 0 ]
     assert_eq!(texts[0]["pass"], true, "{texts:#?}");
     assert_eq!(texts[1]["pass"], false, "nobody knows yet: {texts:#?}");
 }
+
+#[test]
+fn a_full_disk_takes_no_report_with_it() {
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+nodes: { a: host, b: host }
+links: { wire: { ends: [a, b], loss: 50% } }
+capture: { links: [wire], keep: on-fail }
+workloads: { rtt: { ping: { from: a, to: b, every: 10ms, count: 20, timeout: 100ms } } }
+expect: [wire.toward.b.dropped.loss > 0]
+",
+    ) else {
+        return;
+    };
+    std::fs::create_dir_all(lab.path("out/captures")).expect("made");
+    for file in ["out/events.jsonl", "out/captures/wire.pcapng.part"] {
+        std::os::unix::fs::symlink("/dev/full", lab.path(file)).expect("made");
+    }
+    let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out"]);
+    let report = ended.json();
+    assert!(matches!(ended.code, 0 | 3), "{}", ended.told());
+    assert!(report["workloads"]["rtt"]["received"].as_u64() > Some(0), "{:#}", report["workloads"]);
+    let reason = report["captures"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("could not be written: No space left"), "{reason}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("the event log could not be written: No space left"), "{warnings}");
+    assert!(lab.read("out/report.txt").contains("could not be written"));
+}

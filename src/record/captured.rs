@@ -34,7 +34,9 @@ fn words(capture: &Capture) -> String {
     if capture.beyond > 0 {
         let _ = write!(words, ", {} more had no room: `capture: {{ size: … }}`", grouped(capture.beyond));
     }
-    if capture.file.is_some() && !capture.complete && capture.missed + capture.beyond == 0 {
+    if let (Some(_), Some(reason)) = (&capture.file, &capture.reason) {
+        let _ = write!(words, ", {reason}");
+    } else if capture.file.is_some() && !capture.complete && capture.missed + capture.beyond == 0 {
         words.push_str(", not every fate told: writing fell behind");
     }
     words
@@ -59,8 +61,9 @@ mod tests {
         let short = Capture { missed: 7, beyond: 8000, complete: false, ..full.clone() };
         let none = Capture { link: "a".into(), file: None, reason: Some("not kept".into()), ..full.clone() };
         let untold = Capture { complete: false, ..full.clone() };
+        let broken = Capture { reason: Some("it could not be written: full".into()), ..untold.clone() };
         let mut out = String::new();
-        write(&mut out, &[full, short, none, untold]).unwrap();
+        write(&mut out, &[full, short, none, untold, broken]).unwrap();
         let text = anstream::adapter::strip_str(&out).to_string();
         assert_eq!(
             text,
@@ -68,7 +71,8 @@ mod tests {
              wifi  captures/wifi.pcapng  12,345 frames, 3401kB, 7 missed: writing fell behind, 8,000 more had no room: \
              `capture: { size: … }`\n\
              a     not kept\n\
-             wifi  captures/wifi.pcapng  12,345 frames, 3401kB, not every fate told: writing fell behind\n"
+             wifi  captures/wifi.pcapng  12,345 frames, 3401kB, not every fate told: writing fell behind\n\
+             wifi  captures/wifi.pcapng  12,345 frames, 3401kB, it could not be written: full\n"
         );
         let mut out = String::new();
         write(&mut out, &[]).unwrap();

@@ -520,7 +520,7 @@ pub struct Capture {
     pub link: String,
     /// Where it is, from the run's directory; `None` where there is none.
     pub file: Option<String>,
-    /// Why there is none.
+    /// Why there is none, or why it breaks off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Wire frames in it, those included that were dropped, and copies that the link made.

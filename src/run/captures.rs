@@ -43,7 +43,7 @@ struct Place {
 
 /// Captures that are being written. Dropped, they are ended and kept: a run that broke down is to be explained.
 pub(super) struct Captures {
-    thread: Option<JoinHandle<io::Result<Vec<Totals>>>>,
+    thread: Option<JoinHandle<Vec<io::Result<Totals>>>>,
     /// Nothing more is to be waited for.
     stop: Arc<AtomicBool>,
     span: Arc<OnceLock<Span>>,
@@ -93,7 +93,7 @@ impl Prepared {
     /// Starts the thread that writes. `clock` is the engine's.
     ///
     /// # Errors
-    /// Those of writing, and of making a thread.
+    /// Those of making a thread.
     pub(super) fn start(self, resolved: &Resolved, clock: Clock) -> io::Result<Captures> {
         let Prepared { capture, places, files, reel } = self;
         let epoch = epoch(clock);
@@ -111,7 +111,7 @@ impl Prepared {
                 snap: capture.snap,
                 epoch,
             };
-            open.push(CaptureFile::new(file, &title)?);
+            open.push(CaptureFile::new(file, &title));
         }
         let (stop, span) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
         let writer = Writer { files: open, reel, stop: Arc::clone(&stop), span: Arc::clone(&span), clock };
@@ -126,24 +126,19 @@ impl Captures {
         let _ = self.span.set(Span { zero, end });
     }
 
-    /// Ends the files, once the engine's thread has ended, and keeps them or not.
-    ///
-    /// # Errors
-    /// Those of writing and renaming.
-    pub(super) fn conclude(mut self, verdict: Verdict) -> io::Result<Vec<report::Capture>> {
-        let totals = self.end()?;
+    /// Ends the files, once the engine's thread has ended, and keeps them or not. One that cannot be written is a matter of its
+    /// own: the others, and the run, are what they are.
+    pub(super) fn conclude(mut self, verdict: Verdict) -> Vec<report::Capture> {
+        let totals = self.end();
         let nothing_failed = matches!(verdict, Verdict::Pass | Verdict::None);
         let kept = self.keep == Keep::Always || !nothing_failed;
         let places = std::mem::take(&mut self.places);
         places.into_iter().zip(totals).map(|(place, totals)| place.conclude(kept, totals)).collect()
     }
 
-    fn end(&mut self) -> io::Result<Vec<Totals>> {
-        match self.thread.take().map(JoinHandle::join) {
-            None => Ok(Vec::new()),
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(io::Error::other("its thread ended")),
-        }
+    fn end(&mut self) -> Vec<io::Result<Totals>> {
+        let ended = || self.places.iter().map(|_| Err(io::Error::other("its thread ended"))).collect();
+        self.thread.take().map_or_else(Vec::new, |thread| thread.join().unwrap_or_else(|_| ended()))
     }
 }
 
@@ -152,7 +147,7 @@ impl Drop for Captures {
         if self.thread.is_some() {
             // something else has failed before, which is told
             self.stop.store(true, Ordering::Relaxed);
-            let _ = self.end();
+            self.end();
             for place in &self.places {
                 let _ = fs::rename(&place.path, &place.kept);
             }
@@ -161,24 +156,33 @@ impl Drop for Captures {
 }
 
 impl Place {
-    fn conclude(self, kept: bool, totals: Totals) -> io::Result<report::Capture> {
-        let Totals { frames, bytes, missed, beyond, complete } = totals;
-        if !kept {
-            fs::remove_file(&self.path)?;
+    fn conclude(self, kept: bool, totals: io::Result<Totals>) -> report::Capture {
+        let moved = if !kept {
+            fs::remove_file(&self.path)
         } else if self.path != self.kept {
-            fs::rename(&self.path, &self.kept)?;
-        }
-        let file = format!("{FOLDER}/{}.pcapng", self.link);
-        Ok(report::Capture {
+            fs::rename(&self.path, &self.kept)
+        } else {
+            Ok(())
+        };
+        let broken = |error: &io::Error| format!("it could not be written: {error}");
+        let reason = match (&totals, &moved) {
+            (Err(error), _) | (_, Err(error)) => Some(broken(error)),
+            (Ok(_), Ok(())) => (!kept).then(|| "not kept: nothing failed (`keep: on-fail`)".into()),
+        };
+        // of one that broke off, what is there
+        let there = || fs::metadata(&self.kept).map_or(0, |file| file.len());
+        let Totals { frames, bytes, missed, beyond, complete } =
+            totals.unwrap_or_else(|_| Totals { bytes: there(), ..Totals::default() });
+        report::Capture {
+            file: (kept && moved.is_ok()).then(|| format!("{FOLDER}/{}.pcapng", self.link)),
             link: self.link,
-            file: kept.then_some(file),
-            reason: (!kept).then(|| "not kept: nothing failed (`keep: on-fail`)".into()),
+            reason,
             frames,
             bytes,
             missed,
             beyond,
             complete,
-        })
+        }
     }
 }
 
@@ -200,7 +204,8 @@ pub(super) fn not_written(resolved: &Resolved) -> Vec<report::Capture> {
 }
 
 struct Writer {
-    files: Vec<CaptureFile<File>>,
+    /// By link; one that could not be written any further is its error.
+    files: Vec<io::Result<CaptureFile<File>>>,
     reel: Reel,
     stop: Arc<AtomicBool>,
     span: Arc<OnceLock<Span>>,
@@ -208,7 +213,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self) -> io::Result<Vec<Totals>> {
+    fn run(mut self) -> Vec<io::Result<Totals>> {
         let mut last = Instant::ZERO;
         loop {
             match self.reel.next(PATIENCE) {
@@ -216,17 +221,21 @@ impl Writer {
                     for (record, bytes) in chunk.iter() {
                         last = last.max(record.at);
                         let link = record.slot as usize / 2;
-                        let file = &mut self.files[link];
+                        let Ok(file) = &mut self.files[link] else { continue };
                         let was_full = file.is_full();
-                        file.take(record.slot as usize % 2, record, bytes)?;
-                        if file.is_full() && !was_full {
+                        let taken = file.take(record.slot as usize % 2, record, bytes);
+                        if taken.is_err() || file.is_full() && !was_full {
                             self.reel.set_full(link);
                         }
+                        break_off(&mut self.files[link], taken);
                     }
                     self.reel.give_back(chunk);
                 }
                 Next::Idle => {
-                    self.files.iter_mut().try_for_each(CaptureFile::flush)?;
+                    for file in &mut self.files {
+                        let flushed = file.as_mut().map_or(Ok(()), CaptureFile::flush);
+                        break_off(file, flushed);
+                    }
                     if self.stop.load(Ordering::Relaxed) {
                         break;
                     }
@@ -244,7 +253,14 @@ impl Writer {
         };
         let Writer { files, reel, .. } = self;
         let files = files.into_iter().enumerate();
-        files.map(|(link, file)| Ok(file.finish(reel.missing(link), zero, end)?.1)).collect()
+        files.map(|(link, file)| Ok(file?.finish(reel.missing(link), zero, end)?.1)).collect()
+    }
+}
+
+/// A file that could not be written is its error from then on.
+fn break_off<T>(file: &mut io::Result<T>, written: io::Result<()>) {
+    if let Err(error) = written {
+        *file = Err(error);
     }
 }
 
@@ -316,12 +332,29 @@ mod tests {
             let captures = start(&folder, keep);
             let during = if keep == "always" { "wire.pcapng" } else { "wire.pcapng.part" };
             assert_eq!(files(&folder), [during], "what an earlier run left is gone");
-            let report = captures.conclude(verdict).unwrap();
+            let report = captures.conclude(verdict);
             let expected = if there { vec!["wire.pcapng".to_owned()] } else { Vec::new() };
             assert_eq!(files(&folder), expected, "{keep} {verdict:?}");
             assert_eq!(report[0].file.is_some(), there);
             assert!(report[0].complete && report[0].frames == 0 && report[0].bytes > 0);
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_the_reports_matter_and_not_the_runs() {
+        let resolved = resolved("always");
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let capture = resolved.scenario.capture.clone().unwrap();
+        let (mut prepared, tape) = Prepared::new(&resolved, &capture, &out).unwrap();
+        drop(tape);
+        prepared.files = vec![File::options().write(true).open("/dev/full").unwrap()];
+        let captures = prepared.start(&resolved, Clock::start()).unwrap();
+        captures.span(Instant::ZERO, Instant::ZERO);
+        let [report] = &captures.conclude(Verdict::Pass)[..] else { panic!("one for each link") };
+        let reason = report.reason.as_deref().unwrap();
+        assert!(reason.starts_with("it could not be written: No space left"), "{reason}");
+        assert!(!report.complete && report.file.is_some() && report.bytes == 0);
     }
 
     #[test]

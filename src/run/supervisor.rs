@@ -214,20 +214,19 @@ pub(crate) fn run_for(
     }
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
     let log_thread = match (&options.out, batches) {
-        (Some(out), Some(batches)) => {
-            Some(out.event_log(names(resolved, zero), batches).map_err(RunError::machine("write the event log"))?)
-        }
+        (Some(out), Some(batches)) => Some(out.event_log(names(resolved, zero), batches)),
         _ => None,
     };
     let Run { live, processes, ports, services, work, runs, events, timeline, recorded, interrupted, owner, .. } = run;
     let outages = ports.outages(zero, zero + ended);
     let clock = live.clock;
     let outcome = live.stop()?;
-    let last = processes.init.shutdown(Duration::ZERO)?;
+    // Everything is counted by now, and gone if init is.
+    let last = processes.init.shutdown(Duration::ZERO).unwrap_or_default();
     if let Some(owner) = owner {
         owner.tell_ends(&last)?;
     }
-    finish_log(log_thread)?;
+    let log_failed = log_thread.map(finish_log).and_then(Result::err);
     let ended = Ended {
         zero,
         clock,
@@ -245,8 +244,9 @@ pub(crate) fn run_for(
     };
     let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
     let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
+    report.warnings.extend(log_failed.map(|error| format!("the event log could not be written: {error}")));
     report.captures = match captures {
-        Some(captures) => captures.conclude(report.verdict).map_err(RunError::machine("write the captures"))?,
+        Some(captures) => captures.conclude(report.verdict),
         None => captures::not_written(resolved),
     };
     Ok(report)
@@ -263,14 +263,9 @@ fn take_signals() -> Result<SignalFd, RunError> {
     take().map_err(|errno: nix::errno::Errno| RunError::Machine { doing: "take signals", error: errno.into() })
 }
 
-fn finish_log(thread: Option<JoinHandle<io::Result<()>>>) -> Result<(), RunError> {
-    match thread.map(JoinHandle::join) {
-        None | Some(Ok(Ok(()))) => Ok(()),
-        Some(Ok(Err(error))) => Err(RunError::Machine { doing: "write the event log", error }),
-        Some(Err(_)) => {
-            Err(RunError::Machine { doing: "write the event log", error: io::Error::other("its thread ended") })
-        }
-    }
+/// Waits for the event log, if it could be begun.
+fn finish_log(begun: io::Result<JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    begun?.join().unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
 }
 
 fn names(resolved: &Resolved, zero: Instant) -> Names {
