@@ -15,7 +15,7 @@ use super::error::{Cause, HostError};
 use super::netlink::Netlink;
 use super::{configure, helper, namespace, peer, sysctl};
 use crate::port::tap::{Framing, QUEUE_LENGTH, TapInfo, TapPort};
-use crate::scenario::network::{InterfacePlan, RoutePlan};
+use crate::scenario::network::{InterfacePlan, RoutePlan, netns_path};
 
 /// An interface of an external machine: its TAP, and what else the run does with it.
 pub(crate) struct External {
@@ -118,8 +118,7 @@ pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing) -> Result<E
         if error.errno == Some(libc::EINVAL) { HostError { cause: Cause::Input, ..error } } else { permitted(error) }
     })?;
     let mut netlink = Netlink::open()?;
-    let index = configure::interface_index(tap)
-        .ok_or_else(|| HostError::lacking(format!("find TAP `{tap}`"), "it vanished as soon as opened"))?;
+    let index = index_of(&port, tap)?;
     let before = configure::settings(&mut netlink, index)?;
     if !existed {
         configure::set_mtu(&mut netlink, index, tap, plan.mtu).map_err(permitted)?;
@@ -163,7 +162,7 @@ pub(crate) fn interface(
     make: bool,
 ) -> Result<External, HostError> {
     let doing = format!("make `{}` in the network namespace {netns}", plan.name);
-    let path = path_of(netns);
+    let path = netns_path(netns);
     let target = File::open(&path).map_err(|error| {
         let missing = error.kind() == io::ErrorKind::NotFound;
         let error = HostError::os(format!("open the network namespace {path}"), error);
@@ -188,24 +187,20 @@ pub(crate) fn interface(
         }
         let port = TapPort::open(&plan.name, framing).map_err(|e| HostError::tap(&plan.name, e))?;
         let mut netlink = Netlink::open()?;
-        let index = configure::interface_index(&plan.name)
-            .ok_or_else(|| HostError::lacking(&*doing, "it vanished as soon as made"))?;
+        let index = index_of(&port, &plan.name)?;
         configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own: false })?;
         External { port, outside: Outside::new(netlink, index, None)? }.into_parts()
     })?;
     External::from_parts(passed, fds)
 }
 
-/// Where a network namespace is: a number is a process, a word a name as in `ip netns`, all else a path.
-pub(crate) fn path_of(netns: &str) -> String {
-    if netns.bytes().all(|b| b.is_ascii_digit()) {
-        format!("/proc/{netns}/ns/net")
-    } else if netns.contains('/') {
-        netns.to_owned()
-    } else {
-        // NETNS_RUN_DIR of iproute2 (ip-netns(8))
-        format!("/run/netns/{netns}")
-    }
+/// The index of a TAP that has just been opened, in the network namespace that this thread is in.
+fn index_of(port: &TapPort, name: &str) -> Result<u32, HostError> {
+    let index = configure::interface_index(name);
+    // As long as the TAP lives, the name is its own.
+    index
+        .filter(|_| !port.is_deleted())
+        .ok_or_else(|| HostError::lacking(format!("find TAP `{name}`"), "it was deleted as soon as it was opened"))
 }
 
 /// Enters a network namespace, through the user namespace that owns it where this user may not enter directly.
@@ -217,18 +212,4 @@ fn enter(target: &OwnedFd) -> nix::Result<()> {
     let owner = peer::users_of(target.as_fd())?;
     setns(&owner, CloneFlags::CLONE_NEWUSER).map_err(|_| Errno::EPERM)?;
     namespace::enter_network(target.as_fd())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_namespace_is_a_process_a_name_or_a_path() {
-        assert_eq!(path_of("4711"), "/proc/4711/ns/net");
-        assert_eq!(path_of("box"), "/run/netns/box");
-        assert_eq!(path_of("box1"), "/run/netns/box1");
-        assert_eq!(path_of("./box"), "./box");
-        assert_eq!(path_of("/var/run/netns/box"), "/var/run/netns/box");
-    }
 }

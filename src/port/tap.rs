@@ -201,6 +201,15 @@ impl TapPort {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Whether its interface has been deleted. One that was moved to another network namespace has not.
+    pub fn is_deleted(&self) -> bool {
+        // The kernel writes a whole ifreq.
+        let mut request = [0_u8; size_of::<libc::ifreq>()];
+        // SAFETY: TUNGETIFF writes one ifreq through the pointer, for which there is room; the descriptor is open.
+        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TUNGETIFF, request.as_mut_ptr()) };
+        result != 0 && is_deleted(&io::Error::last_os_error())
+    }
+
     /// Which offloads the kernel knows, asked one by one; leaves none switched on.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::Address;
 use super::gateways::Directory;
-use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan};
+use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
 use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use super::router::{self, RouterSpec, checked_route};
 use super::spanned::Spanned;
@@ -177,11 +177,11 @@ impl Attached<'_> {
 
 /// Two machines cannot be at one interface.
 fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
-    let mut taken: BTreeMap<(Option<&str>, &str), (&str, Span)> = BTreeMap::new();
+    let mut taken: BTreeMap<(Option<String>, &str), (&str, Span)> = BTreeMap::new();
     for host in hosts {
         let NodeSpec::External(external) = host.spec else { continue };
         let Some(interface) = external.tap.as_ref().or(external.interface.as_ref()) else { continue };
-        let netns = external.netns.as_ref().map(|netns| netns.value.as_str());
+        let netns = external.netns.as_ref().map(|netns| netns_path(&netns.value));
         if let Some((other, first)) = taken.insert((netns, &interface.value), (host.name, interface.span)) {
             diagnostics.push(
                 Diagnostic::error(

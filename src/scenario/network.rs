@@ -76,6 +76,22 @@ pub enum Place {
     },
 }
 
+/// Where a network namespace is: a number is a process, a word a name as in `ip netns`, all else a path. What leads to the same
+/// file by the usual symbolic link is the same.
+pub fn netns_path(netns: &str) -> String {
+    // NETNS_RUN_DIR of iproute2 (ip-netns(8)), and what it is on machines where /var/run leads to /run
+    const NAMED: &str = "/run/netns/";
+    if netns.bytes().all(|b| b.is_ascii_digit()) {
+        format!("/proc/{netns}/ns/net")
+    } else if !netns.contains('/') {
+        format!("{NAMED}{netns}")
+    } else if let Some(name) = netns.strip_prefix("/var/run/netns/") {
+        format!("{NAMED}{name}")
+    } else {
+        netns.to_owned()
+    }
+}
+
 /// One interface of a host, at one end of one link: one TAP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfacePlan {
@@ -161,4 +177,23 @@ pub struct RoutePlan {
     pub interface: Option<String>,
     /// Routing table: 254 is main. Hosts with several interfaces get one table each, from 101.
     pub table: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_a_process_a_name_or_a_path() {
+        for (netns, path) in [
+            ("4711", "/proc/4711/ns/net"),
+            ("box", "/run/netns/box"),
+            ("box1", "/run/netns/box1"),
+            ("./box", "./box"),
+            ("/var/run/netns/box", "/run/netns/box"),
+            ("/var/run/docker/netns/1", "/var/run/docker/netns/1"),
+        ] {
+            assert_eq!(netns_path(netns), path);
+        }
+    }
 }

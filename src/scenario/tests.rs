@@ -601,6 +601,15 @@ fn external_machines_say_where_they_are() {
           a bridge behind one external machine)"
         ]
     );
+    let both = |one: &str, other: &str| {
+        let place = |netns: &str, named: &str| format!("{{ external: {{ netns: \"{netns}\", interface: {named} }} }}");
+        let nodes = format!("s: switch, v: {}, w: {}", place(one, "t"), place(other, "t"));
+        format!("longwire: 1\nnodes: {{ {nodes} }}\nlinks: {{ l: {{ ends: [v, s] }}, m: {{ ends: [w, s] }} }}\n")
+    };
+    for (one, other) in [("box", "/run/netns/box"), ("/var/run/netns/box", "box"), ("12", "/proc/12/ns/net")] {
+        assert!(bad(&both(one, other))[0].contains("an interface is one machine's"), "{one} {other}");
+    }
+    good(&both("box", "bax"));
     assert!(bad(&text("{ tap: averyveryverylongname }"))[0].contains("at most 15"));
     assert!(bad("longwire: 1\nnodes: { v: external }\n")[0].contains("does not say where it is"));
     let resolved = good(&text("{ netns: 4711, interface: net1, addresses: [10.5.0.9/24] }"));
