@@ -123,3 +123,38 @@ expect:
     // an interface of that name is no TAP
     assert!(outage["refused"].as_str().is_some_and(|why| why.contains("not a TAP")), "{outage:#}");
 }
+
+#[test]
+fn however_often_an_interface_goes_it_is_there_in_the_end() {
+    let Some(report) = passes(
+        "\
+longwire: 1
+nodes: { a: host, b: host, c: host, s: switch }
+links:
+  la: { ends: [a, s], delay: 1ms }
+  lb: { ends: [b, s], delay: 1ms, rate: 50Mbit }
+  lc: { ends: [c, s], delay: 1ms }
+workloads:
+  rtb:  { ping: { from: a, to: b, every: 10ms, timeout: 300ms } }
+  rtc:  { ping: { from: a, to: c, every: 10ms, timeout: 300ms } }
+  del:  { in: b, root: true, shell: \"for i in $(seq 40); do ip link del eth0; ip tuntap add eth0 mode tap; sleep 0.07; done\" }
+  flap:
+    in: c
+    root: true
+    shell: >
+      ip netns add x; h=$$; for i in $(seq 40); do
+      ip link set eth0 netns x; ip netns exec x ip link set eth0 netns $h; sleep 0.07; done
+duration: 5s
+expect:
+  - rtb.loss from 3500ms to 4500ms == 0%
+  - rtc.loss from 3500ms to 4500ms == 0%
+",
+    ) else {
+        return;
+    };
+    for host in ["b", "c"] {
+        let all = outages(&report, host);
+        assert!(all.len() >= 5 && all.iter().all(|outage| outage["to_ns"].is_i64()), "{all:#?}");
+    }
+    assert!(outages(&report, "b").iter().all(|outage| outage["reason"] == "`eth0` was deleted"));
+}

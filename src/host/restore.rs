@@ -106,16 +106,16 @@ impl Keeper {
     ) -> Result<Option<(u32, Option<TapPort>)>, HostError> {
         let Some(kept) = self.kept.get_mut(at) else { return Ok(None) };
         let name = &kept.plan.name;
+        if configure::interface_index(name).is_none() {
+            return Ok(None);
+        }
+        let opened = TapPort::open(name, framing);
+        // Asked after it was opened: as long as the TAP lives, the name is its own.
         let Some(index) = configure::interface_index(name) else { return Ok(None) };
-        let tap = match TapPort::open(name, framing) {
+        let tap = match opened {
+            Ok(tap) if tap.is_deleted() => return Ok(None),
             Ok(tap) => Some(tap),
-            // Held by the run itself.
-            Err(error)
-                if error.raw_os_error() == Some(libc::EBUSY)
-                    && configure::mac(netlink, index)?.is_some_and(|mac| mac == kept.plan.mac) =>
-            {
-                None
-            }
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && kept.is_it(netlink, index)? => None,
             Err(error) => return Err(HostError::tap(name, error)),
         };
         let routes = kept.routes.as_deref().unwrap_or_default();
@@ -154,6 +154,12 @@ impl Kept {
     fn becomes(&mut self, up: bool) {
         self.returned |= up && !self.up && !self.gone;
         self.up = up;
+    }
+
+    /// Whether an interface is the one that was there before, which the run itself holds. One that moves away and back keeps its index
+    /// where it can, and its MAC address unless a program changes it; one that is made has neither.
+    fn is_it(&self, netlink: &mut Netlink, index: u32) -> Result<bool, HostError> {
+        Ok(index == self.index || configure::mac(netlink, index)?.is_some_and(|mac| mac == self.plan.mac))
     }
 
     fn goes(&mut self) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `supervisor` `conclusion` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
 //! | `live` `taps` `clock` `spin` `scheduling` | the engine's thread; its TAPs; how it keeps time |
+//! | `ports` `plugs` | interfaces that go away and come back; how the engine's thread hears of it |
 //! | `memory` | whether the guest of a run in virtual time ran out of memory |
 //! | `agenda` `timeline` `happened` | what changes at which time: inside the network, in the hosts; what came of it |
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |

@@ -15,6 +15,8 @@ use crate::units::Instant;
 pub(super) struct Lost {
     /// The port, by its position.
     pub(super) position: usize,
+    /// How many TAPs the port had had after the first.
+    pub(super) replaced: u32,
     /// From when on the port is down, in model time.
     pub(super) at: Instant,
     /// The TAP. To close it takes time that the engine's thread does not have.

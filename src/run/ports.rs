@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 
 use super::happened::Happened;
 use super::live::{Live, LiveError};
+use super::plugs::Lost;
 use super::process::Processes;
 use super::supervisor::RunError;
 use super::work::since;
@@ -41,6 +42,8 @@ pub(super) struct Ports<'a> {
     machines: Vec<Option<Presence>>,
     /// By port.
     outages: Vec<Vec<Down>>,
+    /// By port: how many TAPs it has had after the first.
+    replaced: Vec<u32>,
     looked: Instant,
     happened: Vec<Happened>,
 }
@@ -60,7 +63,8 @@ struct Down {
 impl<'a> Ports<'a> {
     pub(super) fn new(resolved: &'a Resolved, machines: Vec<Option<Presence>>) -> Ports<'a> {
         let outages = resolved.ports.iter().map(|_| Vec::new()).collect();
-        Ports { resolved, machines, outages, looked: Instant::ZERO, happened: Vec::new() }
+        let replaced = vec![0; resolved.ports.len()];
+        Ports { resolved, machines, outages, replaced, looked: Instant::ZERO, happened: Vec::new() }
     }
 
     /// Descriptors that become readable when an external machine has ended.
@@ -85,8 +89,14 @@ impl<'a> Ports<'a> {
         live: &Live,
         processes: &mut Processes,
     ) -> Result<Vec<Happened>, RunError> {
-        for lost in live.lost() {
-            self.down(lost.position, lost.at, format!("`{}` was deleted", lost.tap.info().name), false);
+        for Lost { position, replaced, at, tap } in live.lost() {
+            let reason = format!("`{}` was deleted", tap.info().name);
+            if replaced == self.replaced[position] {
+                self.down(position, at, reason, false);
+            } else if let Some(over) = self.outages[position].last_mut() {
+                // Its successor is there already, since init was quicker to tell that it had gone.
+                over.reason = reason;
+            }
         }
         for (host, interface) in processes.take_gone() {
             let mut ports = self.resolved.ports.iter();
@@ -144,8 +154,10 @@ impl<'a> Ports<'a> {
                     Attached::Same => None,
                     Attached::Other(tap) => Some(tap),
                 };
+                let other = u32::from(tap.is_some());
                 match live.plug(position, tap) {
                     Ok(at) => {
+                        self.replaced[position] += other;
                         down.to = Some(at);
                         down.refused = None;
                         self.tell(position, at, "is back".into());
@@ -163,6 +175,11 @@ impl<'a> Ports<'a> {
             self.tell(position, now, format!("is not attached again: {refused}"));
         }
         Ok(())
+    }
+
+    /// Ports that are down, as `host.interface`.
+    pub(super) fn all_down(&self) -> Vec<String> {
+        (0..self.outages.len()).filter(|position| self.is_down(*position)).map(|position| self.name(position)).collect()
     }
 
     fn is_down(&self, position: usize) -> bool {
@@ -186,10 +203,14 @@ impl<'a> Ports<'a> {
     }
 
     fn tell(&mut self, position: usize, at: Instant, what: String) {
+        let what = format!("{} {what}", self.name(position));
+        self.happened.push(Happened::new(at, EventKind::Port, what));
+    }
+
+    fn name(&self, position: usize) -> String {
         let port = &self.resolved.ports[position];
         let host = &self.resolved.network.hosts[port.host];
-        let name = &host.interfaces[port.interface].name;
-        self.happened.push(Happened::new(at, EventKind::Port, format!("{}.{name} {what}", host.name)));
+        format!("{}.{}", host.name, host.interfaces[port.interface].name)
     }
 
     /// For the report, by port, with times from t = 0: what began before `end`.

@@ -58,6 +58,8 @@ struct Port {
     turn: u64,
     /// The host is shown no carrier.
     no_carrier: bool,
+    /// How many TAPs it has had after the first.
+    replaced: u32,
 }
 
 impl Port {
@@ -89,7 +91,17 @@ impl Taps {
             .map(|LivePort { node, tap }| {
                 let (name, abilities) = (tap.info().name.clone(), Abilities::of(&tap));
                 let counted = PortOutcome::default();
-                Port { node, name, tap: Some(tap), abilities, counted, bursts: true, turn: 0, no_carrier: false }
+                Port {
+                    node,
+                    name,
+                    tap: Some(tap),
+                    abilities,
+                    counted,
+                    bursts: true,
+                    turn: 0,
+                    no_carrier: false,
+                    replaced: 0,
+                }
             })
             .collect();
         let (burst, lost) = (Vec::with_capacity(BURST), Vec::new());
@@ -152,7 +164,8 @@ impl Taps {
         }
         while let Some(position) = self.lost.pop() {
             if let Some(tap) = self.unplug(position, true, now, engine) {
-                self.plugs.tell(Lost { position, at: now, tap });
+                let replaced = self.ports[position].replaced;
+                self.plugs.tell(Lost { position, replaced, at: now, tap });
             }
         }
     }
@@ -179,7 +192,7 @@ impl Taps {
     /// another.
     ///
     /// # Errors
-    /// The new TAP cannot be waited for; nothing has changed then.
+    /// The new TAP cannot be waited for, or there is neither a new nor an old one; nothing has changed then.
     pub(super) fn plug(
         &mut self,
         position: usize,
@@ -190,11 +203,15 @@ impl Taps {
         if let Some(tap) = &new {
             self.epoll.add(tap, EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
         }
+        if new.is_none() && self.ports[position].tap.is_none() {
+            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        }
         let old = if new.is_some() { self.unplug(position, true, now, engine) } else { None };
         let port = &mut self.ports[position];
         if let Some(tap) = new {
             port.abilities = Abilities::of(&tap);
             port.tap = Some(tap);
+            port.replaced += 1;
             if port.no_carrier {
                 port.show_carrier(false);
             }

@@ -32,11 +32,13 @@ mod tests {
             event(5, EventKind::Timeline, "wifi.loss=10%", None),
             event(7, EventKind::Work, "fetch started", None),
             event(9, EventKind::Timeline, "mark later", Some("later")),
+            event(11, EventKind::Port, "b.eth0 is down: `eth0` was deleted", None),
         ];
         let near = |at| before(&events, at).map(|near| (near.what, near.before_ns));
         assert_eq!(near(4), None);
         assert_eq!(near(5), Some(("wifi.loss=10%".into(), 0)));
         assert_eq!(near(8), Some(("wifi.loss=10%".into(), 3)));
         assert_eq!(near(10), Some(("mark later".into(), 1)));
+        assert_eq!(near(12), Some(("b.eth0 is down: `eth0` was deleted".into(), 1)));
     }
 }
