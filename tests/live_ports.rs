@@ -10,7 +10,7 @@ use serde_json::Value;
 use support::report::{direction, dropped, number};
 use support::{Ended, Lab, Started, has, is_root, open_copy, until};
 
-/// A run that stays up until it is interrupted, with a ping every 20 ms from `a` to the external machine 10.0.0.9.
+/// A run that stays up until it is interrupted, with a ping every 20 ms from `a` to the external machine, by its name.
 struct Up<'a> {
     lab: &'a Lab,
     run: Started,
@@ -30,7 +30,7 @@ nodes: {{ a: {{ host: {{ addresses: [10.0.0.1/24] }} }}, box: {{ external: {{ {e
 links: {{ wire: {{ ends: [a, box], delay: 1ms }} }}
 workloads:
   here: {{ in: a, shell: \"touch up\" }}
-  rtt:  {{ ping: {{ from: a, to: 10.0.0.9, every: 20ms, timeout: 200ms }} }}
+  rtt:  {{ ping: {{ from: a, to: box, every: 20ms, timeout: 200ms }} }}
 duration: 60s
 "
             ),
@@ -43,13 +43,17 @@ duration: 60s
 
     /// What the link toward a node has counted so far.
     fn toward(&self, node: &str) -> Value {
+        direction(&self.status(), "wire", node).clone()
+    }
+
+    /// What `longwire status` says.
+    fn status(&self) -> Value {
         let pid = self.run.pid().to_string();
         let words = [env!("CARGO_BIN_EXE_longwire"), "status", "--json", &pid].map(String::from);
         let words: Vec<&str> = self.enter.iter().chain(&words).map(String::as_str).collect();
         let output = self.lab.other(words[0], &words[1..]).output().expect("run");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {told}"));
-        direction(&status, "wire", node).clone()
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {told}"))
     }
 
     /// Waits until the machine answers, or does so again.
@@ -64,6 +68,7 @@ duration: 60s
         let down = || dropped(&self.toward("box"), "port_down");
         let before = down();
         until("the port is down", || down() > before + 5);
+        assert_eq!(self.status()["ports_down"], serde_json::json!(["box.lw9"]));
     }
 
     /// Interrupts it; the outages of the machine's port.
@@ -127,7 +132,7 @@ fn a_tap_that_is_deleted_comes_back_with_its_name() {
     let Some(lab) = lab() else { return };
     let machine = Machine::start(&lab);
     let longwire = env!("CARGO_BIN_EXE_longwire");
-    let up = Up::start(&lab, "tap: lw9", &["nsenter", "-t", &machine.pid(), "-n"], longwire);
+    let up = Up::start(&lab, "tap: lw9, addresses: [10.0.0.9/24]", &["nsenter", "-t", &machine.pid(), "-n"], longwire);
     machine.shell(ADDRESSED);
     up.until_answered();
     for _ in 0..2 {
@@ -152,7 +157,7 @@ fn where_a_tap_may_not_be_taken_again_the_report_says_so() {
     machine.shell(&format!("ip tuntap add lw9 mode tap user 65534; {ADDRESSED}"));
     let pid = machine.pid();
     let user = ["nsenter", "-t", &pid, "-n", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    let up = Up::start(&lab, "tap: lw9", &user, copy.to_str().expect("a path"));
+    let up = Up::start(&lab, "tap: lw9, addresses: [10.0.0.9/24]", &user, copy.to_str().expect("a path"));
     up.until_answered();
     // made again by somebody who does not give it to the user
     machine.shell(&format!("ip link del lw9; ip tuntap add lw9 mode tap user 0; {ADDRESSED}"));

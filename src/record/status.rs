@@ -73,6 +73,9 @@ pub struct Status {
     pub run: RunInfo,
     /// Each direction of each link, in file order.
     pub directions: Vec<Direction>,
+    /// Ports that are down since their interface is gone, as `host.interface`.
+    #[serde(default)]
+    pub ports_down: Vec<String>,
 }
 
 /// What one direction of a link does now, and what went through it so far, in wire frames.
@@ -176,6 +179,9 @@ impl Status {
             let style = if direction.up { anstyle::Style::new() } else { BAD };
             let (state, so_far) = (direction.state(), direction.so_far());
             let _ = writeln!(out, "{name:first$}   {style}{state:second$}{style:#} │ {so_far}");
+        }
+        for port in &self.ports_down {
+            let _ = writeln!(out, "{BAD}{port} is down: its interface is gone{BAD:#}");
         }
         out
     }
@@ -294,11 +300,17 @@ mod tests {
             reordered: 0,
             dropped: IndexMap::from([("loss".into(), 195)]),
         };
-        let status = Status { longwire: FORM, run: info("net-42"), directions: vec![direction] };
+        let status = Status {
+            longwire: FORM,
+            run: info("net-42"),
+            directions: vec![direction],
+            ports_down: vec!["a.eth0".into()],
+        };
         let text = anstream::adapter::strip_str(&status.text()).to_string();
         assert!(text.starts_with("net-42  /home/ann/net.yaml · up 3 min 12 s · 1.5 s since t = 0\n"), "{text}");
         let row = "wifi a → b   down, 20ms, 1Mbit │ 1,000 of 1,200 frames, loss 195 (16.25 %), waiting now 3, on the way now 2";
-        assert_eq!(text.lines().last(), Some(row));
+        let last: Vec<&str> = text.lines().rev().take(2).collect();
+        assert_eq!(last, ["a.eth0 is down: its interface is gone", row]);
         // what goes over the socket comes back the same
         let json = serde_json::to_value(&status).unwrap();
         let read: Status = serde_json::from_value(json.clone()).unwrap();

@@ -90,6 +90,7 @@ impl Run<'_> {
         let standing = self.live.standing()?;
         let names = self.resolved.links.iter().flat_map(direction_names);
         let directions = names.zip(standing).map(|(names, standing)| standing.direction(names)).collect();
-        Ok(Status { longwire: status::FORM, run: self.info_now(), directions })
+        let ports_down = self.ports.all_down();
+        Ok(Status { longwire: status::FORM, run: self.info_now(), directions, ports_down })
     }
 }
