@@ -95,7 +95,7 @@ fn serve(socket: &OwnedFd) -> i32 {
 
 fn carry_out(Order { place, interface, routes, framing, make }: &Order) -> Result<External, HostError> {
     match place {
-        Place::ExternalTap { tap } => external::tap(tap, interface, *framing),
+        Place::ExternalTap { tap } => external::tap(tap, interface, *framing, *make),
         Place::ExternalNetns { netns } => external::interface(netns, interface, routes, *framing, *make),
         Place::Namespace => Err(HostError::lacking(DOING, "it is of this run's own making")),
     }

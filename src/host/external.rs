@@ -104,11 +104,12 @@ impl Drop for Outside {
     }
 }
 
-/// Makes the TAP `tap` in this process's own network namespace, or takes it where it exists, and brings it up.
+/// Makes the TAP `tap` in this process's own network namespace, or takes it where it exists, and brings it up. Without `make` it
+/// only takes one that is there.
 ///
 /// This namespace's own kernel is no machine of the scenario, so a TAP that is made gets no address, and router
 /// advertisements on it are ignored. One that existed is set up by its owner: only its ring grows, until the run ends.
-pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing) -> Result<External, HostError> {
+pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing, make: bool) -> Result<External, HostError> {
     let existed = configure::interface_index(tap).is_some();
     let permitted = |error: HostError| {
         if error.errno == Some(libc::EPERM) { error.cure(by_hand(tap, plan.mtu)) } else { error }
@@ -117,6 +118,9 @@ pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing) -> Result<E
         let error = HostError::tap(tap, error);
         if error.errno == Some(libc::EINVAL) { HostError { cause: Cause::Input, ..error } } else { permitted(error) }
     })?;
+    if !make && !port.is_persistent() {
+        return Err(gone(tap));
+    }
     let mut netlink = Netlink::open()?;
     let index = index_of(&port, tap)?;
     let before = configure::settings(&mut netlink, index)?;
@@ -186,6 +190,9 @@ pub(crate) fn interface(
                 .cure("give it another name with `interface:`"));
         }
         let port = TapPort::open(&plan.name, framing).map_err(|e| HostError::tap(&plan.name, e))?;
+        if !make && !port.is_persistent() {
+            return Err(gone(&plan.name));
+        }
         let mut netlink = Netlink::open()?;
         let index = index_of(&port, &plan.name)?;
         configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own: false })?;
@@ -198,9 +205,11 @@ pub(crate) fn interface(
 fn index_of(port: &TapPort, name: &str) -> Result<u32, HostError> {
     let index = configure::interface_index(name);
     // As long as the TAP lives, the name is its own.
-    index
-        .filter(|_| !port.is_deleted())
-        .ok_or_else(|| HostError::lacking(format!("find TAP `{name}`"), "it was deleted as soon as it was opened"))
+    index.filter(|_| !port.is_deleted()).ok_or_else(|| gone(name))
+}
+
+fn gone(name: &str) -> HostError {
+    HostError::lacking(format!("take the TAP `{name}`"), "it was deleted at that moment")
 }
 
 /// Enters a network namespace, through the user namespace that owns it where this user may not enter directly.

@@ -232,7 +232,7 @@ impl Init {
                 let made = match &host.interfaces[..] {
                     // no link yet: the checks have said so
                     [] => Vec::new(),
-                    [interface] => vec![external::tap(tap, interface, framing).map_err(|e| e.at(&host.name))?],
+                    [interface] => vec![external::tap(tap, interface, framing, true).map_err(|e| e.at(&host.name))?],
                     several => {
                         let reason = format!("a TAP is one interface, and {} links end there", several.len());
                         return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));

@@ -113,7 +113,8 @@ impl Keeper {
         // Asked after it was opened: as long as the TAP lives, the name is its own.
         let Some(index) = configure::interface_index(name) else { return Ok(None) };
         let tap = match opened {
-            Ok(tap) if tap.is_deleted() => return Ok(None),
+            // It was deleted meanwhile, and what was opened is one that nobody has made.
+            Ok(tap) if !tap.is_persistent() => return Ok(None),
             Ok(tap) => Some(tap),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && kept.is_it(netlink, index)? => None,
             Err(error) => return Err(HostError::tap(name, error)),

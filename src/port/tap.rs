@@ -203,11 +203,25 @@ impl TapPort {
 
     /// Whether its interface has been deleted. One that was moved to another network namespace has not.
     pub fn is_deleted(&self) -> bool {
-        // The kernel writes a whole ifreq.
-        let mut request = [0_u8; size_of::<libc::ifreq>()];
-        // SAFETY: TUNGETIFF writes one ifreq through the pointer, for which there is room; the descriptor is open.
-        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TUNGETIFF, request.as_mut_ptr()) };
-        result != 0 && is_deleted(&io::Error::last_os_error())
+        self.flags().is_err_and(|error| is_deleted(&error))
+    }
+
+    /// Whether somebody has made its interface to stay: `ip tuntap add`. One that was made by being opened vanishes with its last
+    /// descriptor.
+    pub fn is_persistent(&self) -> bool {
+        self.flags().is_ok_and(|flags| flags & libc::IFF_PERSIST != 0)
+    }
+
+    /// What the kernel says of its interface (`tun_flags` in drivers/net/tun.c).
+    fn flags(&self) -> io::Result<libc::c_int> {
+        // SAFETY: an ifreq is plain bytes.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        // SAFETY: TUNGETIFF writes one ifreq through the pointer, which is that of a live one; the descriptor is open.
+        if unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TUNGETIFF, &raw mut request) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has written the flags, and any bytes are some.
+        Ok(libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }))
     }
 
     /// Which offloads the kernel knows, asked one by one; leaves none switched on.
