@@ -179,7 +179,11 @@ impl Init {
         let plan = &host.interfaces[interface];
         let Some((_, Made::Outside(outside))) = self.hosts.iter_mut().find(|(name, _)| *name == host.name) else {
             let request = Request::Attach { host: host.name.clone(), interface, framing };
-            return match self.ask(&request, &[])? {
+            let reply = self.ask(&request, &[])?;
+            // What came before the answer is about what was there before.
+            let gone = Event::InterfaceGone { host: host.name.clone(), interface };
+            self.events.retain(|event| *event != gone);
+            return match reply {
                 (Reply::NotThere, _) => Ok(None),
                 (Reply::Attached { tap: None }, _) => Ok(Some(Attached::Same)),
                 (Reply::Attached { tap: Some(info) }, mut fds) if fds.len() == 1 => {

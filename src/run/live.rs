@@ -241,7 +241,7 @@ impl Live {
     }
 
     /// Ports whose TAPs have been found deleted since the last call, which are down from then on.
-    pub(super) fn lost(&self) -> impl Iterator<Item = Lost> {
+    pub(super) fn lost(&self) -> Vec<Lost> {
         self.lost.take()
     }
 

@@ -1,6 +1,7 @@
 //! How the engine's thread and the main thread agree on interfaces that go away and come back. The engine's thread finds a
 //! TAP deleted; everything else about an interface is known to the main thread.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(super) struct Plugs {
 pub(super) struct Heard {
     told: Receiver<Lost>,
     wake: Arc<EventFd>,
+    /// How much more has been taken than the counter of `wake` has been read for.
+    ahead: Cell<u64>,
 }
 
 /// Both ends.
@@ -42,22 +45,26 @@ pub(super) struct Heard {
 pub(super) fn pair() -> io::Result<(Plugs, Heard)> {
     let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
     let (sender, receiver) = unbounded();
-    Ok((Plugs { told: sender, wake: Arc::clone(&wake) }, Heard { told: receiver, wake }))
+    Ok((Plugs { told: sender, wake: Arc::clone(&wake) }, Heard { told: receiver, wake, ahead: Cell::new(0) }))
 }
 
 impl Plugs {
     pub(super) fn tell(&self, lost: Lost) {
-        // The main thread outlives this one, and looks by itself now and then.
+        // The main thread outlives this one.
         let _ = self.told.send(lost);
         let _ = self.wake.write(1);
     }
 }
 
 impl Heard {
-    /// TAPs that have been found deleted since the last call.
-    pub(super) fn take(&self) -> impl Iterator<Item = Lost> {
-        let _ = self.wake.read();
-        self.told.try_iter()
+    /// TAPs that have been found deleted since the last call. Where there is nothing to hear, this is no system call.
+    pub(super) fn take(&self) -> Vec<Lost> {
+        let lost: Vec<Lost> = self.told.try_iter().collect();
+        let ahead = self.ahead.get() + lost.len() as u64;
+        if ahead > 0 {
+            self.ahead.set(ahead.saturating_sub(self.wake.read().unwrap_or(0)));
+        }
+        lost
     }
 }
 

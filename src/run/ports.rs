@@ -108,8 +108,9 @@ impl<'a> Ports<'a> {
                 self.down(position, at, format!("`{name}` is no longer in its host"), false);
             }
         }
-        self.look_for_machines(live, &mut processes.init)?;
-        if now - self.looked >= LOOK {
+        let all = now - self.looked >= LOOK;
+        self.look_for_machines(all, live, &mut processes.init)?;
+        if all {
             self.looked = now;
             for position in 0..self.outages.len() {
                 self.look_for(position, now, live, &mut processes.init)?;
@@ -118,10 +119,12 @@ impl<'a> Ports<'a> {
         Ok(std::mem::take(&mut self.happened))
     }
 
-    /// Whether external machines are still there.
-    fn look_for_machines(&mut self, live: &Live, init: &mut Init) -> Result<(), RunError> {
+    /// Whether external machines are still there: `all` of them, or those that tell by themselves.
+    fn look_for_machines(&mut self, all: bool, live: &Live, init: &mut Init) -> Result<(), RunError> {
         for host in 0..self.machines.len() {
-            let Some(machine) = &mut self.machines[host] else { continue };
+            let Some(machine) = self.machines[host].as_mut().filter(|machine| all || machine.fd().is_some()) else {
+                continue;
+            };
             if machine.look() == Sight::Unchanged {
                 continue;
             }
