@@ -3,6 +3,7 @@
 
 pub mod capture;
 mod captured;
+mod dropped;
 pub mod event_log;
 pub mod expectation;
 pub mod expected;

@@ -7,11 +7,12 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::captured;
+use super::dropped;
 use super::expected;
 use super::firewall;
 use super::outages;
 use super::over_time;
-use super::report::{Direction, Percentiles, Report, Verdict, Work};
+use super::report::{Direction, Percentiles, Port, Report, Verdict, Work};
 use super::requested::Requested;
 use super::translation;
 use crate::engine::DirectionSpec;
@@ -45,6 +46,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
             + &if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() },
     )?;
     write_directions(out, report)?;
+    dropped::write(out, &report.nodes)?;
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     outages::write(out, &report.ports)?;
@@ -372,9 +374,14 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     if measured.ring_drops > 0 {
         words.push(format!("dropped by TAP rings {}", grouped(measured.ring_drops)));
     }
-    let refused: u64 = report.ports.iter().map(|port| port.refused).sum();
-    if refused > 0 {
-        words.push(format!("refused by hosts {}", grouped(refused)));
+    for (words_for, of) in [
+        ("refused by hosts", (|port| port.refused) as fn(&Port) -> u64),
+        ("from hosts with a malformed offload header", |port| port.malformed),
+    ] {
+        let frames: u64 = report.ports.iter().map(of).sum();
+        if frames > 0 {
+            words.push(format!("{words_for} {}", grouped(frames)));
+        }
     }
     if report.timing.log_lost > 0 {
         words.push(format!("not written to the event log {}", grouped(report.timing.log_lost)));
