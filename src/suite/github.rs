@@ -124,7 +124,7 @@ mod tests {
         let file = "longwire: 1\nexpect:\n  - fetch.exit == 0\n  - { name: x, that: \"rtt.p99 < 60ms\" }\n";
         assert_eq!(
             annotation(&suite.outcomes[2], file),
-            "::error file=ci/chat.yaml,line=4,title=FAIL Chat [loss=5%25]::rtt.p99 < 60ms: it was 80 ms%0Afetch: exit 7%0A\
+            "::error file=ci/chat.yaml,line=4,title=FAIL Chat [loss=5%25]::expected `rtt.p99 < 60ms`, measured 80 ms%0Afetch: exit 7%0A\
              longwire run ci/chat.yaml --param loss=5%25 --seed 7\n"
         );
         assert!(annotation(&suite.outcomes[2], "").contains(",line=1,"));
@@ -147,7 +147,7 @@ mod tests {
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
         assert_eq!(rows.len(), 1 + 8 + 1, "{text}");
         assert!(rows[1].contains("ERROR | Gone") && rows[2].contains("FAIL | Chat [loss=5%]"), "{text}");
-        assert!(rows[2].contains("rtt.p99 &lt; 60ms: it was 80 ms<br>fetch: exit 7"), "{}", rows[2]);
+        assert!(rows[2].contains("expected `rtt.p99 &lt; 60ms`, measured 80 ms<br>fetch: exit 7"), "{}", rows[2]);
         assert!(text.contains("longwire run ci/chat.yaml --param loss=5% --seed 7"));
         assert_eq!(cell("a|b\n<c>"), "a\\|b<br>&lt;c>");
     }

@@ -1,7 +1,8 @@
 //! A suite as JUnit XML, in the form that Jenkins' schema (junit-10.xsd of its xUnit plugin) describes: what most readers know.
 //!
-//! Each run is a `testsuite` with one `testcase`: only a suite has properties and a file in that form. A failed run is a
-//! `failure`; one that says nothing about what is tested (INVALID, a machine that lacks something) is an `error`.
+//! Each run is a `testsuite`: only a suite has properties and a file in that form. It has a `testcase` for the run itself, and one
+//! for each expectation. What failed is a `failure`; what says nothing about what is tested (INVALID, a machine that lacks
+//! something) is an `error`.
 
 use std::io;
 
@@ -12,6 +13,7 @@ use super::case::{Repetition, one_line};
 use super::outcome::{Outcome, Status};
 use super::plan::Skipped;
 use super::runner::Ended;
+use super::test_case::{Kind, TestCase};
 
 /// The whole document.
 pub fn document(ended: &Ended, skipped: &[Skipped]) -> String {
@@ -22,29 +24,17 @@ pub fn document(ended: &Ended, skipped: &[Skipped]) -> String {
     text
 }
 
-/// What a run is in JUnit's words.
-enum Kind {
-    Good,
-    Failure,
-    Error,
-    Skipped,
-}
-
-fn kind(status: Status) -> Kind {
-    match status {
-        Status::Pass | Status::None => Kind::Good,
-        Status::Fail => Kind::Failure,
-        Status::Invalid | Status::Input | Status::Error | Status::Interrupted => Kind::Error,
-        Status::NotRun => Kind::Skipped,
-    }
+fn count(cases: &[TestCase], wanted: Kind) -> usize {
+    cases.iter().filter(|case| case.kind == wanted).count()
 }
 
 fn write(writer: &mut Writer<Vec<u8>>, ended: &Ended, skipped: &[Skipped]) -> io::Result<()> {
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let count = |wanted: fn(&Kind) -> bool| ended.outcomes.iter().filter(|o| wanted(&kind(o.status))).count();
-    let tests = (ended.outcomes.len() + skipped.len()).to_string();
-    let failures = count(|kind| matches!(kind, Kind::Failure)).to_string();
-    let errors = count(|kind| matches!(kind, Kind::Error)).to_string();
+    let suites: Vec<Vec<TestCase>> = ended.outcomes.iter().map(TestCase::of).collect();
+    let sum = |of: fn(&[TestCase]) -> usize| suites.iter().map(|cases| of(cases)).sum::<usize>();
+    let tests = (sum(<[TestCase]>::len) + skipped.len()).to_string();
+    let failures = sum(|cases| count(cases, Kind::Failure)).to_string();
+    let errors = sum(|cases| count(cases, Kind::Error)).to_string();
     let time = seconds(ended.took.as_nanos());
     writer
         .create_element("testsuites")
@@ -54,36 +44,40 @@ fn write(writer: &mut Writer<Vec<u8>>, ended: &Ended, skipped: &[Skipped]) -> io
         .with_attribute(("errors", errors.as_str()))
         .with_attribute(("time", time.as_str()))
         .write_inner_content(|writer| {
-            ended.outcomes.iter().try_for_each(|outcome| suite(writer, outcome))?;
+            ended.outcomes.iter().zip(&suites).try_for_each(|(outcome, cases)| suite(writer, outcome, cases))?;
             skipped.iter().try_for_each(|skipped| left_out(writer, skipped))
         })?;
     Ok(())
 }
 
-fn suite(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
-    let kind = kind(outcome.status);
-    let one = |wanted: bool| if wanted { "1" } else { "0" };
-    let name = clean(&outcome.case.to_string());
+fn suite(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, cases: &[TestCase]) -> io::Result<()> {
     let file = clean(&outcome.case.file.display().to_string());
-    let time = seconds(outcome.took.as_nanos());
+    let number = |n: usize| n.to_string();
     writer
         .create_element("testsuite")
         .with_attribute(("name", format!("{file}{}", clean(&outcome.case.variant())).as_str()))
-        .with_attribute(("tests", "1"))
-        .with_attribute(("failures", one(matches!(kind, Kind::Failure))))
-        .with_attribute(("errors", one(matches!(kind, Kind::Error))))
-        .with_attribute(("skipped", one(matches!(kind, Kind::Skipped))))
-        .with_attribute(("time", time.as_str()))
+        .with_attribute(("tests", number(cases.len()).as_str()))
+        .with_attribute(("failures", number(count(cases, Kind::Failure)).as_str()))
+        .with_attribute(("errors", number(count(cases, Kind::Error)).as_str()))
+        .with_attribute(("skipped", number(count(cases, Kind::Skipped)).as_str()))
+        .with_attribute(("time", seconds(outcome.took.as_nanos()).as_str()))
         .with_attribute(("file", file.as_str()))
         .write_inner_content(|writer| {
             properties(writer, outcome)?;
-            writer
-                .create_element("testcase")
-                .with_attribute(("name", name.as_str()))
-                .with_attribute(("classname", class(&file).as_str()))
-                .with_attribute(("time", time.as_str()))
-                .write_inner_content(|writer| result(writer, outcome, &kind))?;
-            Ok(())
+            cases.iter().enumerate().try_for_each(|(n, case)| {
+                // the run itself comes first: it took all of the time, and wrote all of the output
+                let took = if n == 0 { outcome.took.as_nanos() } else { 0 };
+                writer
+                    .create_element("testcase")
+                    .with_attribute(("name", clean(&case.name).as_str()))
+                    .with_attribute(("classname", class(&file).as_str()))
+                    .with_attribute(("time", seconds(took).as_str()))
+                    .write_inner_content(|writer| {
+                        result(writer, outcome, case)?;
+                        if n == 0 { output(writer, outcome) } else { Ok(()) }
+                    })
+                    .map(drop)
+            })
         })?;
     Ok(())
 }
@@ -111,25 +105,28 @@ fn properties(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()>
     Ok(())
 }
 
-fn result(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, kind: &Kind) -> io::Result<()> {
-    let message = clean(&one_line(&outcome.reasons.join("; ")));
-    let details = format!("{}\n\nagain: {}\n", outcome.reasons.join("\n"), outcome.case.command());
-    let element = match kind {
-        Kind::Good => None,
-        Kind::Failure => Some("failure"),
-        Kind::Error => Some("error"),
+fn result(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, case: &TestCase) -> io::Result<()> {
+    let element = match case.kind {
+        Kind::Good => return Ok(()),
+        Kind::Failure => "failure",
+        Kind::Error => "error",
         Kind::Skipped => {
-            writer.create_element("skipped").with_attribute(("message", "not run")).write_empty()?;
+            let skipped = writer.create_element("skipped");
+            skipped.with_attribute(("message", clean(&case.reasons.join("; ")).as_str())).write_empty()?;
             return Ok(());
         }
     };
-    if let Some(element) = element {
-        writer
-            .create_element(element)
-            .with_attribute(("type", outcome.status.word()))
-            .with_attribute(("message", message.as_str()))
-            .write_text_content(BytesText::new(&clean(&details)))?;
-    }
+    let message = clean(&one_line(&case.reasons.join("; ")));
+    let details = format!("{}\n\nagain: {}\n", case.reasons.join("\n"), outcome.case.command());
+    writer
+        .create_element(element)
+        .with_attribute(("type", outcome.status.word()))
+        .with_attribute(("message", message.as_str()))
+        .write_text_content(BytesText::new(&clean(&details)))?;
+    Ok(())
+}
+
+fn output(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
     for (element, text) in [("system-out", &outcome.stdout), ("system-err", &outcome.stderr)] {
         if !text.trim().is_empty() {
             writer.create_element(element).write_text_content(BytesText::new(&clean(text)))?;
@@ -187,8 +184,31 @@ fn clean(text: &str) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::suite::case::{Case, Param};
+    use crate::record::expectation::{Expectation, Judged};
+    use crate::record::expected;
     use crate::suite::outcome::Unmet;
     use crate::units::Duration;
+
+    pub(crate) fn expectation(text: &str, pass: bool, invalid: Option<&str>) -> Expectation {
+        Expectation {
+            name: None,
+            text: text.into(),
+            line: 9,
+            column: 3,
+            judged: Judged {
+                pass,
+                invalid: invalid.map(str::to_owned),
+                measured: Some("80 ms".into()),
+                value: Some(8e7),
+                unit: "ns".into(),
+                expected: "< 60 ms".into(),
+                reason: None,
+                at_ns: None,
+                near: None,
+            },
+            members: Vec::new(),
+        }
+    }
 
     /// A suite in which everything has happened that can.
     pub(crate) fn of_everything() -> Ended {
@@ -206,9 +226,11 @@ pub(super) mod tests {
             ..Outcome::not_run(case)
         };
         let mut failed =
-            outcome(case("ci/chat.yaml", "Chat"), Status::Fail, &["rtt.p99 < 60ms: it was 80 ms", "fetch: exit 7"]);
+            outcome(case("ci/chat.yaml", "Chat"), Status::Fail, &["fetch: exit 7"]);
         failed.case.params.push(Param { name: "loss".into(), text: "5%".into(), word: "5%".into() });
         failed.unmet.push(Unmet { text: "rtt.p99 < 60ms".into(), line: None });
+        failed.expectations = vec![expectation("rtt.p99 < 60ms", false, None), expectation("call.loss < 5%", true, None)];
+        failed.reasons.insert(0, expected::reasons(&failed.expectations)[0].clone());
         failed.stdout = "a <report> & \u{1} ]]> \"quotes\"\n".into();
         failed.stderr = "warning: x\n".into();
         failed.out = Some("out/chat".into());
@@ -237,12 +259,12 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn each_run_is_a_suite_with_its_properties_and_one_case() {
+    fn each_run_is_a_suite_with_its_properties_and_a_case_for_each_expectation() {
         let text = document(&of_everything(), &skipped());
         let document = roxmltree::Document::parse(&text).unwrap();
         let root = document.root_element();
         let attribute = |name: &str| root.attribute(name).unwrap();
-        assert_eq!(["tests", "failures", "errors", "time"].map(attribute), ["9", "1", "4", "61.005"]);
+        assert_eq!(["tests", "failures", "errors", "time"].map(attribute), ["11", "2", "4", "61.005"]);
         let suites: Vec<_> = root.children().filter(|n| n.is_element()).collect();
         assert_eq!(suites.len(), 9);
         let inside = |n: usize, name: &str| suites[n].descendants().find(|node| node.has_tag_name(name));
@@ -255,8 +277,22 @@ pub(super) mod tests {
         assert_eq!(property("mode"), Some("live"));
         assert!(text.contains("name=\"mode\" value=\"virtual\""));
         assert_eq!(property("command"), Some("longwire run ci/chat.yaml --param loss=5% --seed 7"));
-        let failure = inside(2, "failure").unwrap();
-        assert_eq!(failure.attribute("message"), Some("rtt.p99 < 60ms: it was 80 ms; fetch: exit 7"));
+        let cases: Vec<_> = suites[2].children().filter(|n| n.has_tag_name("testcase")).collect();
+        let told: Vec<_> = cases
+            .iter()
+            .map(|case| {
+                let failure = case.children().find(|n| n.has_tag_name("failure"));
+                (case.attribute("name").unwrap(), failure.and_then(|failure| failure.attribute("message")))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("Chat [loss=5%]", Some("fetch: exit 7")),
+                ("Chat [loss=5%]: rtt.p99 < 60ms", Some("expected `rtt.p99 < 60ms`, measured 80 ms")),
+                ("Chat [loss=5%]: call.loss < 5%", None),
+            ]
+        );
         assert_eq!(inside(2, "system-out").unwrap().text(), Some("a <report> & \u{fffd} ]]> \"quotes\"\n"));
         assert_eq!(inside(2, "testcase").unwrap().attribute("classname"), Some("ci.chat"));
         assert_eq!(inside(2, "testcase").unwrap().attribute("name"), Some("Chat [loss=5%]"));

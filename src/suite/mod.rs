@@ -10,6 +10,7 @@
 //! | `trial` | a kernel for virtual time, tried: what `doctor` does |
 //! | `outcome` | what a run came to, and the exit code of many |
 //! | `summary` `html` `json` `junit` `github` | the suite for people, programs, CI servers and GitHub |
+//! | `test_case` | a run as test cases: itself, and each of its expectations |
 //! | `calibrate` | how well this machine keeps up: what `doctor --calibrate` measures |
 
 pub mod calibrate;
@@ -27,6 +28,7 @@ pub mod room;
 pub mod runner;
 pub mod shard;
 pub mod summary;
+mod test_case;
 pub mod trial;
 
 pub use case::{Case, Param, Repetition};

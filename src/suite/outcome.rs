@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::case::{Case, one_line};
+use crate::record::expectation::Expectation;
+use crate::record::expected;
+use crate::record::report::Validity;
 use crate::units::Duration;
 
 /// Characters of a program's output that are kept: enough to see why, whatever it wrote.
@@ -126,6 +130,10 @@ pub struct Outcome {
     pub reasons: Vec<String>,
     /// Expectations that do not hold.
     pub unmet: Vec<Unmet>,
+    /// All expectations, as the report has them.
+    pub expectations: Vec<Expectation>,
+    /// Frames were lost on their way into the network, so that no expectation says anything.
+    pub broken: bool,
     /// The report as people read it; the end of it where it is long.
     pub stdout: String,
     /// What it said besides; the end of it where it is long.
@@ -146,6 +154,8 @@ impl Outcome {
             attempts: 0,
             reasons: Vec::new(),
             unmet: Vec::new(),
+            expectations: Vec::new(),
+            broken: false,
             stdout: String::new(),
             stderr: String::new(),
             out: None,
@@ -173,6 +183,8 @@ impl Outcome {
         outcome.unmet = unmet
             .filter_map(|e| Some(Unmet { text: e["text"].as_str()?.to_owned(), line: e["line"].as_u64() }))
             .collect();
+        outcome.expectations = expectations.iter().filter_map(|one| Expectation::deserialize(one).ok()).collect();
+        outcome.broken = Validity::deserialize(&report["validity"]).is_ok_and(|validity| validity.is_broken());
         let verdict = report["verdict"].as_str();
         outcome.status = match (status.code(), verdict) {
             (Some(0), Some("pass")) => Status::Pass,
@@ -189,6 +201,12 @@ impl Outcome {
             outcome.reasons.insert(0, why(status, verdict, &outcome.stderr));
         }
         outcome
+    }
+
+    /// Why it is not a pass, beside its expectations: workloads that failed, a machine that was late.
+    pub fn own_reasons(&self) -> Vec<&str> {
+        let told = [expected::reasons(&self.expectations), expected::doubts(&self.expectations)].concat();
+        self.reasons.iter().filter(|reason| !told.contains(reason)).map(String::as_str).collect()
     }
 }
 

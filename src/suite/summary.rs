@@ -161,7 +161,7 @@ mod tests {
                  longwire run ci/gone.yaml --seed 7
 
         FAIL     Chat [loss=5%]  ci/chat.yaml
-                 rtt.p99 < 60ms: it was 80 ms
+                 expected `rtt.p99 < 60ms`, measured 80 ms
                  fetch: exit 7
                  longwire run ci/chat.yaml --param loss=5% --seed 7
                  out/chat
