@@ -17,6 +17,11 @@ impl Amount {
         self.frames += frames;
         self.bytes += bytes;
     }
+
+    /// What has come since `earlier`, which must have been counted by the same counter.
+    pub fn since(self, earlier: Amount) -> Amount {
+        Amount { frames: self.frames - earlier.frames, bytes: self.bytes - earlier.bytes }
+    }
 }
 
 /// Dropped frames by cause. Most directions and nodes never drop one: the table is made for the first.
@@ -32,6 +37,15 @@ impl Dropped {
     /// Wire frames dropped, whatever the cause.
     pub fn frames(&self) -> u64 {
         self.0.iter().flat_map(|by_cause| by_cause.iter()).map(|amount| amount.frames).sum()
+    }
+
+    /// What has come since `earlier`, which must have been counted by the same counter.
+    pub fn since(&self, earlier: &Dropped) -> Dropped {
+        let mut since = self.clone();
+        if let (Some(now), Some(before)) = (&mut since.0, &earlier.0) {
+            now.iter_mut().zip(before.iter()).for_each(|(now, before)| *now = now.since(*before));
+        }
+        since
     }
 
     pub(crate) fn add(&mut self, cause: DropCause, frames: u64, bytes: u64) {

@@ -8,6 +8,8 @@
 //!
 //! The first frame is drawn from the stationary distribution, so that no frame is special.
 
+use core::fmt;
+
 use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -166,6 +168,12 @@ impl Correlation {
     /// As a fraction of one, for statistics and display only.
     pub fn as_f64(self) -> f64 {
         self.0.as_f64()
+    }
+}
+
+impl fmt::Display for Correlation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

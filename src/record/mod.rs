@@ -1,6 +1,7 @@
 //! What a run leaves behind for people and programs: counters → report (JSON, terminal), series over time, event log, captures; and what `show` draws of
 //! links. It prints nothing and opens no files: text goes back to its caller, log lines into a writer.
 
+pub mod asked;
 pub mod capture;
 mod captured;
 mod dropped;
@@ -15,6 +16,8 @@ pub mod judge;
 pub mod mistakes;
 mod outages;
 mod over_time;
+pub mod parameters;
+pub mod phases;
 pub mod report;
 mod requested;
 pub mod series;

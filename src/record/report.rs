@@ -6,9 +6,12 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::asked::spec_words;
 use super::expectation::Expectation;
 use super::gaps::Gaps;
 use super::histogram::Histogram;
+use super::parameters::parameters;
+use super::phases::Phase;
 use super::requested::Requested;
 use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
@@ -53,6 +56,9 @@ pub struct Report {
     pub expectations: Vec<Expectation>,
     /// What was changed, started and ended, in order of time.
     pub events: Vec<Event>,
+    /// What each direction counted from one mark of the timeline to the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
     /// What the run ended too early for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_reached: Vec<NotReached>,
@@ -201,8 +207,17 @@ pub struct Direction {
     /// The same in bins; `None` where no two frames took different times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_histogram: Option<Histogram>,
-    /// What the scenario asked of this direction.
+    /// What the scenario asked of this direction at first, as it would write it.
     pub requested: Requested,
+    /// The same in one form: see [`super::parameters`].
+    #[serde(default)]
+    pub parameters: serde_json::Value,
+    /// What was asked of it later, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
+    /// Changes beyond those in `changes`, which has the first 1,000.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changes_omitted: u64,
     /// Models with an `only` that no frame matched, as people write them: they have done nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmatched: Vec<String>,
@@ -227,10 +242,35 @@ impl Direction {
             dropped: by_cause(&counters.dropped),
             delay_ns: Percentiles::of(&counters.delay),
             delay_histogram: Histogram::of(&counters.delay.lengths()),
+            parameters: parameters(&requested),
+            changes: Vec::new(),
+            changes_omitted: 0,
             requested: requested.into(),
             unmatched: Vec::new(),
         }
     }
+}
+
+/// What a direction was asked to do from some instant on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changed {
+    /// When, from t = 0.
+    pub at_ns: i64,
+    /// All that was asked from then on, in a few words.
+    pub words: String,
+    /// The same in one form.
+    pub parameters: serde_json::Value,
+}
+
+impl Changed {
+    /// So much was asked from `at_ns` on.
+    pub fn new(at_ns: i64, spec: &DirectionSpec) -> Changed {
+        Changed { at_ns, words: spec_words(spec), parameters: parameters(spec) }
+    }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 pub(crate) fn by_cause(dropped: &Dropped) -> IndexMap<Cow<'static, str>, u64> {

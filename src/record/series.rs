@@ -215,7 +215,7 @@ pub struct DirectionSeries {
     #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub waiting: Vec<u32>,
     /// The mean delay of the frames that arrived in each interval, from offered to delivered in model time; 0 where none did.
-    #[serde(serialize_with = "one_line", skip_serializing_if = "all_zero")]
+    #[serde(default, serialize_with = "one_line", skip_serializing_if = "all_zero")]
     pub delay_mean_ns: Vec<u64>,
 }
 
@@ -251,6 +251,7 @@ impl From<SeriesText> for Series {
             direction.delivered_bytes.resize(length, 0);
             direction.dropped.resize(length, 0);
             direction.waiting.resize(length, 0);
+            direction.delay_mean_ns.resize(length, 0);
         }
         series
     }
@@ -390,6 +391,21 @@ mod tests {
         let csv = String::from_utf8(csv).unwrap();
         assert_eq!(csv.lines().count(), 1 + 4);
         assert_eq!(csv.lines().nth(4), Some("0.030000000,0.034000000,one,a,b,0,0,1,0,0"));
+    }
+
+    #[test]
+    fn a_direction_in_which_nothing_arrived_reads_back() {
+        let mut engine = engine();
+        let mut recorder = Recorder::new(&engine, at(0), Duration::from_millis(10));
+        engine.apply(at(0), Command::Down(LinkId(0))).unwrap();
+        send(&mut engine, 3);
+        run(&mut engine, &mut recorder, 20);
+        let series = Series::new(recorder.finish(&engine, at(20)), &names());
+        let read: Series = serde_json::from_str(&serde_json::to_string(&series).unwrap()).unwrap();
+        assert_eq!(
+            (&read.directions[0].dropped[..], &read.directions[0].delay_mean_ns[..]),
+            (&[1, 0][..], &[0, 0][..])
+        );
     }
 
     #[test]

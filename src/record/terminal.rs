@@ -6,20 +6,20 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::asked::requested;
 use super::captured;
 use super::dropped;
 use super::expected;
 use super::firewall;
 use super::outages;
 use super::over_time;
+use super::phases;
 use super::report::{Direction, Percentiles, Port, Report, Verdict, Work};
-use super::requested::Requested;
 use super::translation;
-use crate::engine::DirectionSpec;
-use crate::model::data::NamedFile as _;
-use crate::model::{DelaySpec, Distribution, Only, Order, RateSpec};
-use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
-use crate::units::{ByteSize, Duration, Rate};
+use crate::units::Rate;
+
+/// So many changes of a direction are shown.
+const CHANGES: usize = 5;
 
 pub(super) const TITLE: Style = Style::new().bold();
 pub(super) const FAINT: Style = Style::new().dimmed();
@@ -51,6 +51,7 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     translation::write(out, &report.nodes)?;
     outages::write(out, &report.ports)?;
     over_time::write(out, report, verbose)?;
+    phases::write(out, &report.phases)?;
     captured::write(out, &report.captures)?;
     write_works(out, "services", report.services.iter())?;
     write_works(out, "workloads", report.workloads.iter())?;
@@ -64,143 +65,38 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     write_verdict(out, report)
 }
 
-/// A table: requested | delivered, a row a direction.
+/// A table: requested | delivered, a row a direction. What was asked later stands below what was asked first.
 fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
-    let rows: Vec<(String, String, Vec<String>)> = report
+    let rows: Vec<(String, Vec<String>, Vec<String>)> = report
         .directions
         .iter()
-        .map(|d| {
-            (format!("{} {} → {}", d.link, d.from, d.to), requested(&d.requested), delivered(d, report.duration_ns))
-        })
+        .map(|d| (format!("{} {} → {}", d.link, d.from, d.to), asked_over_time(d), delivered(d, report.duration_ns)))
         .collect();
-    let width = |of: fn(&(String, String, Vec<String>)) -> &str, title: &str| {
-        rows.iter().map(|row| of(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
+    let longest = |all: &mut dyn Iterator<Item = &String>, title: &str| {
+        all.map(|text| text.chars().count()).chain([title.len()]).max().unwrap_or(0)
     };
-    let (first, second) = (width(|r| &r.0, "link"), width(|r| &r.1, "requested"));
+    let first = longest(&mut rows.iter().map(|row| &row.0), "link");
+    let second = longest(&mut rows.iter().flat_map(|row| &row.1), "requested");
     writeln!(out, "\n{TITLE}{:first$}   {:second$} │ delivered{TITLE:#}", "link", "requested")?;
     for (link, requested, delivered) in &rows {
-        for (n, line) in delivered.iter().enumerate() {
-            let (link, requested) = if n == 0 { (link.as_str(), requested.as_str()) } else { ("", "") };
-            writeln!(out, "{link:first$}   {requested:second$} │ {line}")?;
+        for n in 0..requested.len().max(delivered.len()) {
+            let link = if n == 0 { link.as_str() } else { "" };
+            let text = |lines: &[String]| lines.get(n).cloned().unwrap_or_default();
+            let row = format!("{link:first$}   {:second$} │ {}", text(requested), text(delivered));
+            writeln!(out, "{}", row.trim_end())?;
         }
     }
     Ok(())
 }
 
-/// What a scenario asked of a direction, in a few words.
-pub fn requested(requested: &Requested) -> String {
-    match requested {
-        Requested::Spec(spec) => spec_words(spec),
-        // A report that was read back has it as it is written.
-        Requested::Json(value) => value.to_string(),
-    }
-}
-
-fn spec_words(spec: &DirectionSpec) -> String {
-    let mut words = Vec::new();
-    words.extend(delay(&spec.delay));
-    if spec.rate != RateSpec::Unlimited {
-        words.push(format!("{} {}", spec.rate.words(), spec.framing.words()).trim_end().to_owned());
-        if spec.half_duplex {
-            words.push("half-duplex".into());
-        }
-    }
-    if !spec.loss.is_none() {
-        words.push(format!("loss {}", spec.loss));
-    }
-    if !spec.corrupt.is_none() {
-        words.push(format!("corrupt {}{}", spec.corrupt.probability.0, only(spec.corrupt.only.as_ref())));
-    }
-    if !spec.duplicate.is_none() {
-        words.push(format!("duplicate {}{}", spec.duplicate.probability.0, only(spec.duplicate.only.as_ref())));
-    }
-    if !spec.reorder.is_none() {
-        words.push(format!("reorder {}{}", spec.reorder.probability.0, only(spec.reorder.only.as_ref())));
-    }
-    words.extend(spec.queue.map(|queue| queue_words(&queue)));
-    if let Some(mtu) = spec.mtu {
-        words.push(format!("mtu {mtu}"));
-    }
-    if words.is_empty() { "nothing".into() } else { words.join(", ") }
-}
-
-/// The frames that a model is for, if not all.
-fn only(only: Option<&Only>) -> String {
-    only.map(|only| format!(" only {only}")).unwrap_or_default()
-}
-
-/// `None` where frames travel no time.
-pub(super) fn delay(spec: &DelaySpec) -> Option<String> {
-    let mut words = match (&spec.samples, &spec.trace) {
-        (Some(samples), _) => format!("delays of {}", samples.path()),
-        (None, Some(trace)) => format!("delay over time of {}", trace.file.path()),
-        (None, None) if spec.is_constant() && spec.mean == Duration::ZERO => return None,
-        (None, None) => spec.mean.to_string(),
-    };
-    if spec.jitter > Duration::ZERO {
-        let _ = write!(words, " ±{}", spec.jitter);
-        match &spec.distribution {
-            Distribution::Uniform => {}
-            Distribution::Normal => words.push_str(" σ"),
-            other => {
-                let _ = write!(words, " {other}");
-            }
-        }
-    }
-    if !spec.is_constant() {
-        if !spec.correlation.is_none() {
-            let _ = write!(words, " correlated {}", spec.correlation);
-        }
-        if spec.order == Order::Free {
-            words.push_str(" free");
-        }
-    }
-    words.push_str(&only(spec.only.as_ref()));
-    Some(words)
-}
-
-/// A queue by its name, with its limits or with what differs from its defaults.
-fn queue_words(queue: &QueueSpec) -> String {
-    let limits = |name: &str, limits: &FifoSpec| {
-        if *limits == FifoSpec::UNLIMITED {
-            return format!("{name} unlimited");
-        }
-        let FifoSpec { packets, bytes, time, .. } = limits;
-        let packets = packets.map(|n| format!(" {n} packets")).unwrap_or_default();
-        let bytes = bytes.map(|n| format!(" {n}")).unwrap_or_default();
-        let time = time.map(|t| format!(" {t}")).unwrap_or_default();
-        format!("{name}{packets}{bytes}{time}")
-    };
-    match queue {
-        QueueSpec::Fifo(spec) => limits("fifo", spec),
-        QueueSpec::DropHead(spec) => limits("drop_head", spec),
-        QueueSpec::Red(spec) => {
-            let defaults = RedSpec { limit: ByteSize::default(), ..RedSpec::within(spec.limit) };
-            format!("red{}", differences(spec, &defaults))
-        }
-        QueueSpec::Codel(spec) => format!("codel{}", differences(spec, &CodelSpec::default())),
-        QueueSpec::FqCodel(spec) => format!("fq_codel{}", differences(spec, &FqCodelSpec::default())),
-        QueueSpec::Pie(spec) => format!("pie{}", differences(spec, &PieSpec::default())),
-    }
-}
-
-/// The fields of `spec` that are others than in `defaults`: ` target 10ms ecn`.
-fn differences<T: serde::Serialize>(spec: &T, defaults: &T) -> String {
-    let fields = |spec: &T| match serde_json::to_value(spec) {
-        Ok(Value::Object(fields)) => fields,
-        _ => serde_json::Map::new(),
-    };
-    let defaults = fields(defaults);
-    let mut words = String::new();
-    for (name, value) in fields(spec).iter().filter(|(name, value)| defaults.get(*name) != Some(value)) {
-        let _ = match value {
-            Value::Bool(true) => write!(words, " {name}"),
-            Value::Bool(false) => write!(words, " no {name}"),
-            Value::String(text) => write!(words, " {name} {text}"),
-            other => write!(words, " {name} {other}"),
-        };
-    }
-    words
+/// What was asked of a direction, and what from when on.
+fn asked_over_time(direction: &Direction) -> Vec<String> {
+    let Direction { changes, changes_omitted, .. } = direction;
+    let shown = changes.iter().take(CHANGES);
+    let later = shown.map(|change| format!("from {} s: {}", four_digits(change.at_ns as f64 / 1e9), change.words));
+    let more = changes.len().saturating_sub(CHANGES) as u64 + changes_omitted;
+    let more = (more > 0).then(|| format!("… and {} more changes", grouped(more)));
+    [requested(&direction.requested)].into_iter().chain(later).chain(more).collect()
 }
 
 fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {

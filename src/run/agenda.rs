@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use crossbeam_channel::Sender;
 
 use crate::engine::{Command, Engine, FrameSink};
+use crate::record::phases::{PhaseRecorder, RecordedPhase};
 use crate::record::series::{Recorded, Recorder};
 use crate::units::{Duration, Instant};
 
@@ -20,6 +21,26 @@ pub struct Scheduled {
     pub commands: Vec<Command>,
     /// What it is, as people write it, for the event log.
     pub words: Vec<String>,
+    /// The names that it gives to its instant.
+    pub marks: Vec<String>,
+}
+
+/// What is kept of a run over time.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// How often every direction is looked at for the series; `None`: never.
+    pub series: Option<Duration>,
+    /// Whether counters are looked at at marks.
+    pub phases: bool,
+}
+
+/// What was kept.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Every direction over time.
+    pub series: Option<Recorded>,
+    /// From mark to mark.
+    pub phases: Vec<RecordedPhase>,
 }
 
 /// Steps still to come, and who keeps the series.
@@ -29,6 +50,7 @@ pub(super) struct Agenda {
     /// How many steps have been carried out.
     done: usize,
     recorder: Option<Recorder>,
+    phases: Option<PhaseRecorder>,
     /// The earliest of all that is to be done.
     due: Instant,
     /// Hears the model time of each step when it has been carried out.
@@ -38,19 +60,29 @@ pub(super) struct Agenda {
 impl Agenda {
     /// Nothing to do, ever.
     pub(super) fn empty() -> Agenda {
-        Agenda { zero: Instant::ZERO, steps: VecDeque::new(), done: 0, recorder: None, due: Instant::MAX, tell: None }
+        Agenda {
+            zero: Instant::ZERO,
+            steps: VecDeque::new(),
+            done: 0,
+            recorder: None,
+            phases: None,
+            due: Instant::MAX,
+            tell: None,
+        }
     }
 
-    /// From t = 0 = `zero` on, to which the engine has come; it looks at the counters at every `every`.
+    /// From t = 0 = `zero` on, to which the engine has come.
     pub(super) fn begin(
         engine: &Engine,
         zero: Instant,
         steps: Vec<Scheduled>,
-        every: Option<Duration>,
+        keep: Keep,
         tell: Sender<Instant>,
     ) -> Agenda {
-        let recorder = every.map(|every| Recorder::new(engine, zero, every));
-        let mut agenda = Agenda { zero, steps: steps.into(), done: 0, recorder, due: Instant::MAX, tell: Some(tell) };
+        let recorder = keep.series.map(|every| Recorder::new(engine, zero, every));
+        let phases = keep.phases.then(|| PhaseRecorder::new(engine, zero));
+        let (steps, tell) = (steps.into(), Some(tell));
+        let mut agenda = Agenda { zero, steps, done: 0, recorder, phases, due: Instant::MAX, tell };
         agenda.set_due();
         agenda
     }
@@ -112,6 +144,9 @@ impl Agenda {
                 Some(recorder) => recorder.look(engine),
                 None => {
                     let step = self.steps.pop_front().expect("it was due");
+                    if let Some(phases) = self.phases.as_mut().filter(|_| !step.marks.is_empty()) {
+                        phases.mark(engine, at, step.marks);
+                    }
                     if !step.commands.is_empty() {
                         engine.apply_all(at, step.commands).expect("the timeline's links are the plan's");
                         engine.advance(at, out);
@@ -128,12 +163,15 @@ impl Agenda {
         }
     }
 
-    /// Nothing more is done after `now`, to which the engine has come. What was recorded.
-    pub(super) fn end(&mut self, engine: &Engine, now: Instant) -> Option<Recorded> {
+    /// Nothing more is done after `now`, to which the engine has come. What was kept.
+    pub(super) fn end(&mut self, engine: &Engine, now: Instant) -> Kept {
         self.steps.clear();
         self.due = Instant::MAX;
         self.tell = None;
-        self.recorder.take().map(|recorder| recorder.finish(engine, now))
+        Kept {
+            series: self.recorder.take().map(|recorder| recorder.finish(engine, now)),
+            phases: self.phases.take().map(|phases| phases.finish(engine, now)).unwrap_or_default(),
+        }
     }
 }
 
@@ -172,13 +210,15 @@ mod tests {
     }
 
     fn step(at: u64, commands: Vec<Command>, words: &str) -> Scheduled {
-        Scheduled { at: Duration::from_nanos(at), commands, words: vec![words.into()] }
+        Scheduled { at: Duration::from_nanos(at), commands, words: vec![words.into()], marks: vec![] }
     }
 
     fn ns(ns: u64) -> Instant {
         Instant::from_nanos(ns)
     }
 
+    const KEEP: Keep = Keep { series: Some(Duration::from_nanos(100)), phases: false };
+    const NOTHING: Keep = Keep { series: None, phases: false };
     const DOWN: Command = Command::Down(LinkId(0));
     const UP: Command = Command::Up(LinkId(0));
 
@@ -189,7 +229,7 @@ mod tests {
         let zero = ns(1_000);
         engine.advance(zero, &mut out);
         let steps = vec![step(0, vec![], "start"), step(500, vec![DOWN], "l=down"), step(700, vec![UP], "l=up")];
-        let mut agenda = Agenda::begin(&engine, zero, steps, Some(Duration::from_nanos(100)), tell);
+        let mut agenda = Agenda::begin(&engine, zero, steps, KEEP, tell);
         for now in times {
             agenda.release(ns(*now), &mut engine, &mut out, |out, at, what| out.0.push((at.as_nanos(), what)));
             for _ in frames.iter().filter(|at| *at == now) {
@@ -198,7 +238,7 @@ mod tests {
             }
             engine.advance(ns(*now), &mut out);
         }
-        let recorded = agenda.end(&engine, ns(2_000)).unwrap();
+        let recorded = agenda.end(&engine, ns(2_000)).series.unwrap();
         (out.0, told.try_iter().map(Instant::as_nanos).collect(), recorded)
     }
 
@@ -230,7 +270,7 @@ mod tests {
     fn what_should_have_been_before_is_at_once() {
         let (mut engine, mut out) = (engine(), Happened::default());
         let (tell, told) = unbounded();
-        let mut agenda = Agenda::begin(&engine, ns(100), vec![], None, tell);
+        let mut agenda = Agenda::begin(&engine, ns(100), vec![], NOTHING, tell);
         engine.advance(ns(150), &mut out);
         agenda.replace(vec![step(20, vec![DOWN], "late"), step(60, vec![UP], "in time")], ns(150));
         agenda.release(ns(200), &mut engine, &mut out, |out, at, what| out.0.push((at.as_nanos(), what)));
@@ -244,13 +284,13 @@ mod tests {
         let (mut engine, mut out) = (engine(), Happened::default());
         let (tell, told) = unbounded();
         let mut agenda =
-            Agenda::begin(&engine, ns(0), vec![step(5, vec![], "a"), step(9, vec![DOWN], "b")], None, tell);
+            Agenda::begin(&engine, ns(0), vec![step(5, vec![], "a"), step(9, vec![DOWN], "b")], NOTHING, tell);
         let log = |out: &mut Happened, at: Instant, what| out.0.push((at.as_nanos(), what));
         agenda.release(ns(6), &mut engine, &mut out, log);
         assert_eq!((agenda.done(), agenda.next_step()), (1, Some(ns(9))));
         agenda.replace(vec![step(9, vec![], "c"), step(20, vec![], "d")], ns(6));
         agenda.release(ns(9), &mut engine, &mut out, log);
-        assert!(agenda.end(&engine, ns(10)).is_none());
+        assert!(agenda.end(&engine, ns(10)).series.is_none());
         agenda.replace(vec![step(21, vec![], "e")], ns(10));
         agenda.release(ns(30), &mut engine, &mut out, log);
         assert_eq!(out.0, [(5, "a".to_owned()), (9, "c".to_owned())]);

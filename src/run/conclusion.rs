@@ -1,5 +1,6 @@
 //! What a run comes to: verdict and report, from all that was counted.
 
+use super::agenda::Kept;
 use super::clock::Clock;
 use super::correct::correct;
 use super::happened::Happened;
@@ -12,8 +13,9 @@ use super::validity;
 use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
+use crate::record::phases::Phase;
 use crate::record::report::{Direction, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict};
-use crate::record::series::{Recorded, Series};
+use crate::record::series::Series;
 use crate::record::{expected, judge, warnings};
 use crate::scenario::{Resolved, ResolvedLink};
 use crate::units::{Duration, Instant};
@@ -31,7 +33,8 @@ pub(super) struct Ended<'a> {
     pub(super) runs: Vec<(String, Work)>,
     pub(super) events: Vec<Happened>,
     pub(super) timeline: Timeline<'a>,
-    pub(super) recorded: Option<Recorded>,
+    /// Over time, and from mark to mark.
+    pub(super) kept: Kept,
     pub(super) statistics: Statistics,
     /// By port.
     pub(super) offloads: Vec<Vec<&'static str>>,
@@ -62,9 +65,15 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         .zip(&outcome.directions)
         .zip(specs)
         .zip(&outcome.unmatched)
-        .map(|(((names, (counters, inside)), spec), unmatched)| Direction {
-            unmatched: unmatched.clone(),
-            ..Direction::new(names, counters, *inside, spec)
+        .enumerate()
+        .map(|(id, (((names, (counters, inside)), spec), unmatched))| {
+            let (changes, changes_omitted) = ended.timeline.course.of(DirectionId(id as u32), &spec, ended.zero);
+            Direction {
+                unmatched: unmatched.clone(),
+                changes,
+                changes_omitted,
+                ..Direction::new(names, counters, *inside, spec)
+            }
         })
         .collect();
     let nodes = resolved
@@ -121,7 +130,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         expectations: Vec::new(),
         events: ended.events.into_iter().map(|event| event.event(zero)).collect(),
         not_reached: ended.timeline.not_reached(),
-        series: ended.recorded.map(|recorded| Series::new(recorded, &names)),
+        series: ended.kept.series.map(|recorded| Series::new(recorded, &names)),
+        phases: ended.kept.phases.into_iter().map(|phase| Phase::new(phase, zero, &names)).collect(),
         warnings: Vec::new(),
         validity,
         timing: Timing {

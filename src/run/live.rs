@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::agenda::{Agenda, Scheduled};
+use super::agenda::{Agenda, Keep, Kept, Scheduled};
 use super::clock::Clock;
 use super::gaps::{self, Gaps};
 use super::plugs::{self, Heard, Lost};
@@ -29,7 +29,6 @@ use crate::record::capture::Tape;
 use crate::record::event_log::Entry;
 use crate::record::gaps as record;
 use crate::record::report::Rule;
-use crate::record::series::Recorded;
 use crate::scenario::timing::{Priority, TimingSpec};
 use crate::units::{Duration, Instant};
 
@@ -70,7 +69,7 @@ enum Request {
     Begin(Begin, Sender<Instant>),
     Replace(Rest, Sender<Result<(), Refusal>>),
     Note(Instant, String),
-    End(Sender<Option<Recorded>>),
+    End(Sender<Kept>),
     Standing(Sender<Vec<Standing>>),
     Progress(Sender<Progress>),
     Unplug(usize, bool, Sender<Unplugged>),
@@ -85,8 +84,8 @@ type Unplugged = (Instant, Option<TapPort>);
 pub struct Begin {
     /// Steps inside the network, in the order of their times.
     pub steps: Vec<Scheduled>,
-    /// How often every direction is looked at for the series; `None`: never.
-    pub series: Option<Duration>,
+    /// What is kept of it.
+    pub keep: Keep,
     /// Hears the model time of each step when it has taken effect, in their order.
     pub tell: Sender<Instant>,
 }
@@ -235,8 +234,8 @@ impl Live {
         self.tell(Request::Note(at, what))
     }
 
-    /// The timeline and the series end here; the network goes on. What the series came to.
-    pub fn end(&self) -> Result<Option<Recorded>, LiveError> {
+    /// The timeline ends here, and what is kept of it; the network goes on. What was kept.
+    pub fn end(&self) -> Result<Kept, LiveError> {
         self.ask(Request::End)
     }
 
@@ -507,9 +506,9 @@ impl Loop {
                     self.engine.advance(now, &mut self.taps);
                     let _ = reply.send(result);
                 }
-                Request::Begin(Begin { steps, series, tell }, reply) => {
+                Request::Begin(Begin { steps, keep, tell }, reply) => {
                     self.engine.advance(now, &mut self.taps);
-                    self.agenda = Agenda::begin(&self.engine, now, steps, series, tell);
+                    self.agenda = Agenda::begin(&self.engine, now, steps, keep, tell);
                     let _ = reply.send(now);
                 }
                 Request::Replace(rest, reply) => {

@@ -21,6 +21,7 @@ pub mod clock;
 mod conclusion;
 pub mod control;
 mod correct;
+mod course;
 mod disk;
 mod gaps;
 mod happened;

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use std::borrow::Cow;
 
 use crate::engine::{DirectionId, DirectionSpec, Engine};
+use crate::record::asked;
 use crate::record::report::{Count, by_cause};
 use crate::record::status::Direction;
-use crate::record::terminal;
 
 /// One direction, at one instant.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Standing {
             to,
             up: self.up,
             blocked: self.blocked,
-            words: terminal::requested(&now),
+            words: asked::requested(&now),
             now,
             waiting: self.waiting,
             inside: self.inside,

@@ -16,6 +16,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 
+use super::agenda::{Keep, Kept};
 use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::control::Control;
@@ -36,7 +37,6 @@ use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{EventKind, Mode, Report};
-use crate::record::series::Recorded;
 use crate::record::status::RunInfo;
 use crate::scenario::set::LiveLinks;
 use crate::scenario::{Files, Once, Resolved};
@@ -195,7 +195,7 @@ pub(crate) fn run_for(
         timeline: Timeline::new(&resolved.timeline, &resolved.network, &files),
         files: &files,
         runs: timeline::runs(&resolved.timeline),
-        recorded: None,
+        kept: Kept::default(),
         zero: None,
         interrupted: false,
         owner,
@@ -204,7 +204,7 @@ pub(crate) fn run_for(
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
     let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
-    run.recorded = run.live.end()?;
+    run.kept = run.live.end()?;
     run.timeline.take_in(&mut run.links, &mut run.events);
     watcher.phase("taking everything down");
     run.end_programs()?;
@@ -217,7 +217,7 @@ pub(crate) fn run_for(
         (Some(out), Some(batches)) => Some(out.event_log(names(resolved, zero), batches)),
         _ => None,
     };
-    let Run { live, processes, ports, services, work, runs, events, timeline, recorded, interrupted, owner, .. } = run;
+    let Run { live, processes, ports, services, work, runs, events, timeline, kept, interrupted, owner, .. } = run;
     let outages = ports.outages(zero, zero + ended);
     let clock = live.clock;
     let outcome = live.stop()?;
@@ -237,7 +237,7 @@ pub(crate) fn run_for(
         runs,
         events,
         timeline,
-        recorded,
+        kept,
         statistics,
         offloads,
         outages,
@@ -296,7 +296,7 @@ struct Run<'a> {
     files: &'a dyn Files,
     /// Programs that the timeline starts, by the names of the report.
     runs: Vec<(String, Work)>,
-    recorded: Option<Recorded>,
+    kept: Kept,
     /// t = 0: when all services were ready.
     zero: Option<Instant>,
     interrupted: bool,
@@ -318,8 +318,8 @@ impl Run<'_> {
             if self.services.iter().all(Service::is_ready) {
                 let steps =
                     self.timeline.schedule(&self.links).map_err(|impossible| RunError::Timeline(impossible.reason))?;
-                let series = self.resolved.scenario.series.0;
-                let zero = self.live.begin(Begin { steps, series, tell: self.timeline.listener() })?;
+                let keep = Keep { series: self.resolved.scenario.series.0, phases: self.timeline.has_marks() };
+                let zero = self.live.begin(Begin { steps, keep, tell: self.timeline.listener() })?;
                 self.timeline.begin(zero);
                 self.zero = Some(zero);
                 self.tell_owner_of_begin()?;
@@ -510,11 +510,12 @@ impl Run<'_> {
                 *moved = Some(routes.map_err(|e| e.to_string())?);
             }
             let rest = self.zero.is_some().then_some(rest);
-            let at = match self.live.apply(wanted.commands, changes.join(" "), rest) {
+            let at = match self.live.apply(wanted.commands.clone(), changes.join(" "), rest) {
                 Err(LiveError::Refused(Refusal::Overtaken)) => continue,
                 result => result.map_err(|e| e.to_string())?,
             };
             self.links = wanted.links;
+            self.timeline.course.note(at, &wanted.commands, &self.links);
             self.events.extend(changes.iter().map(|what| Happened::new(at, EventKind::Set, what)));
             return Ok(());
         }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::agenda::Scheduled;
+use super::course::Course;
 use super::happened::Happened;
 use super::process::Processes;
 use super::programs::Surroundings;
@@ -42,6 +43,8 @@ pub(super) struct Timeline<'a> {
     told: Receiver<Instant>,
     /// What could not be done: one sentence each.
     pub(super) failures: Vec<String>,
+    /// What was asked of links from when on.
+    pub(super) course: Course,
 }
 
 /// A step that is not possible any more, because of what was changed before it.
@@ -71,6 +74,7 @@ impl<'a> Timeline<'a> {
             tell,
             told,
             failures: Vec::new(),
+            course: Course::default(),
         };
         timeline.place(None, Duration::ZERO);
         timeline
@@ -111,6 +115,11 @@ impl<'a> Timeline<'a> {
         !now.is_empty()
     }
 
+    /// Whether it gives a name to any instant.
+    pub(super) fn has_marks(&self) -> bool {
+        self.steps.iter().any(|step| !marks(step).is_empty())
+    }
+
     /// Where the engine's thread says what has taken effect.
     pub(super) fn listener(&self) -> Sender<Instant> {
         self.tell.clone()
@@ -138,7 +147,7 @@ impl<'a> Timeline<'a> {
             let words = inside.flat_map(Action::words).collect();
             let time = self.times[*at].unwrap_or_default();
             match step.commands(&mut links, self.files) {
-                Ok(commands) => Ok(Scheduled { at: time, commands, words }),
+                Ok(commands) => Ok(Scheduled { at: time, commands, words, marks: marks(step) }),
                 Err(wrong) => {
                     let reason =
                         format!("the timeline's step at {} is not possible then: {}", step.when(), told(&wrong));
@@ -163,7 +172,11 @@ impl<'a> Timeline<'a> {
             let (step, zero) = (&self.steps[number], self.zero.unwrap_or_default());
             self.done += 1;
             // it was checked against the same links when it was scheduled
-            let _ = step.commands(links, self.files);
+            let commands = step.commands(links, self.files).unwrap_or_default();
+            // of a ramp its end stands for all of it
+            if step.actions.iter().any(|action| !action.words().is_empty()) {
+                self.course.note(at, &commands, links);
+            }
             let planned = self.times[number].map(|time| zero + time);
             for action in step.actions.iter().filter(|action| action.is_inside()) {
                 let mark = if let Action::Mark(label) = action { Some(label.clone()) } else { None };
@@ -237,6 +250,12 @@ impl<'a> Timeline<'a> {
         left.sort_by_key(|left| left.planned_ns.unwrap_or(u64::MAX));
         left
     }
+}
+
+/// The names that a step gives to its instant.
+fn marks(step: &Step) -> Vec<String> {
+    let mark = |action: &Action| if let Action::Mark(name) = action { Some(name.clone()) } else { None };
+    step.actions.iter().filter_map(mark).collect()
 }
 
 /// The programs that a timeline starts, each waiting for its step.

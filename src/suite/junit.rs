@@ -10,7 +10,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::case::{Repetition, one_line};
-use super::outcome::{Outcome, Status};
+use super::outcome::Outcome;
 use super::plan::Skipped;
 use super::runner::Ended;
 use super::test_case::{Kind, TestCase};
@@ -183,10 +183,10 @@ fn clean(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::suite::case::{Case, Param};
     use crate::record::expectation::{Expectation, Judged};
     use crate::record::expected;
-    use crate::suite::outcome::Unmet;
+    use crate::suite::case::{Case, Param};
+    use crate::suite::outcome::{Status, Unmet};
     use crate::units::Duration;
 
     pub(crate) fn expectation(text: &str, pass: bool, invalid: Option<&str>) -> Expectation {
@@ -225,11 +225,11 @@ pub(super) mod tests {
             reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
             ..Outcome::not_run(case)
         };
-        let mut failed =
-            outcome(case("ci/chat.yaml", "Chat"), Status::Fail, &["fetch: exit 7"]);
+        let mut failed = outcome(case("ci/chat.yaml", "Chat"), Status::Fail, &["fetch: exit 7"]);
         failed.case.params.push(Param { name: "loss".into(), text: "5%".into(), word: "5%".into() });
         failed.unmet.push(Unmet { text: "rtt.p99 < 60ms".into(), line: None });
-        failed.expectations = vec![expectation("rtt.p99 < 60ms", false, None), expectation("call.loss < 5%", true, None)];
+        failed.expectations =
+            vec![expectation("rtt.p99 < 60ms", false, None), expectation("call.loss < 5%", true, None)];
         failed.reasons.insert(0, expected::reasons(&failed.expectations)[0].clone());
         failed.stdout = "a <report> & \u{1} ]]> \"quotes\"\n".into();
         failed.stderr = "warning: x\n".into();

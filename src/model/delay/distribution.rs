@@ -228,6 +228,12 @@ impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Distribution::Table(file) => f.write_str(file.path()),
+            Distribution::Pareto(spec) => write!(f, "pareto shape {}", spec.shape.as_f64()),
+            Distribution::Lognormal(spec) | Distribution::Gamma(spec) | Distribution::Weibull(spec)
+                if spec.min > Duration::ZERO =>
+            {
+                write!(f, "{} min {}", self.word(), spec.min)
+            }
             _ => f.write_str(self.word()),
         }
     }

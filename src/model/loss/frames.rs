@@ -15,6 +15,11 @@ pub struct FramesSpec {
 }
 
 impl FramesSpec {
+    /// The numbers, from 1, in their order.
+    pub fn ranges(&self) -> &[RangeInclusive<u64>] {
+        &self.ranges
+    }
+
     /// These frames, in any order and as often as one likes. Numbers below 1 name no frame.
     pub fn new(mut ranges: Vec<RangeInclusive<u64>>) -> FramesSpec {
         ranges.retain(|range| *range.end() >= 1 && !range.is_empty());

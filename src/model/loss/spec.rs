@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::outage::Durations;
 use super::*;
 use crate::model::data::NamedFile;
 use crate::model::only::Only;
@@ -114,20 +115,45 @@ impl LossModel {
     }
 }
 
-/// In a few words, as a table shows it: `5%`, `burst 5% 4`, `outage 10s 500ms`.
+/// So many frames, or ranges of them, are named in a few words.
+const NAMED: usize = 4;
+
+/// In a few words, as a table shows it, with every parameter that decides: `5%`, `5% in bursts of 4`, `outage 500ms of 10s`.
 impl fmt::Display for LossModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LossModel::Random(random) if random.correlation.is_none() => write!(f, "{}", random.rate),
-            LossModel::Random(random) => write!(f, "{} correlated", random.rate),
+            LossModel::Random(random) => write!(f, "{} correlated {}", random.rate, random.correlation),
             LossModel::Burst(burst) => write!(f, "{} in bursts of {}", burst.rate, burst.mean_length),
-            LossModel::GilbertElliott(model) => write!(f, "gilbert_elliott {} {}", model.p, model.r),
-            LossModel::Markov4(model) => write!(f, "markov4 {} {}", model.p13, model.p31),
+            LossModel::GilbertElliott(GilbertElliottSpec { p, r, bad_loss, good_loss }) => {
+                write!(f, "gilbert_elliott p {p} r {r} bad_loss {bad_loss} good_loss {good_loss}")
+            }
+            LossModel::Markov4(Markov4Spec { p13, p31, p32, p23, p14 }) => {
+                write!(f, "markov4 p13 {p13} p31 {p31} p32 {p32} p23 {p23} p14 {p14}")
+            }
             LossModel::BitErrorRate(rate) => write!(f, "bit errors {rate}"),
             LossModel::Every(every) => write!(f, "every {}", every.0),
-            LossModel::Frames(_) => f.write_str("of named frames"),
-            LossModel::Outage(outage) => write!(f, "outage {} of {}", outage.down, outage.up + outage.down),
-            LossModel::Trace(trace) => write!(f, "trace {}", trace.path()),
+            LossModel::Frames(frames) => {
+                f.write_str("of frames")?;
+                for range in frames.ranges().iter().take(NAMED) {
+                    match (range.start(), range.end()) {
+                        (from, to) if from == to => write!(f, " {from}")?,
+                        (from, to) => write!(f, " {from}-{to}")?,
+                    }
+                }
+                match frames.ranges().len().saturating_sub(NAMED) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+            LossModel::Outage(outage) => {
+                write!(f, "outage {} of {}", outage.down, outage.up + outage.down)?;
+                if outage.distribution == Durations::Exponential { f.write_str(" exponential") } else { Ok(()) }
+            }
+            LossModel::Trace(trace) => {
+                write!(f, "trace {}", trace.path())?;
+                trace.repeat.map_or(Ok(()), |every| write!(f, " repeat {every}"))
+            }
         }
     }
 }
@@ -475,7 +501,7 @@ mod spec_tests {
         let expected = [1.0, 1.0, 2.0, 9.09, 9.82, 1.19, 1.0];
         assert_eq!(losses[..7], expected.map(Some));
         assert_eq!(losses[7..], [None, Some(4.76)]);
-        assert_eq!(LossSpec(all.0[..3].to_vec()).to_string(), "1% + 1% correlated + 2% in bursts of 4");
+        assert_eq!(LossSpec(all.0[..3].to_vec()).to_string(), "1% + 1% correlated 50% + 2% in bursts of 4");
         assert!(all.0.iter().all(|rule| !rule.model.to_string().is_empty()));
     }
 }

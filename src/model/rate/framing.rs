@@ -98,6 +98,22 @@ impl Encapsulation {
     }
 }
 
+impl Encapsulation {
+    /// The word for it.
+    const fn word(self) -> &'static str {
+        match self {
+            Encapsulation::BridgedLlc => "bridged_llc",
+            Encapsulation::BridgedVcMux => "bridged_vc_mux",
+            Encapsulation::IpoaLlc => "ipoa_llc",
+            Encapsulation::IpoaVcMux => "ipoa_vc_mux",
+            Encapsulation::PppoeLlc => "pppoe_llc",
+            Encapsulation::PppoeVcMux => "pppoe_vc_mux",
+            Encapsulation::PppoaLlc => "pppoa_llc",
+            Encapsulation::PppoaVcMux => "pppoa_vc_mux",
+        }
+    }
+}
+
 impl Own {
     fn on_wire(self, bytes: u64) -> u64 {
         let bytes = bytes.saturating_add_signed(i64::from(self.overhead)).max(u64::from(self.minimum));
@@ -135,9 +151,17 @@ impl Framing {
             Framing::None => String::new(),
             Framing::Ethernet => "ethernet".into(),
             Framing::Overhead(more) => format!("{more:+}B"),
-            Framing::Atm(_) => "atm".into(),
-            Framing::Own(own) if own.cell_size > 0 => format!("cells of {}+{}B", own.cell_size, own.cell_overhead),
-            Framing::Own(own) => format!("{:+}B, at least {}B", own.overhead, own.minimum),
+            Framing::Atm(encapsulation) => format!("atm {}", encapsulation.word()),
+            Framing::Own(Own { overhead, minimum, cell_size, cell_overhead }) => {
+                let mut words = format!("{overhead:+}B");
+                if minimum > 0 {
+                    words.push_str(&format!(" at least {minimum}B"));
+                }
+                if cell_size > 0 {
+                    words.push_str(&format!(" cells of {cell_size}+{cell_overhead}B"));
+                }
+                words
+            }
         }
     }
 }

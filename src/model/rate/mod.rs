@@ -20,6 +20,7 @@ pub use framing::Framing;
 pub use schedule::ScheduleSpec;
 pub use server::Server;
 pub use slots::SlotsSpec;
+use steps::Repeat;
 pub use token_bucket::TokenBucketSpec;
 pub use trace::Trace;
 
@@ -111,10 +112,17 @@ impl RateSpec {
                 format!("{rate} burst {burst} peak {peak}")
             }
             RateSpec::Trace(file) => format!("trace {}", file.path()),
-            RateSpec::Schedule(spec) => match spec.source() {
-                Some(file) => format!("schedule {file}"),
-                None => format!("schedule of {} steps", spec.len()),
-            },
+            RateSpec::Schedule(spec) => {
+                let steps = match spec.source() {
+                    Some(file) => format!("schedule {file}"),
+                    None => format!("schedule of {} steps", spec.len()),
+                };
+                match spec.repeat() {
+                    Repeat::Never => steps,
+                    Repeat::AtEnd => format!("{steps} repeated"),
+                    Repeat::Every(time) => format!("{steps} repeat {time}"),
+                }
+            }
             RateSpec::Slots(spec) => spec.words(),
         }
     }

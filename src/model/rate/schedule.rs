@@ -75,6 +75,11 @@ impl ScheduleSpec {
         self.plan.is_none()
     }
 
+    /// Whether it begins again when it is over; or when it does.
+    pub fn repeat(&self) -> Repeat {
+        self.repeat
+    }
+
     /// The file that it is from.
     pub fn source(&self) -> Option<&str> {
         match &self.steps {

@@ -9,7 +9,7 @@ use super::words::{Comments, Departing, End, Story};
 use crate::engine::DirectionSpec;
 use crate::frame::{Cut, FrameView, Rest};
 use crate::model::RateSpec;
-use crate::record::{Requested, terminal};
+use crate::record::{Requested, asked};
 use crate::units::{ByteSize, Instant};
 use crate::wire::vnet::VnetHeader;
 
@@ -106,7 +106,7 @@ impl<W: Write> CaptureFile<W> {
         let snap = title.snap.map_or(0, |snap| snap.as_bytes().min(u64::from(u32::MAX)) as u32);
         let [a, b] = title.ends;
         for ([from, to], spec) in [[a, b], [b, a]].into_iter().zip(title.directions) {
-            let requested = terminal::requested(&Requested::from(spec.clone()));
+            let requested = asked::requested(&Requested::from(spec.clone()));
             let description = pcapng::cut(&requested, NAMES);
             let speed = if let RateSpec::Constant(rate) = &spec.rate { Some(rate.as_bps()) } else { None };
             let interface = Interface { name: &format!("{from} → {to}"), description, speed, snap };

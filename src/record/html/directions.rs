@@ -4,8 +4,9 @@ use indexmap::IndexSet;
 
 use super::markup::Markup;
 use super::table::{self, Cell, Column};
+use crate::record::asked::requested;
 use crate::record::report::{Direction, Report};
-use crate::record::terminal::{grouped, rate, requested, share, time};
+use crate::record::terminal::{grouped, rate, share, time};
 
 /// With more directions, the busiest come first.
 const FILE_ORDER: usize = 40;

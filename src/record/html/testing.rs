@@ -121,6 +121,7 @@ pub(in crate::record) fn report() -> Report {
             Event { at_ns: 8_000_300_000, ..event(8_000, "phone.route=wwan0") },
             event(8_500, "wifi=up"),
         ],
+        phases: Vec::new(),
         not_reached: vec![NotReached { planned_ns: Some(9_500_000_000), after: None, what: "wifi.rate=1Mbit".into() }],
         series: Some(series()),
         warnings: Vec::new(),

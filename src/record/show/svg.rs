@@ -13,7 +13,8 @@ use plotters_svg::SVGBackend;
 
 use super::text::unit;
 use super::{Binned, Histogram, Name, Shown};
-use crate::record::terminal::{rate, requested, time};
+use crate::record::asked::requested;
+use crate::record::terminal::{rate, time};
 
 const WIDTH: u32 = 960;
 const HEAD: u32 = 64;

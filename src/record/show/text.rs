@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::bars;
 use super::{Histogram, Lost, Name, RateOverTime, Show, Shown, Traffic};
+use crate::record::asked::requested;
 use crate::record::report::Percentiles;
-use crate::record::terminal::{FAINT, TITLE, four_digits, grouped, rate, requested, share, time};
+use crate::record::terminal::{FAINT, TITLE, four_digits, grouped, rate, share, time};
 
 const DRAWN: Style = AnsiColor::Cyan.on_default();
 const MET: Style = AnsiColor::Blue.on_default();

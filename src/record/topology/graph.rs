@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{Edge, End, Graph, Node};
 use crate::engine::{DirectionSpec, NodeKind};
 use crate::model::RateSpec;
-use crate::record::terminal;
+use crate::record::asked;
 use crate::scenario::Resolved;
 use crate::scenario::network::{HostPlan, Place};
 
@@ -77,7 +77,7 @@ fn addresses<'a>(interfaces: impl ExactSizeIterator<Item = (&'a str, &'a [IpNet]
 
 /// What matters most of a direction, in the words of the report; empty where it does nothing.
 fn words(spec: &DirectionSpec) -> String {
-    let mut words: Vec<String> = terminal::delay(&spec.delay).into_iter().collect();
+    let mut words: Vec<String> = asked::delay(&spec.delay).into_iter().collect();
     if !spec.loss.is_none() {
         words.push(format!("loss {}", spec.loss));
     }

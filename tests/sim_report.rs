@@ -1,0 +1,145 @@
+//! The JSON report only grows: what an earlier version wrote can be read, and each of its fields is still written.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use longwire::record::Report;
+use serde_json::Value;
+use support::sim::Sim;
+
+const SCENARIO: &str = include_str!("fixtures/report/scenario.yaml");
+/// What the version wrote that first had a changelog.
+const BEFORE: &str = include_str!("fixtures/report/report.json");
+
+/// The types of all fields, by their paths. Elements of a list are one place; so are numbers with and without a fraction.
+fn fields(value: &Value, path: &str, found: &mut BTreeMap<String, Vec<&'static str>>) {
+    let kind = match value {
+        // a field without a value may have one of any type
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "list",
+        Value::Object(_) => "map",
+    };
+    let kinds = found.entry(path.to_owned()).or_default();
+    if !kinds.contains(&kind) {
+        kinds.push(kind);
+    }
+    match value {
+        Value::Array(list) => list.iter().for_each(|one| fields(one, &format!("{path}[]"), found)),
+        Value::Object(map) => map.iter().for_each(|(key, one)| fields(one, &format!("{path}.{key}"), found)),
+        _ => {}
+    }
+}
+
+/// What `after` lacks of `before`.
+fn missing(before: &Value, after: &Value) -> Vec<String> {
+    let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
+    fields(before, "", &mut old);
+    fields(after, "", &mut new);
+    let lacks = |(path, kinds): (&String, &Vec<&'static str>)| {
+        let now = new.get(path).cloned().unwrap_or_default();
+        let gone: Vec<_> = kinds.iter().filter(|kind| !now.contains(kind)).copied().collect();
+        (now.is_empty() || gone.iter().any(|kind| *kind != "null"))
+            .then(|| format!("{path}: {} was there, and there is {}", kinds.join(" or "), now.join(" or ")))
+    };
+    old.iter().filter_map(lacks).collect()
+}
+
+#[test]
+fn a_report_of_before_can_be_read() {
+    let report: Report = serde_json::from_str(BEFORE).expect("readable");
+    let (before, read) =
+        (serde_json::from_str(BEFORE).expect("JSON"), serde_json::to_value(&report).expect("plain data"));
+    assert_eq!(missing(&before, &read), [""; 0]);
+}
+
+#[test]
+fn each_field_of_before_is_still_written() {
+    let Some(sim) = Sim::new(SCENARIO) else { return };
+    let ended = sim.lab.start(sim.command(&["--out", "out", "--capture", "all"])).wait();
+    // one workload and one expectation are there to fail
+    assert_eq!(ended.code, 1, "{}", ended.told());
+    let before = serde_json::from_str(BEFORE).expect("JSON");
+    let after = serde_json::from_str(&sim.lab.read("out/report.json")).expect("JSON");
+    assert_eq!(missing(&before, &after), [""; 0]);
+}
+
+#[test]
+fn what_is_gone_or_of_another_type_is_found() {
+    let before = serde_json::json!({ "a": [{ "b": 1 }, { "c": null }], "d": "text" });
+    let same = serde_json::json!({ "a": [{ "b": 2.5, "c": [1], "e": 1 }], "d": "other", "f": {} });
+    assert_eq!(missing(&before, &same), [""; 0]);
+    let other = serde_json::json!({ "a": [{ "b": "1" }], "d": "text" });
+    assert_eq!(
+        missing(&before, &other),
+        [".a[].b: number was there, and there is string", ".a[].c: null was there, and there is "]
+    );
+}
+
+#[test]
+fn each_node_that_dropped_frames_is_in_the_text() {
+    let scenario = "\
+longwire: 1
+nodes: { pc: host, r1: router, r2: router, srv: host }
+links: { l0: { ends: [pc, r1] }, l1: { ends: [r1, r2], delay: 5ms }, l2: { ends: [r2, srv] } }
+workloads: { u: { udp: { from: srv, to: pc, every: 10ms, count: 300 } } }
+timeline: [ { at: 1s, down: l1 }, { at: 2s, up: l1 } ]
+";
+    let Some(sim) = Sim::new(scenario) else { return };
+    let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    let report: Value = serde_json::from_str(&sim.lab.read("out/report.json")).expect("JSON");
+    let r2 = report["nodes"].as_array().expect("nodes").iter().find(|node| node["name"] == "r2").expect("r2");
+    let dropped = r2["dropped"]["no_route"].as_u64().expect("a count");
+    assert!(dropped >= 80, "{r2}");
+    let line = ended.stdout.lines().find(|line| line.starts_with("r2  ")).unwrap_or_default();
+    assert!(line.contains(&format!("no_route {dropped} of")), "{}", ended.told());
+    assert!(!ended.stdout.contains("\nr1 "), "it dropped nothing: {}", ended.told());
+}
+
+#[test]
+fn what_was_asked_when_stands_beside_what_came_of_it() {
+    let scenario = "\
+longwire: 1
+nodes: { a: host, b: host }
+links: { wifi: { ends: [a, b], delay: 5ms, rate: 20Mbit } }
+workloads: { u: { udp: { from: a, to: b, rate: 1Mbit, for: 4s } } }
+timeline: [ { at: 1s, set: { wifi: { delay: 80ms, loss: 20% } }, mark: worse } ]
+";
+    let Some(sim) = Sim::new(scenario) else { return };
+    let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    let report: Value = serde_json::from_str(&sim.lab.read("out/report.json")).expect("JSON");
+    let there = &report["directions"][0];
+    assert_eq!(there["parameters"]["delay"]["mean_ns"], 5_000_000);
+    let [change] = &there["changes"].as_array().expect("changes")[..] else { panic!("{there:#}") };
+    assert_eq!(change["at_ns"], 1_000_000_000);
+    assert_eq!(change["parameters"]["delay"]["mean_ns"], 80_000_000);
+    assert_eq!(change["parameters"]["loss"][0]["rate"], 0.2);
+
+    let phases = report["phases"].as_array().expect("phases");
+    let times: Vec<_> = phases.iter().map(|phase| (&phase["from_ns"], &phase["marks"])).collect();
+    assert_eq!(times, [(&0.into(), &serde_json::json!([])), (&1_000_000_000.into(), &serde_json::json!(["worse"]))]);
+    let of = |phase: usize| &phases[phase]["directions"][0];
+    assert_eq!(of(0)["dropped"], serde_json::json!({}));
+    assert_eq!(of(1)["dropped"]["loss"], there["dropped"]["loss"]);
+    let mean = |phase: usize| of(phase)["delay_mean_ns"].as_u64().expect("a mean");
+    assert!((5_000_000..6_000_000).contains(&mean(0)) && mean(1) > 75_000_000, "{} {}", mean(0), mean(1));
+    // phases and series are of the same time: from t = 0 to the end
+    let sum = |count: &str| (0..2).map(|phase| of(phase)[count]["frames"].as_u64().expect("a count")).sum::<u64>();
+    let series = report["series"]["directions"][0]["delivered_frames"].as_array().expect("a column");
+    assert_eq!(sum("delivered"), series.iter().filter_map(Value::as_u64).sum::<u64>());
+    // a frame may have been on its way at t = 0
+    let lost = of(1)["dropped"]["loss"].as_u64().expect("a count");
+    let before = sum("delivered") + lost - sum("offered");
+    assert_eq!(sum("offered") + before, there["offered"]["frames"].as_u64().expect("a count"), "{there:#}");
+    assert!(before < 3, "{before}");
+    for words in
+        ["5ms, 20Mbit, fifo 200ms", "from 1 s: 80ms, 20Mbit, loss 20%, fifo 200ms", "\n1 … ", " worse   wifi a"]
+    {
+        assert!(ended.stdout.contains(words), "{words}: {}", ended.told());
+    }
+}
