@@ -143,3 +143,69 @@ timeline: [ { at: 1s, set: { wifi: { delay: 80ms, loss: 20% } }, mark: worse } ]
         assert!(ended.stdout.contains(words), "{words}: {}", ended.told());
     }
 }
+
+#[test]
+fn the_longest_silence_any_percentile_and_values_are_measured() {
+    let scenario = "\
+longwire: 1
+duration: 6s
+nodes: { a: host, b: host }
+links: { wire: { ends: [a, b], delay: { mean: 10ms, jitter: 5ms }, rate: 10Mbit } }
+workloads:
+  rtt:  { ping: { from: a, to: b, every: 10ms, for: 4s, timeout: 500ms } }
+  u:    { udp: { from: a, to: b, every: 10ms, for: 4s } }
+  t:    { tcp: { from: a, to: b, for: 4s } }
+  tool: { in: a, shell: 'echo took 12.5 ms', values: { took: { regex: 'took ([0-9.]+)', unit: ms } } }
+timeline: [ { at: 1s, down: wire, mark: cut }, { at: 2s, up: wire } ]
+expect:
+  - rtt.gap.max > 1s
+  - rtt.gap.max < 1030ms
+  - u.gap.max > 990ms
+  - u.gap.max < 1030ms
+  - t.gap.max > 1s
+  - rtt.p50 < rtt.p95
+  - rtt.p95 <= rtt.p99.9
+  - u.delay.p95 > u.delay.p90
+  - u.delay.p95 < u.delay.p99
+  - wire.toward.b.delay.p95 > wire.toward.b.delay.p90
+  - tool.took == 12.5ms
+";
+    let Some(sim) = Sim::new(scenario) else { return };
+    let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    let report: Value = serde_json::from_str(&sim.lab.read("out/report.json")).expect("JSON");
+    for name in ["rtt", "u", "t"] {
+        let gap = &report["workloads"][name]["gap"];
+        let ns = |key: &str| gap[key].as_i64().expect("a time");
+        assert_eq!(ns("to_ns") - ns("from_ns"), ns("max_ns"), "{name}");
+        // it lies around the time in which the link was down, by the run's own clock
+        assert!((900_000_000..1_050_000_000).contains(&ns("from_ns")), "{name}: {gap}");
+        assert!(report["workloads"][name]["receiver"].get("heard").is_none(), "{name}");
+    }
+    assert!(
+        report["workloads"]["rtt"]["rtt_ns"]["p95"].is_u64()
+            && report["workloads"]["u"]["receiver"]["delay_ns"]["p95"].is_u64()
+    );
+    assert_eq!(ended.stdout.matches("longest silence 1.").count(), 3, "{}", ended.told());
+    assert!(ended.stdout.contains(" took 12.5 ms\n"), "{}", ended.told());
+    assert!(sim.lab.read("out/report.html").contains("took 12.5 ms"));
+}
+
+#[test]
+fn a_socket_buffer_that_holds_a_connection_up_is_named_and_the_network_is_not() {
+    let scenario = |sockbuf: &str, rate: &str| {
+        format!(
+            "longwire: 1\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b], rtt: 200ms, rate: {rate} }} }}\n\
+             workloads: {{ t: {{ tcp: {{ from: a, to: b, for: 5s{sockbuf} }} }} }}\n"
+        )
+    };
+    for (sockbuf, rate, held_up) in [(", sockbuf: 64KiB", "100Mbit", true), ("", "5Mbit", false)] {
+        let Some(sim) = Sim::new(&scenario(sockbuf, rate)) else { return };
+        let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
+        assert_eq!(ended.code, 0, "{}", ended.told());
+        let report: Value = serde_json::from_str(&sim.lab.read("out/report.json")).expect("JSON");
+        let warned =
+            report["warnings"].as_array().is_some_and(|all| all.iter().any(|w| w.to_string().contains("sockbuf")));
+        assert_eq!((warned, ended.stdout.contains("was the limit")), (held_up, held_up), "{}", ended.told());
+    }
+}

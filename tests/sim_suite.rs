@@ -107,7 +107,7 @@ fn runs_come_out_identical_beside_each_other_or_the_suite_fails_and_shows_where(
     assert_eq!(xml.matches("<property name=\"mode\" value=\"virtual\"/>").count(), 4, "{xml}");
     // each run, and the expectation of each
     assert_eq!(xml.matches("<testcase ").count(), 8, "{xml}");
-    assert!(xml.contains("name=\"Same [run 1]: rtt.min >= 20ms\""), "{xml}");
+    assert!(xml.contains("name=\"Same [run 1]: rtt.min &gt;= 20ms\""), "{xml}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(crate) fn run(hosts: &mut Hosts, flow: &UdpFlow) -> Result<Measured, Stop> {
         stream: 1,
         linger_ns: flow.linger_ns,
         delays_by_interval: false,
+        percentiles: Vec::new(),
     };
     let mut receiver = hosts.start(NAMES[1], builtin("udp-receive", &job)?)?;
     let port = match receiver.line::<Line<UdpReceiveReport>>()? {
@@ -35,6 +36,7 @@ pub(crate) fn run(hosts: &mut Hosts, flow: &UdpFlow) -> Result<Measured, Stop> {
         for_ns: Some(flow.span_ns),
         seed: 1,
         stream: 1,
+        percentiles: Vec::new(),
     };
     std::thread::sleep(std::time::Duration::from_nanos(flow.wait_ns));
     let mut sender = hosts.start(NAMES[0], builtin("udp-send", &job)?)?;
@@ -54,6 +56,7 @@ pub(crate) fn ping(hosts: &mut Hosts, timeout_ns: u64) -> Result<PingReport, Sto
         for_ns: None,
         size: 56,
         timeout_ns,
+        percentiles: Vec::new(),
     };
     result(&mut hosts.start(NAMES[0], builtin("ping", &job)?)?)
 }

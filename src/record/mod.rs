@@ -13,6 +13,7 @@ pub mod gaps;
 pub mod histogram;
 pub mod html;
 pub mod judge;
+mod measured;
 pub mod mistakes;
 mod outages;
 mod over_time;

@@ -2,6 +2,7 @@
 //! whatever travelled as super-frames; times are in nanoseconds.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -204,6 +205,9 @@ pub struct Direction {
     pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// From offered to delivered, in model time.
     pub delay_ns: Option<Percentiles>,
+    /// Percentiles of the same beside those, in ns by name, that expectations asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub delay_percentiles_ns: BTreeMap<String, u64>,
     /// The same in bins; `None` where no two frames took different times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_histogram: Option<Histogram>,
@@ -241,6 +245,7 @@ impl Direction {
             inside,
             dropped: by_cause(&counters.dropped),
             delay_ns: Percentiles::of(&counters.delay),
+            delay_percentiles_ns: BTreeMap::new(),
             delay_histogram: Histogram::of(&counters.delay.lengths()),
             parameters: parameters(&requested),
             changes: Vec::new(),

@@ -4,13 +4,13 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
 
 use super::asked::requested;
 use super::captured;
 use super::dropped;
 use super::expected;
 use super::firewall;
+use super::measured::results;
 use super::outages;
 use super::over_time;
 use super::phases;
@@ -163,94 +163,6 @@ fn write_works<'a>(
     Ok(())
 }
 
-/// What a built-in workload measured, in a line or two.
-pub(super) fn results(work: &Work) -> Vec<String> {
-    let field = |path: &[&str]| {
-        let first = work.results.get(path[0])?;
-        path[1..].iter().try_fold(first, |value, key| value.get(key))
-    };
-    let number = |path: &[&str]| field(path).and_then(Value::as_u64);
-    let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
-    match work.kind.as_ref() {
-        "ping" => {
-            let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
-            let mut line = format!("{} of {} answered", grouped(received), grouped(sent));
-            if let Some(rtt) = times(&["rtt_ns"]) {
-                let _ = write!(line, ", round trip {rtt}");
-            }
-            vec![line]
-        }
-        "udp" => {
-            let (Some(sent), Some(unique)) = (number(&["sender", "sent"]), number(&["receiver", "unique"])) else {
-                return Vec::new();
-            };
-            let inside = number(&["receiver", "inside"]).unwrap_or(0);
-            let lost = sent.saturating_sub(unique).saturating_sub(inside);
-            let mut line = format!(
-                "{} of {} datagrams arrived, lost {}",
-                grouped(unique),
-                grouped(sent),
-                share(lost, sent.saturating_sub(inside))
-            );
-            if inside > 0 {
-                let _ = write!(line, ", {} still on their way", grouped(inside));
-            }
-            if let Some(bps) = number(&["receiver", "throughput_bps"]) {
-                let _ = write!(line, ", {}", rate(bps));
-            }
-            if let Some(delay) = times(&["receiver", "delay_ns"]) {
-                let _ = write!(line, ", one way {delay}");
-            }
-            let mut lines = vec![line];
-            let mut more = Vec::new();
-            if let Some(jitter) = number(&["receiver", "jitter_ns", "last"]) {
-                more.push(format!("jitter {} (RFC 3550)", time(jitter)));
-            }
-            for (key, word) in [
-                ("duplicates", "duplicates"),
-                ("reordered", "reordered"),
-                ("socket_dropped", "dropped by the receiver's own socket"),
-            ] {
-                if let Some(n) = number(&["receiver", key]).filter(|n| *n > 0) {
-                    more.push(format!("{word} {}", grouped(n)));
-                }
-            }
-            if !more.is_empty() {
-                lines.push(more.join(", "));
-            }
-            lines
-        }
-        "tcp" => {
-            let Some(bytes) = number(&["receiver", "bytes"]) else { return Vec::new() };
-            let mut line = format!("{} bytes", grouped(bytes));
-            if let Some(bps) = number(&["receiver", "goodput_bps"]) {
-                let _ = write!(line, ", goodput {}", rate(bps));
-            }
-            if let Some(n) = number(&["sender", "tcp", "retransmits"]) {
-                let _ = write!(line, ", {} segments sent again", grouped(n));
-            }
-            if let Some(rtt) = number(&["sender", "tcp", "rtt_ns"]) {
-                let _ = write!(line, ", smoothed round trip {}", time(rtt));
-            }
-            vec![line]
-        }
-        _ => Vec::new(),
-    }
-}
-
-pub(super) fn percentiles(value: &Value) -> Option<Percentiles> {
-    let at = |key: &str| value.get(key)?.as_u64();
-    Some(Percentiles {
-        min: at("min")?,
-        p50: at("p50")?,
-        p90: at("p90")?,
-        p99: at("p99")?,
-        p999: at("p999")?,
-        max: at("max")?,
-        mean: at("mean")?,
-    })
-}
-
 fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     let measured = &report.validity.measured;
     let mut words = Vec::new();
@@ -311,7 +223,7 @@ fn write_verdict(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// `p50 10.1 ms, p99 12 ms, max 14 ms`.
-fn spread(p: &Percentiles) -> String {
+pub(super) fn spread(p: &Percentiles) -> String {
     if p.min == p.max {
         return time(p.min);
     }

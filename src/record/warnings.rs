@@ -1,6 +1,7 @@
 //! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
 
-use super::report::{Direction, Node, Report};
+use super::measured::held_up;
+use super::report::{Direction, Node, Report, Work};
 use crate::engine::Plan;
 use crate::node::router::firewall::UNSOLICITED_IPV6;
 use crate::scenario::Detour;
@@ -13,6 +14,7 @@ pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
         warnings.extend(nat(node));
         warnings.extend(rules(node));
     }
+    warnings.extend(report.workloads.iter().filter_map(|(name, work)| socket_buffer(name, work)));
     // a rule for both ways of a link is not idle if it matched one way
     let alike = |a: &Direction, b: &Direction| a.link == b.link && a.requested.json() == b.requested.json();
     for direction in &report.directions {
@@ -36,6 +38,16 @@ pub fn unused_nats(plan: &Plan, report: &Report) -> Vec<String> {
     };
     let unused = required.filter(|node| idle(&node.name));
     unused.map(|node| format!("`{}` translated nothing, and its NAT is `required`", node.name)).collect()
+}
+
+/// A connection that a socket buffer held up was not held up by the network.
+fn socket_buffer(name: &str, work: &Work) -> Option<String> {
+    let (what, share) = held_up(work)?;
+    let share = (share * 100.0).round();
+    Some(format!(
+        "{what} held `{name}` up {share} % of the time, not the network: give it a larger `sockbuf`, or the hosts larger \
+         `net.ipv4.tcp_rmem` and `net.ipv4.tcp_wmem` by `sysctl`"
+    ))
 }
 
 fn nat(node: &Node) -> Option<String> {

@@ -17,6 +17,7 @@ use crate::record::phases::Phase;
 use crate::record::report::{Direction, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict};
 use crate::record::series::Series;
 use crate::record::{expected, judge, warnings};
+use crate::scenario::expect::{Expectation, Percentile, Subject, percentiles};
 use crate::scenario::{Resolved, ResolvedLink};
 use crate::units::{Duration, Instant};
 
@@ -40,6 +41,15 @@ pub(super) struct Ended<'a> {
     pub(super) offloads: Vec<Vec<&'static str>>,
     /// By port.
     pub(super) outages: Vec<Vec<Outage>>,
+}
+
+/// Percentiles of a direction's delays that expectations ask for.
+fn asked_of(expectations: &[Expectation], [link, _, to]: &[String; 3]) -> Vec<Percentile> {
+    let asked = percentiles(expectations).filter(|(measure, _)| match &measure.subject {
+        Subject::Link { name, to: toward } => name == link && toward.as_ref().is_none_or(|toward| toward == to),
+        _ => false,
+    });
+    asked.map(|(_, percentile)| percentile).collect()
 }
 
 /// Link, from, to: of both directions of a link.
@@ -67,11 +77,15 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         .zip(&outcome.unmatched)
         .enumerate()
         .map(|(id, (((names, (counters, inside)), spec), unmatched))| {
+            let asked = asked_of(&resolved.expectations, &names).into_iter();
+            let percentile =
+                |one: Percentile| Some((one.to_string(), counters.delay.quantile(one.share())?.as_nanos()));
             let (changes, changes_omitted) = ended.timeline.course.of(DirectionId(id as u32), &spec, ended.zero);
             Direction {
                 unmatched: unmatched.clone(),
                 changes,
                 changes_omitted,
+                delay_percentiles_ns: asked.filter_map(percentile).collect(),
                 ..Direction::new(names, counters, *inside, spec)
             }
         })

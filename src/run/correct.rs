@@ -6,6 +6,7 @@ use super::workload;
 use crate::record::gaps::Gaps;
 use crate::record::judge::queueing;
 use crate::record::report::{Report, Work};
+use crate::scenario::expect::Percentile;
 
 /// Puts what receivers would have measured at the least beside what they measured, and takes their samples away.
 pub(super) fn correct(report: &mut Report) {
@@ -32,7 +33,12 @@ fn stream(work: &mut Work, gaps: &Gaps, queued: u64) {
         let behind_bursts = gaps.aftermath(sent).max(gaps.aftermath(arrived)).min(queued);
         gaps.one_way(sent, arrived) + behind_bursts
     };
-    if let Some(corrected) = workload::corrected(&samples, unique, late) {
+    // those that were asked for stand beside those that are always there
+    let delays = receiver.get("delay_ns").and_then(Value::as_object);
+    let percentiles: Vec<Percentile> =
+        delays.iter().flat_map(|delays| delays.keys()).filter_map(|name| Percentile::parse(name)).collect();
+    let more: Vec<Percentile> = percentiles.into_iter().filter(|one| !Percentile::KEPT.contains(one)).collect();
+    if let Some(corrected) = workload::corrected(&samples, unique, &more, late) {
         receiver.insert("corrected".into(), serde_json::to_value(corrected).unwrap_or(Value::Null));
     }
 }

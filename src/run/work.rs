@@ -10,13 +10,14 @@ use super::programs::{self, Surroundings};
 use super::validity::Effort;
 use crate::host::ProgramId;
 use crate::record::report;
-use crate::scenario::expect::values::Extractor;
+use crate::scenario::expect::values::{Extractor, ValueUnit};
 use crate::scenario::spec::{Amount, Start as When, Workload, WorkloadKind};
 use crate::units::{Duration, Instant};
 
 mod ending;
 mod inside;
 mod jobs;
+mod silence;
 
 use ending::{DRAIN, Ending, LAST_WORDS, Stage};
 pub(super) use ending::{EndReason, GRACE};
@@ -126,8 +127,11 @@ impl Work {
         self.started = Some(now);
         let (host, what) = match &self.spec.kind {
             WorkloadKind::Program { program, .. } => (program.host, programs::program(program, around)),
-            WorkloadKind::Ping(ping) => (ping.path.from, builtin("ping", &ping_job(ping))),
-            WorkloadKind::Udp(udp) => (receiver(&udp.path), builtin("udp-receive", &udp_receive_job(udp, self.number))),
+            WorkloadKind::Ping(ping) => (ping.path.from, builtin("ping", &ping_job(ping, &self.spec.percentiles))),
+            WorkloadKind::Udp(udp) => {
+                let job = udp_receive_job(udp, self.number, &self.spec.percentiles);
+                (receiver(&udp.path), builtin("udp-receive", &job))
+            }
             WorkloadKind::Tcp(tcp) => (receiver(&tcp.path), builtin("tcp-receive", &tcp_receive_job(tcp, around.seed))),
         };
         let start = Start { host: around.host_name(host), what, log_name: &self.name };
@@ -149,7 +153,8 @@ impl Work {
         {
             let (host, what) = match &self.spec.kind {
                 WorkloadKind::Udp(udp) => {
-                    (udp.path.from, builtin("udp-send", &udp_send_job(udp, port, self.number, around.seed)))
+                    let job = udp_send_job(udp, port, (self.number, around.seed), &self.spec.percentiles);
+                    (udp.path.from, builtin("udp-send", &job))
                 }
                 WorkloadKind::Tcp(tcp) => (tcp.path.from, builtin("tcp-send", &tcp_send_job(tcp, port, around.seed))),
                 WorkloadKind::Program { .. } | WorkloadKind::Ping(_) => return,
@@ -294,6 +299,9 @@ impl Work {
                 self.exit = Some(code);
                 if !self.spec.values.is_empty() {
                     self.results.insert("values".into(), serde_json::json!(first.output.extracted()));
+                    let units: IndexMap<&str, ValueUnit> =
+                        self.spec.values.iter().map(|(name, value)| (name.as_str(), value.unit)).collect();
+                    self.results.insert("value_units".into(), serde_json::json!(units));
                 }
                 match ended_by {
                     Some(reason) => Err(self.cut_short(reason)),
@@ -309,6 +317,8 @@ impl Work {
                 };
                 let reported = self.take_reports(&roles, processes);
                 self.set_inside_aside();
+                let kind = if matches!(self.spec.kind, WorkloadKind::Udp(_)) { "udp" } else { "tcp" };
+                silence::reckon(kind, &mut self.results);
                 match ended_by {
                     Some(reason) if self.ends_as_planned(reason) => reported,
                     // What it says of an end that it was told to come to is not why.
@@ -456,6 +466,9 @@ impl Work {
             }
         };
         results.get_mut(BEGAN).map(own);
+        for edge in ["from_ns", "to_ns"] {
+            results.get_mut("gap").and_then(|gap| gap.get_mut(edge)).map(own);
+        }
         for role in ["sender", "receiver"] {
             results.get_mut(role).and_then(|part| part.get_mut(BEGAN)).map(own);
         }

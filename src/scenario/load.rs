@@ -255,7 +255,7 @@ impl Load {
             sources: &self.sources,
         };
         let (expectations, probes) = expect::plan(root.get("expect"), &around, &mut self.told);
-        expect::keep_delays(&expectations, &mut checked_workloads);
+        expect::keep_what_is_asked(&expectations, &mut checked_workloads);
         checked_workloads.extend(probes);
         // what the timeline makes of links counts too
         patience::follow(&workloads, &mut checked_workloads, &transit);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::capture::Capture;
 use super::expand::Groups;
+use super::expect::Percentile;
 use super::expect::values::OutputValue;
 use super::matrix::Matrix;
 use super::series::SeriesSpec;
@@ -123,6 +124,9 @@ pub struct Workload {
     /// Numbers in a program's output, by name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub values: IndexMap<String, OutputValue>,
+    /// Percentiles that expectations ask for, beside those that are measured always.
+    #[serde(skip)]
+    pub percentiles: Vec<Percentile>,
 }
 
 impl Workload {

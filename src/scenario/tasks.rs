@@ -140,7 +140,8 @@ pub(super) fn workloads(
         let start = start(spec, &names, services, duration, told);
         let Some(kind) = kind(entry, spec, duration, hosts, told) else { continue };
         let values = spec.values.as_ref().map(|values| values::check(values, told)).unwrap_or_default();
-        workloads.insert(entry.name.clone(), Workload { start, timeout: spec.timeout, kind, values });
+        let workload = Workload { start, timeout: spec.timeout, kind, values, percentiles: Vec::new() };
+        workloads.insert(entry.name.clone(), workload);
     }
     waits::forbid_waiting_for_ever(all, &workloads, told);
     workloads

@@ -6,8 +6,9 @@ use super::charts::time_unit;
 use super::markup::Markup;
 use super::plot::{self, HISTOGRAM};
 use crate::record::histogram::Histogram;
+use crate::record::measured;
 use crate::record::report::{Direction, Percentiles, Report};
-use crate::record::terminal::{self, grouped, time};
+use crate::record::terminal::{grouped, time};
 
 /// Histograms in full view, and drawn at all: workloads first, then the directions that delivered most.
 const OPEN: usize = 8;
@@ -55,7 +56,7 @@ fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
                 title: format!("{name}: {}", work.place),
                 about: "round trip of each ping",
                 histogram: Histogram::of(&lengths)?,
-                percentiles: work.results.get("rtt_ns").and_then(terminal::percentiles),
+                percentiles: work.results.get("rtt_ns").and_then(measured::percentiles),
             })
         }
         "udp" => {
@@ -64,7 +65,7 @@ fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
                 title: format!("{name}: {}", work.place),
                 about: "one-way delay of each datagram",
                 histogram: read(receiver.get("delay_histogram")?)?,
-                percentiles: receiver.get("delay_ns").and_then(terminal::percentiles),
+                percentiles: receiver.get("delay_ns").and_then(measured::percentiles),
             })
         }
         _ => None,

@@ -5,8 +5,9 @@ use indexmap::IndexMap;
 use super::ProgramOutput;
 use super::axis::seconds;
 use super::markup::Markup;
+use crate::record::measured::results;
 use crate::record::report::Work;
-use crate::record::terminal::{grouped, results};
+use crate::record::terminal::grouped;
 
 /// Tasks in full at most; what failed is among them.
 const MOST: usize = 300;

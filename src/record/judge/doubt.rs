@@ -231,6 +231,13 @@ impl<'a> Doubt<'a> {
             }
             // an error comes back to a socket that may be closed by then
             Source::Sum(_) if self.beyond && met.count > 0 => reading.unknown(),
+            Source::Field(["gap", _]) if met.count > 0 => {
+                // each of the two arrivals may have been kept up
+                reading.spread(self.gaps.longest().as_nanos() as f64);
+                if self.beyond && self.closed {
+                    reading.unknown();
+                }
+            }
             Source::Field(["sender", "complete"]) if value == 1.0 => {}
             Source::Field(["sender", ..] | ["receiver", ..]) if work.kind == "tcp" => {
                 if value == 0.0 && met.count > 0 && self.beyond {

@@ -45,7 +45,8 @@ fn one(source: Source, part: &str, direction: &Direction, stretch: Option<Stretc
                 "p99" => delays.p99,
                 "p999" => delays.p999,
                 "max" => delays.max,
-                _ => delays.mean,
+                "mean" => delays.mean,
+                part => *direction.delay_percentiles_ns.get(part).ok_or_else(|| format!("the report has no {part}"))?,
             };
             return Ok(vec![Reading::of(value as f64)]);
         }

@@ -5,6 +5,7 @@ use super::reading::Reading;
 use super::work::{at, number, whole, why};
 use super::{Readings, Stretch};
 use crate::record::report::Work;
+use crate::scenario::expect::Percentile;
 use crate::scenario::expect::catalogue::Requests;
 
 /// Losses over time are of so long intervals.
@@ -201,10 +202,6 @@ fn part_of(sorted: &[u64], part: &str) -> Option<f64> {
     let mean = || (!sorted.is_empty()).then(|| sorted.iter().map(|value| *value as f64).sum::<f64>() / count);
     match part {
         "min" => at(0.0),
-        "p50" => at(0.5),
-        "p90" => at(0.9),
-        "p99" => at(0.99),
-        "p999" => at(0.999),
         "max" => at(1.0),
         "mean" => mean(),
         "stddev" => {
@@ -212,7 +209,7 @@ fn part_of(sorted: &[u64], part: &str) -> Option<f64> {
             Some((sorted.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>() / count).sqrt())
         }
         "count" => (!sorted.is_empty()).then_some(count),
-        _ => None,
+        part => at(Percentile::parse(part)?.share()),
     }
 }
 
@@ -230,9 +227,15 @@ mod tests {
     #[test]
     fn parts_of_a_distribution_are_those_of_its_values() {
         let values: Vec<u64> = (1..=1000).collect();
-        for (part, value) in
-            [("min", 1.0), ("p50", 500.0), ("p90", 900.0), ("p99", 990.0), ("p999", 999.0), ("max", 1000.0)]
-        {
+        for (part, value) in [
+            ("min", 1.0),
+            ("p50", 500.0),
+            ("p95", 950.0),
+            ("p99", 990.0),
+            ("p999", 999.0),
+            ("p0.1", 1.0),
+            ("max", 1000.0),
+        ] {
             assert_eq!(part_of(&values, part), Some(value), "{part}");
         }
         assert_eq!((part_of(&values, "mean"), part_of(&values, "count")), (Some(500.5), Some(1000.0)));

@@ -8,6 +8,7 @@ use super::reading::Reading;
 use super::work::{at, number, whole, why};
 use super::{Readings, Stretch};
 use crate::record::report::Work;
+use crate::scenario::expect::Percentile;
 use crate::scenario::expect::catalogue::Stream;
 
 /// Counts and rates of a stream.
@@ -206,10 +207,6 @@ fn spread(grid: &Grid, part: &str, stretch: Stretch) -> Result<f64, String> {
     let mean = delays.iter().map(|(delay, count)| *delay as f64 * *count as f64).sum::<f64>() / count as f64;
     Ok(match part {
         "min" => at_share(0.0),
-        "p50" => at_share(0.5),
-        "p90" => at_share(0.9),
-        "p99" => at_share(0.99),
-        "p999" => at_share(0.999),
         "max" => max as f64,
         "mean" => mean,
         "stddev" => {
@@ -217,6 +214,6 @@ fn spread(grid: &Grid, part: &str, stretch: Stretch) -> Result<f64, String> {
                 delays.iter().map(|(delay, count)| (*delay as f64 - mean).powi(2) * *count as f64).sum::<f64>();
             (squares / count as f64).sqrt()
         }
-        _ => count as f64,
+        part => Percentile::parse(part).map_or(count as f64, |percentile| at_share(percentile.share())),
     })
 }

@@ -3,6 +3,7 @@
 use crate::host::What;
 use crate::run::workload::job;
 use crate::run::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
+use crate::scenario::expect::Percentile;
 use crate::scenario::spec::{Amount, Pace, Path, Ping, Tcp, Udp};
 
 pub(super) fn receiver(path: &Path) -> usize {
@@ -30,7 +31,7 @@ fn bytes_u32(size: crate::units::ByteSize) -> u32 {
     u32::try_from(size.as_bytes()).unwrap_or(u32::MAX)
 }
 
-pub(super) fn ping_job(ping: &Ping) -> PingJob {
+pub(super) fn ping_job(ping: &Ping, percentiles: &[Percentile]) -> PingJob {
     PingJob {
         to: ping.path.destination,
         interface: None,
@@ -40,10 +41,11 @@ pub(super) fn ping_job(ping: &Ping) -> PingJob {
         for_ns: for_ns(ping.amount),
         size: bytes_u32(ping.size),
         timeout_ns: ping.timeout.as_nanos(),
+        percentiles: percentiles.to_vec(),
     }
 }
 
-pub(super) fn udp_receive_job(udp: &Udp, number: u32) -> UdpReceiveJob {
+pub(super) fn udp_receive_job(udp: &Udp, number: u32, percentiles: &[Percentile]) -> UdpReceiveJob {
     UdpReceiveJob {
         bind: Some(udp.path.destination),
         port: udp.port.unwrap_or(0),
@@ -51,10 +53,11 @@ pub(super) fn udp_receive_job(udp: &Udp, number: u32) -> UdpReceiveJob {
         stream: number,
         linger_ns: udp.linger.as_nanos(),
         delays_by_interval: udp.delays_by_interval,
+        percentiles: percentiles.to_vec(),
     }
 }
 
-pub(super) fn udp_send_job(udp: &Udp, port: u16, number: u32, seed: u64) -> UdpSendJob {
+pub(super) fn udp_send_job(udp: &Udp, port: u16, (number, seed): (u32, u64), percentiles: &[Percentile]) -> UdpSendJob {
     UdpSendJob {
         to: udp.path.destination,
         port,
@@ -69,6 +72,7 @@ pub(super) fn udp_send_job(udp: &Udp, port: u16, number: u32, seed: u64) -> UdpS
         for_ns: for_ns(udp.amount),
         seed,
         stream: number,
+        percentiles: percentiles.to_vec(),
     }
 }
 

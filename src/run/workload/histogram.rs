@@ -1,6 +1,10 @@
 //! Distributions of measured times: percentiles from a histogram, with minimum, maximum and mean exact.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::scenario::expect::Percentile;
 
 /// What a distribution of times boils down to, in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,9 @@ pub struct Percentiles {
     pub mean: u64,
     /// The standard deviation of the population.
     pub stddev: u64,
+    /// Further percentiles that were asked for, by name.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, u64>,
 }
 
 /// A distribution in the making.
@@ -63,8 +70,8 @@ impl Distribution {
         self.counts.iter().map(|(value, count)| (value.clamp(self.min, self.max), count)).collect()
     }
 
-    /// The percentiles; `None` without values.
-    pub(super) fn percentiles(&self) -> Option<Percentiles> {
+    /// The percentiles, and `more` of them; `None` without values.
+    pub(super) fn percentiles(&self, more: &[Percentile]) -> Option<Percentiles> {
         if self.count == 0 {
             return None;
         }
@@ -83,6 +90,7 @@ impl Distribution {
             max: self.max,
             mean: ((self.sum + count / 2) / count) as u64,
             stddev: (self.squares / self.count as f64).max(0.0).sqrt().round() as u64,
+            more: more.iter().map(|percentile| (percentile.to_string(), at(percentile.share()))).collect(),
         })
     }
 }
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_values_have_no_percentiles() {
-        assert_eq!(Distribution::default().percentiles(), None);
+        assert_eq!(Distribution::default().percentiles(&[]), None);
     }
 
     #[test]
@@ -160,7 +168,13 @@ mod tests {
         for value in 1..=1000 {
             times.record(value * 1000);
         }
-        let p = times.percentiles().unwrap();
+        let p = times.percentiles(&[Percentile::parse("p95").unwrap()]).unwrap();
+        assert!((950_000..=950_010).contains(&p.more["p95"]), "{p:?}");
+        let json = serde_json::to_value(&p).unwrap();
+        assert_eq!(
+            (json["p95"].as_u64(), serde_json::from_value::<Percentiles>(json).unwrap()),
+            (p.more.get("p95").copied(), p.clone())
+        );
         assert_eq!((p.count, p.min, p.max, p.mean), (1000, 1000, 1_000_000, 500_500));
         let values = times.values();
         assert_eq!((values.len(), values[0], values[999]), (1000, (1000, 1), (1_000_000, 1)));
@@ -175,7 +189,7 @@ mod tests {
     fn one_value_is_told_exactly() {
         let mut times = Distribution::default();
         times.record(20_000_001);
-        let p = times.percentiles().unwrap();
+        let p = times.percentiles(&[]).unwrap();
         assert_eq!(
             (p.min, p.p50, p.p999, p.max, p.mean, p.stddev),
             (20_000_001, 20_000_001, 20_000_001, 20_000_001, 20_000_001, 0)
@@ -211,7 +225,7 @@ mod tests {
         let mut times = Distribution::default();
         times.record(0);
         times.record(u64::MAX);
-        let p = times.percentiles().unwrap();
+        let p = times.percentiles(&[]).unwrap();
         assert_eq!((p.min, p.p50, p.p999, p.max, p.mean), (0, 0, u64::MAX, u64::MAX, 1 << 63));
     }
 
@@ -221,6 +235,6 @@ mod tests {
         for value in [99_000_000_000u64, 99_000_000_010] {
             times.record(value);
         }
-        assert_eq!(times.percentiles().unwrap().stddev, 5);
+        assert_eq!(times.percentiles(&[]).unwrap().stddev, 5);
     }
 }

@@ -7,6 +7,8 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::expect::Percentile;
+
 const fn one_second() -> u64 {
     1_000_000_000
 }
@@ -61,6 +63,9 @@ pub struct PingJob {
     /// A reply that takes longer counts as lost, and as late if it comes at all; by default two seconds.
     #[serde(default = "two_seconds")]
     pub timeout_ns: u64,
+    /// Percentiles to tell beside those that are told always.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
 }
 
 /// The distance of a UDP stream's datagrams.
@@ -105,6 +110,9 @@ pub struct UdpSendJob {
     pub seed: u64,
     /// The stream's number, which its datagrams carry, so that a receiver counts no other.
     pub stream: u32,
+    /// Percentiles to tell beside those that are told always.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
 }
 
 /// `udp-receive`: receives a stream of `udp-send`. It ends when it is told to finish; or, once it has been told how many
@@ -129,6 +137,9 @@ pub struct UdpReceiveJob {
     /// Keep delays by interval, to two digits: percentiles of a part of the run.
     #[serde(default)]
     pub delays_by_interval: bool,
+    /// Percentiles to tell beside those that are told always.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
 }
 
 /// `tcp-send`: connects and sends as fast as TCP allows. With neither `bytes` nor `for_ns` it goes on until it is told to
@@ -227,6 +238,7 @@ mod tests {
             for_ns: None,
             seed: u64::MAX,
             stream: 9,
+            percentiles: vec![Percentile::parse("p95").unwrap()],
         };
         let json = serde_json::to_string(&job).unwrap();
         assert!(json.contains(r#""pace":{"rate_bps":2000000}"#), "{json}");

@@ -16,6 +16,7 @@ pub mod report;
 mod requests;
 mod series;
 mod session;
+mod silence;
 mod socket;
 mod tcp;
 #[cfg(test)]

@@ -154,9 +154,9 @@ fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)
             session.commands(|_| {})?;
         }
     }
-    let mut report = requests.finish(now());
+    let mut report = requests.finish(now(), &job.percentiles);
     report.errors = peer.errors;
-    report.wakeup_ns = wakeup.percentiles();
+    report.wakeup_ns = wakeup.percentiles(&job.percentiles);
     Ok(report)
 }
 

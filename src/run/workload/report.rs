@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::histogram::Percentiles;
 pub use super::series::{Interval, Intervals};
+pub use super::silence::{Gap, Heard};
 use crate::record::histogram::Histogram;
 
 /// One line of standard output. `R` is the report that the workload ends with, or `serde_json::Value` for any.
@@ -76,6 +77,10 @@ pub struct PingReport {
     pub samples: Vec<(u64, Option<u64>)>,
     /// Requests beyond those in `samples`.
     pub samples_omitted: u64,
+    /// The longest silence: no answer came in time, from the first request to the last, each later by the quickest round trip.
+    /// `None` where no request was sent.
+    #[serde(default)]
+    pub gap: Option<Gap>,
 }
 
 /// Result of `udp-send`.
@@ -178,6 +183,9 @@ pub struct UdpReceiveReport {
     /// run takes them out, once the lateness of each has been reckoned with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<(u64, u64)>,
+    /// When nothing arrived. The run takes it out, and says how long the longest silence was.
+    #[serde(default)]
+    pub heard: Heard,
 }
 
 /// Interarrival jitter of RFC 3550 §6.4.1, in the integer arithmetic of its appendix A.8, over first copies in the order
@@ -304,6 +312,9 @@ pub struct TcpReceiveReport {
     pub ended: Ended,
     /// Bytes received per interval since the connection was accepted.
     pub intervals: Intervals,
+    /// When nothing was read. The run takes it out, and says how long the longest silence was.
+    #[serde(default)]
+    pub heard: Heard,
 }
 
 #[cfg(test)]

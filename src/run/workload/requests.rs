@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::histogram::Distribution;
 use super::report::PingReport;
+use super::silence::Silences;
+use crate::scenario::expect::Percentile;
 
 /// Samples in a report.
 const SAMPLES: usize = 100_000;
@@ -40,6 +42,9 @@ pub(super) struct Requests {
     /// The report in the making.
     pub(super) report: PingReport,
     rtt: Distribution,
+    silences: Silences,
+    /// When the first request was sent, and when the last.
+    sent: Option<(u64, u64)>,
 }
 
 impl Requests {
@@ -54,6 +59,8 @@ impl Requests {
             waiting: 0,
             report: PingReport { started_ns: started, ..PingReport::default() },
             rtt: Distribution::default(),
+            silences: Silences::default(),
+            sent: None,
         }
     }
 
@@ -62,6 +69,7 @@ impl Requests {
         let state = if refused { State::TimedOut } else { State::Waiting };
         self.window.push_back(Request { sent_at, state });
         self.report.sent += 1;
+        self.sent = Some((self.sent.map_or(sent_at, |(first, _)| first), sent_at));
         self.report.unsent += u64::from(refused);
         self.waiting += u64::from(!refused);
         if self.report.samples.len() < SAMPLES {
@@ -103,6 +111,7 @@ impl Requests {
         request.state = State::Answered;
         self.report.received += 1;
         self.rtt.record(rtt);
+        self.silences.arrived(arrived);
         if let Some(sample) = usize::try_from(number).ok().and_then(|n| self.report.samples.get_mut(n)) {
             sample.1 = Some(rtt);
         }
@@ -126,17 +135,21 @@ impl Requests {
     }
 
     /// The report; the counts of what was still waited for are in it.
-    pub(super) fn finish(mut self, ended: u64) -> PingReport {
+    pub(super) fn finish(mut self, ended: u64, percentiles: &[Percentile]) -> PingReport {
         self.report.duration_ns = ended.saturating_sub(self.started);
         self.report.pending = self.waiting;
         self.report.lost = self.report.sent - self.report.received - self.waiting;
-        self.report.rtt_ns = self.rtt.percentiles();
+        self.report.rtt_ns = self.rtt.percentiles(percentiles);
+        let quickest = self.report.rtt_ns.as_ref().map_or(0, |rtt| rtt.min);
+        let heard = self.silences.heard();
+        self.report.gap = self.sent.map(|(first, last)| heard.longest(first + quickest, last + quickest));
         self.report
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::silence::Gap;
     use super::*;
 
     #[test]
@@ -154,11 +167,13 @@ mod tests {
         all.replied(2, 1122);
         all.replied(0, 1101);
         all.replied(77, 1101); // never sent
-        let report = all.finish(2000);
+        let report = all.finish(2000, &[]);
         assert_eq!((report.sent, report.received, report.lost, report.pending), (5, 2, 2, 1));
         assert_eq!((report.late, report.duplicates, report.unsent, report.duration_ns), (1, 2, 1, 1000));
         assert_eq!(report.samples, [(0, Some(100)), (10, Some(99)), (20, None), (30, None), (40, None)]);
         assert_eq!(report.rtt_ns.map(|p| (p.min, p.max)), Some((99, 100)));
+        // from 1000 + 99 to 1040 + 99: the answer at 1109 is the last in time
+        assert_eq!(report.gap, Some(Gap { max_ns: 30, from_ns: 1109, to_ns: 1139 }));
     }
 
     #[test]
@@ -180,6 +195,6 @@ mod tests {
             (SAMPLES, REMEMBERED as u64 + 2 - SAMPLES as u64)
         );
         assert_eq!(all.expire(u64::MAX), None);
-        assert_eq!(all.finish(0).pending, 0);
+        assert_eq!(all.finish(0, &[]).pending, 0);
     }
 }

@@ -229,6 +229,9 @@ const JITTER_PARTS: &[&str] = &["last", "mean", "max"];
 use Source::{Arrived as A, Direction as D, Field, Node as N, Requests as R, Spread, Stream as S, Sum};
 use Unit::{Count, Number, Rate, Share, Size, Time, Truth};
 
+/// The longest silence of a workload.
+const GAP: Source = Field(&["gap", "max_ns"]);
+
 /// Of every workload.
 pub const ANY: &[Entry] = &[
     Entry::new("started", Time, Source::Started, "when it was started, from t = 0"),
@@ -257,6 +260,7 @@ pub const PING: &[Entry] = &[
     Entry::new("skipped", Count, Field(&["skipped"]), "requests that the sender was too late for"),
     Entry::new("errors", Count, Sum(&["errors"]), "errors that the sender's kernel reported"),
     Entry::new("active", Time, Field(&["duration_ns"]), "from the first request to the end of the last wait"),
+    Entry::new("gap.max", Time, GAP, "the longest silence"),
     Entry::new("wakeup", Time, Spread(&["wakeup_ns"], PARTS), "how long replies lay in the socket"),
 ];
 
@@ -276,6 +280,7 @@ pub const UDP: &[Entry] = &[
         .over_time(),
     Entry::new("interval.delay.max", Time, S(Stream::MaxDelayOverTime), "the largest delay in each interval")
         .over_time(),
+    Entry::new("gap.max", Time, GAP, "the longest silence"),
     Entry::new("jitter", Time, Spread(&["receiver", "jitter_ns"], JITTER_PARTS), "interarrival jitter (RFC 3550)"),
     Entry::new("unique", Count, Field(&["receiver", "unique"]), "different datagrams that arrived"),
     Entry::new("duplicates", Count, Field(&["receiver", "duplicates"]), "datagrams that had come before"),
@@ -325,6 +330,7 @@ pub const TCP: &[Entry] = &[
     ),
     Entry::new("interval.goodput", Rate, A(Arrived::GoodputOverTime), "goodput in each interval").over_time(),
     Entry::new("bytes", Size, A(Arrived::Bytes), "payload that arrived").windowed(),
+    Entry::new("gap.max", Time, GAP, "the longest silence"),
     Entry::new("sent.bytes", Size, Field(&["sender", "bytes"]), "payload given to the sender's kernel"),
     Entry::new("complete", Truth, Field(&["sender", "complete"]), "whether all of it arrived"),
     Entry::new("connect", Time, Field(&["sender", "connect_ns"]), "how long connecting took"),

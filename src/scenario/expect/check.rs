@@ -470,15 +470,25 @@ fn window_place(window: &Window) -> Place {
     }
 }
 
-/// UDP workloads whose delays are asked of a part of the run: these keep them by interval.
-pub(in crate::scenario) fn keep_delays(expectations: &[Expectation], workloads: &mut IndexMap<String, Workload>) {
+/// Has workloads keep what expectations ask of them: UDP workloads their delays by interval, where they are asked of a part of the
+/// run, and all of them further percentiles.
+pub(in crate::scenario) fn keep_what_is_asked(
+    expectations: &[Expectation],
+    workloads: &mut IndexMap<String, Workload>,
+) {
+    for (measure, percentile) in super::percentiles(expectations) {
+        let super::Subject::Workload(name) = &measure.subject else { continue };
+        if let Some(Workload { percentiles, .. }) = workloads.get_mut(name)
+            && !percentiles.contains(&percentile)
+        {
+            percentiles.push(percentile);
+        }
+    }
     for claim in expectations.iter().flat_map(|expectation| &expectation.claims) {
-        let Check::Compare(compare) = &claim.check else { continue };
-        if compare.window.is_none() {
+        if !matches!(&claim.check, Check::Compare(compare) if compare.window.is_some()) {
             continue;
         }
-        let right = if let Right::Measure(right) = &compare.right { Some(right) } else { None };
-        for measure in std::iter::once(&compare.measure).chain(right) {
+        for measure in claim.check.measures() {
             if let (catalogue::Source::Spread(["receiver", "delay_ns"], _), super::Subject::Workload(name)) =
                 (measure.source, &measure.subject)
                 && let Some(Workload { kind: WorkloadKind::Udp(udp), .. }) = workloads.get_mut(name)

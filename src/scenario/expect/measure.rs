@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::catalogue::{self, Entry, Source};
+use super::percentile::Percentile;
 use super::quantity::Unit;
 use super::syntax::Path;
 use super::token::{Fault, Place};
@@ -237,6 +238,9 @@ impl Tables<'_> {
                     if parts.contains(&part) {
                         return Ok(self.measure(entry, Some(part)));
                     }
+                    if let Some(percentile) = Percentile::parse(part).filter(|_| parts.contains(&"p50")) {
+                        return Ok(self.measure(entry, Some(&percentile.to_string())));
+                    }
                 }
             }
         }
@@ -285,6 +289,12 @@ impl Tables<'_> {
     }
 
     fn unknown(&self, joined: &str, path: &Path) -> Fault {
+        let last = joined.rsplit_once(".p").map_or(joined, |(_, number)| number).trim_start_matches('p');
+        let distributions = || self.entries().any(|entry| entry.parts().contains(&"p50"));
+        if !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit() || b == b'.') && distributions() {
+            let fault = Fault::new(path.place, format!("`{joined}` is no percentile of {}", self.kind));
+            return fault.help("a percentile is above 0 and below 100, with up to four decimals: `p95`, `p99.9`");
+        }
         let all = self.paths();
         let values: Vec<&str> = self.values.iter().flat_map(|of| of.values.keys()).map(String::as_str).collect();
         let known = all.iter().map(String::as_str).chain(values.iter().copied());

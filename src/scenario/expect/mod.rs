@@ -8,6 +8,7 @@
 //! | `quantity` | `60ms`, `5%`, `100 packets` |
 //! | `catalogue` | all that can be measured |
 //! | `measure` | path → measure |
+//! | `percentile` | `p95`, `p99.9` |
 //! | `check` | whether it can be compared so, and lies within the run |
 //! | `probe` | pings for `alice reaches bob` |
 //! | `values` | numbers from programs' output |
@@ -16,6 +17,7 @@ pub mod catalogue;
 mod check;
 mod grammar;
 mod measure;
+mod percentile;
 mod probe;
 mod quantity;
 mod spec;
@@ -27,10 +29,11 @@ pub mod values;
 
 use crate::diag::Span;
 
-pub(in crate::scenario) use check::{Surroundings, keep_delays, plan};
+pub(in crate::scenario) use check::{Surroundings, keep_what_is_asked, plan};
 pub use grammar::parse;
 pub(in crate::scenario) use measure::Names;
 pub use measure::{Measure, Subject};
+pub use percentile::Percentile;
 pub use quantity::{Quantity, Unit};
 pub(in crate::scenario) use spec::ExpectationSpec;
 pub use syntax::{Base, Form, Operand, Path, Quantifier, Relation, Statement, Time, Window};
@@ -49,6 +52,17 @@ pub struct Expectation {
     pub claims: Vec<Claim>,
 }
 
+/// Percentiles that are asked for, beside those that are measured always: with whose distribution each is.
+pub fn percentiles(expectations: &[Expectation]) -> impl Iterator<Item = (&Measure, Percentile)> {
+    let measures =
+        expectations.iter().flat_map(|expectation| &expectation.claims).flat_map(|claim| claim.check.measures());
+    measures.filter_map(|measure| {
+        let percentile = Percentile::parse(measure.part.as_deref()?)?;
+        let of = matches!(measure.source, catalogue::Source::Spread(..) | catalogue::Source::Delay(_));
+        (of && !Percentile::KEPT.contains(&percentile)).then_some((measure, percentile))
+    })
+}
+
 /// One thing that is claimed.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -65,6 +79,16 @@ pub enum Check {
     Compare(Box<Compare>),
     /// A host is reached, or is not.
     Reach(Reach),
+}
+
+impl Check {
+    /// What is measured for it.
+    pub fn measures(&self) -> impl Iterator<Item = &Measure> {
+        let compare = if let Check::Compare(compare) = self { Some(compare) } else { None };
+        let right =
+            compare.and_then(|compare| if let Right::Measure(right) = &compare.right { Some(right) } else { None });
+        compare.map(|compare| &compare.measure).into_iter().chain(right)
+    }
 }
 
 /// How a measure should compare.

@@ -58,7 +58,8 @@ impl Probes {
         };
         let ping = Ping { path, every, amount, size: ByteSize::from_bytes(56), timeout };
         let name = format!("reach.{}", self.workloads.len() + 1);
-        let workload = Workload { start, timeout: None, kind: WorkloadKind::Ping(ping), values: IndexMap::new() };
+        let kind = WorkloadKind::Ping(ping);
+        let workload = Workload { start, timeout: None, kind, values: IndexMap::new(), percentiles: Vec::new() };
         self.workloads.insert(name.clone(), workload);
         Ok(Some(name))
     }

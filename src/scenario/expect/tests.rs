@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, Expectation, Right, Subject, Unit};
+use super::{Check, Expectation, Right, Subject, Unit, percentiles};
 use crate::scenario::spec::{Amount, Start, WorkloadKind};
 use crate::scenario::{MemoryFiles, Overrides, Resolved, listing, load};
 use crate::units::Duration;
@@ -188,7 +188,26 @@ fn who_reaches_whom_is_asked_by_pings_of_the_run() {
 }
 
 #[test]
-fn receivers_keep_delays_by_interval_only_where_that_is_asked_for() {
+fn any_percentile_can_be_asked_for_where_some_can() {
+    let of = |text: &str| {
+        let resolved = good(&format!("- rtt.max < $most\n  - {text}"));
+        let asked: Vec<String> = percentiles(&resolved.expectations).map(|(_, one)| one.to_string()).collect();
+        let kept: Vec<String> =
+            resolved.scenario.workloads.values().flat_map(|work| &work.percentiles).map(ToString::to_string).collect();
+        (asked.join(" "), kept.join(" "))
+    };
+    let both = |name: &str| (name.to_owned(), name.to_owned());
+    assert_eq!(of("rtt.p95 < 60ms"), both("p95"));
+    assert_eq!(of("rtt.rtt.p99.95 < 60ms"), both("p99.95"));
+    assert_eq!(of("call.delay.p5 > 1ms"), both("p5"));
+    assert_eq!(of("call.lateness.p12.5 < 1s"), both("p12.5"));
+    assert_eq!(of("rtt.p95 > call.delay.p75"), ("p95 p75".into(), "p95 p75".into()));
+    assert_eq!(of("wifi.toward.sw.delay.p95 < 60ms"), ("p95".into(), String::new()), "links are no workloads");
+    assert_eq!(of("rtt.p99.9 < 60ms"), both(""), "reports always have it, as p999");
+}
+
+#[test]
+fn receivers_keep_what_is_asked_by_interval_only_where_that_is_asked_for() {
     let keeps = |text: &str| match &good(&format!("- rtt.max < $most\n  - {text}")).scenario.workloads["call"].kind {
         WorkloadKind::Udp(udp) => udp.delays_by_interval,
         other => panic!("{other:?}"),
@@ -200,7 +219,8 @@ fn receivers_keep_delays_by_interval_only_where_that_is_asked_for() {
 #[test]
 fn mistakes_are_told_with_their_place_and_their_cure() {
     for (text, place, parts) in [
-        ("rtt.p98 < 60ms", "28:5", "a ping has no `p98` (did you mean `p90`?)"),
+        ("rtt.p100 < 60ms", "28:5", "`p100` is no percentile of a ping (a percentile is above 0 and below 100"),
+        ("rtt.q99 < 60ms", "28:5", "a ping has no `q99` (did you mean `p99`?)"),
         ("rrt.p99 < 60ms", "28:5", "there is no workload, link, switch or router `rrt` (did you mean `rtt`?)"),
         ("rtt.exit == 0", "28:5", "a ping has no `exit`"),
         ("rtt.p99 < 60", "28:15", "`rtt.p99` is a time, and `60` has no unit (write `60ms`"),

@@ -42,7 +42,13 @@ pub(super) fn read(run: &Spanned<RunSpec>, clean: bool, hosts: &Hosts<'_>, told:
     let cwd = spec.cwd.as_ref().map(PathBuf::from);
     let program = Program { host: host?, run: what?, env: spec.env.clone(), cwd, root: spec.root };
     let kind = WorkloadKind::Program { program, exit: spec.exit.map_or(0, i32::from) };
-    let workload = Workload { start: Start::At(Duration::ZERO), timeout: spec.timeout, kind, values: IndexMap::new() };
+    let workload = Workload {
+        start: Start::At(Duration::ZERO),
+        timeout: spec.timeout,
+        kind,
+        values: IndexMap::new(),
+        percentiles: Vec::new(),
+    };
     let words = spec.host.value.clone();
     Some(Action::Run(Box::new(Run { name: name.to_owned(), number: 0, workload, words })))
 }

@@ -13,6 +13,7 @@ use super::super::job::TcpReceiveJob;
 use super::super::report::{Ended, Progress, TcpReceiveReport};
 use super::super::series::Series;
 use super::super::session::Session;
+use super::super::silence::Silences;
 use super::super::socket;
 use super::content::Sink;
 use super::send::set_congestion;
@@ -73,6 +74,7 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
     let accepted_at = now();
     report.accepted_at_ns = Some(accepted_at);
     let mut series = Series::default();
+    let mut silences = Silences::default();
     let mut first_read = 0;
     let mut looked = accepted_at;
     let ended = loop {
@@ -89,6 +91,7 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
                     first_read = bytes as u64;
                 }
                 report.last_at_ns = Some(at);
+                silences.arrived(at);
                 report.bytes += bytes as u64;
                 series.add(at - accepted_at, 0, bytes as u64, None);
                 // less than there was room for: the rest has not come yet
@@ -122,6 +125,7 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
     report.whole_bps = crate::run::workload::rate(report.bytes, over_at - accepted_at);
     (report.hash, report.first_difference) = sink.finish();
     report.intervals = series.intervals();
+    report.heard = silences.heard();
     Ok(report)
 }
 

@@ -4,10 +4,12 @@ use super::super::clock::{Reading, ReceiveClock};
 use super::super::histogram::Distribution;
 use super::super::report::UdpReceiveReport;
 use super::super::series::Series;
+use super::super::silence::Silences;
 use super::datagram::Head;
 use super::jitter::JitterEstimator;
 use super::sequence::{Arrival, Sequence};
 use crate::record::histogram::Histogram;
+use crate::scenario::expect::Percentile;
 
 /// Ranges of missing numbers in a report.
 const MISSING: usize = 10_000;
@@ -32,6 +34,7 @@ pub(super) struct Accounts {
     delay: Distribution,
     wakeup: Distribution,
     series: Series,
+    silences: Silences,
     first_length: u64,
     /// The report in the making.
     pub(super) report: UdpReceiveReport,
@@ -48,6 +51,7 @@ impl Accounts {
             delay: Distribution::default(),
             wakeup: Distribution::default(),
             series: if by_interval { Series::with_delays() } else { Series::default() },
+            silences: Silences::default(),
             first_length: 0,
             report: UdpReceiveReport { started_ns: started, ..UdpReceiveReport::default() },
         }
@@ -89,6 +93,7 @@ impl Accounts {
             self.first_length = datagram.length;
         }
         report.last_at_ns = report.last_at_ns.max(Some(arrived));
+        self.silences.arrived(arrived);
         self.wakeup.record(reading.after().saturating_sub(arrived));
         let since = arrived.saturating_sub(report.started_ns);
         self.series.add(since, 1, datagram.length, first_copy.then_some(delay));
@@ -102,21 +107,22 @@ impl Accounts {
     }
 
     /// The report, given the number sent if it is known.
-    pub(super) fn finish(mut self, sent: Option<u64>) -> UdpReceiveReport {
+    pub(super) fn finish(mut self, sent: Option<u64>, percentiles: &[Percentile]) -> UdpReceiveReport {
         let report = &mut self.report;
         report.sent = sent;
         report.unique = self.sequence.unique();
         report.lost = self.sequence.lost(sent);
         (report.missing, report.missing_omitted) = self.sequence.missing(sent, MISSING);
         report.jitter_ns = self.jitter.jitter();
-        report.delay_ns = self.delay.percentiles();
+        report.delay_ns = self.delay.percentiles(percentiles);
         report.delay_histogram = Histogram::of(&self.delay.values());
-        report.wakeup_ns = self.wakeup.percentiles();
+        report.wakeup_ns = self.wakeup.percentiles(percentiles);
         report.throughput_bps = report.first_at_ns.zip(report.last_at_ns).and_then(|(first, last)| {
             // As arrivals are by the kernel's clock and copies may overtake, the first read need not be the earliest.
             crate::run::workload::rate(report.bytes - self.first_length, last.saturating_sub(first))
         });
         report.intervals = self.series.intervals();
+        report.heard = self.silences.heard();
         self.report
     }
 }
@@ -133,6 +139,6 @@ mod tests {
         accounts.report.last_at_ns = Some(base + 1_000_000_000);
         accounts.report.bytes = 300;
         accounts.first_length = 100;
-        assert_eq!(accounts.finish(None).throughput_bps, Some(1600));
+        assert_eq!(accounts.finish(None, &[]).throughput_bps, Some(1600));
     }
 }

@@ -6,6 +6,7 @@ use super::super::histogram::{Distribution, Percentiles};
 use super::super::report::{Intervals, Jitter};
 use super::super::series::Series;
 use super::jitter::JitterEstimator;
+use crate::scenario::expect::Percentile;
 
 /// What a receiver would have measured at the least. Beside its report, in the same form.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,8 +22,13 @@ pub(crate) struct Corrected {
 }
 
 /// Takes the lateness out of samples: when each arrived, from the receiver's start, and its delay. `late` is told both.
-/// `None` if none was late.
-pub(crate) fn corrected(samples: &[(u64, u64)], unique: u64, late: impl Fn(u64, u64) -> u64) -> Option<Corrected> {
+/// `None` if none was late. `percentiles`: those that are told beside the usual ones.
+pub(crate) fn corrected(
+    samples: &[(u64, u64)],
+    unique: u64,
+    percentiles: &[Percentile],
+    late: impl Fn(u64, u64) -> u64,
+) -> Option<Corrected> {
     let late: Vec<u64> = samples.iter().map(|(at, delay)| late(*at, *delay)).collect();
     if late.iter().all(|late| *late == 0) {
         return None;
@@ -36,7 +42,7 @@ pub(crate) fn corrected(samples: &[(u64, u64)], unique: u64, late: impl Fn(u64, 
         series.add(*at, 1, 0, Some(delay));
     }
     Some(Corrected {
-        delay_ns: delays.percentiles(),
+        delay_ns: delays.percentiles(percentiles),
         jitter_ns: jitter.jitter(),
         intervals: series.intervals(),
         omitted: unique.saturating_sub(samples.len() as u64),
@@ -55,11 +61,11 @@ mod tests {
             300 => 1_000,
             _ => 0,
         };
-        let corrected = corrected(&samples, 6, on_time).unwrap();
+        let corrected = corrected(&samples, 6, &[], on_time).unwrap();
         let delays = corrected.delay_ns.unwrap();
         assert_eq!((delays.count, delays.min, delays.p50, delays.max), (4, 0, 10, 10));
         assert_eq!(corrected.intervals.list[0].delays, [(0, 1), (10, 3)]);
         assert_eq!((corrected.jitter_ns.unwrap().max, corrected.omitted), (0, 2));
-        assert_eq!(super::corrected(&samples, 4, |_, _| 0), None);
+        assert_eq!(super::corrected(&samples, 4, &[], |_, _| 0), None);
     }
 }

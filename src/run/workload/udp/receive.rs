@@ -133,7 +133,7 @@ pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> R
     };
     let dropped = sys::socket_drops(&fd).ok().map(u64::from);
     let wrong = wrong_before.zip(checksum_errors()).map(|(before, after)| after.saturating_sub(before));
-    let mut report = accounts.finish(sent);
+    let mut report = accounts.finish(sent, &job.percentiles);
     report.until_ns = Some(until);
     // The socket counts wrong checksums among its drops; those are the network's.
     report.socket_dropped = dropped.map(|dropped| dropped.saturating_sub(wrong.unwrap_or(0)));
@@ -236,7 +236,7 @@ mod tests {
         receive(&fd, &mut heads, &mut batch).unwrap();
         assert_eq!((batch.len(), batch[0].length), (1, 100));
         accounts.take(batch[0], Reading::take());
-        let report = accounts.finish(Some(1));
+        let report = accounts.finish(Some(1), &[]);
         // Over loopback the datagram is received within the send call, or soon after.
         assert!(report.delay_ns.as_ref().unwrap().max < 500_000_000, "{report:?}");
         assert!(report.wakeup_ns.as_ref().unwrap().min > 500_000_000, "{report:?}");
@@ -258,7 +258,7 @@ mod tests {
                 batch.iter().for_each(|d| accounts.take(*d, Reading::take()));
             }
         }
-        let report = accounts.finish(Some(200));
+        let report = accounts.finish(Some(200), &[]);
         assert!(report.lost > 0);
         assert_eq!(sys::socket_drops(&fd).map(u64::from), Ok(report.lost));
         assert!(checksum_errors().is_some());

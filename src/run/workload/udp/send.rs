@@ -129,7 +129,7 @@ pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Resu
     report.skipped = planned.map_or(0, |planned| planned - report.sent);
     report.rate_bps = crate::run::workload::rate(report.bytes.saturating_sub(u64::from(job.size)), last_at - started);
     report.errors = peer.errors;
-    report.lateness_ns = lateness.percentiles();
+    report.lateness_ns = lateness.percentiles(&job.percentiles);
     report.intervals = series.intervals();
     Ok(report)
 }
