@@ -329,6 +329,7 @@ impl Pid1 {
     fn build_inside(&self, plan: &HostPlan, framing: Framing) -> Result<(Host, Taps), HostError> {
         let network = namespace::new_network()?;
         sysctl::apply(plan.interfaces.len() > 1)?;
+        sysctl::apply_asked(&plan.sysctl, false)?;
         let mut taps = (Vec::new(), Vec::new());
         for interface in &plan.interfaces {
             let port = TapPort::open(&interface.name, framing).map_err(|e| HostError::tap(&interface.name, e))?;
@@ -338,6 +339,7 @@ impl Pid1 {
         }
         let mut netlink = Netlink::open()?;
         let indices = configure::host(&mut netlink, plan, self.ipv6)?;
+        sysctl::apply_asked(&plan.sysctl, true)?;
         let keeper = Keeper::new(plan, &indices, self.ipv6)?;
         let (name, ipc) = (namespace::new_name(Some(&plan.name))?, namespace::new_ipc()?);
         let mounts = namespace::new_mounts()?;

@@ -62,6 +62,37 @@ pub(crate) fn apply(multihomed: bool) -> Result<(), HostError> {
     Ok(())
 }
 
+/// Sets what the scenario asks for, as far as it is there: before there are interfaces, so that they take `default` values over, and
+/// again with `all`, when everything must be there.
+pub(crate) fn apply_asked(settings: &[(String, String)], all: bool) -> Result<(), HostError> {
+    for (path, value) in settings {
+        let file = Path::new("/proc/sys").join(path);
+        match fs::write(&file, value) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !all => {}
+            Err(error) => return Err(refused(path, value, &error)),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+fn refused(path: &str, value: &str, error: &io::Error) -> HostError {
+    let swap = |c| match c {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    };
+    let name: String = path.chars().map(swap).collect();
+    let doing = format!("set {name} to `{value}`");
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => HostError::input(doing, "this kernel has no such setting in a network namespace")
+            .cure("check its name, or take it out of `sysctl`"),
+        Some(libc::EINVAL | libc::ERANGE) => HostError::input(doing, "the kernel does not take this value")
+            .cure("see Documentation/networking/ip-sysctl.rst"),
+        _ => HostError::input(doing, error.to_string()),
+    }
+}
+
 /// Keeps router advertisements that come in by an interface from changing this network namespace's addresses and routes.
 pub(crate) fn ignore_router_advertisements(interface: &str) -> Result<(), HostError> {
     if has_ipv6() { set(&format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra"), "0") } else { Ok(()) }

@@ -232,6 +232,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
     if !host.private.is_empty() {
         out.line(2, format!("private: [{}]", host.private.join(", ")));
     }
+    for (path, value) in &host.sysctl {
+        out.line(2, format!("sysctl: {path} = {value}"));
+    }
 }
 
 fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], blocked: bool, sources: &Sources, out: &mut Lines) {

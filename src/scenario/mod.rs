@@ -47,6 +47,7 @@ pub mod sim;
 mod spanned;
 pub mod spec;
 mod switch;
+mod sysctl;
 mod tables;
 mod tasks;
 #[cfg(test)]

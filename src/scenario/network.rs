@@ -38,6 +38,8 @@ pub struct HostPlan {
     pub dns: Vec<IpAddr>,
     /// Folders that it has to itself, beside those that every host has: absolute paths.
     pub private: Vec<String>,
+    /// Kernel settings beyond longwire's own: paths below /proc/sys, and values.
+    pub sysctl: Vec<(String, String)>,
 }
 
 impl HostPlan {

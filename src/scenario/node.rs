@@ -15,6 +15,7 @@ use super::link::Mtu;
 use super::router::RouterSpec;
 use super::spanned::Spanned;
 use super::switch::SwitchNode;
+use super::sysctl;
 
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -59,6 +60,9 @@ pub(super) struct HostSpec {
     /// Folders that it has to itself, empty at the start, beside those that every host has.
     #[schemars(with = "Vec<String>")]
     pub private: Vec<Spanned<String>>,
+    /// Kernel settings of its network namespace: names below `net.` and their values.
+    #[schemars(with = "IndexMap<String, sysctl::Value>")]
+    pub sysctl: IndexMap<Spanned<String>, sysctl::Value>,
     /// Whether its neighbours' addresses are known from the start, or asked for (ARP, ND).
     pub neighbours: Neighbours,
     /// MTU of all its interfaces; otherwise each has that of its link.

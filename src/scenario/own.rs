@@ -1,4 +1,4 @@
-//! What a host has to itself beside its interfaces: name servers, folders, routes for multicast.
+//! What a host has to itself beside its interfaces: name servers, folders, kernel settings, routes for multicast.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -8,6 +8,7 @@ use super::hosts::MAIN;
 use super::network::{HostPlan, RoutePlan};
 use super::node::HostSpec;
 use super::spanned::Spanned;
+use super::sysctl;
 use crate::diag::{Diagnostic, Diagnostics, suggestion};
 
 /// What a host's own namespaces or its own files stand on, with all below.
@@ -18,6 +19,7 @@ const WHOLE: [&str; 4] = ["/", "/run", "/etc", "/usr"];
 /// Completes a host's plan. Addresses, routes and /etc/hosts have been given.
 pub(super) fn fill(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
     plan.restores_routes = !spec.routes.manual;
+    plan.sysctl = sysctl::plan(&spec.sysctl, told);
     multicast(plan, spec, told);
     for server in &spec.dns {
         match name_server(&plan.hosts_file.text(), server) {
