@@ -281,6 +281,27 @@ fn routers_find_each_other_and_tell_when_a_host_is_not_there() {
 }
 
 #[test]
+fn the_only_way_is_taken_as_soon_as_it_is_there_again() {
+    let plan = Plan { convergence: Duration::from_secs(1), ..chain([None; 6], true) };
+    let mut engine = Engine::new(&plan);
+    let packet = datagram(v4(6, 5).into(), 64, 100, true);
+    let arrives = |engine: &mut Engine, at: u64| send(engine, ms(at), &packet).iter().any(|(port, ..)| *port != A.0);
+    assert!(arrives(&mut engine, 0));
+    engine.apply(ms(10_000), Command::Down(LinkId(3))).unwrap();
+    assert!(!arrives(&mut engine, 10_001), "nobody knows yet");
+    assert!(!arrives(&mut engine, 20_000), "known, and there is no other way");
+    engine.apply(ms(30_000), Command::Up(LinkId(3))).unwrap();
+    assert!(arrives(&mut engine, 30_001));
+    // what was to be known of a short outage is of no use when it is over
+    engine.apply(ms(40_000), Command::Down(LinkId(3))).unwrap();
+    engine.apply(ms(40_300), Command::Up(LinkId(3))).unwrap();
+    assert!(arrives(&mut engine, 40_999), "so nobody takes it for down a second after it was");
+    engine.apply(ms(50_000), Command::Down(LinkId(3))).unwrap();
+    engine.apply(ms(50_300), Command::Up(LinkId(3))).unwrap();
+    assert!(arrives(&mut engine, 51_100));
+}
+
+#[test]
 fn a_broken_link_is_seen_in_the_counters() {
     // before the routers know of it
     let plan = Plan { convergence: Duration::from_secs(1), ..chain([None; 6], true) };

@@ -86,7 +86,7 @@ longwire: 1
 nodes: { pc: host, r1: router, r2: router, srv: host }
 links: { l0: { ends: [pc, r1] }, l1: { ends: [r1, r2], delay: 5ms }, l2: { ends: [r2, srv] } }
 workloads: { u: { udp: { from: srv, to: pc, every: 10ms, count: 300 } } }
-timeline: [ { at: 1s, down: l1 }, { at: 2s, up: l1 } ]
+timeline: [ { at: 1s, down: l1 }, { at: 2900ms, up: l1 } ]
 ";
     let Some(sim) = Sim::new(scenario) else { return };
     let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
@@ -207,5 +207,66 @@ fn a_socket_buffer_that_holds_a_connection_up_is_named_and_the_network_is_not() 
         let warned =
             report["warnings"].as_array().is_some_and(|all| all.iter().any(|w| w.to_string().contains("sockbuf")));
         assert_eq!((warned, ended.stdout.contains("was the limit")), (held_up, held_up), "{}", ended.told());
+    }
+}
+
+#[test]
+fn convergence_delays_what_has_another_way_and_is_an_event() {
+    let ring = "nodes: { a: host, b: host, r1: router, r2: router, r3: router }\n\
+                links: { la: { ends: [a, r1] }, l12: { ends: [r1, r2], delay: 1ms }, l23: { ends: [r2, r3], delay: 1ms }, \
+                l13: { ends: [r1, r3], delay: 9ms }, lb: { ends: [r3, b] } }\n";
+    let chain = ring.replace("l13: { ends: [r1, r3], delay: 9ms }, ", "");
+    let rest = "workloads: { rtt: { ping: { from: a, to: b, every: 20ms, for: 4s, timeout: 200ms } } }\n\
+                timeline: [ { at: 1s, down: l12, mark: cut }, { at: 2500ms, up: l12, mark: heal } ]\nduration: 5s\n";
+    let run = |network: &str| {
+        let sim = Sim::new(&format!("longwire: 1\nconvergence: 1s\n{network}{rest}"))?;
+        let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
+        assert_eq!(ended.code, 0, "{}", ended.told());
+        let report: Value = serde_json::from_str(&sim.lab.read("out/report.json")).expect("JSON");
+        let followed: Vec<(u64, String)> = report["events"]
+            .as_array()
+            .expect("events")
+            .iter()
+            .filter(|event| event["kind"] == "network")
+            .map(|event| (event["at_ns"].as_u64().expect("a time"), event["what"].as_str().expect("words").to_owned()))
+            .collect();
+        let gap = report["workloads"]["rtt"]["gap"]["max_ns"].as_u64().expect("a time");
+        Some((followed, gap, ended.stdout))
+    };
+    let Some((followed, gap, text)) = run(ring) else { return };
+    let words = ["down", "up"].map(|way| format!("routers and switches follow l12={way}"));
+    assert_eq!(followed, [(2_000_000_000, words[0].clone()), (3_500_000_000, words[1].clone())]);
+    assert!((1_000_000_000..1_060_000_000).contains(&gap), "the other way after one convergence: {gap}");
+    assert!(text.contains(&format!("2.000 s  {}", words[0])), "{text}");
+
+    let Some((followed, gap, _)) = run(&chain) else { return };
+    assert_eq!(followed, []);
+    assert!((1_500_000_000..1_560_000_000).contains(&gap), "as long as the link was down, and no longer: {gap}");
+}
+
+#[test]
+fn settings_of_a_hosts_kernel_are_set_and_one_that_is_not_there_ends_with_2() {
+    let scenario = |key: &str, value: &str| {
+        format!(
+            "longwire: 1\nnodes: {{ a: {{ host: {{ sysctl: {{ {key}: {value}, net.ipv4.conf.default.forwarding: 1 }} }} }}, b: host }}\n\
+             links: {{ wire: {{ ends: [a, b] }} }}\n\
+             workloads: {{ look: {{ in: a, shell: 'cat /proc/sys/net/ipv4/tcp_rmem /proc/sys/net/ipv4/conf/eth0/forwarding' }},\n\
+             other: {{ in: b, shell: 'cat /proc/sys/net/ipv4/tcp_rmem' }} }}\n"
+        )
+    };
+    let Some(sim) = Sim::new(&scenario("net.ipv4.tcp_rmem", "4096 131072 7654321")) else { return };
+    let ended = sim.lab.start(sim.command(&["--out", "out"])).wait();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert_eq!(sim.lab.read("out/programs/look.log"), "4096\t131072\t7654321\n1\n");
+    assert!(!sim.lab.read("out/programs/other.log").contains("7654321"), "its own");
+    // one lab at a time
+    drop(sim);
+    for (key, value, words) in [
+        ("net.ipv4.tcp_nothing", "1", "no such setting"),
+        ("net.ipv4.tcp_congestion_control", "nothing", "net.ipv4.tcp_congestion_control"),
+    ] {
+        let Some(sim) = Sim::new(&scenario(key, value)) else { return };
+        let ended = sim.lab.start(sim.command(&[])).wait();
+        assert!(ended.code == 2 && ended.stderr.contains(words), "{key}: {}", ended.told());
     }
 }

@@ -148,12 +148,12 @@ impl Engine {
         self.isolation.as_ref().is_some_and(|isolation| isolation.unplugged.contains(&port))
     }
 
-    fn ends(&self, link: LinkId) -> [NodeId; 2] {
+    pub(super) fn ends(&self, link: LinkId) -> [NodeId; 2] {
         link.directions().map(|id| self.near_end(id).0)
     }
 
     /// The links of a node, each once.
-    fn links_at(&self, node: NodeId) -> BTreeSet<LinkId> {
+    pub(super) fn links_at(&self, node: NodeId) -> BTreeSet<LinkId> {
         self.ports[self.nodes[node.0 as usize].ports()].iter().copied().map(DirectionId::link).collect()
     }
 }

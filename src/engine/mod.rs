@@ -334,7 +334,7 @@ impl Engine {
     fn late_step<S: FrameSink>(&mut self, rank: u32, out: &mut S) {
         match rank as usize - self.directions.len() {
             place if place < self.timed.len() => self.work(self.timed[place], rank, out, Node::wake),
-            _ => self.converge(),
+            _ => self.converge(out),
         }
     }
 

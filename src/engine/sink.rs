@@ -21,6 +21,9 @@ pub trait FrameSink {
 
     /// A command took effect.
     fn applied(&mut self, _command: &Command, _at: Instant) {}
+
+    /// Switches and routers follow a link, by name, that went down or came up beside another way.
+    fn converged(&mut self, _link: &str, _up: bool, _at: Instant) {}
 }
 
 /// What happened to consecutive wire frames of one train.

@@ -16,8 +16,7 @@ const KEYS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyz";
 
 /// Writes the section, where something was changed, or `verbose` asks for it.
 pub(super) fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
-    let changes: Vec<&Event> =
-        report.events.iter().filter(|event| matches!(event.kind, EventKind::Timeline | EventKind::Set)).collect();
+    let changes: Vec<&Event> = report.events.iter().filter(|event| is_change(event.kind)).collect();
     let Some(series) = report.series.as_ref().filter(|series| !series.is_empty()) else {
         return write_changes(out, &changes, false);
     };
@@ -46,6 +45,11 @@ pub(super) fn write(out: &mut String, report: &Report, verbose: bool) -> std::fm
         writeln!(out, "{:width$} │{}│", "", axis.marks(&changes))?;
     }
     write_changes(out, &changes, true)
+}
+
+/// Whether it changed what frames meet.
+fn is_change(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Timeline | EventKind::Set | EventKind::Network)
 }
 
 fn write_changes(out: &mut String, changes: &[&Event], keys: bool) -> std::fmt::Result {

@@ -458,6 +458,8 @@ pub enum EventKind {
     Port,
     /// Somebody ended the run.
     Signal,
+    /// Routers and switches: they follow a change one convergence time later.
+    Network,
 }
 
 /// Something on the timeline that the run ended too early for.

@@ -14,7 +14,9 @@ use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::record::phases::Phase;
-use crate::record::report::{Direction, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict};
+use crate::record::report::{
+    Direction, EventKind, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict,
+};
 use crate::record::series::Series;
 use crate::record::{expected, judge, warnings};
 use crate::scenario::expect::{Expectation, Percentile, Subject, percentiles};
@@ -121,6 +123,9 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         }
     });
     let zero = ended.zero;
+    let (end, converged) = (zero + ended.duration, outcome.converged.iter());
+    let during = converged.filter(|(at, _)| (zero..=end).contains(at));
+    ended.events.extend(during.map(|(at, what)| Happened::new(*at, EventKind::Network, what)));
     // what took effect inside the network was heard of a little later
     ended.events.sort_by_key(|event| event.at);
     let names: Vec<[String; 3]> = resolved.links.iter().flat_map(direction_names).collect();

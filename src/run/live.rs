@@ -135,6 +135,8 @@ pub struct Outcome {
     pub firewalls: Vec<Vec<Rule>>,
     /// By port, in the order in which they were given.
     pub ports: Vec<PortOutcome>,
+    /// When switches and routers followed a link that went down or came up beside another way, and in which words.
+    pub converged: Vec<(Instant, String)>,
     /// The longest time between two drains of the ports.
     pub stall: Duration,
     /// When the ports were not read, by the engine's clock.
@@ -585,6 +587,7 @@ impl Loop {
             nodes: engine.nodes().map(|n| (engine.node_counters(n).clone(), engine.held(n))).collect(),
             nats: engine.nodes().map(|n| engine.nat_counters(n)).collect(),
             log_lost: self.taps.log_lost(),
+            converged: self.taps.take_converged(),
             ports: self.taps.take_outcomes(),
             stall: self.stall,
             gaps: record::Gaps::default(),

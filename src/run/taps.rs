@@ -43,6 +43,7 @@ pub(super) struct Taps {
     turn: u64,
     log: Option<LogSender>,
     tape: Option<Tape>,
+    converged: Vec<(Instant, String)>,
 }
 
 struct Port {
@@ -105,7 +106,8 @@ impl Taps {
             })
             .collect();
         let (burst, lost) = (Vec::with_capacity(BURST), Vec::new());
-        Ok(Taps { ports, epoll, plugs, lost, by_node, burst, now: Instant::ZERO, turn: 0, log, tape })
+        let converged = Vec::new();
+        Ok(Taps { ports, epoll, plugs, lost, by_node, burst, now: Instant::ZERO, turn: 0, log, tape, converged })
     }
 
     /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows. `waited`: for
@@ -246,12 +248,23 @@ impl Taps {
         self.log.as_ref().map_or(0, LogSender::lost)
     }
 
+    /// When the network followed changes of links, and in which words.
+    pub(super) fn take_converged(&mut self) -> Vec<(Instant, String)> {
+        std::mem::take(&mut self.converged)
+    }
+
     pub(super) fn take_outcomes(&mut self) -> Vec<PortOutcome> {
         self.ports.iter_mut().map(|port| std::mem::take(&mut port.counted)).collect()
     }
 }
 
 impl FrameSink for Taps {
+    fn converged(&mut self, link: &str, up: bool, at: Instant) {
+        let what = format!("routers and switches follow {link}={}", if up { "up" } else { "down" });
+        self.command(at, what.clone());
+        self.converged.push((at, what));
+    }
+
     fn applied(&mut self, command: &Command, at: Instant) {
         if let Some(tape) = &mut self.tape {
             tape.applied(command, at);

@@ -146,6 +146,7 @@ mod tests {
 
     fn outcome() -> Outcome {
         Outcome {
+            converged: Vec::new(),
             unmatched: Vec::new(),
             directions: Vec::new(),
             nodes: Vec::new(),

@@ -96,6 +96,11 @@ impl Routes {
         link.is_none_or(|link| self.up[*link as usize])
     }
 
+    /// Whether routers take a link for up.
+    pub fn is_up(&self, link: u32) -> bool {
+        self.up.get(link as usize).copied().unwrap_or(false)
+    }
+
     /// Links went down (`false`) or came up: all routers know.
     pub fn converge(&mut self, changes: impl IntoIterator<Item = (u32, bool)>) {
         let mut changed = false;
