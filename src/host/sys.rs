@@ -1,4 +1,4 @@
-//! What no safe wrapper offers: socket options (`TCP_INFO` in its full length, `SO_MEMINFO`), real-time priority, entropy, descriptors by number.
+//! What no safe wrapper offers: socket options (`TCP_INFO` in its full length, `SO_MEMINFO`), real-time priority, short turns, entropy, descriptors by number.
 
 #![allow(unsafe_code)]
 
@@ -34,6 +34,23 @@ pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
     // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
     let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
     Errno::result(rc).map(drop)
+}
+
+/// Asks for short turns on a processor: a thread that woke runs sooner then, ahead of those with longer ones, and for no larger a share.
+/// Linux takes it from 6.12 on, between 0.1 ms and 100 ms, and needs no privilege for it (sched(7), EEVDF); older ones ignore it.
+///
+/// # Errors
+/// That of sched_setattr(2).
+pub fn set_slice(slice: std::time::Duration) -> Result<(), Errno> {
+    let mut attributes = std::mem::MaybeUninit::<libc::sched_attr>::zeroed();
+    let size = size_of::<libc::sched_attr>() as u32;
+    // SAFETY: both are writable for `size` bytes, of which the kernel writes or reads no more; 0 is the calling thread.
+    unsafe {
+        Errno::result(libc::syscall(libc::SYS_sched_getattr, 0, attributes.as_mut_ptr(), size, 0))?;
+        let attributes = attributes.assume_init_mut();
+        attributes.sched_runtime = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
+        Errno::result(libc::syscall(libc::SYS_sched_setattr, 0, &raw const *attributes, 0)).map(drop)
+    }
 }
 
 /// Has `work` done in the child that a command starts, between fork and exec. This process must have one thread, so that the
