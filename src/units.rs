@@ -293,6 +293,9 @@ impl Grammar {
             return Err(self.without_unit(number));
         }
         let Some(&(_, factor)) = self.units.iter().find(|(name, _)| *name == unit) else {
+            if let Some(first) = self.first_of_two(number, unit) {
+                return Err(ParseError::new(format!("expected one {}, as in `{first}`, found `{text}`", self.what)));
+            }
             let units: Vec<_> = self.units.iter().map(|(name, _)| *name).collect();
             let near = self.units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).or_else(|| {
                 // `Mbps`, `mbit/s`, `sec`: the same first letters
@@ -330,6 +333,14 @@ impl Grammar {
             return Err(ParseError::new(format!("`{text}` is finer than {}", self.finest)));
         }
         u64::try_from(value / scale).ok().filter(|v| *v <= self.max).ok_or_else(too_large)
+    }
+
+    /// The first of several quantities: `100ms 20ms`, `100ms±20ms`, `1m30s`. `rest`: what follows its number.
+    fn first_of_two(&self, number: &str, rest: &str) -> Option<String> {
+        let end = rest.find(|c: char| !(c.is_alphabetic() || c == '%'))?;
+        let (unit, rest) = rest.split_at(end);
+        let known = self.units.iter().any(|(name, _)| *name == unit);
+        (known && rest.contains(|c: char| c.is_ascii_digit())).then(|| format!("{number}{unit}"))
     }
 
     fn example(&self, number: &str) -> String {
@@ -463,10 +474,25 @@ const PROBABILITY: Grammar = Grammar {
     finest: "10⁻¹²",
 };
 
+/// A delay and its jitter as other tools write them: `100ms 20ms` (tc-netem(8)), `100ms±20ms`.
+fn with_jitter(text: &str) -> Option<[Duration; 2]> {
+    let parts = text.split(|c: char| c.is_whitespace() || "±+-/,".contains(c)).filter(|part| !part.is_empty());
+    let both: Result<Vec<u64>, _> = parts.map(|part| DURATION.parse(part)).collect();
+    match both.ok()?[..] {
+        [mean, jitter] => Some([Duration(mean), Duration(jitter)]),
+        _ => None,
+    }
+}
+
 impl FromStr for Duration {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<Duration, ParseError> {
-        DURATION.parse(text).map(Duration)
+        DURATION.parse(text).map(Duration).map_err(|error| match with_jitter(text) {
+            Some([mean, jitter]) => {
+                ParseError::new(format!("{error}; a delay with jitter is `{{ mean: {mean}, jitter: {jitter} }}`"))
+            }
+            None => error,
+        })
     }
 }
 
@@ -615,6 +641,14 @@ mod tests {
         says("5Mbps".parse::<Rate>().unwrap_err(), "did you mean `5Mbit`");
         says("5mbit".parse::<Rate>().unwrap_err(), "did you mean `5Mbit`");
         says("5 sec".parse::<Duration>().unwrap_err(), "units:");
+        for two in ["100ms 20ms", "100ms±20ms", "100ms +/- 20ms", "100ms,20ms"] {
+            let error = two.parse::<Duration>().unwrap_err().to_string();
+            let jitter = "a delay with jitter is `{ mean: 100ms, jitter: 20ms }`";
+            assert_eq!(error, format!("expected one duration, as in `100ms`, found `{two}`; {jitter}"));
+        }
+        says("1m30s".parse::<Duration>().unwrap_err(), "expected one duration, as in `1m`");
+        says("1% 2%".parse::<Probability>().unwrap_err(), "expected one probability, as in `1%`");
+        says("5Mbps 1".parse::<Rate>().unwrap_err(), "not a unit");
         says("fast".parse::<Rate>().unwrap_err(), "a number and a unit");
         says("101%".parse::<Probability>().unwrap_err(), "at most `100%`");
         says("0.5ns".parse::<Duration>().unwrap_err(), "finer than 1 ns");

@@ -102,11 +102,11 @@ impl de::Error for Error {
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Error {
-        Error::of(format!("{} stands where {} should", describe(unexpected), plain(expected)), None, ErrorKind::Value)
+        Error::of(format!("expected {}, found {}", plain(expected), describe(unexpected)), None, ErrorKind::Value)
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Error {
-        Error::of(format!("{} stands where {} should", describe(unexpected), plain(expected)), None, ErrorKind::Value)
+        Error::of(format!("expected {}, found {}", plain(expected), describe(unexpected)), None, ErrorKind::Value)
     }
 }
 
@@ -136,7 +136,7 @@ fn plain(expected: &dyn de::Expected) -> String {
         "u32" | "u64" | "usize" => "a whole number from 0".into(),
         "i32" | "i64" => "a whole number".into(),
         _ if words.starts_with("struct ") => "a map".into(),
-        _ => words,
+        _ => words.trim_end_matches(',').to_owned(),
     }
 }
 

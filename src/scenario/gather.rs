@@ -79,7 +79,7 @@ impl Gather<'_> {
         if node.entries().is_none() {
             let message = match node.value {
                 Value::Null => "the file says nothing".into(),
-                _ => format!("{} stands where a scenario should", node.describe()),
+                _ => format!("expected a scenario, found {}", node.describe()),
             };
             let error = Diagnostic::error(node.span, message);
             self.diagnostics.push(error.help("a scenario is a map: `longwire: 1`, `nodes`, `links`, …"));
@@ -139,7 +139,7 @@ impl Gather<'_> {
                 Some(text) => names.push((text.to_owned(), node.span)),
                 None => self.diagnostics.push(Diagnostic::error(
                     node.span,
-                    format!("{} stands where a file's name should, as in `use: [lib/access.yaml]`", node.describe()),
+                    format!("expected a file's name, as in `use: [lib/access.yaml]`, found {}", node.describe()),
                 )),
             }
         }
@@ -182,13 +182,13 @@ mod tests {
             [
                 "1:1: `longwire` is missing: the version of the language (write `longwire: 1` at the top)",
                 "2:1: unknown field `lniks` (did you mean `links`?)",
-                "1:26: a map stands where a file's name should, as in `use: [lib/access.yaml]`",
+                "1:26: expected a file's name, as in `use: [lib/access.yaml]`, found a map",
                 "1:6: files use each other: dir/main.yaml uses dir/a.yaml uses dir/main.yaml",
                 "1:15: cannot read dir/none.yaml: No such file or directory",
             ]
         );
         assert_eq!(run(&MemoryFiles::default()).1, ["cannot read dir/main.yaml: No such file or directory"]);
-        assert!(run(&MemoryFiles::one("dir/main.yaml", "[1]")).1[0].contains("a list stands where a scenario should"));
+        assert!(run(&MemoryFiles::one("dir/main.yaml", "[1]")).1[0].contains("expected a scenario, found a list"));
         assert!(run(&MemoryFiles::one("dir/main.yaml", "")).1[0].contains("says nothing"));
     }
 }

@@ -230,7 +230,7 @@ impl Layers<'_> {
         let mut found = [None, None];
         let Some(toward) = self.link.get("toward").filter(|node| !node.pruned) else { return found };
         let Some(entries) = toward.entries() else {
-            let message = format!("{} stands where a map from end to fields should", toward.describe());
+            let message = format!("expected a map from end to fields, found {}", toward.describe());
             let help = "as in `toward: { ap: { rate: 5Mbit } }`";
             diagnostics.push(Diagnostic::error(toward.span, message).help(help));
             return found;
@@ -241,7 +241,7 @@ impl Layers<'_> {
                 diagnostics.push(no_such_end(ends, entry));
             }
             if entry.value.entries().is_none() {
-                let message = format!("{} stands where the fields of a direction should", entry.value.describe());
+                let message = format!("expected the fields of a direction, found {}", entry.value.describe());
                 diagnostics.push(Diagnostic::error(entry.value.span, message));
                 continue;
             }

@@ -18,6 +18,7 @@ use super::link::{Layers, LinkHead, position_of_end};
 use super::matrix;
 use super::network::Place;
 use super::node::{ExternalSpec, NodeSpec};
+use super::parse::missing_space;
 use super::presets::{PresetTree, Presets};
 use super::reach::Hosts;
 use super::read::read;
@@ -362,8 +363,7 @@ impl Load {
             Value::Null => Vec::new(),
             _ if entry.value.pruned => Vec::new(),
             _ => {
-                let message = format!("{} stands where a map of {section} by name should", entry.value.describe());
-                self.told.push(Diagnostic::error(entry.value.span, message));
+                self.told.push(no_map(section, &entry.value));
                 Vec::new()
             }
         }
@@ -429,8 +429,7 @@ impl Load {
     fn links(&mut self, root: &Node, nodes: &IndexMap<String, NodeEntry>) -> Vec<Draft> {
         let Some(section) = root.get("links") else { return Vec::new() };
         if section.entries().is_none() && !matches!(section.value, Value::Null) && !section.pruned {
-            let message = format!("{} stands where a map of links by name should", section.describe());
-            self.told.push(Diagnostic::error(section.span, message));
+            self.told.push(no_map("links", section));
         }
         let mut presets = Presets::default();
         let mut links = Vec::new();
@@ -534,6 +533,16 @@ impl Load {
                 self.told.push(Diagnostic::warning(node.span, message));
             }
         }
+    }
+}
+
+/// A section is something else than a map.
+fn no_map(section: &str, found: &Node) -> Diagnostic {
+    let error =
+        Diagnostic::error(found.span, format!("expected a map of {section} by name, found {}", found.describe()));
+    match found.as_text().and_then(missing_space) {
+        Some(written) => error.help(format!("a colon needs a space behind it: write `{written}`")),
+        None => error,
     }
 }
 

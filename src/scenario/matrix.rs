@@ -110,7 +110,7 @@ fn axes(root: &mut Node, told: &mut Diagnostics) -> IndexMap<String, Vec<Node>> 
         Value::Null => Vec::new(),
         Value::Map(entries) => entries,
         _ => {
-            let message = format!("{} stands where a map of lists should", section.value.describe());
+            let message = format!("expected a map of lists, found {}", section.value.describe());
             let error = Diagnostic::error(section.value.span, message);
             told.push(error.help("for each parameter its values, as in `matrix: { loss: [1%, 5%] }`"));
             return axes;
@@ -142,7 +142,7 @@ fn axes(root: &mut Node, told: &mut Diagnostics) -> IndexMap<String, Vec<Node>> 
 
 fn values(name: &str, node: Node, told: &mut Diagnostics) -> Option<Vec<Node>> {
     let Value::Seq(nodes) = node.value else {
-        let error = Diagnostic::error(node.span, format!("{} stands where a list of values should", node.describe()));
+        let error = Diagnostic::error(node.span, format!("expected a list of values, found {}", node.describe()));
         told.push(error.help(format!("write `{name}: [{}]`", node.as_text().unwrap_or("…"))));
         return None;
     };
@@ -155,10 +155,9 @@ fn values(name: &str, node: Node, told: &mut Diagnostics) -> Option<Vec<Node>> {
     let mut clean = true;
     for value in nodes {
         let mistake = match value.as_text() {
-            None => Some((
-                format!("{} stands where a value of `{name}` should", value.describe()),
-                "write one word or number",
-            )),
+            None => {
+                Some((format!("expected a value of `{name}`, found {}", value.describe()), "write one word or number"))
+            }
             Some(text) if reference(text).is_some() => {
                 Some(("a value of the matrix cannot stand for a parameter".to_owned(), "write the value"))
             }
@@ -279,14 +278,14 @@ workloads: { rtt: { ping: { from: a, to: b, every: 10ms, count: $count } } }
             told,
             [
                 "3:11: the matrix varies `los`, which is no parameter (did you mean `loss`?)",
-                "3:28: `5` stands where a list of values should (write `rate: [5]`)",
-                "3:42: a list stands where a value of `loss` should (write one word or number)",
+                "3:28: expected a list of values, found `5` (write `rate: [5]`)",
+                "3:42: expected a value of `loss`, found a list (write one word or number)",
                 "3:48: `1%` stands twice in the values of `loss` (`--repeat` runs everything again)",
                 "3:52: a value of the matrix cannot stand for a parameter (write the value)",
             ]
         );
         assert!(with("{}", "{ a: [1] }")[0].contains("at the top: `params: { a: … }`"));
-        assert!(with("{ a: 1 }", "[1]")[0].contains("a list stands where a map of lists should"));
+        assert!(with("{ a: 1 }", "[1]")[0].contains("expected a map of lists, found a list"));
         assert!(with("{ a: 1 }", "{ a: [] }")[0].contains("nothing would run"));
         let long: Vec<String> = (0..101).map(|n| n.to_string()).collect();
         let long = long.join(", ");

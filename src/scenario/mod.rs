@@ -2,6 +2,7 @@
 
 mod address;
 mod address_text;
+mod argv;
 mod build;
 pub mod capture;
 mod cloud;

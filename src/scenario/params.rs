@@ -85,7 +85,7 @@ fn declared(root: &mut Node, diagnostics: &mut Diagnostics) -> IndexMap<String, 
                     diagnostics.push(Diagnostic::error(
                         entry.value.span,
                         format!(
-                            "{} stands where the value of a parameter should: write one word or number",
+                            "expected the value of a parameter, found {}: write one word or number",
                             entry.value.describe()
                         ),
                     ));
@@ -114,7 +114,7 @@ fn declared(root: &mut Node, diagnostics: &mut Diagnostics) -> IndexMap<String, 
         }
         _ => diagnostics.push(Diagnostic::error(
             section.value.span,
-            format!("{} stands where a map of parameters should, as in `{{ loss: 1% }}`", section.value.describe()),
+            format!("expected a map of parameters, as in `{{ loss: 1% }}`, found {}", section.value.describe()),
         )),
     }
     params
@@ -143,7 +143,7 @@ fn replace(
         Some(value) if value.as_text().is_some() => param.value = value,
         Some(value) => diagnostics.push(Diagnostic::error(
             whole,
-            format!("{} stands where the value of `{name}` should: write one word or number", value.describe()),
+            format!("expected the value of `{name}`, found {}: write one word or number", value.describe()),
         )),
         None => {}
     }
@@ -258,10 +258,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "1:26: a list stands where the value of a parameter should: write one word or number",
+                "1:26: expected the value of a parameter, found a list: write one word or number",
                 "1:42: `5x` cannot name a parameter (a letter or `_`, then letters, digits and `_`)",
                 "1:1: unknown parameter `lss` (did you mean `loss`?)",
-                "1:1: a list stands where the value of `loss` should: write one word or number",
+                "1:1: expected the value of `loss`, found a list: write one word or number",
                 "2:13: unknown parameter `$los` (did you mean `loss`?)",
                 "1:31: the parameter `unused` is never used (write `$unused` where its value belongs)",
             ]

@@ -33,17 +33,30 @@ pub(super) fn parse(
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(raw) => Some(Build { place, origin, diagnostics }.node(raw)),
         Err(error) => {
-            let span = error.location().map(|location| place.span(location));
+            let location = error.location();
             let mut message = error.to_string();
             // the library repeats the place in its words; ours stands in the span
             if let Some(at) = message.find(" at line ").or_else(|| message.find("error: line ")) {
                 message.truncate(at);
             }
             let first = message.lines().next().unwrap_or("not readable").trim().trim_end_matches('.').to_owned();
-            diagnostics.push(Diagnostic::error(span, format!("not YAML: {first}")));
+            let line = location.map_or(0, |location| location.line() as usize);
+            diagnostics.push(place.slip(&first, line).unwrap_or_else(|| {
+                Diagnostic::error(location.map(|location| place.span(location)), format!("not YAML: {first}"))
+            }));
             None
         }
     }
+}
+
+/// What to write for `a:host`, where YAML takes it for one word because there is no space behind the colon. Of several
+/// lines, the first.
+pub(super) fn missing_space(text: &str) -> Option<String> {
+    let word = text.split_whitespace().next()?;
+    let (key, value) = word.split_once(':')?;
+    let name = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    // `http://…` and `fd00::1` are what they seem
+    (name && !value.is_empty() && !value.starts_with(['/', ':'])).then(|| format!("{key}: {value}"))
 }
 
 /// A node as the YAML library hands it over.
@@ -148,6 +161,33 @@ impl Place<'_> {
         }
     }
 
+    /// The two slips that people make most, which the library's words do not name. `line`: where it gave up, from 1.
+    fn slip(self, message: &str, line: usize) -> Option<Diagnostic> {
+        let end = |number: usize| self.lines.get(number).map_or(self.text.len(), |next| next - 1);
+        let lines = || self.lines.iter().enumerate().map(|(n, start)| (n + 1, *start, &self.text[*start..end(n + 1)]));
+        if message.contains("tab") {
+            let (start, tab) = lines().skip(line.saturating_sub(1)).find_map(|(_, start, text)| {
+                let margin = &text[..text.len() - text.trim_start().len()];
+                Some((start, margin.find('\t')?))
+            })?;
+            let error = Diagnostic::error(self.at_offset(start + tab, 1), "not YAML: a tab in the indentation");
+            return Some(error.help("indent with spaces: YAML allows no tabs there"));
+        }
+        if message.contains("mapping values are not allowed") || message.contains("simple key expected") {
+            // the line itself may be right, and the one before it wrong
+            let near = lines().take(line).skip(line.saturating_sub(2));
+            let (start, text, written) = near.into_iter().find_map(|(_, start, text)| {
+                let bare = text.trim();
+                let one_word = !bare.contains(char::is_whitespace);
+                Some((start + text.len() - text.trim_start().len(), bare, missing_space(bare).filter(|_| one_word)?))
+            })?;
+            let error =
+                Diagnostic::error(self.at_offset(start, text.len()), "not YAML: a colon without a space behind it");
+            return Some(error.help(format!("write `{written}`")));
+        }
+        None
+    }
+
     fn offset_of(self, line: usize, column: usize) -> usize {
         let mut start = 0;
         for (number, text) in self.text.split_inclusive('\n').enumerate() {
@@ -203,16 +243,26 @@ impl Build<'_> {
         let mut entries: Vec<Entry> = Vec::with_capacity(raw.len());
         for (key, value) in raw {
             let key_span = self.place.span(key.defined);
-            let value = self.node(value);
-            if let Some(first) = entries.iter().find(|entry| entry.key == key.value) {
+            let mut value = self.node(value);
+            let mut key = key.value;
+            // `{ a:host }` is a word with nothing under it; read on as it is meant, so that nothing else is told of it
+            let plain = self.place.text[key_span.start..].starts_with(&key);
+            if let Some(written) = missing_space(&key).filter(|_| plain && value.value == Value::Null) {
+                let error = Diagnostic::error(key_span, format!("`{key}` has no space behind its colon"));
+                self.diagnostics.push(error.help(format!("write `{written}`")));
+                let (name, text) = written.split_once(": ").expect("it was just put together");
+                value = Node::text(text, key_span, self.origin.clone());
+                key = name.to_owned();
+            }
+            if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 self.diagnostics.push(
-                    Diagnostic::error(key_span, format!("`{}` stands here twice", key.value))
+                    Diagnostic::error(key_span, format!("`{key}` stands here twice"))
                         .label("the second time")
                         .related(first.key_span, "the first time")
                         .help("take one of them away, or give it another name"),
                 );
             } else {
-                entries.push(Entry { key: key.value, key_span, value });
+                entries.push(Entry { key, key_span, value });
             }
         }
         entries
@@ -290,6 +340,25 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(parse_text(&deep).0.is_none());
+    }
+
+    #[test]
+    fn a_tab_and_a_missing_space_are_named() {
+        let tab = "not YAML: a tab in the indentation (indent with spaces: YAML allows no tabs there)";
+        let space = "not YAML: a colon without a space behind it (write `a: host`)";
+        for (text, told) in [
+            ("nodes:\n\ta: host\n", format!("2:1: {tab}")),
+            ("nodes:\n  a: host\n\tb: host\n", format!("3:1: {tab}")),
+            ("nodes:\n  a: host\n  \tb: host\n", format!("3:3: {tab}")),
+            ("nodes:\n  a:host\n  b: host\n", format!("2:3: {space}")),
+            ("nodes:\n  b: host\n  a:host\n", format!("3:3: {space}")),
+            ("nodes: { a:host, b: host }", "1:10: `a:host` has no space behind its colon (write `a: host`)".into()),
+        ] {
+            assert_eq!(lines(&parse_text(text).1), [told], "{text:?}");
+        }
+        for fine in ["a: { 'b:c': }", "a: { fd00::1: }", "a: { \"http://x\": }", "a: b:c"] {
+            assert_eq!(lines(&parse_text(fine).1), [""; 0], "{fine:?}");
+        }
     }
 
     #[test]

@@ -140,9 +140,9 @@ mod tests {
                 "6:29: `soon` is not a duration: write a number and a unit, as in `5ms`",
                 "6:49: `switch` takes nothing beside it: write the word alone",
                 "6:54: `7` is not known here (known here: `host`, `switch`)",
-                "6:65: `3` stands where a map should",
-                "7:17: `5` stands where a list should",
-                "8:6: `70000` stands where a whole number from 0 to 65535 should",
+                "6:65: expected a map, found `3`",
+                "7:17: expected a list, found `5`",
+                "8:6: expected a whole number from 0 to 65535, found `70000`",
             ]
         );
         let thing = thing.unwrap();
@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(told, ["1:1: `ends` is missing"]);
         let (thing, told) = read_text::<Thing>("ends: [a]\n");
         assert!(thing.is_none());
-        assert_eq!(told, ["1:7: a list stands where a text should"]);
+        assert_eq!(told, ["1:7: expected a text, found a list"]);
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::argv::Argv;
 use super::expect::values;
 use super::patience::{LINGER, PING_TIMEOUT};
 use super::reach::Hosts;
@@ -57,7 +58,7 @@ pub(super) fn services(
 pub(super) fn command(
     name: &str,
     span: Span,
-    command: Option<&Spanned<Vec<String>>>,
+    command: Option<&Spanned<Argv>>,
     shell: Option<&Spanned<String>>,
     clean: bool,
     told: &mut Diagnostics,
@@ -83,7 +84,7 @@ pub(super) fn command(
             told.push(Diagnostic::error(command.span, format!("the `command` of `{name}` is empty")));
             None
         }
-        (Some(command), None) => Some(Command::Command(command.value.clone())),
+        (Some(command), None) => Some(Command::Command(command.to_vec())),
         (None, Some(shell)) => Some(Command::Shell(shell.value.clone())),
     }
 }
@@ -108,7 +109,7 @@ fn ready_check(ready: &Spanned<ReadySpec>, clean: bool, told: &mut Diagnostics) 
             told.push(Diagnostic::error(exec.span, "the `exec` is empty"));
             return None;
         }
-        checks.push(ReadyCheck::Exec(exec.value.clone()));
+        checks.push(ReadyCheck::Exec(exec.to_vec()));
     }
     if checks.is_empty() && !clean {
         return None;

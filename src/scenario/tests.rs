@@ -89,7 +89,7 @@ expct: []
         [
             "1:11: version 2 of the language is not known here (this longwire reads `longwire: 1`)",
             "2:1: unknown field `duraton` (did you mean `duration`?)",
-            "3:7: `seven` stands where a whole number from 0 should",
+            "3:7: expected a whole number from 0, found `seven`",
             "7:8: `hots` is not known here (did you mean `host`?)",
             "8:27: `5` has no unit: write `5ms` (units: ns us µs ms s m h)",
             "9:3: `al.ice` cannot be a name: it has `.` in it (letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes)",
@@ -391,7 +391,7 @@ fn ends_and_interfaces() {
         "3:48: `a.eth0` is the end of two links (give one of them another interface)"
     );
     assert_eq!(bad(&link("[a, s, v]")).len(), 1);
-    assert_eq!(bad(&link("a")), ["3:21: `a` stands where a list should"]);
+    assert_eq!(bad(&link("a")), ["3:21: expected a list, found `a`"]);
     // eth0 is taken by the later link
     let resolved = good(&link("[a, s]"));
     let names: Vec<_> =
@@ -715,4 +715,47 @@ fn delays_from_files_are_read_and_their_mistakes_have_places() {
     assert!(told[0].starts_with("4:88: a shape of 2 is out of range: 2.1 to 100"), "{told:#?}");
     let told = try_load("delay: { mean: 1ms, jitter: 1ms, correlation: 100% }").unwrap_err();
     assert!(told[0].starts_with("4:68: a correlation of 100% would draw once"), "{told:#?}");
+}
+
+#[test]
+fn words_of_other_tools_lead_to_ours() {
+    let link = |fields: &str| bad(&with_link(fields));
+    assert_eq!(
+        link("latency: 5ms, jitter: 2ms, bandwidth: 5Mbit, packet_loss: 1%"),
+        [
+            "4:22: unknown field `latency` (it is called `delay` here)",
+            "4:36: unknown field `jitter` (write `delay: { mean: 20ms, jitter: 5ms }`)",
+            "4:49: unknown field `bandwidth` (it is called `rate` here)",
+            "4:67: unknown field `packet_loss` (it is called `loss` here)",
+        ]
+    );
+    let two = |text: &str| {
+        let told = format!(
+            "expected one duration, as in `100ms`, found `{text}`; a delay with jitter is `{{ mean: 100ms, jitter: 20ms }}`"
+        );
+        assert_eq!(link(&format!("delay: {text}")), [format!("4:29: {told}")]);
+    };
+    two("100ms 20ms");
+    two("100ms±20ms");
+    let service = |rest: &str| bad(&format!("{}services: {{ s: {{ in: b, {rest} }} }}\n", with_link("delay: 1ms")));
+    assert_eq!(
+        service("command: \"python3 -m http.server 80\", ready: 80"),
+        [
+            "5:34: expected a list, found the text `python3 -m http.server 80`: \
+             write `[python3, -m, http.server, \"80\"]`",
+            "5:70: expected a map, as in `ready: { tcp: 80 }`, found `80`",
+        ]
+    );
+}
+
+#[test]
+fn a_colon_without_a_space_is_the_only_mistake_told() {
+    let text = "longwire: 1\nnodes: { a:host, b: host }\nlinks: { w: { ends: [a, b] } }\n";
+    assert_eq!(bad(text), ["2:10: `a:host` has no space behind its colon (write `a: host`)"]);
+    let text = "longwire: 1\nnodes:\n  a:host\n  b:host\n";
+    assert_eq!(
+        bad(text),
+        ["3:3: expected a map of nodes by name, found `a:host b:host` \
+          (a colon needs a space behind it: write `a: host`)"]
+    );
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::argv::Argv;
 use super::expect::values::ValueSpec;
 use super::spanned::Spanned;
 use crate::units::{ByteSize, Duration, Rate};
@@ -20,7 +21,7 @@ pub(super) struct ServiceSpec {
     #[serde(rename = "in")]
     pub host: Spanned<String>,
     /// A program and its arguments. It, or `shell`.
-    pub command: Option<Spanned<Vec<String>>>,
+    pub command: Option<Spanned<Argv>>,
     /// A line for `sh -c`.
     pub shell: Option<Spanned<String>>,
     /// Environment beyond what every program gets.
@@ -37,7 +38,7 @@ pub(super) struct ServiceSpec {
 
 /// When a service counts as ready: one of `tcp`, `udp`, `log` and `exec`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map, as in `ready: { tcp: 80 }`,")]
 pub(super) struct ReadySpec {
     /// A listening TCP socket on this port. It is looked for, not connected to.
     pub tcp: Option<Spanned<u16>>,
@@ -46,7 +47,7 @@ pub(super) struct ReadySpec {
     /// This text in its output.
     pub log: Option<Spanned<String>>,
     /// This program, run in the service's host, exits with 0.
-    pub exec: Option<Spanned<Vec<String>>>,
+    pub exec: Option<Spanned<Argv>>,
     /// How long that may take. By default 10s.
     pub within: Option<Duration>,
 }
@@ -68,7 +69,7 @@ pub(super) struct WorkloadSpec {
     #[serde(rename = "in")]
     pub host: Option<Spanned<String>>,
     /// A program and its arguments.
-    pub command: Option<Spanned<Vec<String>>>,
+    pub command: Option<Spanned<Argv>>,
     /// A line for `sh -c`.
     pub shell: Option<Spanned<String>>,
     /// A program's environment beyond what every program gets.

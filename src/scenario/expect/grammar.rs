@@ -70,7 +70,7 @@ impl Parser {
         if self.accept(keyword) {
             return Ok(());
         }
-        Err(Fault::new(self.place(), format!("{} stands where `{keyword}` should", self.describe())).help(help))
+        Err(Fault::new(self.place(), format!("expected `{keyword}`, found {}", self.describe())).help(help))
     }
 
     /// What stands here, for messages.
@@ -91,7 +91,7 @@ impl Parser {
                 self.at += 1;
                 Ok((word, place))
             }
-            None => Err(Fault::new(place, format!("{} stands where {wanted} should", self.describe())).help(help)),
+            None => Err(Fault::new(place, format!("expected {wanted}, found {}", self.describe())).help(help)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Parser {
         };
         let (word, place) = self.word("a path", "an expectation begins with a path, as in `rtt.p99 < 60ms`")?;
         if Quantity::parse(&word).is_some() {
-            let fault = Fault::new(place, format!("`{word}` stands where a path should"));
+            let fault = Fault::new(place, format!("expected a path, found `{word}`"));
             return Err(fault.help("what is measured comes first, as in `rtt.p99 < 60ms`"));
         }
         let left = path(&word, place);
@@ -150,7 +150,7 @@ impl Parser {
             self.at += 1;
             Relation::Op(op, place)
         } else {
-            let message = format!("{} stands where a comparison should", self.describe());
+            let message = format!("expected a comparison, found {}", self.describe());
             return Err(Fault::new(place, message).help("one of `==` `!=` `<` `<=` `>` `>=`, or `within 5% of`"));
         };
         let right = self.operand()?;
@@ -184,7 +184,7 @@ impl Parser {
         match Quantity::parse(&text) {
             Some(Ok(quantity)) => Ok(quantity),
             Some(Err(message)) => Err(Fault::new(place, message)),
-            None => Err(Fault::new(place, format!("`{text}` stands where {wanted} should"))),
+            None => Err(Fault::new(place, format!("expected {wanted}, found `{text}`"))),
         }
     }
 
@@ -298,15 +298,15 @@ mod tests {
     #[test]
     fn mistakes_have_a_place_and_a_cure() {
         for (text, from, part) in [
-            ("", 0, "nothing stands where a path should"),
-            ("60ms > rtt.p99", 0, "stands where a path should"),
-            ("rtt.p99", 7, "nothing stands where a comparison should"),
-            ("rtt.p99 <", 9, "nothing stands where a value should"),
-            ("rtt.p99 from 0s 10s < 5ms", 16, "stands where `to` should"),
+            ("", 0, "expected a path, found nothing"),
+            ("60ms > rtt.p99", 0, "expected a path, found"),
+            ("rtt.p99", 7, "expected a comparison, found nothing"),
+            ("rtt.p99 <", 9, "expected a value, found nothing"),
+            ("rtt.p99 from 0s 10s < 5ms", 16, "expected `to`, found"),
             ("rtt.p99 from 0 to 10s < 5ms", 13, "has no unit"),
             ("rtt.p99 < 5ms and rtt.p50 < 2ms", 14, "is too much"),
-            ("rtt.p99 within 5% 20ms", 18, "stands where `of` should"),
-            ("alice does reach bob", 11, "stands where `not` should"),
+            ("rtt.p99 within 5% 20ms", 18, "expected `of`, found"),
+            ("alice does reach bob", 11, "expected `not`, found"),
             ("always alice reaches bob", 7, "about measures"),
             ("rtt.loss < 101%", 11, "at most `100%`"),
         ] {

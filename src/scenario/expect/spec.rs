@@ -52,12 +52,12 @@ pub(super) fn items<'a>(section: Option<&'a Node>, sources: &Sources, told: &mut
         Value::Seq(nodes) => nodes.iter().filter(|n| !n.pruned).filter_map(|node| item(node, sources, told)).collect(),
         Value::Null => Vec::new(),
         Value::Scalar(_) => {
-            let error = Diagnostic::error(section.span, "one expectation stands where a list of them should");
+            let error = Diagnostic::error(section.span, "expected a list of expectations, found one");
             told.push(error.help("begin its line with `- `"));
             Vec::new()
         }
         Value::Map(_) => {
-            let error = Diagnostic::error(section.span, "a map stands where a list of expectations should");
+            let error = Diagnostic::error(section.span, "expected a list of expectations, found a map");
             told.push(error.help("begin each with `- `, as in `- rtt.p99 < 60ms`"));
             Vec::new()
         }
@@ -74,7 +74,7 @@ fn item<'a>(node: &'a Node, sources: &Sources, told: &mut Diagnostics) -> Option
             return None;
         }
         Value::Null => {
-            let error = Diagnostic::error(node.span, "nothing stands where an expectation should");
+            let error = Diagnostic::error(node.span, "expected an expectation, found nothing");
             told.push(error.help("as in `- rtt.p99 < 60ms`; YAML takes what follows `#` for a comment"));
             return None;
         }
@@ -98,7 +98,7 @@ fn item<'a>(node: &'a Node, sources: &Sources, told: &mut Diagnostics) -> Option
     let name = entries.iter().find(|entry| entry.key == "name").and_then(|entry| match entry.value.as_text() {
         Some(text) => Some(text.to_owned()),
         None => {
-            let message = format!("{} stands where a name should", entry.value.describe());
+            let message = format!("expected a name, found {}", entry.value.describe());
             told.push(Diagnostic::error(entry.value.span, message));
             None
         }

@@ -276,7 +276,7 @@ fn what_yaml_makes_of_missing_quotes_is_told_as_such() {
         ("- gw.firewall.\"tcp: 22\" == 0", "YAML reads a map here"),
         ("- [all many].p99 < 5ms", "YAML"),
         ("- [rtt.p99, 5ms]", "YAML reads a list here"),
-        ("- # rtt.p99 < 5ms", "nothing stands where an expectation should"),
+        ("- # rtt.p99 < 5ms", "expected an expectation, found nothing"),
         ("- { name: x }", "`that` is missing"),
         ("- { that: rtt.max < 5ms, nmae: x }", "unknown field `nmae` (did you mean `name`?)"),
         ("- { that: { rtt.max: 5ms } }", "put quotes around the whole text"),
@@ -289,7 +289,7 @@ fn what_yaml_makes_of_missing_quotes_is_told_as_such() {
     }
     let told = try_load(&BASE.replace("expect:\n", "expect: rtt.max < $most\n")).unwrap_err();
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains("a list of them should (begin its line with `- `)"), "{told:?}");
+    assert!(told[0].contains("expected a list of expectations, found one (begin its line with `- `)"), "{told:?}");
 }
 
 #[test]

@@ -186,7 +186,7 @@ impl Check<'_, '_, '_> {
     pub(super) fn changes_of(&mut self, map: Option<&Node>, key: &str) -> Vec<(Vec<LinkId>, Node, Vec<String>)> {
         let Some(map) = map.filter(|map| !map.pruned && map.value != Value::Null) else { return Vec::new() };
         let Some(entries) = map.entries() else {
-            let message = format!("{} stands where a map from link to fields should", map.describe());
+            let message = format!("expected a map from link to fields, found {}", map.describe());
             self.error(map.span, message, format!("as in `{key}: {{ wifi: {{ loss: 10% }} }}`"));
             return Vec::new();
         };
@@ -194,7 +194,7 @@ impl Check<'_, '_, '_> {
         for entry in entries.iter().filter(|entry| !entry.value.pruned) {
             let Some(links) = self.links_of(&entry.key, entry.key_span) else { continue };
             let Some(fields) = entry.value.entries().filter(|fields| !fields.is_empty()) else {
-                let message = format!("{} stands where fields of a link should", entry.value.describe());
+                let message = format!("expected fields of a link, found {}", entry.value.describe());
                 self.error(entry.value.span, message, "as in `{ loss: 10% }`");
                 continue;
             };

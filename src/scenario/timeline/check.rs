@@ -85,7 +85,7 @@ pub(in crate::scenario) fn plan(
         Value::Seq(nodes) => nodes.as_slice(),
         Value::Null => &[],
         _ => {
-            let message = format!("{} stands where a list of steps should", section.describe());
+            let message = format!("expected a list of steps, found {}", section.describe());
             told.push(Diagnostic::error(section.span, message).help("as in `- { at: 10s, down: [wifi] }`"));
             &[]
         }
@@ -197,7 +197,7 @@ impl Check<'_, '_, '_> {
     fn step(&mut self, node: &Node) -> Vec<Step> {
         let mut node = node.clone();
         if node.entries().is_none() {
-            let message = format!("{} stands where a step should", node.describe());
+            let message = format!("expected a step, found {}", node.describe());
             self.error(node.span, message, "as in `{ at: 10s, down: [wifi] }`");
             return Vec::new();
         }

@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use super::at::At;
 use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::queue::QueueSpec;
+use crate::scenario::argv::Argv;
 use crate::scenario::link::{Fields, Mtu};
 use crate::scenario::spanned::Spanned;
 use crate::units::Duration;
@@ -142,7 +143,7 @@ pub(crate) struct RunSpec {
     #[serde(rename = "in")]
     pub host: Spanned<String>,
     /// A program and its arguments.
-    pub command: Option<Spanned<Vec<String>>>,
+    pub command: Option<Spanned<Argv>>,
     /// A line for `sh -c`.
     pub shell: Option<Spanned<String>>,
     /// Its environment beyond what every program gets.

@@ -243,7 +243,7 @@ fn mistakes_say_what_to_write() {
         "`r` is no host: only hosts send and receive",
         "`a b` does not say from which host to which",
         "unknown host `c`",
-        "stands where `off` or `on` should",
+        "expected `off` or `on`, found",
         "unknown link `r`",
         "`vm` is an external machine: longwire cannot run programs in it",
         "`program` says nothing to run",

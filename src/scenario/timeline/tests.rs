@@ -182,13 +182,13 @@ fn all_mistakes_are_told_at_once() {
             "3: the step does not say when (write `at: 10s`, or `every: 2s`)",
             "28: `queue` without `rate`: a wire that takes no time has no queue (name a `rate`, or take `queue` away)",
             "52: `ap` is not an end of this link (known here: `phone`, `server`)",
-            "80: a map stands where fields of a link should (as in `{ loss: 10% }`)",
-            "3: `9s` stands where a step should (as in `{ at: 10s, down: [wifi] }`)",
+            "80: expected fields of a link, found a map (as in `{ loss: 10% }`)",
+            "3: expected a step, found `9s` (as in `{ at: 10s, down: [wifi] }`)",
         ]
     );
     assert_eq!(
         bad("  wifi: down\n"),
-        ["3: a map stands where a list of steps should (as in `- { at: 10s, down: [wifi] }`)"]
+        ["3: expected a list of steps, found a map (as in `- { at: 10s, down: [wifi] }`)"]
     );
     assert_eq!(bad("- { at: 6s, route: { phon: wlan0 } }\n"), ["22: unknown host `phon` (did you mean `phone`?)"]);
 }

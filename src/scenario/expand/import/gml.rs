@@ -136,7 +136,7 @@ impl<'t> Parser<'t> {
         if key.is_empty() || key.starts_with(|c: char| c.is_ascii_digit()) {
             let found: String = rest.chars().take_while(|c| !c.is_whitespace()).take(20).collect();
             let span = self.places.span(start, found.len());
-            return Err(wrong(span, format!("not GML: `{found}` stands where a key should"), "as in `node [ id 1 ]`"));
+            return Err(wrong(span, format!("not GML: expected a key, found `{found}`"), "as in `node [ id 1 ]`"));
         }
         let span = self.places.span(start, len);
         self.at += len;
@@ -165,7 +165,7 @@ impl<'t> Parser<'t> {
                 let word = &rest[..len.unwrap_or(rest.len())];
                 if word.parse::<f64>().is_err() || word.starts_with(|c: char| c.is_ascii_alphabetic()) {
                     let shown: String = word.chars().take(20).collect();
-                    let message = format!("not GML: `{shown}` stands where the value of `{key}` should");
+                    let message = format!("not GML: expected the value of `{key}`, found `{shown}`");
                     let help = "a value is a number, a text in quotes, or a list in `[` and `]`";
                     return Err(wrong(self.places.span(start, word.len()), message, help));
                 }
@@ -243,11 +243,11 @@ mod tests {
         assert!(told("graph [ edge [ source 1 ] ]").contains("no `target`"));
         assert!(told("graph [ node 5 ]").contains("not a list"));
         assert!(told("graph [ label \"x ]").starts_with("1:15: this text has no end"));
-        assert!(told("graph [ id inf ]").contains("`inf` stands where the value of `id`"));
-        assert!(told("<graphml>").starts_with("1:1: not GML: `<graphml>`"));
+        assert!(told("graph [ id inf ]").contains("expected the value of `id`, found `inf`"));
+        assert!(told("<graphml>").starts_with("1:1: not GML: expected a key, found `<graphml>`"));
         assert!(told("graph [ ] graph [ ]").contains("a second"));
         assert!(told(&"a [ ".repeat(100_000)).contains("deep"));
-        assert!(told("] ").contains("stands where a key should"));
+        assert!(told("] ").contains("expected a key, found"));
     }
 
     proptest! {

@@ -231,7 +231,7 @@ impl One<'_, '_> {
         };
         let Some(entries) = base.entries() else {
             let help = "as in `links: { queue: codel }`";
-            let message = format!("{} stands where the fields of links should", base.describe());
+            let message = format!("expected the fields of links, found {}", base.describe());
             return self.told(wrong(base.span, message, help));
         };
         let known = || FIELDS.into_iter().chain(["profile", "rtt", "half_duplex"]);

@@ -91,7 +91,7 @@ impl<'d, 't> Drawing<'d, 't> {
             return Some(self.fields.clone());
         };
         let Some(entries) = over.entries() else {
-            let message = format!("{} stands where the fields of a link should", over.describe());
+            let message = format!("expected the fields of a link, found {}", over.describe());
             return self.wrong(over.span, message, format!("as in `{key}: {{ rate: 1Gbit }}`"));
         };
         let known: Vec<&str> = FIELDS.into_iter().chain(OF_BOTH).collect();

@@ -138,7 +138,7 @@ workloads:
         [
             "3:27: unknown field `mut` (did you mean `mtu`?)",
             "4:23: `b` has no members: its `count` is 0 (write 1 to 100000)",
-            "5:23: `many` stands where a whole number from 0 should",
+            "5:23: expected a whole number from 0, found `many`",
             "6:23: 199999 more nodes make 200056, which is too many (a scenario has at most 100000 nodes)",
             "7:26: the members of `e` cannot share addresses (leave `addresses` out: each member gets its own, from the \
              subnet that others on its segment name, else from the pool under `addressing`)",

@@ -170,7 +170,7 @@ fn patterns_have_limits_and_say_so() {
         ("star: { count: 3, nodes: { external: { tap: x } } }", "cannot stand between links"),
         ("star: { of: [b], center: a, nodes: switch }", "names one that is there"),
         ("tree: { depth: 1, fan_out: 2, host_links: { ends: [a, b] } }", "unknown field `ends`"),
-        ("tree: { depth: 1, fan_out: 2, host_links: 5 }", "where the fields of a link should"),
+        ("tree: { depth: 1, fan_out: 2, host_links: 5 }", "expected the fields of a link, found"),
         ("tree: { depth: 1, fan_out: 2 }, dealy: 5ms", "unknown field `dealy` (did you mean `delay`?)"),
         ("tree: { depth: 1, fan_out: 2 }, delay: 5", "`5` has no unit"),
         ("star: [a, c]", "4:18: unknown node `c`"),

@@ -3,11 +3,14 @@
 //! A [`Diagnostic`] carries text, never a decision about how it is shown: `cli` renders it with the source line
 //! underlined. Checks collect diagnostics in [`Diagnostics`] and go on, so that one run of `check` shows them all.
 
+mod synonyms;
+
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 /// A stretch of a source text, in bytes, with the line and column (both from 1) of its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// Which source of [`Sources`] the text is in.
     pub source: SourceId,
@@ -145,12 +148,14 @@ impl fmt::Display for Diagnostic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// Places and messages in the list: a file may hold a hundred thousand mistakes.
+    known: HashSet<(Option<Span>, String)>,
 }
 
 impl Diagnostics {
     /// Adds one, unless the same message already stands at the same place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.list.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
+        if self.known.insert((diagnostic.span, diagnostic.message.clone())) {
             self.list.push(diagnostic);
         }
     }
@@ -200,8 +205,12 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// More names than these are not listed one by one: the names of a big network would bury the mistake.
 const MOST_NAMED: usize = 60;
 
-/// "did you mean …?" for an unknown word, else the list of what is known.
+/// What to write for an unknown word: our name for what other tools call so, or "did you mean …?", or the list of what is
+/// known.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    if let Some(help) = synonyms::help(word, known.clone()) {
+        return help;
+    }
     match nearest(word, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
