@@ -5,7 +5,7 @@ use std::path::Path;
 
 use longwire::engine::{DirectionId, Engine, Fate, FateKind, FrameSink, LinkId, NodeId, NodeKind};
 use longwire::frame::FrameView;
-use longwire::scenario::{Files, MemoryFiles, Overrides, Resolved, load};
+use longwire::scenario::{FileKind, Files, MemoryFiles, Overrides, Resolved, load};
 use longwire::units::{Duration, Instant};
 
 /// Delivered frames: at which port, when, and the number in their payload.
@@ -27,7 +27,7 @@ impl FrameSink for Seen {
 struct Disk;
 
 impl Files for Disk {
-    fn read(&self, path: &Path) -> Result<String, String> {
+    fn read(&self, path: &Path, _: FileKind) -> Result<String, String> {
         std::fs::read_to_string(path).map_err(|error| error.to_string())
     }
 }

@@ -207,21 +207,115 @@ fn a_report_that_nobody_reads_is_no_error_either() {
     assert!(matches!(output.status.code(), Some(0 | 3)) && !told.contains("panicked"), "{told}");
 }
 
+const TWO_HOSTS: &str = "longwire: 1\nuse: [lib.yaml]\nnodes: { a: host, b: host }\n";
+
 #[test]
-fn files_that_cannot_be_written_are_told_before_or_after() {
-    let Some(lab) = Lab::new(
-        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\n\
-         workloads: { w: { in: a, shell: \"touch it-ran\" } }\n",
-    ) else {
-        return;
-    };
+fn what_cannot_be_written_is_told_before_anything_runs() {
+    let lab = Lab::without_hosts();
+    lab.write("lib.yaml", "links: { w: { ends: [a, b] } }\nworkloads: { x: { in: a, shell: \"touch it-ran\" } }\n");
+    lab.write("scenario.yaml", TWO_HOSTS);
     lab.write("file", "");
-    let ended = lab.run(&["run", "scenario.yaml", "--out", "file/out"]);
-    assert_eq!(ended.code, 2, "{}", ended.told());
-    assert!(ended.stderr.contains("file/out") && !lab.path("it-ran").exists());
-    let ended = lab.run(&["run", "scenario.yaml", "--json", "no/such/folder/report.json"]);
-    assert_ne!(ended.code, 0);
-    assert!(ended.stderr.contains("no/such/folder/report.json"), "{}", ended.told());
+    let refused = |arguments: &[&str], told: &str| {
+        let ended = lab.run(arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{}", ended.told());
+        assert!(ended.stderr.contains(told), "{told} in {}", ended.stderr);
+        assert!(!lab.path("it-ran").exists());
+    };
+    for option in ["--json", "--html", "--series"] {
+        let told = format!(
+            "cannot write to none/x: No such file or directory; make none first, or name another path with {option}\n"
+        );
+        refused(&["run", "scenario.yaml", option, "none/x"], &told);
+        refused(&["run", "scenario.yaml", option, "."], "cannot write to .: Is a directory; name another path with");
+    }
+    refused(&["run", "scenario.yaml", "--out", "file/out"], "cannot write to file/out: Not a directory");
+    std::fs::create_dir_all(lab.path("old/report.txt")).expect("a folder");
+    refused(&["run", "scenario.yaml", "--out", "old"], "report.txt: Is a directory");
+    for (option, path) in [("--junit", "file/x"), ("--json", "file/x"), ("--html", "file/d"), ("--out", "file/d")] {
+        refused(&["test", "scenario.yaml", option, path], "cannot write to file");
+    }
+    for (option, path) in [("--json", "none/x"), ("--svg", "none/x"), ("--dot", "none/x")] {
+        refused(&["show", "--topology", "scenario.yaml", option, path], "cannot write to none/x");
+    }
+    refused(&["show", "scenario.yaml", "--svg", "file/d"], "cannot write to file/d");
+}
+
+#[test]
+fn a_scenario_comes_from_standard_input_or_a_pipe() {
+    let lab = Lab::without_hosts();
+    lab.write("lib.yaml", "links: { w: { ends: [a, b] } }\n");
+    lab.write("scenario.yaml", TWO_HOSTS);
+    let piped = |line: &str| lab.start(lab.other("sh", &["-c", line])).wait();
+    let longwire = env!("CARGO_BIN_EXE_longwire");
+    let plan = lab.run(&["check", "scenario.yaml"]).stdout;
+    for file in ["-", "/dev/stdin", "/dev/fd/0"] {
+        let ended = piped(&format!("cat scenario.yaml | {longwire} check {file}"));
+        assert_eq!((ended.code, ended.stdout.replace("<stdin>", "scenario")), (0, plan.clone()), "{}", ended.told());
+    }
+    // from another descriptor, and from a FIFO, to whose folder paths are relative
+    for line in [
+        "{ cat scenario.yaml | LONGWIRE check /dev/fd/3 3<&0; }",
+        "mkdir -p deep; cp lib.yaml deep; mkfifo deep/fifo; cat scenario.yaml > deep/fifo & LONGWIRE check deep/fifo",
+        "LONGWIRE show --topology - < scenario.yaml",
+    ] {
+        let ended = piped(&line.replace("LONGWIRE", longwire));
+        assert_eq!(ended.code, 0, "{}", ended.told());
+    }
+    let wrong = piped(&format!("echo 'longwire: 2' | {longwire} check -"));
+    assert!(wrong.code == 2 && wrong.stderr.contains("<stdin>:1:11"), "{}", wrong.told());
+    for (line, told) in [
+        ("LONGWIRE test - < scenario.yaml", "found `-`: each run of a suite reads its scenario again"),
+        ("LONGWIRE run --retry-invalid 1 - < scenario.yaml", "a pipe is read once"),
+        ("LONGWIRE check /dev/zero", "cannot read /dev/zero: expected at most 16MiB, found more"),
+        ("LONGWIRE check - < /dev/zero", "cannot read <stdin>: expected at most 16MiB, found more"),
+        ("printf 'longwire: 1\\nname: caf\\351' | LONGWIRE check -", "cannot read <stdin>: line 2, column 10"),
+    ] {
+        let ended = piped(&line.replace("LONGWIRE", longwire));
+        assert_eq!(ended.code, 2, "{line}: {}", ended.told());
+        assert!(ended.stderr.contains(told), "{told} in {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_scenario_that_never_comes_can_be_interrupted() {
+    let lab = Lab::without_hosts();
+    nix::unistd::mkfifo(&lab.path("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    for file in ["fifo", "-"] {
+        let mut command = lab.longwire(&["run", file]);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("longwire");
+        let id = nix::unistd::Pid::from_raw(child.id() as i32);
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(child.try_wait().expect("our child").is_none(), "it waits for {file}");
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("it is there");
+        let ended = (0..100).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            child.try_wait().expect("our child")
+        });
+        assert!(ended.is_some_and(|status| !status.success()), "SIGTERM ends it");
+    }
+}
+
+#[test]
+fn paths_inside_scenarios_lead_to_regular_files() {
+    let lab = Lab::without_hosts();
+    nix::unistd::mkfifo(&lab.path("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let base = "longwire: 1\nnodes: { a: host, b: host }\nlinks: { w: { ends: [a, b], LINK } }\n";
+    for path in ["fifo", "/dev/zero"] {
+        for text in [
+            format!("{base}use: [{path}]\n").replace(", LINK", ""),
+            base.replace("LINK", &format!("loss: {{ trace: {path} }}")),
+            base.replace("LINK", &format!("delay: {{ samples: {path} }}")),
+            base.replace("LINK", &format!("rate: {{ trace: {path} }}")),
+            format!("{base}import: {{ graph: {path}, format: gml }}\n").replace(", LINK", ""),
+        ] {
+            lab.write("scenario.yaml", &text);
+            let ended = lab.run(&["check", "scenario.yaml"]);
+            let found = if path == "fifo" { "a FIFO" } else { "a device" };
+            assert_eq!(ended.code, 2, "{}", ended.told());
+            let told = format!("cannot read {path}: expected a regular file, found {found}");
+            assert!(ended.stderr.contains(&told), "{told} in {}", ended.stderr);
+        }
+    }
 }
 
 #[test]

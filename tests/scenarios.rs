@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use longwire::scenario::spec::{Amount, Scenario, Start, Workload, WorkloadKind};
-use longwire::scenario::{Files, MemoryFiles, Overrides, Resolved, load};
+use longwire::scenario::{FileKind, Files, MemoryFiles, Overrides, Resolved, load};
 use longwire::units::Duration;
 
 /// A scenario in this repository may take so long at the most, if everything in it takes as long as it may.
@@ -32,7 +32,7 @@ fn scenarios() -> Vec<PathBuf> {
 struct Disk;
 
 impl Files for Disk {
-    fn read(&self, path: &Path) -> Result<String, String> {
+    fn read(&self, path: &Path, _: FileKind) -> Result<String, String> {
         fs::read_to_string(path).map_err(|error| error.to_string())
     }
 }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::input::{self, OverrideArgs};
+use super::input::{self, OverrideArgs, Source};
 use super::{Exit, paint};
-use crate::run::Disk;
 use crate::scenario::listing;
 use crate::suite;
 
@@ -14,7 +13,7 @@ use crate::suite;
 /// wrong with it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The scenarios
+    /// The scenarios; `-` is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -28,8 +27,16 @@ pub(super) fn main(args: &Args) -> Exit {
     let overrides = args.overrides.overrides();
     let mut exit = Exit::Pass;
     for file in &args.files {
-        match input::read(file, &Disk, &overrides) {
-            Ok(resolved) => match suite::check_combinations(file, &Disk, &overrides, &resolved.scenario.matrix) {
+        let source = match Source::open(file) {
+            Ok(source) => source,
+            Err(wrong) => {
+                exit = wrong;
+                continue;
+            }
+        };
+        let (file, files) = (source.path(), source.files());
+        match input::read(file, &files, &overrides) {
+            Ok(resolved) => match suite::check_combinations(file, &files, &overrides, &resolved.scenario.matrix) {
                 Ok(()) if args.quiet => {}
                 Ok(()) => paint::print(&listing(&resolved)),
                 Err(wrong) => {

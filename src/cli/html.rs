@@ -26,7 +26,6 @@ pub(super) fn command(
     capture: Option<&str>,
     seed: u64,
 ) -> String {
-    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let mut words = vec!["longwire".to_owned(), subcommand.to_owned(), file.display().to_string()];
     words.extend(overrides.words());
     if overrides.overrides().seed.is_none() {

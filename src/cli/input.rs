@@ -1,9 +1,105 @@
 //! Scenario files and what the command line says beside them.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 
 use super::{Exit, paint};
-use crate::scenario::{Files, Overrides, Resolved, load};
+use crate::host::open;
+use crate::run::Remembering;
+use crate::scenario::{FileKind, Files, Overrides, Resolved, files, load};
+
+/// What standard input is called in messages. Files that it names are relative to the current directory.
+const STDIN: &str = "<stdin>";
+
+/// A scenario as the command line names it. A pipe or a device is read here, once.
+#[derive(Debug)]
+pub(super) struct Source {
+    path: PathBuf,
+    text: Option<String>,
+}
+
+impl Source {
+    /// `-` and /dev/stdin are standard input; all else that is no regular file is read like it, up to the limit for
+    /// scenarios.
+    pub(super) fn open(file: &Path) -> Result<Source, Exit> {
+        let read = |from: io::Result<_>| {
+            from.and_then(|from: std::os::fd::OwnedFd| open::read_all(from, FileKind::Scenario.limit()))
+                .map_err(|error| open::plain(&error))
+                .and_then(files::text)
+        };
+        let (path, text) = match kind(file) {
+            Kind::Path => return Ok(Source { path: file.to_owned(), text: None }),
+            Kind::Stdin => (PathBuf::from(STDIN), read(io::stdin().as_fd().try_clone_to_owned())),
+            Kind::Descriptor(number) => (format!("<fd {number}>").into(), read(File::open(file).map(Into::into))),
+            Kind::Stream => (file.to_owned(), read(File::open(file).map(Into::into))),
+        };
+        match text {
+            Ok(text) => Ok(Source { path, text: Some(text) }),
+            Err(error) => {
+                paint::complain(&format!("cannot read {}: {error}", path.display()));
+                Err(Exit::Input)
+            }
+        }
+    }
+
+    /// What it is called.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its text, where that is gone from where it was read.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// Whether it has used up standard input.
+    pub(super) fn is_stdin(&self) -> bool {
+        self.path == Path::new(STDIN)
+    }
+
+    /// The disk, with what was read in front of it.
+    pub(super) fn files(&self) -> Remembering<'_> {
+        Remembering::new(self.text.as_deref().map(|text| (self.path.as_path(), text)))
+    }
+}
+
+/// The name of a scenario that cannot be read again.
+pub(super) fn is_stream(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name == STDIN || (name.starts_with("<fd ") && name.ends_with('>'))
+}
+
+/// How a scenario is read.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// A regular file, or what is told to be none.
+    Path,
+    Stdin,
+    /// `/dev/fd/N`, as a shell writes for `<(COMMAND)`.
+    Descriptor(u32),
+    /// A FIFO or a device in a directory, which what it names is relative to.
+    Stream,
+}
+
+fn kind(file: &Path) -> Kind {
+    let descriptor = || {
+        let name = file.to_str()?;
+        name.strip_prefix("/dev/fd/").or_else(|| name.strip_prefix("/proc/self/fd/"))?.parse().ok()
+    };
+    match file.to_str() {
+        Some("-" | "/dev/stdin") => Kind::Stdin,
+        _ => match descriptor() {
+            Some(0) => Kind::Stdin,
+            Some(number) => Kind::Descriptor(number),
+            None => match file.metadata() {
+                Ok(seen) if !seen.is_file() && !seen.is_dir() => Kind::Stream,
+                _ => Kind::Path,
+            },
+        },
+    }
+}
 
 /// What may be said beside a scenario file.
 #[derive(Debug, clap::Args)]
@@ -52,4 +148,20 @@ pub(super) fn read(file: &Path, files: &dyn Files, overrides: &Overrides) -> Res
         paint::diagnose(&resolved.warnings, &resolved.sources);
     }
     Ok(resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_read_once() {
+        let of = |name: &str| kind(Path::new(name));
+        for name in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+            assert_eq!(of(name), Kind::Stdin, "{name}");
+        }
+        assert_eq!((of("/dev/fd/63"), of("/proc/self/fd/3")), (Kind::Descriptor(63), Kind::Descriptor(3)));
+        assert_eq!((of("/dev/null"), of("/no/such/file"), of("/tmp")), (Kind::Stream, Kind::Path, Kind::Path));
+        assert!(is_stream(Path::new("<stdin>")) && is_stream(Path::new("<fd 63>")) && !is_stream(Path::new("a.yaml")));
+    }
 }

@@ -8,6 +8,7 @@ mod exec;
 mod guest;
 mod html;
 mod input;
+mod output;
 mod paint;
 mod profiles;
 mod ps;

@@ -1,7 +1,7 @@
 //! `longwire run FILE`.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -9,10 +9,11 @@ use serde_json::json;
 use super::Exit;
 use super::again;
 use super::html;
-use super::input::{self, OverrideArgs};
+use super::input::{self, OverrideArgs, Source};
+use super::output::{self, Output};
 use super::paint::{self, StatusLine};
 use crate::host::{Cause, sys};
-use crate::record::report::{Mode, Report, Verdict};
+use crate::record::report::{Report, Verdict};
 use crate::record::series::Series;
 use crate::record::status::RunInfo;
 use crate::record::terminal;
@@ -20,7 +21,7 @@ use crate::run::clock::Clock;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
 use crate::run::supervisor::RUNNING;
-use crate::run::{self, Disk, Inside, Options, RunError, Watcher};
+use crate::run::{self, Inside, Options, RunError, Watcher};
 use crate::scenario::capture::Capture;
 use crate::scenario::timing::TimingSpec;
 use crate::scenario::{Files, Overrides, Resolved, listing};
@@ -45,7 +46,7 @@ pub(super) struct LiveArgs {
 /// What a run takes against either clock.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The scenario
+    /// The scenario; `-` is standard input
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) overrides: OverrideArgs,
@@ -91,18 +92,25 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> Exit {
             return Exit::Input;
         }
     };
-    let resolved = match input::read(&args.file, &Disk, &args.overrides.overrides()) {
-        Ok(resolved) => resolved,
-        Err(exit) => return exit,
-    };
-    carry_out(resolved, args, None, ready)
+    let read = Source::open(&args.file).and_then(|source| {
+        let resolved = input::read(source.path(), &source.files(), &args.overrides.overrides())?;
+        if source.text().is_some() && args.retry_invalid > 0 {
+            paint::complain("--retry-invalid reads the scenario again, and a pipe is read once: save it to a file");
+            return Err(Exit::Input);
+        }
+        Ok((source.path().to_owned(), resolved))
+    });
+    match read {
+        Ok((file, resolved)) => carry_out(&file, resolved, args, None, ready),
+        Err(exit) => exit,
+    }
 }
 
 /// The same inside a guest, in virtual time. `files`: the scenario's, as the launcher has checked them.
 pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Exit {
     let overrides = Overrides { virtual_time: true, ..args.overrides.overrides() };
     match input::read(&args.file, files, &overrides) {
-        Ok(resolved) => carry_out(resolved, args, Some(inside), None),
+        Ok(resolved) => carry_out(&args.file, resolved, args, Some(inside), None),
         Err(exit) => exit,
     }
 }
@@ -125,7 +133,14 @@ pub(super) fn applied(args: &Args, mut resolved: Resolved) -> Result<Resolved, E
     Ok(resolved)
 }
 
-fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Option<File>) -> Exit {
+/// `file`: what the scenario is called.
+fn carry_out(
+    file: &Path,
+    resolved: Resolved,
+    args: &Args,
+    inside: Option<Inside>,
+    ready: Option<File>,
+) -> Exit {
     let resolved = match applied(args, resolved) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,
@@ -142,22 +157,14 @@ fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Opt
             "note: this runs the values of `params`; `longwire test` runs all {combinations} combinations of the matrix\n"
         ));
     }
-    let out = match &args.out {
-        None => None,
-        Some(path) => {
-            match OutDir::create(path)
-                .and_then(|out| explain_beforehand(&out, &resolved, args, inside.is_some()).map(|()| out))
-            {
-                Ok(out) => Some(out),
-                Err(error) => {
-                    paint::complain(&format!("cannot write to the directory {}: {error}", path.display()));
-                    return Exit::Input;
-                }
-            }
-        }
+    let command = command(file, args, &resolved, inside.is_some());
+    let outputs = match Outputs::open(args, file, &resolved, &command) {
+        Ok(outputs) => outputs,
+        Err(exit) => return exit,
     };
+    let out = outputs.out.clone();
     let virtual_time = inside.is_some();
-    let options = Options { out: out.clone(), file: args.file.display().to_string(), inside };
+    let options = Options { out: out.clone(), file: file.display().to_string(), inside };
     let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), ready };
     let watcher: &mut dyn Watcher = if virtual_time { &mut Announced } else { &mut status };
     let result = run::run(&resolved, options, watcher);
@@ -167,9 +174,9 @@ fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Opt
             paint::note(&format!("INVALID, attempt {}: {}; running again\n", args.attempt, report.reasons.join("; ")));
             let error = again::run_again(args.attempt + 1);
             paint::complain(&format!("cannot run again: {error}"));
-            conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, out.as_ref())
+            conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, &command, outputs)
         }
-        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, out.as_ref()),
+        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, &command, outputs),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {
@@ -182,36 +189,65 @@ fn carry_out(resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Opt
     }
 }
 
-/// What can be written before anything runs.
-fn explain_beforehand(out: &OutDir, resolved: &Resolved, args: &Args, virtual_time: bool) -> std::io::Result<()> {
-    out.write("plan.yaml", &listing(resolved))?;
-    out.write("command.txt", &format!("{}\n", command(args, resolved, virtual_time)))
+/// What the options name for writing, open.
+struct Outputs {
+    json: Option<Output>,
+    series: Option<Output>,
+    html: Option<Output>,
+    out: Option<OutDir>,
 }
 
-fn command(args: &Args, resolved: &Resolved, virtual_time: bool) -> String {
+impl Outputs {
+    /// Opens all of it, and writes what can be written before anything runs.
+    fn open(args: &Args, file: &Path, resolved: &Resolved, command: &str) -> Result<Outputs, Exit> {
+        let explain = |out: OutDir| {
+            out.write("plan.yaml", &listing(resolved))?;
+            let stream = resolved.sources.files().find(|(name, _)| input::is_stream(file) && Path::new(name) == file);
+            if let Some((_, text)) = stream {
+                out.write(STREAM, text)?;
+            }
+            out.write("command.txt", &format!("{command}\n"))?;
+            Ok(out)
+        };
+        let out = args
+            .out
+            .as_ref()
+            .map(|path| OutDir::create(path).and_then(explain).map_err(|error| output::refuse("--out", path, &error)));
+        Ok(Outputs {
+            json: Output::open("--json", args.json.as_deref())?,
+            series: Output::open("--series", args.series.as_deref())?,
+            html: Output::open("--html", args.html.as_deref())?,
+            out: out.transpose()?,
+        })
+    }
+}
+
+/// In `--out`, a scenario that was read from a pipe.
+const STREAM: &str = "scenario.yaml";
+
+fn command(file: &Path, args: &Args, resolved: &Resolved, virtual_time: bool) -> String {
     let subcommand = if virtual_time { "sim" } else { "run" };
-    html::command(subcommand, &args.file, &args.overrides, args.capture.as_deref(), resolved.scenario.seed)
+    let stream = input::is_stream(file);
+    let named = if stream { Path::new("-").to_owned() } else { std::path::absolute(file).unwrap_or(file.to_owned()) };
+    let command = html::command(subcommand, &named, &args.overrides, args.capture.as_deref(), resolved.scenario.seed);
+    match args.out {
+        Some(_) if stream => format!("{command} < {STREAM}"),
+        _ => command,
+    }
 }
 
-fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutDir>) -> Exit {
-    let command = command(args, resolved, report.mode == Mode::Virtual);
+fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, outputs: Outputs) -> Exit {
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
     let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     paint::print(if to_stdout { &json } else { &text });
-    let mut written = Ok(());
-    if let Some(path) = args.json.as_ref().filter(|_| !to_stdout) {
-        written =
-            std::fs::write(path, &json).map_err(|e| format!("cannot write the report to {}: {e}", path.display()));
+    let out = outputs.out.as_ref();
+    let mut written = outputs.json.map_or(Ok(()), |file| file.write(&json));
+    if let Some(file) = outputs.series {
+        written = written.and(file.write_with(|file| write_series(file, report)));
     }
-    if let Some(path) = &args.series {
-        written = written
-            .and(write_series(path, report).map_err(|e| format!("cannot write the series to {}: {e}", path.display())));
-    }
-    if let Some(path) = &args.html {
-        let page = html::page(report, resolved, &command, out, false);
-        written = written
-            .and(std::fs::write(path, page).map_err(|e| format!("cannot write the page to {}: {e}", path.display())));
+    if let Some(file) = outputs.html {
+        written = written.and(file.write(&html::page(report, resolved, command, out, false)));
     }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();
@@ -219,7 +255,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
                 .and_then(|()| {
-                    let page = html::page(report, resolved, &command, Some(out), true);
+                    let page = html::page(report, resolved, command, Some(out), true);
                     out.write("report.html", &page)
                 })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),
@@ -239,11 +275,9 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, out: Option<&OutD
 }
 
 /// A run that never came to t = 0 leaves the head of the table.
-fn write_series(path: &Path, report: &Report) -> std::io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+fn write_series(mut file: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let empty = Series { every_ns: 0, asked_ns: 0, end_ns: 0, directions: Vec::new() };
-    report.series.as_ref().unwrap_or(&empty).write_csv(&mut file)?;
-    file.flush()
+    report.series.as_ref().unwrap_or(&empty).write_csv(&mut file)
 }
 
 fn exit_of(error: &RunError) -> Exit {

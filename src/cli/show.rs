@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::input::{self, OverrideArgs};
+use super::input::{self, OverrideArgs, Source};
+use super::output::{self, Output};
 use super::{Exit, paint};
 use crate::record::show::{Name, Show, svg, text};
 use crate::record::topology;
-use crate::run::Disk;
 use crate::run::show::{self, LARGEST, Options, SMALLEST};
 use crate::scenario::Resolved;
 use crate::units::ByteSize;
@@ -22,7 +22,7 @@ use crate::units::ByteSize;
 /// With `--topology` draws the network: on the terminal where it is small, else as an outline; into files as SVG and DOT.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The scenario
+    /// The scenario; `-` is standard input
     file: PathBuf,
     #[command(flatten)]
     overrides: OverrideArgs,
@@ -61,28 +61,36 @@ fn packet(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let resolved = match input::read(&args.file, &Disk, &args.overrides.overrides()) {
-        Ok(resolved) => resolved,
-        Err(exit) => return exit,
-    };
+    show(args).unwrap_or_else(|exit| exit)
+}
+
+fn show(args: &Args) -> Result<Exit, Exit> {
+    let source = Source::open(&args.file)?;
+    let resolved = input::read(source.path(), &source.files(), &args.overrides.overrides())?;
+    let name = source.path().display().to_string();
+    let json = Output::open("--json", args.json.as_deref())?;
     if args.topology {
-        return draw_network(args, &resolved);
+        return draw_network(args, &resolved, &name, json);
     }
+    if let Some(folder) = &args.svg {
+        fs::create_dir_all(folder).map_err(|error| output::refuse("--svg", folder, &error))?;
+    }
+    Ok(draw_directions(args, &resolved, &name, json))
+}
+
+fn draw_directions(args: &Args, resolved: &Resolved, name: &str, json: Option<Output>) -> Exit {
     let options = Options { frames: args.frames, packet: args.size, links: args.links.clone() };
-    let show = match show::show(&resolved, &args.file.display().to_string(), &options) {
+    let show = match show::show(resolved, name, &options) {
         Ok(show) => show,
         Err(error) => {
             paint::complain(&error.to_string());
             return Exit::Input;
         }
     };
-    let json = || serde_json::to_string_pretty(&show).expect("what is shown is plain data") + "\n";
+    let text = || serde_json::to_string_pretty(&show).expect("what is shown is plain data") + "\n";
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    paint::print(&if to_stdout { json() } else { text::render(&show) });
-    let mut written = Ok(());
-    if let Some(path) = args.json.as_ref().filter(|_| !to_stdout) {
-        written = fs::write(path, json()).map_err(|e| format!("cannot write to {}: {e}", path.display()));
-    }
+    paint::print(&if to_stdout { text() } else { text::render(&show) });
+    let mut written = json.map_or(Ok(()), |file| file.write(&text()));
     if let Some(folder) = &args.svg {
         written = written.and_then(|()| draw(&show, folder)).map(|told| match to_stdout {
             // standard output is the JSON's
@@ -102,33 +110,32 @@ pub(super) fn main(args: &Args) -> Exit {
 /// Columns of a text that goes to no terminal.
 const USUAL_WIDTH: usize = 100;
 
-fn draw_network(args: &Args, resolved: &Resolved) -> Exit {
+fn draw_network(args: &Args, resolved: &Resolved, name: &str, json: Option<Output>) -> Result<Exit, Exit> {
+    let svg = Output::open("--svg", args.svg.as_deref())?;
+    let dot = Output::open("--dot", args.dot.as_deref())?;
     let graph = topology::graph(resolved);
-    let json = || {
-        let value = topology::json(&graph, &args.file.display().to_string());
+    let text = || {
+        let value = topology::json(&graph, name);
         serde_json::to_string_pretty(&value).expect("a network is plain data") + "\n"
     };
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0.into());
-    paint::print(&if to_stdout { json() } else { topology::text::render(&graph, width) });
+    paint::print(&if to_stdout { text() } else { topology::text::render(&graph, width) });
     let files = [
-        args.svg.as_ref().map(|path| (path, topology::svg::draw(&graph))),
-        args.dot.as_ref().map(|path| (path, topology::dot::draw(&graph))),
-        args.json.as_ref().filter(|_| !to_stdout).map(|path| (path, json())),
+        svg.map(|file| file.write(&topology::svg::draw(&graph))),
+        dot.map(|file| file.write(&topology::dot::draw(&graph))),
+        json.map(|file| file.write(&text())),
     ];
     let mut exit = Exit::Pass;
-    for (path, text) in files.into_iter().flatten() {
-        if let Err(error) = fs::write(path, text) {
-            paint::complain(&format!("cannot write {}: {error}", path.display()));
-            exit = Exit::Input;
-        }
+    for error in files.into_iter().flatten().filter_map(Result::err) {
+        paint::complain(&error);
+        exit = Exit::Input;
     }
-    exit
+    Ok(exit)
 }
 
 /// Draws all that is shown into a folder, and says which files it wrote and which it replaced.
 fn draw(show: &Show, folder: &Path) -> Result<String, String> {
-    fs::create_dir_all(folder).map_err(|e| format!("cannot make the directory {}: {e}", folder.display()))?;
     let mut told = String::from("\n");
     let mut taken = BTreeSet::new();
     for shown in &show.directions {

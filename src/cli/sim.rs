@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::input::Source;
+use super::output::{self, Output};
 use super::paint::{self, StatusLine};
 use super::{Exit, again, input, run};
 use crate::diag;
@@ -50,50 +52,46 @@ pub(super) fn main(args: &Args) -> Exit {
     if args.run.parent.is_some_and(|parent| !again::end_with(parent)) {
         return Exit::Interrupted;
     }
-    let files = Remembering::new(None);
+    simulate(args).unwrap_or_else(|exit| exit)
+}
+
+fn simulate(args: &Args) -> Result<Exit, Exit> {
+    let source = Source::open(&args.run.file)?;
+    let files = source.files();
     let overrides = Overrides { virtual_time: true, ..args.run.overrides.overrides() };
-    let resolved = match input::read_quietly(&args.run.file, &files, &overrides) {
-        Ok(resolved) => resolved,
-        Err(exit) => return exit,
-    };
-    let resolved = match run::applied(&args.run, resolved) {
-        Ok(resolved) => resolved,
-        Err(exit) => return exit,
-    };
-    if let Some(host) = &args.shell {
-        let hosts = resolved.network.hosts.iter().map(|host| host.name.as_str());
-        if !hosts.clone().any(|name| name == host) {
-            paint::complain(&format!("--shell: there is no host `{host}`: {}", diag::suggestion(host, hosts)));
-            return Exit::Input;
-        }
-    }
-    let kernel = match kernel::find() {
-        Ok(kernel) => kernel,
-        Err(error) => return failed(&error, None),
-    };
-    let claimed = match Claimed::claim(&args.run) {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            paint::complain(&error);
-            return Exit::Input;
-        }
-    };
-    let folder = match sim::folder(&resolved) {
-        Ok(folder) => folder,
-        Err(error) => {
-            paint::complain(&error);
-            return Exit::Input;
-        }
-    };
-    let order = order(args, &resolved, files, folder, claimed.out.as_ref());
+    let resolved = input::read_quietly(source.path(), &files, &overrides)?;
+    let resolved = run::applied(&args.run, resolved)?;
+    shell_fits(args, &source, &resolved)?;
+    let kernel = kernel::find().map_err(|error| failed(&error, None))?;
+    let claimed = Claimed::claim(&args.run)?;
+    let folder = sim::folder(&resolved).map_err(|error| {
+        paint::complain(&error);
+        Exit::Input
+    })?;
+    let order = order(args, &source, &resolved, files, folder, claimed.out.as_ref());
     let mut status =
         Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), of: resolved.scenario.duration };
     let result = sim::simulate(&kernel, order, &mut status);
     drop(status);
     match result {
-        Ok(ended) => conclude(claimed, &ended),
-        Err(error) => failed(&error, claimed.out.as_ref()),
+        Ok(ended) => Ok(conclude(claimed, &ended)),
+        Err(error) => Err(failed(&error, claimed.out.as_ref())),
     }
+}
+
+/// Whether there is such a host, and standard input is free for its shell.
+fn shell_fits(args: &Args, source: &Source, resolved: &Resolved) -> Result<(), Exit> {
+    let Some(host) = &args.shell else { return Ok(()) };
+    let hosts = resolved.network.hosts.iter().map(|host| host.name.as_str());
+    if !hosts.clone().any(|name| name == host) {
+        paint::complain(&format!("--shell: there is no host `{host}`: {}", diag::suggestion(host, hosts)));
+        return Err(Exit::Input);
+    }
+    if source.is_stdin() {
+        paint::complain("--shell reads standard input, which the scenario came from: save the scenario to a file");
+        return Err(Exit::Input);
+    }
+    Ok(())
 }
 
 /// Says why there is no result, to `--out` too.
@@ -113,9 +111,16 @@ fn failed(error: &SimError, out: Option<&OutDir>) -> Exit {
     }
 }
 
-fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathBuf, out: Option<&OutDir>) -> Order {
+fn order(
+    args: &Args,
+    source: &Source,
+    resolved: &Resolved,
+    files: Remembering<'_>,
+    folder: PathBuf,
+    out: Option<&OutDir>,
+) -> Order {
     Order {
-        arguments: arguments(&args.run),
+        arguments: arguments(&args.run, source.path()),
         files: files.into_read(),
         folder,
         seed: resolved.scenario.seed,
@@ -129,7 +134,7 @@ fn order(args: &Args, resolved: &Resolved, files: Remembering<'_>, folder: PathB
 }
 
 /// The same words for the run inside, but that files go into the exchange.
-fn arguments(run: &run::Args) -> Vec<String> {
+fn arguments(run: &run::Args, file: &Path) -> Vec<String> {
     let inside = |name: &str| format!("{EXCHANGE}/{name}");
     let mut words = run.overrides.words();
     let files = [("--html", &run.html, PAGE), ("--series", &run.series, SERIES), ("--out", &run.out, OUT)];
@@ -145,59 +150,49 @@ fn arguments(run: &run::Args) -> Vec<String> {
     if run.verbose {
         words.push("--verbose".to_owned());
     }
-    words.extend(["--".to_owned(), run.file.display().to_string()]);
+    words.extend(["--".to_owned(), file.display().to_string()]);
     words
 }
 
 /// The files that single options name, and what they are called inside.
-fn single(run: &run::Args) -> impl Iterator<Item = (&'static str, &Path)> {
-    let json = run.json.as_deref().filter(|path| path.as_os_str() != "-");
-    [(REPORT, json), (PAGE, run.html.as_deref()), (SERIES, run.series.as_deref())]
-        .into_iter()
-        .filter_map(|(name, path)| Some((name, path?)))
+fn single(run: &run::Args) -> [(&'static str, &'static str, Option<&Path>); 3] {
+    [
+        ("--json", REPORT, run.json.as_deref()),
+        ("--html", PAGE, run.html.as_deref()),
+        ("--series", SERIES, run.series.as_deref()),
+    ]
 }
 
 /// What is to be written, opened beforehand, so that a mistake shows before the run: later nothing can be opened elsewhere.
 struct Claimed {
-    /// What it is called inside, its path, and the file.
-    files: Vec<(&'static str, PathBuf, File)>,
+    /// What each is called inside, and the file.
+    files: Vec<(&'static str, Output)>,
     out: Option<OutDir>,
 }
 
 impl Claimed {
-    fn claim(run: &run::Args) -> Result<Claimed, String> {
+    fn claim(run: &run::Args) -> Result<Claimed, Exit> {
         let mut files = Vec::new();
-        for (name, path) in single(run) {
-            let file = File::options().write(true).create(true).truncate(false).open(path);
-            let file = file.map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
-            files.push((name, path.to_owned(), file));
+        for (option, name, path) in single(run) {
+            files.extend(Output::open(option, path)?.map(|file| (name, file)));
         }
-        let create = |path: &PathBuf| {
-            OutDir::create(path).map_err(|error| format!("cannot write to the directory {}: {error}", path.display()))
-        };
+        let create = |path: &PathBuf| OutDir::create(path).map_err(|error| output::refuse("--out", path, &error));
         Ok(Claimed { files, out: run.out.as_ref().map(create).transpose()? })
     }
 
     /// Takes over what the run left.
     fn fill(self, ended: &Ended, console: &str) -> Result<(), String> {
         let inside = ended.place.path();
-        for (name, path, file) in self.files {
+        for (name, file) in self.files {
             let from = inside.join(name);
             if from.exists() {
-                replace(&from, file).map_err(|error| format!("cannot write to {}: {error}", path.display()))?;
+                file.write_with(|mut file| io::copy(&mut File::open(from)?, &mut file).map(drop))?;
             }
         }
         let Some(out) = self.out else { return Ok(()) };
         let copied = ended.place.copy(OUT, out.path()).and_then(|()| out.write(CONSOLE, console));
         copied.map_err(|error| format!("cannot write to the directory {}: {error}", out.path().display()))
     }
-}
-
-fn replace(from: &Path, mut file: File) -> io::Result<()> {
-    if file.metadata()?.is_file() {
-        file.set_len(0)?;
-    }
-    io::copy(&mut File::open(from)?, &mut file).map(drop)
 }
 
 fn conclude(claimed: Claimed, ended: &Ended) -> Exit {

@@ -1,10 +1,11 @@
 //! `longwire test [PATH…]`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::input::name_and_value;
+use super::output::{self, Output};
 use super::paint::{self, StatusLine};
 use super::{Exit, paint::note};
 use crate::run::Disk;
@@ -128,7 +129,7 @@ fn test(args: &Args) -> Result<i32, Exit> {
             Exit::Machine
         })?;
     }
-    claim(args)?;
+    let outputs = Outputs::open(args)?;
     let program = std::env::current_exe().map_err(|error| {
         paint::complain(&format!("cannot find this program on the disk, to start runs with it: {error}"));
         Exit::Machine
@@ -153,7 +154,7 @@ fn test(args: &Args) -> Result<i32, Exit> {
     drop(progress);
     say(&suite::summary::end(&ended));
     let code = suite::exit_code(&ended.outcomes, ended.interrupted);
-    let written = write(args, &plan, &ended);
+    let written = write(args, outputs, &plan, &ended);
     github(&plan, &ended, say);
     match written {
         Ok(()) => Ok(code),
@@ -164,38 +165,43 @@ fn test(args: &Args) -> Result<i32, Exit> {
     }
 }
 
-/// Makes the files that are to be written, so that a mistake shows before the runs and not after them, and nobody takes an
-/// older file for this suite's.
-fn claim(args: &Args) -> Result<(), Exit> {
-    for path in [&args.junit, &args.json].into_iter().flatten().filter(|path| path.as_os_str() != "-") {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let made = folder.map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(path).map(|_| ()));
-        made.map_err(|error| {
-            paint::complain(&format!("cannot write {}: {error}", path.display()));
-            Exit::Input
-        })?;
-    }
-    Ok(())
+/// What the options name for writing, open.
+struct Outputs {
+    junit: Option<Output>,
+    json: Option<Output>,
+    index: Option<Output>,
 }
 
-fn write(args: &Args, plan: &Plan, ended: &Ended) -> Result<(), String> {
-    let into = |path: &Path, text: &str| {
-        fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
-    };
-    let mut written = Ok(());
-    if let Some(path) = &args.junit {
-        written = into(path, &suite::junit::document(ended, &plan.skipped));
+impl Outputs {
+    /// Opens the files, with the folders that they lie in.
+    fn open(args: &Args) -> Result<Outputs, Exit> {
+        let folder =
+            |option: &str, path: &Path| fs::create_dir_all(path).map_err(|error| output::refuse(option, path, &error));
+        let file = |option: &str, path: Option<&Path>| {
+            let parent = path.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
+            parent.map_or(Ok(()), |parent| folder(option, parent))?;
+            Output::open(option, path)
+        };
+        args.out.as_deref().map_or(Ok(()), |path| folder("--out", path))?;
+        Ok(Outputs {
+            junit: file("--junit", args.junit.as_deref())?,
+            json: file("--json", args.json.as_deref())?,
+            index: file("--html", args.html.as_ref().map(|folder| folder.join("index.html")).as_deref())?,
+        })
     }
-    if let Some(folder) = &args.html {
-        written = written.and(into(&folder.join("index.html"), &suite::html::index(ended)));
-    }
+}
+
+fn write(args: &Args, outputs: Outputs, plan: &Plan, ended: &Ended) -> Result<(), String> {
+    let junit = outputs.junit.map(|file| file.write(&suite::junit::document(ended, &plan.skipped)));
+    let index = outputs.index.map(|file| file.write(&suite::html::index(ended)));
+    let mut written = junit.unwrap_or(Ok(())).and(index.unwrap_or(Ok(())));
     if let Some(path) = &args.json {
         let summary = suite::json::summary(plan, args.shard, ended);
         let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data") + "\n";
         if path.as_os_str() == "-" {
             paint::print(&text);
         } else {
-            written = written.and(into(path, &text));
+            written = written.and(outputs.json.map_or(Ok(()), |file| file.write(&text)));
         }
     }
     written

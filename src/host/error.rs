@@ -40,10 +40,7 @@ impl HostError {
         let errno = error.raw_os_error();
         let reason = errno.map_or_else(|| error.to_string(), |n| Errno::from_raw(n).desc().to_owned());
         let cure = match errno.map(Errno::from_raw) {
-            Some(Errno::EMFILE | Errno::ETOOMANYREFS) => {
-                Some("raise this shell's limit of open files (`ulimit -n 65536`; the hard limit is in limits.conf)")
-            }
-            Some(Errno::ENFILE) => Some("raise the machine's limit of open files (`sysctl fs.file-max`)"),
+            _ if open_files(&error).is_some() => open_files(&error),
             Some(Errno::ENOSPC) => {
                 Some("raise the limits on namespaces (`sysctl user.max_net_namespaces user.max_mnt_namespaces`)")
             }
@@ -119,6 +116,17 @@ impl HostError {
                  `--privileged`)",
             ),
         }
+    }
+}
+
+/// What to do about an error that a limit of open files causes.
+pub(crate) fn open_files(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE | Errno::ETOOMANYREFS) => {
+            Some("raise this shell's limit of open files (`ulimit -n 65536`; the hard limit is in limits.conf)")
+        }
+        Some(Errno::ENFILE) => Some("raise the machine's limit of open files (`sysctl fs.file-max`)"),
+        _ => None,
     }
 }
 

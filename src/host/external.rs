@@ -1,9 +1,9 @@
 //! Machines that longwire does not make: a TAP in the caller's namespace, an interface in a container.
 #![allow(unsafe_code)]
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::path::Path;
 
 use netlink_sys::Socket;
 use nix::errno::Errno;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::configure::{Family, InterfaceStatistics, Settings};
 use super::error::{Cause, HostError};
 use super::netlink::Netlink;
+use super::open::{Expected, open};
 use super::{configure, helper, namespace, peer, sysctl};
 use crate::port::tap::{Framing, QUEUE_LENGTH, TapInfo, TapPort};
 use crate::scenario::network::{InterfacePlan, RoutePlan, netns_path};
@@ -167,7 +168,12 @@ pub(crate) fn interface(
 ) -> Result<External, HostError> {
     let doing = format!("make `{}` in the network namespace {netns}", plan.name);
     let path = netns_path(netns);
-    let target = File::open(&path).map_err(|error| {
+    let target = open(Path::new(&path), Expected::Namespace).map_err(|error| {
+        // a FIFO, a device, a file: nothing that anybody could be missing the right to
+        if error.raw_os_error().is_none() {
+            return HostError::input(format!("open the network namespace {path}"), error.to_string())
+                .cure("name one of `ip netns list`, a path, or the id of a running process");
+        }
         let missing = error.kind() == io::ErrorKind::NotFound;
         let error = HostError::os(format!("open the network namespace {path}"), error);
         if missing {

@@ -19,6 +19,7 @@
 //! | `external` `helper` | machines that longwire does not make |
 //! | `presence` `attendant` | whether these are still there; who attaches them again when they come back |
 //! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
+//! | `open` | files that users name: what may be read, and how much of it |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
@@ -37,6 +38,7 @@ pub mod message;
 mod mount;
 mod namespace;
 mod netlink;
+pub mod open;
 mod peer;
 mod pid1;
 mod presence;

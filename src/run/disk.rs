@@ -4,25 +4,17 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::scenario::Files;
+use crate::host::open;
+use crate::scenario::{FileKind, Files, files};
 
-/// Files on the disk.
+/// Files on the disk: regular ones, no longer than their kind may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
 
 impl Files for Disk {
-    fn read(&self, path: &Path) -> Result<String, String> {
-        std::fs::read(path).map_err(|error| plain(&error)).and_then(|bytes| {
-            String::from_utf8(bytes)
-                .map_err(|error| format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))
-        })
+    fn read(&self, path: &Path, kind: FileKind) -> Result<String, String> {
+        open::read(path, kind.limit()).map_err(|error| open::plain(&error)).and_then(files::text)
     }
-}
-
-/// An error without "(os error 2)".
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// The disk, perhaps with one more file in front of it. It remembers what was read: what was checked is what runs, whatever becomes of
@@ -46,10 +38,10 @@ impl<'a> Remembering<'a> {
 }
 
 impl Files for Remembering<'_> {
-    fn read(&self, path: &Path) -> Result<String, String> {
+    fn read(&self, path: &Path, kind: FileKind) -> Result<String, String> {
         let text = match self.inline {
             Some((inline, text)) if inline == path => text.to_owned(),
-            _ => Disk.read(path)?,
+            _ => Disk.read(path, kind)?,
         };
         self.read.borrow_mut().insert(path.to_path_buf(), text.clone());
         Ok(text)

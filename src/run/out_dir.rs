@@ -9,6 +9,9 @@ use crossbeam_channel::Receiver;
 
 use crate::record::event_log::{self, Entry, Names};
 
+/// What every run leaves.
+const FILES: [&str; 6] = ["report.json", "report.txt", "report.html", "plan.yaml", "command.txt", "events.jsonl"];
+
 /// Where a run leaves its files.
 #[derive(Clone, Debug)]
 pub struct OutDir {
@@ -16,12 +19,24 @@ pub struct OutDir {
 }
 
 impl OutDir {
-    /// Makes the directory, and those inside it.
+    /// Makes the directory, and those inside it. What an earlier run left must be writable: that shows before the run.
     ///
     /// # Errors
-    /// Those of making directories.
+    /// Those of making directories and of opening files.
     pub fn create(path: &Path) -> io::Result<OutDir> {
-        fs::create_dir_all(path.join("programs"))?;
+        let programs = path.join("programs");
+        fs::create_dir_all(&programs)?;
+        for folder in [path, &programs] {
+            tempfile::tempfile_in(folder)?;
+        }
+        for name in FILES {
+            match File::options().append(true).open(path.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io::Error::new(error.kind(), format!("{name}: {error}")));
+                }
+                _ => {}
+            }
+        }
         Ok(OutDir { path: path.canonicalize()? })
     }
 

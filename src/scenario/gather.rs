@@ -5,11 +5,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Files, beside};
+use super::files::{FileKind, Files, beside};
 use super::merge;
 use super::parse::parse;
 use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
+use crate::units::ByteSize;
+
+/// The most files of one scenario.
+const MOST_FILES: usize = 1_000;
+/// The most that all of them hold together.
+const MOST_BYTES: ByteSize = ByteSize::from_bytes(64 << 20);
 
 /// What may stand at the top of a file.
 pub(super) const KEYS: [&str; 22] = [
@@ -44,7 +50,7 @@ pub(super) fn gather(
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
 ) -> Option<Node> {
-    Gather { files, sources, diagnostics, open: Vec::new(), done: Vec::new() }.file(path, None)
+    Gather { files, sources, diagnostics, open: Vec::new(), done: Vec::new(), bytes: 0 }.file(path, None)
 }
 
 struct Gather<'a> {
@@ -53,6 +59,8 @@ struct Gather<'a> {
     diagnostics: &'a mut Diagnostics,
     open: Vec<PathBuf>,
     done: Vec<PathBuf>,
+    /// Of all files so far.
+    bytes: u64,
 }
 
 impl Gather<'_> {
@@ -67,13 +75,19 @@ impl Gather<'_> {
         if self.done.iter().any(|done| done == path) {
             return None;
         }
-        let text = match self.files.read(path) {
+        let text = match self.files.read(path, FileKind::Scenario) {
             Ok(text) => text,
             Err(reason) => {
                 self.diagnostics.push(Diagnostic::error(used_at, format!("cannot read {}: {reason}", path.display())));
                 return None;
             }
         };
+        self.bytes += text.len() as u64;
+        if self.done.len() + self.open.len() >= MOST_FILES || self.bytes > MOST_BYTES.as_bytes() {
+            let message = format!("this scenario uses more than {MOST_FILES} files, or more than {MOST_BYTES} of them");
+            self.diagnostics.push(Diagnostic::error(used_at, message).help("put several into one, and import graphs"));
+            return None;
+        }
         let source = self.sources.add(&path.display().to_string(), &text);
         let mut node = parse(self.sources, source, &Origin::File, self.diagnostics)?;
         if node.entries().is_none() {
@@ -170,6 +184,18 @@ mod tests {
         let text = |key: &str| node.get(key).and_then(Node::as_text).unwrap_or("").to_owned();
         assert_eq!([text("seed"), text("name"), text("duration"), text("coalesce")], ["3", "b", "1s", "1us"]);
         assert!(node.get("use").is_none() && node.get("x-any").is_none());
+    }
+
+    #[test]
+    fn the_number_of_files_is_bounded() {
+        let names: Vec<String> = (0..MOST_FILES).map(|n| format!("f{n}.yaml")).collect();
+        let text = format!("longwire: 1\nuse: [{}]\n", names.join(", "));
+        let files = names.iter().fold(MemoryFiles::one("dir/main.yaml", &text), |files, name| {
+            files.with(&format!("dir/{name}"), "x-nothing: 0\n")
+        });
+        let (_, told) = run(&files);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("uses more than 1000 files"), "{told:?}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ use crate::engine::Plan;
 
 pub use detour::Detour;
 pub use expand::{Group, GroupKind, Groups};
-pub use files::{Files, MemoryFiles, Once};
+pub use files::{FileKind, Files, MemoryFiles, Once};
 pub use listing::listing;
 pub use load::{load, load_combination};
 pub use matrix::Matrix;

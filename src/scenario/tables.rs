@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::files::{Files, beside};
+use super::files::{FileKind, Files, beside};
 use super::link::lookup;
 use super::tree::{Node, Origin, Value};
 use crate::diag::{Diagnostic, Diagnostics, Sources};
@@ -32,7 +32,10 @@ impl Tables<'_> {
             let node = place(tree, keys, &name, *nth);
             *nth += 1;
             let path = self.path(node, &name);
-            let read = self.files.read(&path).map_err(|reason| format!("cannot read {}: {reason}", path.display()));
+            let read = self
+                .files
+                .read(&path, FileKind::Table)
+                .map_err(|reason| format!("cannot read {}: {reason}", path.display()));
             let loaded = read.and_then(|text| file.load(&text).map_err(|wrong| format!("{}: {wrong}", path.display())));
             if let Err(message) = loaded {
                 let shown = node.filter(|node| !self.change || node.origin == Origin::CommandLine);

@@ -1,13 +1,14 @@
 //! The user-mode Linux kernel: where it is looked for, and whether it is one.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use elf::ElfBytes;
 use elf::endian::AnyEndian;
 
 use super::SimError;
+use crate::host::open;
+use crate::units::ByteSize;
 
 /// Names a kernel, before all other places.
 pub const VARIABLE: &str = "LONGWIRE_KERNEL";
@@ -17,6 +18,8 @@ const BESIDE: &str = "longwire-kernel";
 const NAME: &str = "kernel";
 /// For packages.
 const SYSTEM: &str = "/usr/lib/longwire";
+/// No kernel is larger: with all debugging information it has about 300 MB.
+const LARGEST: ByteSize = ByteSize::from_bytes(1 << 30);
 /// Where time travel keeps the present: arch/um/kernel/time.c.
 const TIME: &str = "time_travel_time";
 
@@ -88,7 +91,7 @@ fn check(path: &Path) -> Result<Kernel, String> {
     if !path.is_file() {
         return Err("is not a file: name the kernel that kernel/build made".into());
     }
-    let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let bytes = open::read(path, LARGEST).map_err(|error| format!("cannot be read: {}", open::plain(&error)))?;
     let not_one = "is not a user-mode Linux kernel with time travel: build one with kernel/build";
     let file = ElfBytes::<AnyEndian>::minimal_parse(&bytes).map_err(|_| not_one.to_owned())?;
     let table = file.symbol_table().ok().flatten();

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
+use crate::host::open;
+use crate::scenario::FileKind;
+
 /// The scenarios that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -76,6 +79,12 @@ impl Walk {
                 self.wrong
                     .push(format!("there is no scenario in {}: a YAML file with `longwire: 1` in it", path.display()));
             }
+        } else if path.as_os_str() == "-" || path.metadata().is_ok_and(|seen| !seen.is_file()) {
+            self.wrong.push(format!(
+                "expected files, folders or patterns, found `{}`: each run of a suite reads its scenario again; save it to \
+                 a file, or use `run`, `sim` or `check`",
+                path.display()
+            ));
         } else if path.exists() {
             self.files.push(File { path: path.to_owned(), named: true });
         } else {
@@ -137,10 +146,10 @@ impl Walk {
         if !path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
             return;
         }
-        match fs::read(&path) {
+        match open::read(&path, FileKind::Scenario.limit()) {
             Ok(bytes) if begins_scenario(&bytes) => self.files.push(File { path, named: false }),
             Ok(_) => self.others.push(path),
-            Err(error) => self.wrong.push(format!("cannot read {}: {error}", path.display())),
+            Err(error) => self.wrong.push(format!("cannot read {}: {}", path.display(), open::plain(&error))),
         }
     }
 }
@@ -220,8 +229,19 @@ mod tests {
     fn what_is_not_there_is_told_all_at_once() {
         let folder = folder(&[("empty/lib.yaml", "nodes: {}\n"), ("a.yaml", SCENARIO)]);
         let at = |name: &str| folder.path().join(name);
-        let wrong = discover(&[at("none.yaml"), at("a.yaml"), at("empty"), at("no*.yaml"), at("***")]).unwrap_err();
-        let told = ["there is no ", "there is no scenario in", "no scenario matches", "is no pattern"];
+        nix::unistd::mkfifo(&at("fifo.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let paths = ["none.yaml", "a.yaml", "empty", "no*.yaml", "***", "fifo.yaml", "f*.yaml"].map(at);
+        let wrong = discover(&[&paths[..], &["-".into()]].concat()).unwrap_err();
+        let told = [
+            "there is no ",
+            "there is no scenario in",
+            "no scenario matches",
+            "is no pattern",
+            "save it to a file",
+            "expected a regular file, found a FIFO",
+            "no scenario matches",
+            "found `-`",
+        ];
         assert_eq!(wrong.len(), told.len(), "{wrong:?}");
         for (line, words) in wrong.iter().zip(told) {
             assert!(line.contains(words), "{line} has no {words}");

@@ -1,20 +1,21 @@
 //! A suite as GitHub shows it: annotations (workflow commands on standard output), and a summary of the job as Markdown.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use super::outcome::{Outcome, Status, Unmet};
 use super::plan::Skipped;
 use super::runner::Ended;
 use super::summary;
+use crate::run::Disk;
+use crate::scenario::{FileKind, Files as _};
 
 /// A line for each run that is not good, at the scenario's file; at the line of the expectation that does not hold, where it can
 /// be found.
 pub fn annotations(outcomes: &[Outcome]) -> String {
     let mut out = String::new();
     for outcome in outcomes.iter().filter(|o| !o.status.is_good() && o.status != Status::NotRun) {
-        let text = fs::read_to_string(&outcome.case.file).unwrap_or_default();
+        let text = Disk.read(&outcome.case.file, FileKind::Scenario).unwrap_or_default();
         out.push_str(&annotation(outcome, &text));
     }
     out

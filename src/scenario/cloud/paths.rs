@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::super::build::Draft;
+use super::super::files::FileKind;
 use super::super::link::finish;
 use super::super::merge;
 use super::super::names::{self, SECTIONS};
@@ -178,7 +179,7 @@ impl Cloud<'_> {
 
     fn file(&self, file: &str, node: &Node, quantity: Quantity, told: &mut Diagnostics) -> Cells {
         let path = self.tables.path(Some(node), file);
-        let text = match self.tables.files.read(&path) {
+        let text = match self.tables.files.read(&path, FileKind::Table) {
             Ok(text) => text,
             Err(reason) => {
                 told.push(Diagnostic::error(node.span, format!("cannot read {}: {reason}", path.display())));

@@ -17,7 +17,7 @@ use serde::de::IgnoredAny;
 
 use super::{Entry, Expansion, GroupKind, MOST, split, spoiled};
 use crate::diag::{Diagnostics, Sources, Span};
-use crate::scenario::files::{Files, beside};
+use crate::scenario::files::{FileKind, Files, beside};
 use crate::scenario::link::{FIELDS, Fields};
 use crate::scenario::node::NodeSpec;
 use crate::scenario::read::read;
@@ -258,7 +258,7 @@ impl One<'_, '_> {
                 return self.told(wrong(spec.graph.span, message, help));
             }
         };
-        let text = match self.files.read(&path) {
+        let text = match self.files.read(&path, FileKind::Graph) {
             Ok(text) => text,
             Err(reason) => {
                 let message = format!("cannot read {}: {reason}", path.display());
