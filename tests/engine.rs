@@ -18,7 +18,7 @@ use longwire::model::{
     RateSpec, ReorderSpec,
 };
 use longwire::node::SwitchSpec;
-use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
+use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieLaw, PieSpec, QueueSpec, RedSpec};
 use longwire::rng::{StreamKey, Way};
 use longwire::units::{ByteSize, Duration, Instant, Probability, Rate};
 use proptest::prelude::*;
@@ -223,7 +223,7 @@ fn queue() -> impl Strategy<Value = QueueSpec> {
             let defaults = RedSpec::within(ByteSize::from_bytes(limit));
             QueueSpec::Red(RedSpec { probability, weight, adaptive, ecn, ..defaults })
         }),
-        2 => (pie, any::<bool>(), any::<bool>()).prop_map(|((target, tupdate, burst, gains, limit), derandomize, ecn)| {
+        2 => (pie, any::<[bool; 3]>()).prop_map(|((target, tupdate, burst, gains, limit), [derandomize, ecn, linux])| {
             QueueSpec::Pie(PieSpec {
                 target: Duration::from_nanos(target),
                 tupdate: Duration::from_millis(tupdate),
@@ -231,6 +231,7 @@ fn queue() -> impl Strategy<Value = QueueSpec> {
                 alpha: Gain::from_millionths(gains.0).unwrap(),
                 beta: Gain::from_millionths(gains.1).unwrap(),
                 limit,
+                law: if linux { PieLaw::Linux } else { PieLaw::Rfc8033 },
                 derandomize,
                 ecn,
                 ecn_threshold: Probability::from_parts(500_000_000_000).unwrap(),

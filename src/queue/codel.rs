@@ -91,6 +91,12 @@ impl Law {
 }
 
 impl Control {
+    /// Frames of this sequence were dropped because a limit was exceeded: the law goes on as if it had dropped them
+    /// (`fq_codel_drop` in Linux's sch_fq_codel.c).
+    pub(super) fn dropped_at_limit(&mut self, frames: u64) {
+        self.count = self.count.saturating_add(u32::try_from(frames).unwrap_or(u32::MAX));
+    }
+
     /// Takes the next frame, and whether it may be dropped (RFC 8289 §5.6, `dodequeue`).
     fn pop(&mut self, law: &Law, backlog: &mut Backlog, pool: &mut FramePool) -> Option<(Frame, bool)> {
         let Some(frame) = backlog.pop(pool) else {

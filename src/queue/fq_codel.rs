@@ -235,6 +235,7 @@ impl FqCodel {
         let Some(index) = self.fattest() else { return };
         let flow = &mut self.flows[index];
         let batch = flow.backlog.frames().div_ceil(2).min(BATCH);
+        flow.control.dropped_at_limit(batch);
         for _ in 0..batch {
             let Some(frame) = flow.backlog.pop(pool) else { return };
             self.frames -= 1;

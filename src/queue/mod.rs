@@ -34,7 +34,7 @@ pub use codel::{Codel, CodelSpec};
 pub use drop_head::DropHead;
 pub use fifo::{Fifo, FifoSpec};
 pub use fq_codel::{FqCodel, FqCodelSpec};
-pub use pie::{Gain, Pie, PieSpec};
+pub use pie::{Gain, Pie, PieLaw, PieSpec};
 pub use red::{Red, RedSpec};
 pub use spec::QueueSpec;
 

@@ -40,6 +40,8 @@ pub struct PieSpec {
     pub beta: Gain,
     /// At most so many wire frames wait; more are dropped from the tail (`queue_full`). By default 1000.
     pub limit: u32,
+    /// The details of the control law. By default those of RFC 8033.
+    pub law: PieLaw,
     /// Drops are spread evenly: none soon after another, none too late (RFC 8033 §5.4). By default true.
     pub derandomize: bool,
     /// ECN-capable packets are marked instead of dropped. By default false.
@@ -58,6 +60,7 @@ impl Default for PieSpec {
             alpha: Gain(125_000),
             beta: Gain(1_250_000),
             limit: 1000,
+            law: PieLaw::Rfc8033,
             derandomize: true,
             ecn: false,
             ecn_threshold: TEN_PERCENT,
@@ -80,6 +83,18 @@ impl Checked for PieSpec {
         }
         Ok(())
     }
+}
+
+/// The details of PIE's control law, in which implementations differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PieLaw {
+    /// RFC 8033, section 4 and appendix A: the probability is at most 1.
+    #[default]
+    Rfc8033,
+    /// Linux, sch_pie.c: the probability may grow to 256, so that a long overload is followed by a long time in which all but
+    /// two full frames are dropped; beyond a wait of 250 ms each adjustment adds 2 %.
+    Linux,
 }
 
 /// A gain of the controller per second of wait, 0 to 32 in millionths.
@@ -150,6 +165,12 @@ impl JsonSchema for Gain {
 /// Two full Ethernet frames: with no more than that waiting nothing is dropped early, lest the wire run dry (RFC 8033 §4.1).
 const SHORT_QUEUE: u64 = 2 * 1514;
 
+/// What Linux adds at each adjustment beyond this wait (sch_pie.c, "Non-linear drop").
+const HIGH_DELAY: Duration = Duration::from_millis(250);
+
+/// Linux holds the probability in units of 2⁻⁵⁶ in 64 bits, and notices only when these overflow.
+const LINUX_MOST: f64 = 256.0;
+
 /// The probability and what it follows from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Control {
@@ -159,32 +180,53 @@ struct Control {
     old: Duration,
     /// How long a burst may still last.
     burst: Duration,
+    /// When a frame last left, in Linux's law, where that is what uses up a burst.
+    left: Option<Instant>,
 }
 
 impl Control {
     fn new(spec: &PieSpec) -> Control {
-        Control { drop_prob: 0.0, old: Duration::ZERO, burst: spec.burst }
+        Control { drop_prob: 0.0, old: Duration::ZERO, burst: spec.burst, left: None }
     }
 
-    /// One period's update, `now` being the wait as it is (RFC 8033 §4.2, §4.4, §5.5).
-    fn update(&mut self, spec: &PieSpec, now: Duration) {
+    /// One period's update, `now` being the wait as it is, and `busy` whether frames wait (RFC 8033 §4.2, §4.4, §5.5; Linux:
+    /// `pie_calculate_probability`).
+    fn update(&mut self, spec: &PieSpec, now: Duration, busy: bool) {
+        let linux = spec.law == PieLaw::Linux;
         let (wait, old, target) = (now.as_secs_f64(), self.old.as_secs_f64(), spec.target.as_secs_f64());
         let mut p = spec.alpha.as_f64() * (wait - target) + spec.beta.as_f64() * (wait - old);
         p /= tuning(self.drop_prob);
         if self.drop_prob >= 0.1 && p > 0.02 {
             p = 0.02;
         }
-        self.drop_prob += p;
-        if now == Duration::ZERO && self.old == Duration::ZERO {
-            self.drop_prob *= 0.98;
+        if linux && now > HIGH_DELAY {
+            p += 0.02;
         }
-        self.drop_prob = self.drop_prob.clamp(0.0, 1.0);
-        self.burst = self.burst.saturating_sub(spec.tupdate);
+        self.drop_prob = (self.drop_prob + p).max(0.0);
+        let quiet = now == Duration::ZERO && self.old == Duration::ZERO;
+        match spec.law {
+            PieLaw::Rfc8033 if quiet => self.drop_prob *= 0.98,
+            PieLaw::Rfc8033 => self.drop_prob = self.drop_prob.min(1.0),
+            PieLaw::Linux if self.drop_prob >= LINUX_MOST => self.drop_prob = 1.0,
+            // a wait of 0 with frames in the queue is a short one
+            PieLaw::Linux if quiet && !busy => self.drop_prob -= self.drop_prob / 64.0,
+            PieLaw::Linux => {}
+        }
+        if !linux {
+            self.burst = self.burst.saturating_sub(spec.tupdate);
+        }
         let half = spec.target / 2;
         if self.drop_prob == 0.0 && now < half && self.old < half {
-            self.burst = spec.burst;
+            (self.burst, self.left) = (spec.burst, None);
         }
         self.old = now;
+    }
+
+    /// A frame leaves (Linux: `pie_process_dequeue`).
+    fn leaves(&mut self, now: Instant) {
+        if let Some(before) = self.left.replace(now) {
+            self.burst = self.burst.saturating_sub(now - before);
+        }
     }
 }
 
@@ -245,7 +287,7 @@ impl Pie {
     fn catch_up(&mut self, now: Instant) {
         while self.next_update <= now {
             let before = self.control;
-            self.control.update(&self.spec, self.wait);
+            self.control.update(&self.spec, self.wait, self.backlog.frames() > 0);
             if self.control == before {
                 self.next_update = first_update_after(now, self.spec.tupdate);
                 return;
@@ -272,7 +314,12 @@ impl Pie {
         if self.control.burst > Duration::ZERO || !self.drops_early(frame.number()) {
             return self.backlog.push(frame, pool);
         }
-        let frame = if self.spec.ecn && self.control.drop_prob < self.spec.ecn_threshold.as_f64() {
+        let threshold = self.spec.ecn_threshold.as_f64();
+        let marks = match self.spec.law {
+            PieLaw::Rfc8033 => self.control.drop_prob < threshold,
+            PieLaw::Linux => self.control.drop_prob <= threshold,
+        };
+        let frame = if self.spec.ecn && marks {
             match mark(frame, pool, doors) {
                 Ok(marked) => return self.backlog.push(marked, pool),
                 Err(frame) => frame,
@@ -287,7 +334,11 @@ impl Pie {
     /// Whether an arriving frame is to be dropped (RFC 8033 §4.1, §5.4).
     fn drops_early(&mut self, number: u64) -> bool {
         let drop_prob = self.control.drop_prob;
-        if (self.control.old < self.spec.target / 2 && drop_prob < 0.2) || self.backlog.bytes() <= SHORT_QUEUE {
+        let (wait, short) = match self.spec.law {
+            PieLaw::Rfc8033 => (self.control.old, self.backlog.bytes() <= SHORT_QUEUE),
+            PieLaw::Linux => (self.wait, self.backlog.bytes() < SHORT_QUEUE),
+        };
+        if (wait < self.spec.target / 2 && drop_prob < 0.2) || short {
             return false;
         }
         if self.spec.derandomize {
@@ -321,6 +372,9 @@ impl Pie {
             Some(frame) if self.backlog.frames() > 0 => now - frame.offered,
             _ => Duration::ZERO,
         };
+        if self.spec.law == PieLaw::Linux && frame.is_some() {
+            self.control.leaves(now);
+        }
         frame
     }
 

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 const MS15: Duration = Duration::from_millis(15);
 
 fn control(drop_prob: f64, old: Duration) -> Control {
-    Control { drop_prob, old, burst: Duration::ZERO }
+    Control { drop_prob, old, burst: Duration::ZERO, left: None }
 }
 
 /// How much an update changes the probability.
 fn step(drop_prob: f64, old_ms: u64, now_ms: u64) -> f64 {
     let mut c = control(drop_prob, Duration::from_millis(old_ms));
-    c.update(&PieSpec::default(), Duration::from_millis(now_ms));
+    c.update(&PieSpec::default(), Duration::from_millis(now_ms), now_ms > 0);
     c.drop_prob - drop_prob
 }
 
@@ -66,23 +66,23 @@ fn bursts_are_let_through_and_allowed_anew_after_quiet() {
     let spec = PieSpec::default();
     let mut c = Control::new(&spec);
     for n in 1..=10 {
-        c.update(&spec, Duration::from_millis(40));
+        c.update(&spec, Duration::from_millis(40), false);
         assert_eq!(c.burst, Duration::from_millis(150 - 15 * n), "after {n} periods");
     }
-    c.update(&spec, Duration::from_millis(40));
+    c.update(&spec, Duration::from_millis(40), false);
     assert_eq!(c.burst, Duration::ZERO);
     // not before two quiet periods and a probability of nothing
     while c.drop_prob > 0.0 {
         assert_eq!(c.burst, Duration::ZERO);
-        c.update(&spec, Duration::ZERO);
+        c.update(&spec, Duration::ZERO, false);
     }
     assert_eq!(c.burst, Duration::ZERO, "the period before was not quiet");
-    c.update(&spec, Duration::ZERO);
+    c.update(&spec, Duration::ZERO, false);
     assert_eq!(c.burst, spec.burst);
     c.old = Duration::from_micros(7_499);
-    c.update(&spec, Duration::from_micros(7_499));
+    c.update(&spec, Duration::from_micros(7_499), false);
     assert_eq!((c.drop_prob, c.burst), (0.0, spec.burst), "half the target is quiet enough");
-    c.update(&spec, Duration::from_micros(7_500));
+    c.update(&spec, Duration::from_micros(7_500), false);
     assert_eq!(c.burst, Duration::from_millis(135));
 }
 
@@ -224,7 +224,7 @@ fn hours_of_rest_cost_no_time_and_leave_the_periods_in_place() {
     }
     bench.offer(Instant::from_nanos(u64::MAX - 1));
     let mut quiet = Control::new(&PieSpec::default());
-    quiet.update(&PieSpec::default(), Duration::ZERO);
+    quiet.update(&PieSpec::default(), Duration::ZERO, false);
     assert_eq!(bench.pie.control, quiet);
     let period = bench.pie.spec.tupdate.as_nanos();
     let mut other = Bench::at(PieSpec::default(), 0.0);
@@ -233,13 +233,36 @@ fn hours_of_rest_cost_no_time_and_leave_the_periods_in_place() {
     assert!(other.pie.next_update > Instant::from_nanos(1_000_000_000_000));
 }
 
+fn law() -> impl Strategy<Value = PieLaw> {
+    prop_oneof![Just(PieLaw::Rfc8033), Just(PieLaw::Linux)]
+}
+
+#[test]
+fn linux_lets_the_probability_grow_beyond_one_and_forgets_more_slowly() {
+    let spec = PieSpec { law: PieLaw::Linux, ..PieSpec::default() };
+    let step = |drop_prob: f64, old: u64, now: u64, busy: bool| {
+        let mut c = control(drop_prob, Duration::from_millis(old));
+        c.update(&spec, Duration::from_millis(now), busy);
+        c.drop_prob - drop_prob
+    };
+    assert!(near(step(0.995, 15, 200, true), 0.02));
+    // 2 % more beyond 250 ms, whatever else the law adds
+    assert!(near(step(5.0, 15, 250, true), 0.02) && near(step(5.0, 15, 251, true), 0.04));
+    // what overflows is 1 (`vars->prob = MAX_PROB`)
+    assert_eq!(256.0 - 0.01 + step(256.0 - 0.01, 15, 200, true), 1.0);
+    // 1/64 of what is left without any wait, but not while frames wait
+    let less = -0.125 * 0.015;
+    assert!(near(step(0.5, 0, 0, false), less - (0.5 + less) / 64.0) && near(step(0.5, 0, 0, true), less));
+}
+
 proptest! {
     #[test]
     fn looking_at_it_in_between_changes_nothing(
         steps in prop::collection::vec((0u64..40_000, any::<bool>(), prop::collection::vec(0u64..40_000, 0..4)), 1..150),
+        law in law(),
     ) {
         // the same frames come and leave, once with every update at its own time, once caught up with
-        let spec = PieSpec { burst: Duration::ZERO, alpha: Gain(32_000_000), ..PieSpec::default() };
+        let spec = PieSpec { burst: Duration::ZERO, alpha: Gain(32_000_000), law, ..PieSpec::default() };
         let mut lazy = Bench::new(spec);
         let mut eager = Bench::new(spec);
         let mut now = Instant::ZERO;
@@ -268,13 +291,15 @@ proptest! {
     }
 
     #[test]
-    fn passing_over_updates_at_rest_is_as_good_as_doing_them(drop_prob in 0.0f64..1.0, old in 0u64..50, periods in 1u64..3000) {
-        let spec = PieSpec::default();
+    fn passing_over_updates_at_rest_is_as_good_as_doing_them(
+        drop_prob in 0.0f64..1.0, old in 0u64..50, periods in 1u64..3000, law in law(),
+    ) {
+        let spec = PieSpec { law, ..PieSpec::default() };
         let mut bench = Bench::new(spec);
         bench.pie.control = control(drop_prob, Duration::from_millis(old));
         let mut one_by_one = bench.pie.control;
         for _ in 0..periods {
-            one_by_one.update(&spec, Duration::ZERO);
+            one_by_one.update(&spec, Duration::ZERO, false);
         }
         bench.pie.catch_up(ms(15 * periods));
         prop_assert_eq!(bench.pie.control, one_by_one);
