@@ -342,3 +342,55 @@ fn without_tun_the_cure_is_told() {
     assert_eq!(doctor.code, 4, "{}", doctor.told());
     assert!(doctor.stdout.contains("FAIL") && doctor.stdout.contains("modprobe tun"), "{}", doctor.stdout);
 }
+
+#[test]
+fn a_parameter_has_one_value_in_a_run() {
+    let lab = Lab::without_hosts();
+    let text =
+        "longwire: 1\nparams: { d: 1ms }\nnodes: { a: host, b: host }\nlinks: { w: { ends: [a, b], delay: $d } }\n";
+    lab.write("scenario.yaml", &format!("{text}duration: 1s\n"));
+    for command in ["run", "check", "sim", "show"] {
+        let ended = lab.run(&[command, "scenario.yaml", "--param", "d=2ms", "--param", "d=3ms"]);
+        assert_eq!(ended.code, 2, "{}", ended.told());
+        assert!(ended.stderr.contains("expected --param d once, found `2ms` and `3ms`"), "{}", ended.stderr);
+    }
+    // for a suite they are two runs
+    let listed = lab.run(&["test", "--list", "scenario.yaml", "--param", "d=2ms", "--param", "d=3ms"]);
+    assert!(listed.code == 0 && listed.stdout.matches("--param d=").count() == 2, "{}", listed.told());
+}
+
+#[test]
+fn whoever_called_sudo_must_be_somebody() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::without_hosts();
+    lab.write("lib.yaml", "links: { w: { ends: [a, b] } }\nworkloads: { x: { in: a, shell: \"id -u > it-ran\" } }\n");
+    lab.write("scenario.yaml", TWO_HOSTS);
+    for id in ["4294967295", "99999999999", "-1", "nobody"] {
+        let mut command = lab.longwire(&["run", "scenario.yaml"]);
+        command.env("SUDO_UID", id).env("SUDO_GID", "0");
+        let ended = lab.start(command).wait();
+        assert_eq!(ended.code, 2, "{}", ended.told());
+        let told = format!("expected an id from 0 to 4294967294 in SUDO_UID, found `{id}`");
+        assert!(ended.stderr.contains(&told) && !lab.path("it-ran").exists(), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_low_limit_of_open_files_is_named() {
+    let Some(lab) = Lab::new(TWO_HOSTS) else { return };
+    lab.write("lib.yaml", "links: { w: { ends: [a, b] } }\nworkloads: { x: { in: a, shell: \"true\" } }\n");
+    let longwire = env!("CARGO_BIN_EXE_longwire");
+    let mut met = 0;
+    for limit in 6..32 {
+        let line = format!("ulimit -n {limit}; exec {longwire} run scenario.yaml");
+        let ended = lab.start(lab.other("bash", &["-c", &line])).wait();
+        if matches!(ended.code, 0 | 3) {
+            continue;
+        }
+        met += 1;
+        assert!(ended.told().contains("ulimit -n"), "with {limit}: {}", ended.told());
+    }
+    assert!(met > 5, "{met} limits were too low");
+}

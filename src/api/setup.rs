@@ -48,9 +48,11 @@ impl Setup {
         self.read().map(|_| self)
     }
 
-    /// Sets a parameter, as `--param NAME=VALUE` does.
+    /// Sets a parameter, as `--param NAME=VALUE` does; the last value of a name counts.
     pub fn param(mut self, name: impl Into<String>, value: impl Display) -> Setup {
-        self.overrides.params.push((name.into(), value.to_string()));
+        let name = name.into();
+        self.overrides.params.retain(|(other, _)| *other != name);
+        self.overrides.params.push((name, value.to_string()));
         self
     }
 

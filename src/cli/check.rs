@@ -24,7 +24,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn main(args: &Args) -> Exit {
-    let overrides = args.overrides.overrides();
+    let overrides = match args.overrides.overrides() {
+        Ok(overrides) => overrides,
+        Err(exit) => return exit,
+    };
     let mut exit = Exit::Pass;
     for file in &args.files {
         let source = match Source::open(file) {

@@ -43,7 +43,13 @@ pub(super) fn main(args: &Args) -> i32 {
     let argv = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
     let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
     // Who the program runs as is this process's own matter, whatever the run says.
-    let identity = Identity::caller(namespaces.users.is_some());
+    let identity = match Identity::caller(namespaces.users.is_some()) {
+        Ok(identity) => identity,
+        Err(error) => {
+            paint::complain(&error.to_string());
+            return Exit::Input as i32;
+        }
+    };
     match join_and_run(&namespaces, &Program { argv, env, cwd, root: args.root }, &identity) {
         Ok(code) => code,
         Err(error) => {

@@ -28,7 +28,7 @@ pub(super) fn command(
 ) -> String {
     let mut words = vec!["longwire".to_owned(), subcommand.to_owned(), file.display().to_string()];
     words.extend(overrides.words());
-    if overrides.overrides().seed.is_none() {
+    if overrides.seed().is_none() {
         words.extend(["--seed".to_owned(), seed.to_string()]);
     }
     words.extend(capture.iter().flat_map(|links| ["--capture".to_owned(), (*links).to_owned()]));

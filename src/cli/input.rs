@@ -107,14 +107,32 @@ pub(super) struct OverrideArgs {
     /// Seed of every random draw, instead of the file's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Value of a parameter, instead of the file's; may be given several times
+    /// Value of a parameter, instead of the file's; may be given for several names
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     params: Vec<(String, String)>,
 }
 
 impl OverrideArgs {
-    pub(super) fn overrides(&self) -> Overrides {
-        Overrides { params: self.params.clone(), seed: self.seed, ..Overrides::default() }
+    /// What the options say.
+    ///
+    /// # Errors
+    /// [`Exit::Input`], with a name that is given twice told: one run has one value.
+    pub(super) fn overrides(&self) -> Result<Overrides, Exit> {
+        for (at, (name, value)) in self.params.iter().enumerate() {
+            if let Some((_, first)) = self.params[..at].iter().find(|(other, _)| other == name) {
+                paint::complain(&format!(
+                    "expected --param {name} once, found `{first}` and `{value}`: leave one out, or use `longwire test`, which \
+                     runs each value"
+                ));
+                return Err(Exit::Input);
+            }
+        }
+        Ok(Overrides { params: self.params.clone(), seed: self.seed, ..Overrides::default() })
+    }
+
+    /// The seed, where it is said.
+    pub(super) fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// As it was written, for the command that repeats a run: one word each.

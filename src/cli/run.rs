@@ -1,7 +1,7 @@
 //! `longwire run FILE`.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -93,7 +93,7 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> Exit {
         }
     };
     let read = Source::open(&args.file).and_then(|source| {
-        let resolved = input::read(source.path(), &source.files(), &args.overrides.overrides())?;
+        let resolved = input::read(source.path(), &source.files(), &args.overrides.overrides()?)?;
         if source.text().is_some() && args.retry_invalid > 0 {
             paint::complain("--retry-invalid reads the scenario again, and a pipe is read once: save it to a file");
             return Err(Exit::Input);
@@ -108,8 +108,11 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> Exit {
 
 /// The same inside a guest, in virtual time. `files`: the scenario's, as the launcher has checked them.
 pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Exit {
-    let overrides = Overrides { virtual_time: true, ..args.overrides.overrides() };
-    match input::read(&args.file, files, &overrides) {
+    let read = args.overrides.overrides().and_then(|overrides| {
+        let overrides = Overrides { virtual_time: true, ..overrides };
+        input::read(&args.file, files, &overrides)
+    });
+    match read {
         Ok(resolved) => carry_out(&args.file, resolved, args, Some(inside), None),
         Err(exit) => exit,
     }

@@ -66,7 +66,7 @@ pub(super) fn main(args: &Args) -> Exit {
 
 fn show(args: &Args) -> Result<Exit, Exit> {
     let source = Source::open(&args.file)?;
-    let resolved = input::read(source.path(), &source.files(), &args.overrides.overrides())?;
+    let resolved = input::read(source.path(), &source.files(), &args.overrides.overrides()?)?;
     let name = source.path().display().to_string();
     let json = Output::open("--json", args.json.as_deref())?;
     if args.topology {

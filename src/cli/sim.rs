@@ -58,7 +58,7 @@ pub(super) fn main(args: &Args) -> Exit {
 fn simulate(args: &Args) -> Result<Exit, Exit> {
     let source = Source::open(&args.run.file)?;
     let files = source.files();
-    let overrides = Overrides { virtual_time: true, ..args.run.overrides.overrides() };
+    let overrides = Overrides { virtual_time: true, ..args.run.overrides.overrides()? };
     let resolved = input::read_quietly(source.path(), &files, &overrides)?;
     let resolved = run::applied(&args.run, resolved)?;
     shell_fits(args, &source, &resolved)?;
@@ -107,6 +107,7 @@ fn failed(error: &SimError, out: Option<&OutDir>) -> Exit {
     }
     match error {
         SimError::Lacks(_) | SimError::Broken { .. } => Exit::Machine,
+        SimError::Input(_) => Exit::Input,
         SimError::Interrupted => Exit::Interrupted,
     }
 }

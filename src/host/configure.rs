@@ -10,6 +10,7 @@ use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, Neig
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::sys::socket::{self, SockFlag, SockType, socket};
 use serde::{Deserialize, Serialize};
 
 use super::error::HostError;
@@ -52,9 +53,14 @@ impl InterfaceStatistics {
     }
 }
 
-/// Index of an interface in the network namespace that this thread is in.
-pub(crate) fn interface_index(name: &str) -> Option<u32> {
-    nix::net::if_::if_nametoindex(name).ok()
+/// Index of an interface in the network namespace that this thread is in; `None` where it has none of that name.
+pub(crate) fn interface_index(name: &str) -> Result<Option<u32>, HostError> {
+    if let Ok(index) = nix::net::if_::if_nametoindex(name) {
+        return Ok(Some(index));
+    }
+    // The C library asks through a socket, and hides why it got none.
+    let socket = socket(socket::AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+    socket.map(|_| None).map_err(|error| HostError::os(format!("look for the interface `{name}`"), error))
 }
 
 /// Sets up a whole host in the network namespace that this thread is in. The TAPs exist; returns their indices.
@@ -63,7 +69,7 @@ pub(crate) fn host(netlink: &mut Netlink, plan: &HostPlan, ipv6: bool) -> Result
     let mut batch = Batch::default();
     batch.push(up(1), 0, "bring `lo` up");
     for interface in &plan.interfaces {
-        let index = interface_index(&interface.name)
+        let index = interface_index(&interface.name)?
             .ok_or_else(|| HostError::lacking(format!("find `{}`", interface.name), "it vanished as soon as made"))?;
         indices.push(index);
         link(&mut batch, interface, index, ipv6, true);

@@ -198,14 +198,14 @@ pub enum SpawnError {
     Hosts(#[from] HostError),
 }
 
-fn describe(errno: i32) -> &'static str {
-    Errno::from_raw(errno).desc()
+fn describe(errno: i32) -> String {
+    super::open::plain(&io::Error::from_raw_os_error(errno))
 }
 
-fn describe_exec(errno: i32) -> &'static str {
+fn describe_exec(errno: i32) -> String {
     match errno {
-        libc::ENOENT => "no such program (nor its interpreter, if it is a script)",
-        libc::ENOEXEC => "not a program: no known format and no `#!` line",
+        libc::ENOENT => "no such program (nor its interpreter, if it is a script)".into(),
+        libc::ENOEXEC => "not a program: no known format and no `#!` line".into(),
         other => describe(other),
     }
 }

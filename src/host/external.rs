@@ -111,7 +111,7 @@ impl Drop for Outside {
 /// This namespace's own kernel is no machine of the scenario, so a TAP that is made gets no address, and router
 /// advertisements on it are ignored. One that existed is set up by its owner: only its ring grows, until the run ends.
 pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing, make: bool) -> Result<External, HostError> {
-    let existed = configure::interface_index(tap).is_some();
+    let existed = configure::interface_index(tap)?.is_some();
     let permitted = |error: HostError| {
         if error.errno == Some(libc::EPERM) { error.cure(by_hand(tap, plan.mtu)) } else { error }
     };
@@ -191,7 +191,7 @@ pub(crate) fn interface(
                 _ => error.cure("it belongs to somebody else: run with sudo"),
             }
         })?;
-        if make && configure::interface_index(&plan.name).is_some() {
+        if make && configure::interface_index(&plan.name)?.is_some() {
             return Err(HostError::input(&*doing, "an interface of that name exists there")
                 .cure("give it another name with `interface:`"));
         }

@@ -10,6 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getgrouplist, getgroups, getuid};
 use serde::{Deserialize, Serialize};
 
+use super::error::HostError;
 use super::{capabilities, namespace};
 
 /// Who programs run as, and how that is reached from the run's own root.
@@ -27,16 +28,21 @@ pub struct Identity {
 
 impl Identity {
     /// The person behind this process: through sudo the one who called it, otherwise the real user.
-    pub fn caller(nested: bool) -> Identity {
-        let variable = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
-        let through_sudo = if getuid().is_root() { variable("SUDO_UID").zip(variable("SUDO_GID")) } else { None };
-        match through_sudo {
-            Some((uid, gid)) if !nested => Identity { uid, gid, groups: groups_of(uid, gid), nested },
-            _ => {
+    ///
+    /// # Errors
+    /// `SUDO_UID` or `SUDO_GID` is no id: nobody can tell who called sudo, and programs must not run as root instead.
+    pub fn caller(nested: bool) -> Result<Identity, HostError> {
+        let through_sudo = match getuid().is_root() && !nested {
+            true => id("SUDO_UID")?.zip(id("SUDO_GID")?),
+            false => None,
+        };
+        Ok(match through_sudo {
+            Some((uid, gid)) => Identity { uid, gid, groups: groups_of(uid, gid), nested },
+            None => {
                 let groups = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
                 Identity { uid: getuid().as_raw(), gid: getgid().as_raw(), groups, nested }
             }
-        }
+        })
     }
 
     /// Turns this process, which is the run's root, into the caller, or leaves it the run's root; either way without the
@@ -77,6 +83,23 @@ impl Identity {
     pub fn become_caller(&self) -> Result<(), (&'static str, Errno)> {
         become_user(self.uid, self.gid, Some(&self.groups))
     }
+}
+
+/// The id in a variable that sudo sets; `None` where it is not set.
+fn id(variable: &str) -> Result<Option<u32>, HostError> {
+    let Some(value) = std::env::var_os(variable) else { return Ok(None) };
+    parse_id(&value.to_string_lossy()).map(Some).ok_or_else(|| {
+        let found = format!("expected an id from 0 to {MOST_ID} in {variable}, found `{}`", value.to_string_lossy());
+        HostError::input("tell who called sudo", found)
+            .cure("take SUDO_UID and SUDO_GID out of the environment to run programs as root")
+    })
+}
+
+/// The greatest id: 2³² − 1 stands for "unchanged" (setresuid(2)).
+const MOST_ID: u32 = u32::MAX - 1;
+
+fn parse_id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id <= MOST_ID)
 }
 
 /// The groups that a login would give the user; only the main one for a user without an account.
@@ -128,6 +151,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_id_that_none_can_have_is_none() {
+        assert_eq!([parse_id("0"), parse_id("1000"), parse_id("4294967294")], [Some(0), Some(1000), Some(MOST_ID)]);
+        for text in ["4294967295", "99999999999", "-1", "abc", "", " 1"] {
+            assert_eq!(parse_id(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_user_without_an_account_has_one_group() {
         assert_eq!(groups_of(4_000_000_000, 77), [77]);
         assert!(groups_of(0, 0).contains(&0));
@@ -135,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_caller_of_a_nested_run_is_the_real_user() {
-        let identity = Identity::caller(true);
+        let identity = Identity::caller(true).expect("the real user");
         assert_eq!((identity.uid, identity.gid), (getuid().as_raw(), getgid().as_raw()));
         assert!(identity.nested);
     }

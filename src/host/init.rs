@@ -118,7 +118,7 @@ impl Init {
         // In a guest built-in programs do the same whoever the caller is: root's sockets may have larger buffers.
         let builtins_as_root = user.is_some();
         let rootless = !namespace::is_privileged();
-        let identity = user.unwrap_or_else(|| Identity::caller(rootless));
+        let identity = user.map_or_else(|| Identity::caller(rootless), Ok)?;
         let open_files = raise_open_files();
         let (socket, theirs) = message::pair().map_err(|e| HostError::os(doing, e))?;
         let mut flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
@@ -459,7 +459,7 @@ fn framing_of(host: &HostPlan, framing: Framing) -> Framing {
 }
 
 /// Raises the soft limit of open files to the hard one; returns what it was.
-fn raise_open_files() -> Option<u64> {
+pub fn raise_open_files() -> Option<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
     Some(soft)

@@ -58,7 +58,7 @@ pub fn send<T: Serialize>(socket: impl AsFd, message: &T, fds: &[BorrowedFd<'_>]
 ///
 /// # Errors
 /// `UnexpectedEof` when the other end vanished in mid-message, `InvalidData` for a message of another shape; `EMFILE`
-/// where not all descriptors could be taken in.
+/// where not all descriptors could be taken in, with the message read to its end, so that the next one can follow.
 pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let socket = socket.as_fd();
     let mut head = [0; 8];
@@ -71,12 +71,13 @@ pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, 
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
     }
     let mut fds = Vec::new();
+    let mut cut = false;
     for group in 0..count.div_ceil(GROUP) {
         receive_group(socket, &mut fds)?;
         match fds.len().cmp(&count.min((group + 1) * GROUP)) {
             Ordering::Equal => {}
             // The kernel closes what does not fit into the table of descriptors (MSG_CTRUNC).
-            Ordering::Less => return Err(io::Error::from_raw_os_error(libc::EMFILE)),
+            Ordering::Less => cut = true,
             Ordering::Greater => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than announced"));
             }
@@ -85,6 +86,9 @@ pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, 
     let mut body = vec![0; length];
     if !receive_exact(socket, &mut body)? && length > 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if cut {
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
     }
     let message = serde_json::from_slice(&body).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     Ok(Some((message, fds)))

@@ -57,7 +57,7 @@ pub use configure::{InterfaceStatistics, link_local};
 pub use error::{Cause, HostError, SpawnError};
 pub use helper::fork_child;
 pub use identity::{Identity, user_name};
-pub use init::{Attached, Init, Spawn, Stdio};
+pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
 pub use janitor::Janitor;
 pub use join::{NamespaceFds, join_and_run};
 pub use peer::Credentials;

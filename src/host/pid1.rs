@@ -243,8 +243,13 @@ impl Pid1 {
     }
 
     fn answer(&mut self) -> Result<(), MainIsGone> {
-        let Ok(Some((request, fds))) = message::receive::<Request>(&self.birth.socket) else {
-            return Err(MainIsGone);
+        let (request, fds) = match message::receive::<Request>(&self.birth.socket) {
+            Ok(Some(received)) => received,
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+                let error = HostError::os("hand descriptors to the process that holds the hosts", error);
+                return self.send(&Reply::Failed(error), &[]);
+            }
+            Ok(None) | Err(_) => return Err(MainIsGone),
         };
         match request {
             Request::Build { host, framing } => match self.build(&host, framing) {

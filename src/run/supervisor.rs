@@ -33,7 +33,7 @@ use super::service::{self, Service};
 use super::timeline::{self, Timeline};
 use super::work::{EndReason, GRACE, Work};
 use crate::engine::NodeId;
-use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore};
+use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore, open};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{EventKind, Mode, Report};
@@ -93,7 +93,7 @@ pub enum RunError {
     #[error("{0}")]
     Timeline(String),
     /// Something of the machine failed on the way.
-    #[error("cannot {doing}: {error}")]
+    #[error("cannot {doing}: {}", open::plain(error))]
     Machine {
         /// What was being done: completes "cannot …".
         doing: &'static str,

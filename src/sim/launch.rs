@@ -12,6 +12,7 @@ use std::time::{Duration as WallDuration, Instant as WallInstant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::sched_getcpu;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, umask};
@@ -19,7 +20,7 @@ use nix::unistd::{Pid, getuid};
 
 use super::kernel::Kernel;
 use super::{Ended, Job, Order, Place, SimError, User, Watcher, console, guest};
-use crate::host::{Identity, confine, sys};
+use crate::host::{Identity, confine, raise_open_files, sys};
 use crate::units::{Duration, Instant};
 
 /// The guest's clock at boot, in ns since 1970: the same in every run, since programs see it.
@@ -34,13 +35,30 @@ const STOPPED: WallDuration = WallDuration::from_secs(2);
 /// Where a shell's output goes: the kernel's descriptor for it (kernel/longwire_terminal.c).
 const TERMINAL: i32 = 3;
 
+/// Files that the guest's kernel has open before anything runs in it, and some to spare.
+const OPEN_FILES: u64 = 64;
+
+/// Every file that is open in the guest is open in its kernel's process too.
+fn enough_open_files() -> Result<(), SimError> {
+    raise_open_files();
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| SimError::Lacks(errno.desc().to_owned()))?;
+    match hard < OPEN_FILES {
+        true => Err(SimError::Lacks(format!(
+            "virtual time needs {OPEN_FILES} open files at least, and this shell's limit is {hard}: raise it (`ulimit -n \
+             65536`; the hard limit is in limits.conf)"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Runs a scenario in virtual time. Must be called while this process has one thread; afterwards it has no capability and writes to
 /// the order's folder and outputs only.
 ///
 /// # Errors
 /// This machine lacks something, the guest died, or its time stood still for too long. Nothing is left behind in any case.
 pub fn simulate(kernel: &Kernel, order: Order, watcher: &mut dyn Watcher) -> Result<Ended, SimError> {
-    let identity = Identity::caller(false);
+    let identity = Identity::caller(false).map_err(|error| SimError::Input(error.to_string()))?;
+    enough_open_files()?;
     if getuid().is_root() {
         // through sudo, the person behind it: nothing here needs root
         identity

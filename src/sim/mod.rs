@@ -161,6 +161,9 @@ pub enum SimError {
     /// This machine lacks something.
     #[error("{0}")]
     Lacks(String),
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Input(String),
     /// The guest did not come to an end by itself.
     #[error("{why}")]
     Broken {
