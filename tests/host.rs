@@ -23,6 +23,7 @@ fn main() {
             ("interfaces_are_as_the_plan_says", setting_up::interfaces),
             ("the_ring_holds_4096_frames_and_counts_what_it_drops", setting_up::ring),
             ("many_hosts_with_many_neighbours_are_made_quickly", setting_up::many_hosts),
+            ("of_many_neighbours_a_kernel_gets_those_that_it_asks_for", setting_up::neighbours_on_demand),
             ("a_wrong_plan_is_refused_with_the_reason", setting_up::wrong_plans),
             ("an_interface_in_an_existing_namespace", setting_up::external_namespace),
             ("a_tap_in_the_callers_namespace", setting_up::external_tap),

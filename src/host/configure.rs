@@ -7,6 +7,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
+use netlink_packet_route::neighbour_table::{NeighbourTableAttribute, NeighbourTableMessage, NeighbourTableParameter};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::error::HostError;
 use super::netlink::{Batch, Netlink};
 use crate::port::tap::QUEUE_LENGTH;
+use crate::scenario::neighbour_table::Neighbour;
 use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 
 /// Smallest MTU over which Linux speaks IPv6 (RFC 8200 §5).
@@ -346,22 +348,66 @@ fn add_link_local(batch: &mut Batch, plan: &InterfacePlan, index: u32) {
 }
 
 fn neighbours(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6_here: bool) {
-    let name = &plan.name;
-    for (address, mac) in plan.neighbours.iter().filter(|(address, _)| address.is_ipv4() || ipv6_here) {
-        let mut message = NeighbourMessage::default();
-        message.header.family = family(*address);
-        message.header.ifindex = index;
-        message.header.state = NeighbourState::Permanent;
-        message.header.kind = RouteType::Unicast;
-        let destination = match address {
-            IpAddr::V4(address) => NeighbourAddress::Inet(*address),
-            IpAddr::V6(address) => NeighbourAddress::Inet6(*address),
-        };
-        message.attributes =
-            vec![NeighbourAttribute::Destination(destination), NeighbourAttribute::LinkLayerAddress(mac.to_vec())];
-        let flags = NLM_F_CREATE | NLM_F_REPLACE;
-        batch.push(RouteNetlinkMessage::NewNeighbour(message), flags, format!("tell `{name}` its neighbour {address}"));
+    if plan.neighbours.is_on_demand() {
+        return ask_for_neighbours(batch, plan, index, ipv6_here);
     }
+    for entry in plan.neighbours.iter().filter(|(address, _)| address.is_ipv4() || ipv6_here) {
+        add_neighbour(batch, plan, index, entry);
+    }
+}
+
+fn add_neighbour(batch: &mut Batch, plan: &InterfacePlan, index: u32, (address, mac): Neighbour) {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(address);
+    message.header.ifindex = index;
+    message.header.state = NeighbourState::Permanent;
+    message.header.kind = RouteType::Unicast;
+    let destination = match address {
+        IpAddr::V4(address) => NeighbourAddress::Inet(address),
+        IpAddr::V6(address) => NeighbourAddress::Inet6(address),
+    };
+    message.attributes =
+        vec![NeighbourAttribute::Destination(destination), NeighbourAttribute::LinkLayerAddress(mac.to_vec())];
+    let flags = NLM_F_CREATE | NLM_F_REPLACE;
+    let doing = format!("tell `{}` its neighbour {address}", plan.name);
+    batch.push(RouteNetlinkMessage::NewNeighbour(message), flags, doing);
+}
+
+/// Makes the kernel ask a program for a neighbour before it asks the network: `app_probes`, arp(7). It then tells everybody
+/// on the group of neighbours which one it looks for.
+fn ask_for_neighbours(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6_here: bool) {
+    for (table, wanted) in [("arp_cache", true), ("ndisc_cache", ipv6_here)] {
+        if wanted {
+            let mut message = NeighbourTableMessage::default();
+            let parameters = vec![NeighbourTableParameter::Ifindex(index), NeighbourTableParameter::AppProbes(1)];
+            message.attributes =
+                vec![NeighbourTableAttribute::Name(table.into()), NeighbourTableAttribute::Parms(parameters)];
+            let doing = format!("make `{}` ask for neighbours", plan.name);
+            batch.push(RouteNetlinkMessage::SetNeighbourTable(message), 0, doing);
+        }
+    }
+}
+
+/// The neighbour that the kernel asks a program for: the interface, and the address.
+pub(crate) fn asked_neighbour(message: &NeighbourMessage) -> Option<(u32, IpAddr)> {
+    let address = message.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some((*address).into()),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => Some((*address).into()),
+        _ => None,
+    });
+    Some((message.header.ifindex, address?))
+}
+
+/// Tells the kernel the neighbours that it asked for, as far as the plan has them. Of the others it asks the network.
+pub(crate) fn answer(netlink: &mut Netlink, plan: &InterfacePlan, index: u32, asked: impl Iterator<Item = IpAddr>) {
+    let mut batch = Batch::default();
+    for address in asked {
+        if let Some(mac) = plan.neighbours.find(address) {
+            add_neighbour(&mut batch, plan, index, (address, mac));
+        }
+    }
+    // What is refused, since the interface is down again, is asked for again.
+    let _ = netlink.execute(batch);
 }
 
 /// Gives back what the kernel took from an interface when it went down: its link-local address (of the other addresses

@@ -209,7 +209,7 @@ pub(crate) fn interface(
 
 /// The index of a TAP that has just been opened, in the network namespace that this thread is in.
 fn index_of(port: &TapPort, name: &str) -> Result<u32, HostError> {
-    let index = configure::interface_index(name);
+    let index = configure::interface_index(name)?;
     // As long as the TAP lives, the name is its own.
     index.filter(|_| !port.is_deleted()).ok_or_else(|| gone(name))
 }

@@ -1,9 +1,10 @@
 //! The main process's handle on init, and so on all hosts.
 #![allow(unsafe_code)]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,6 +26,7 @@ use super::sockets::Transport;
 use super::spawn::{self, Builtin, What};
 use super::{helper, message, namespace};
 use crate::port::tap::{Framing, TapPort};
+use crate::scenario::neighbour_table::Neighbour;
 use crate::scenario::network::{HostPlan, NetworkPlan, Place};
 use crate::units::Duration;
 
@@ -45,6 +47,8 @@ pub struct Init {
     hosts: Vec<(String, Made)>,
     /// Where there are external machines.
     attendant: Option<Attendant>,
+    /// The segments whose neighbours init knows, by their numbers.
+    told: BTreeMap<usize, Arc<[Neighbour]>>,
 }
 
 /// Who made a host's interfaces, and so who reads their counters.
@@ -141,8 +145,8 @@ impl Init {
         })?;
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);
-        let (events, hosts) = Default::default();
-        let mut init = Init { socket, pid, alive: true, identity, events, hosts, attendant: None };
+        let (events, hosts, told) = Default::default();
+        let mut init = Init { socket, pid, alive: true, identity, events, hosts, attendant: None, told };
         match init.reply()? {
             (Reply::Ready, _) => Ok(init),
             (other, _) => Err(unexpected(other)),
@@ -223,6 +227,7 @@ impl Init {
         };
         let (ports, made) = match &host.place {
             Place::Namespace => {
+                self.tell_segments(host)?;
                 let request = Request::Build { host: Box::new(host.clone()), framing };
                 match self.ask(&request, &[])? {
                     (Reply::Built(infos), fds) if infos.len() == fds.len() => {
@@ -254,6 +259,21 @@ impl Init {
         };
         self.hosts.push((host.name.clone(), made));
         Ok(ports)
+    }
+
+    /// Tells init the neighbours of a host, a segment at a time, unless it knows them.
+    fn tell_segments(&mut self, host: &HostPlan) -> Result<(), HostError> {
+        for table in host.interfaces.iter().map(|interface| &interface.neighbours) {
+            let (number, all) = (table.segment(), table.all());
+            if all.is_empty() || self.told.get(&number).is_some_and(|told| Arc::ptr_eq(told, all)) {
+                continue;
+            }
+            match self.ask(&Request::Segment { number, entries: all.to_vec() }, &[])? {
+                (Reply::Noted, _) => self.told.insert(number, Arc::clone(all)),
+                (other, _) => return Err(unexpected(other)),
+            };
+        }
+        Ok(())
     }
 
     /// Starts a program and waits until it has been executed.

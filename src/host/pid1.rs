@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -28,6 +29,7 @@ use super::restore::Keeper;
 use super::spawn::{self, Builtin, Launch, What};
 use super::{message, mount, namespace, private, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
+use crate::scenario::neighbour_table::Neighbour;
 use crate::scenario::network::HostPlan;
 
 /// TAPs that one process closes when the run ends, one after the other: each waits for a grace period of RCU, 10 to 20 ms.
@@ -62,6 +64,8 @@ struct Pid1 {
     changes: Epoll,
     watched: Vec<String>,
     hosts: BTreeMap<String, Host>,
+    /// The neighbours on each segment, by its number.
+    segments: BTreeMap<usize, Arc<[Neighbour]>>,
     programs: BTreeMap<Pid, ProgramId>,
     /// The process group of each program ever started; `None` once its number has been given out again.
     groups: BTreeMap<ProgramId, Option<Pid>>,
@@ -114,7 +118,7 @@ impl Pid1 {
         match Pid1::prepare(&birth) {
             Ok((base, children, changes, proc)) => {
                 message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
-                let (hosts, programs, groups) = Default::default();
+                let (hosts, segments, programs, groups) = Default::default();
                 let ipv6 = sysctl::has_ipv6();
                 Ok(Pid1 {
                     birth,
@@ -123,6 +127,7 @@ impl Pid1 {
                     changes,
                     watched: Vec::new(),
                     hosts,
+                    segments,
                     programs,
                     groups,
                     ipv6,
@@ -252,15 +257,18 @@ impl Pid1 {
             Ok(None) | Err(_) => return Err(MainIsGone),
         };
         match request {
-            Request::Build { host, framing } => match self.build(&host, framing) {
-                Ok((infos, taps)) => {
-                    let fds: Vec<_> = taps.iter().map(AsFd::as_fd).collect();
-                    self.send(&Reply::Built(infos), &fds)?;
-                    self.hold(taps);
-                    Ok(())
+            Request::Segment { number, entries } => {
+                self.segments.insert(number, entries.into());
+                self.send(&Reply::Noted, &[])
+            }
+            Request::Build { mut host, framing } => {
+                for interface in &mut host.interfaces {
+                    if let Some(all) = self.segments.get(&interface.neighbours.segment()) {
+                        interface.neighbours.refer_to(all);
+                    }
                 }
-                Err(error) => self.send(&Reply::Failed(error.at(&host.name)), &[]),
-            },
+                self.answer_build(&host, framing)
+            }
             Request::Spawn { id, host, what } => match self.spawn(id, &host, &what, &fds) {
                 Ok(()) => self.send(&Reply::Spawned, &[]),
                 Err(error) => self.send(&Reply::NotSpawned(error), &[]),
@@ -312,6 +320,18 @@ impl Pid1 {
                 self.send(&Reply::Down, &[])?;
                 Err(MainIsGone)
             }
+        }
+    }
+
+    fn answer_build(&mut self, host: &HostPlan, framing: Framing) -> Result<(), MainIsGone> {
+        match self.build(host, framing) {
+            Ok((infos, taps)) => {
+                let fds: Vec<_> = taps.iter().map(AsFd::as_fd).collect();
+                self.send(&Reply::Built(infos), &fds)?;
+                self.hold(taps);
+                Ok(())
+            }
+            Err(error) => self.send(&Reply::Failed(error.at(&host.name)), &[]),
         }
     }
 

@@ -9,6 +9,7 @@ use super::error::{HostError, SpawnError};
 use super::sockets::Transport;
 use super::spawn::What;
 use crate::port::tap::{Framing, TapInfo};
+use crate::scenario::neighbour_table::Neighbour;
 use crate::scenario::network::HostPlan;
 
 /// A number that the main process gives to each program that it starts.
@@ -39,6 +40,8 @@ pub struct RouteBefore {
 /// From the main process to init. Each gets exactly one [`Reply`].
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
+    /// The neighbours on a segment, for hosts that follow and refer to its number.
+    Segment { number: usize, entries: Vec<Neighbour> },
     /// Make a host.
     Build { host: Box<HostPlan>, framing: Framing },
     /// Start a program; its standard input, output and error come beside it.
@@ -68,6 +71,8 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// First of all: the namespaces stand.
     Ready,
+    /// The segment is known.
+    Noted,
     /// The host stands; its TAPs come beside it.
     Built(Vec<TapInfo>),
     /// The program runs.

@@ -11,6 +11,7 @@
 //! (`__dev_notify_flags` in Linux net/core/dev.c). So a route that goes while its interface is up was removed by a program.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_packet_route::link::LinkFlags;
@@ -25,6 +26,8 @@ use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 /// Changes of interfaces, and of routes in both families: RTMGRP_LINK, RTMGRP_IPV4_ROUTE and RTMGRP_IPV6_ROUTE of
 /// linux/rtnetlink.h.
 const GROUPS: u32 = 0x1 | 0x40 | 0x400;
+/// Neighbours, those among them that the kernel asks for: RTMGRP_NEIGH.
+const NEIGHBOURS: u32 = 0x4;
 
 /// Watches a host's interfaces.
 pub(crate) struct Keeper {
@@ -46,6 +49,8 @@ struct Kept {
     gone: bool,
     /// Nobody has been told so yet.
     untold: bool,
+    /// Neighbours that its kernel asked for since then.
+    asked: BTreeSet<IpAddr>,
 }
 
 impl Keeper {
@@ -66,9 +71,12 @@ impl Keeper {
                 returned: false,
                 gone: false,
                 untold: false,
+                asked: BTreeSet::new(),
             }
         });
-        Ok(Keeper { monitor: Monitor::open(GROUPS)?, kept: kept.collect(), ipv6 })
+        let on_demand = plan.interfaces.iter().any(|interface| interface.neighbours.is_on_demand());
+        let groups = if on_demand { GROUPS | NEIGHBOURS } else { GROUPS };
+        Ok(Keeper { monitor: Monitor::open(groups)?, kept: kept.collect(), ipv6 })
     }
 
     /// Takes in what was told, and gives interfaces that have come up again what they had.
@@ -82,6 +90,10 @@ impl Keeper {
                     Err(_) => interface.goes(),
                 }
             }
+        }
+        for interface in kept.iter_mut().filter(|interface| !interface.asked.is_empty()) {
+            let asked = std::mem::take(&mut interface.asked);
+            configure::answer(netlink, &interface.plan, interface.index, asked.into_iter());
         }
         for interface in kept.iter_mut().filter(|interface| interface.returned) {
             interface.returned = false;
@@ -106,12 +118,12 @@ impl Keeper {
     ) -> Result<Option<(u32, Option<TapPort>)>, HostError> {
         let Some(kept) = self.kept.get_mut(at) else { return Ok(None) };
         let name = &kept.plan.name;
-        if configure::interface_index(name).is_none() {
+        if configure::interface_index(name)?.is_none() {
             return Ok(None);
         }
         let opened = TapPort::open(name, framing);
         // Asked after it was opened: as long as the TAP lives, the name is its own.
-        let Some(index) = configure::interface_index(name) else { return Ok(None) };
+        let Some(index) = configure::interface_index(name)? else { return Ok(None) };
         let tap = match opened {
             // It was deleted meanwhile, and what was opened is one that nobody has made.
             Ok(tap) if !tap.is_persistent() => return Ok(None),
@@ -186,6 +198,10 @@ fn hear(kept: &mut [Kept], told: &Told) {
         // A bridge tells so of a port that leaves it.
         RouteNetlinkMessage::DelLink(link) if link.header.interface_family == AddressFamily::Unspec => {
             kept.iter_mut().filter(|kept| kept.index == link.header.index).for_each(Kept::goes);
+        }
+        RouteNetlinkMessage::GetNeighbour(message) => {
+            let Some((index, address)) = configure::asked_neighbour(message) else { return };
+            kept.iter_mut().filter(|kept| kept.index == index).for_each(|kept| kept.asked.extend([address]));
         }
         RouteNetlinkMessage::DelRoute(message) => {
             let Some((gone, index)) = configure::told_route(message) else { return };

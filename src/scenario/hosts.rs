@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::address::{self, AddressingSpec, Family, Interface};
 use super::address_text::Address;
 use super::gateways::Directory;
+use super::neighbour_table::NeighbourTable;
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
 use super::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use super::router::{self, RouterSpec, checked_route};
@@ -124,7 +125,7 @@ pub(super) fn plan(
                 mtu,
                 addresses,
                 gateways: Vec::new(),
-                neighbours: Vec::new(),
+                neighbours: NeighbourTable::default(),
             });
         }
         let (routes, rules) = match host.spec {
@@ -155,7 +156,7 @@ pub(super) fn plan(
         }
     }
     directory.give(members, &mut plans, &realms, diagnostics);
-    neighbours::fill(&mut plans, hosts, &mut router_plans, routers);
+    neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
     let named: Vec<_> = routers.iter().zip(&router_plans).collect();
     let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
     let texts = hosts_file::texts(&plans, &segments, &named, &realms);

@@ -132,6 +132,7 @@ fn text(lines: Vec<(String, String)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::neighbour_table::NeighbourTable;
     use crate::scenario::network::InterfacePlan;
     use crate::scenario::realm::realms;
 
@@ -143,7 +144,7 @@ mod tests {
             mtu: 1500,
             addresses: vec![address.parse().unwrap()],
             gateways: Vec::new(),
-            neighbours: Vec::new(),
+            neighbours: NeighbourTable::default(),
         };
         HostPlan {
             name: name.into(),

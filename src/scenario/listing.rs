@@ -204,11 +204,12 @@ fn host(host: &HostPlan, out: &mut Lines) {
             out.noted(3, format!("gateways: [{}]", gateways.join(", ")), "for the machine to set: longwire cannot");
         }
         if host.place == Place::Namespace {
-            let count = interface.neighbours.len();
-            out.line(
-                3,
-                format!("neighbours: {}", if count == 0 { "dynamic".into() } else { format!("{count} permanent") }),
-            );
+            let neighbours = match &interface.neighbours {
+                table if table.is_empty() => "dynamic".to_owned(),
+                table if table.is_on_demand() => format!("{} permanent, on demand", table.len()),
+                table => format!("{} permanent", table.len()),
+            };
+            out.line(3, format!("neighbours: {neighbours}"));
         }
     }
     // The main table has no others without a gateway but those for multicast: shown where it is not the only interface.

@@ -1,6 +1,7 @@
 //! From a file to a scenario that may run: gather, substitute, read, check, plan. Each step goes on as far as it can, so
 //! that all mistakes are told at once.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -555,8 +556,8 @@ fn passed_over(root: &Node, links: &[Draft]) -> bool {
 /// Names of links that could not be read.
 fn unread<'a>(root: &'a Node, links: &[Draft]) -> Vec<&'a str> {
     let entries = root.get("links").and_then(Node::entries).unwrap_or_default().iter();
-    let read = |name: &str| links.iter().any(|link| link.name == name && link.ends.is_some());
-    entries.map(|entry| entry.key.as_str()).filter(|name| !read(name)).collect()
+    let read: BTreeSet<&str> = links.iter().filter(|link| link.ends.is_some()).map(|link| link.name.as_str()).collect();
+    entries.map(|entry| entry.key.as_str()).filter(|name| !read.contains(name)).collect()
 }
 
 /// Hosts of which nothing more is told: they, or a link that may be theirs, could not be read.

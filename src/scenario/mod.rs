@@ -26,6 +26,7 @@ pub mod matrix;
 mod merge;
 mod mtus;
 mod names;
+pub mod neighbour_table;
 mod neighbours;
 pub mod network;
 mod node;

@@ -2,30 +2,34 @@
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::hosts::Attached;
 use super::mac;
+use super::neighbour_table::{Neighbour, NeighbourTable};
 use super::network::{HostPlan, Place};
 use super::node::{Neighbours, NodeSpec};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::node::RouterPlan;
 
-/// One interface, as its segment knows it: whose it is, its addresses and its MAC address.
-struct Known {
-    owner: Owner,
-    addresses: Vec<IpAddr>,
-    mac: [u8; 6],
-}
+/// The most entries of all routers together: they hold their own tables.
+const MOST_OF_ROUTERS: usize = 10_000_000;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Host(usize),
     Router(usize),
 }
 
-/// Interfaces with addresses, by segment; routers' first, all in file order.
-struct Directory(BTreeMap<usize, Vec<Known>>);
+/// The entries of each segment: routers' first, all in file order, so that those of one owner stand together.
+#[derive(Default)]
+struct Directory {
+    entries: BTreeMap<usize, Vec<Neighbour>>,
+    own: BTreeMap<(usize, Owner), Range<usize>>,
+}
 
 /// Gives hosts and routers the permanent entries of their neighbours.
 pub(super) fn fill(
@@ -33,24 +37,42 @@ pub(super) fn fill(
     of_hosts: &[Attached<'_>],
     routers: &mut [RouterPlan],
     of_routers: &[Attached<'_>],
+    diagnostics: &mut Diagnostics,
 ) {
-    let directory = Directory::of(hosts, of_hosts, routers, of_routers);
+    let mut directory = Directory::of(hosts, of_hosts, routers, of_routers);
+    let tables: BTreeMap<usize, Arc<[Neighbour]>> = std::mem::take(&mut directory.entries)
+        .into_iter()
+        .map(|(segment, entries)| (segment, entries.into()))
+        .collect();
+    let table = |owner: Owner, segment: usize, nets: &[IpNet]| {
+        let all = tables.get(&segment).cloned().unwrap_or_default();
+        let own = directory.own.get(&(segment, owner)).cloned().unwrap_or_default();
+        let has = |v4: bool| nets.iter().any(|net| net.addr().is_ipv4() == v4);
+        NeighbourTable::new(segment, all, own, [has(true), has(false)])
+    };
     for (own, (plan, host)) in hosts.iter_mut().zip(of_hosts).enumerate() {
         if !matches!(host.spec, NodeSpec::Host(spec) if spec.neighbours == Neighbours::Permanent) {
             continue;
         }
         for (interface, attachment) in plan.interfaces.iter_mut().zip(&host.attachments) {
-            let others = directory.others(Owner::Host(own), attachment.segment, &interface.addresses);
-            interface.neighbours = others.collect();
+            interface.neighbours = table(Owner::Host(own), attachment.segment, &interface.addresses);
         }
     }
-    for (own, (plan, router)) in routers.iter_mut().zip(of_routers).enumerate() {
-        if !matches!(router.spec, NodeSpec::Router(spec) if spec.neighbours == Neighbours::Permanent) {
-            continue;
-        }
+    let knows = |router: &Attached<'_>| matches!(router.spec, NodeSpec::Router(spec) if spec.neighbours == Neighbours::Permanent);
+    let attachments = of_routers.iter().filter(|router| knows(router)).flat_map(|router| &router.attachments);
+    let sum: usize = attachments.filter_map(|attachment| tables.get(&attachment.segment)).map(|all| all.len()).sum();
+    if sum > MOST_OF_ROUTERS {
+        let message =
+            format!("{} routers would know {sum} addresses of neighbours, which is too many", of_routers.len());
+        let help = format!("at most {MOST_OF_ROUTERS}: put fewer of them on one segment, or say `neighbours: dynamic`");
+        diagnostics.push(Diagnostic::error(None, message).help(help));
+        return;
+    }
+    for (own, (plan, router)) in routers.iter_mut().zip(of_routers).enumerate().filter(|(_, (_, router))| knows(router))
+    {
         for (interface, attachment) in plan.interfaces.iter_mut().zip(&router.attachments) {
-            let others = directory.others(Owner::Router(own), attachment.segment, &interface.addresses);
-            interface.neighbours = others.map(|(address, mac)| (address, mac.into())).collect();
+            let others = table(Owner::Router(own), attachment.segment, &interface.addresses);
+            interface.neighbours = others.iter().map(|(address, mac)| (address, mac.into())).collect();
         }
     }
 }
@@ -62,7 +84,7 @@ impl Directory {
         routers: &[RouterPlan],
         of_routers: &[Attached<'_>],
     ) -> Directory {
-        let mut all = Directory(BTreeMap::new());
+        let mut all = Directory::default();
         for (at, (plan, router)) in routers.iter().zip(of_routers).enumerate() {
             for (interface, attachment) in plan.interfaces.iter().zip(&router.attachments) {
                 all.add(Owner::Router(at), attachment.segment, &interface.addresses, interface.mac.octets(), true);
@@ -91,16 +113,9 @@ impl Directory {
         if made && addresses.iter().any(IpAddr::is_ipv6) && !addresses.contains(&own) {
             addresses.push(own);
         }
-        self.0.entry(segment).or_default().push(Known { owner, addresses, mac });
-    }
-
-    /// All others on a segment, in the families that an interface itself has.
-    fn others(&self, own: Owner, segment: usize, nets: &[IpNet]) -> impl Iterator<Item = (IpAddr, [u8; 6])> {
-        let has = |v4: bool| nets.iter().any(|net| net.addr().is_ipv4() == v4);
-        let (v4, v6) = (has(true), has(false));
-        let known = self.0.get(&segment).into_iter().flatten().filter(move |known| known.owner != own);
-        known
-            .flat_map(|known| known.addresses.iter().map(|address| (*address, known.mac)))
-            .filter(move |(address, _)| if address.is_ipv4() { v4 } else { v6 })
+        let entries = self.entries.entry(segment).or_default();
+        let range = self.own.entry((segment, owner)).or_insert(entries.len()..entries.len());
+        entries.extend(addresses.into_iter().map(|address| (address, mac)));
+        range.end = entries.len();
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::neighbour_table::NeighbourTable;
+
 /// Everything that is set up outside the engine, host by host in file order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkPlan {
@@ -112,7 +114,7 @@ pub struct InterfacePlan {
     pub gateways: Vec<IpAddr>,
     /// Permanent neighbour entries: (address, MAC) of the others on this segment, link-local ones included.
     /// Empty with `neighbours: dynamic`.
-    pub neighbours: Vec<(IpAddr, [u8; 6])>,
+    pub neighbours: NeighbourTable,
 }
 
 /// A host's /etc/hosts, in two parts: most of it is the same for all hosts, and is there once.

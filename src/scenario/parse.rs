@@ -1,6 +1,7 @@
 //! YAML text → tree. Keys stay in order and keep their places, anchors and merge keys are resolved, a repeated key is an
 //! error that shows both places.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -241,6 +242,8 @@ impl Build<'_> {
 
     fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::with_capacity(raw.len());
+        // A section may have a hundred thousand.
+        let mut places: HashMap<String, Span> = HashMap::with_capacity(raw.len());
         for (key, value) in raw {
             let key_span = self.place.span(key.defined);
             let mut value = self.node(value);
@@ -254,14 +257,15 @@ impl Build<'_> {
                 value = Node::text(text, key_span, self.origin.clone());
                 key = name.to_owned();
             }
-            if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+            if let Some(first) = places.get(&key) {
                 self.diagnostics.push(
                     Diagnostic::error(key_span, format!("`{key}` stands here twice"))
                         .label("the second time")
-                        .related(first.key_span, "the first time")
+                        .related(*first, "the first time")
                         .help("take one of them away, or give it another name"),
                 );
             } else {
+                places.insert(key.clone(), key_span);
                 entries.push(Entry { key, key_span, value });
             }
         }

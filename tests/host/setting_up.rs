@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use longwire::host::{Cause, ExitStatus, HostError, Init, link_local, probe};
 use longwire::port::tap::{Framing, QUEUE_LENGTH, RING_FRAMES, TapPort};
+use longwire::scenario::neighbour_table::NeighbourTable;
 use longwire::scenario::network::{NetworkPlan, Place, RoutePlan};
 
 use crate::harness::{as_root, build, builtin, connect, native, or_skip, output, segment, shell, skip, start, until};
@@ -46,7 +48,8 @@ pub(crate) fn interfaces() {
     second.mac = [2, 0, 0, 0, 9, 9];
     second.mtu = 9000;
     second.addresses = vec!["192.168.7.1/31".parse().expect("v4"), "fd07::1/64".parse().expect("v6")];
-    second.neighbours = vec![("fd07::2".parse().expect("v6"), [2, 0, 0, 0, 9, 2])];
+    let entry = ("fd07::2".parse().expect("v6"), [2, 0, 0, 0, 9, 2]);
+    second.neighbours = NeighbourTable::new(1, [entry].into(), 0..0, [true, true]);
     host.interfaces.push(second);
     let route = |to: &str, via: Option<&str>, interface: Option<&str>, table| RoutePlan {
         to: to.parse().expect("a prefix"),
@@ -108,6 +111,56 @@ pub(crate) fn interfaces() {
         assert!(all.contains(wanted), "{wanted} in {all}");
     }
     assert_eq!(ask("ls /sys/class/net").split_whitespace().collect::<Vec<_>>(), ["eth0", "lo", "wlan0"]);
+}
+
+/// A table that is too long to be given to kernels at once: 10.0.0.0/16 whole, and two hosts.
+pub(crate) fn neighbours_on_demand() {
+    let mut plan = segment(2);
+    let known: Vec<_> = plan.hosts.iter().flat_map(|host| host.interfaces[0].neighbours.iter()).collect();
+    let others = (1_000..2_200_u16).map(|n| {
+        let [high, low] = n.to_be_bytes();
+        (std::net::Ipv4Addr::new(10, 0, high, low).into(), [2, 0, 0, 1, high, low])
+    });
+    let all: Arc<[_]> = known.into_iter().chain(others).collect();
+    for host in &mut plan.hosts {
+        host.interfaces[0].neighbours = NeighbourTable::new(7, Arc::clone(&all), 0..0, [true, true]);
+    }
+    let (mut init, ports) = build(&plan);
+    let mut ask = |script: &str| output(&mut init, 1, "h1", shell(script)).0;
+    if ask("command -v ip; command -v bash").lines().count() < 2 {
+        skip("no `ip` and `bash` here");
+    }
+    assert_eq!(ask("ip neigh | grep -c PERMANENT").trim(), "0");
+    let send = "for a in 10.0.0.2 10.0.4.10 fd00::2 10.0.200.1; do echo x > /dev/udp/$a/9; done; sleep 0.3";
+    ask(&format!("bash -c '{send}'"));
+    let neighbours = ask("ip neigh");
+    for known in [
+        "10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 PERMANENT",
+        "fd00::2 dev eth0 lladdr 02:00:00:00:00:02 PERMANENT",
+        "10.0.4.10 dev eth0 lladdr 02:00:00:01:04:0a PERMANENT",
+    ] {
+        assert!(neighbours.contains(known), "{known} in {neighbours}");
+    }
+    assert_eq!(neighbours.matches("PERMANENT").count(), 3, "{neighbours}");
+    // what was sent went to those it was for, and only what nobody knows was asked of the network
+    std::thread::sleep(Duration::from_millis(1_200));
+    let (mut sent, mut asked) = (Vec::new(), Vec::new());
+    let mut frame = [0; 2_000];
+    while let Ok(length) = ports[0][0].read(&mut frame) {
+        let ethernet = &frame[..length];
+        match ethernet[12..14] {
+            [0x08, 0x06] => asked.push(ethernet[38..42].to_vec()),
+            [0x08, 0x00] if ethernet[23] == 17 => sent.push(ethernet[..6].to_vec()),
+            _ => {}
+        }
+    }
+    assert_eq!(sent, [vec![2, 0, 0, 0, 0, 2], vec![2, 0, 0, 1, 4, 10]]);
+    assert!(!asked.is_empty() && asked.iter().all(|address| address[..] == [10, 0, 200, 1]), "{asked:?}");
+    // the kernel forgets all of it with the interface, and asks again
+    let again =
+        "ip link set eth0 down; ip link set eth0 up; sleep 0.3; echo x > /dev/udp/10.0.0.2/9; sleep 0.3; ip neigh";
+    let neighbours = output(&mut init, 2, "h1", as_root(shell(&format!("bash -c '{again}'")))).0;
+    assert!(neighbours.contains("10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 PERMANENT"), "{neighbours}");
 }
 
 pub(crate) fn ring() {
