@@ -144,7 +144,7 @@ pub(super) fn build(
                 segment: segment_of[key],
             }
         });
-        Some(Attached { name, spec: node.spec.as_ref()?, attachments: attachments.collect() })
+        Some(Attached { name, span: node.span, spec: node.spec.as_ref()?, attachments: attachments.collect() })
     };
     let members = Members {
         hosts: hosts.iter().filter_map(attached).collect(),

@@ -37,6 +37,8 @@ pub(super) const IPV6_MTU: u32 = 1280;
 pub(super) struct Attached<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Where that stands.
+    pub span: Span,
     /// What the file says of it.
     pub spec: &'a NodeSpec,
     /// Its interfaces in the order of their links.
@@ -159,7 +161,13 @@ pub(super) fn plan(
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
     let named: Vec<_> = routers.iter().zip(&router_plans).collect();
     let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
-    let texts = hosts_file::texts(&plans, &segments, &named, &realms);
+    let texts = hosts_file::texts(&plans, &segments, &named, &realms).unwrap_or_else(|too_long| {
+        let hosts_file::TooLong { host, bytes } = too_long;
+        let message = format!("the /etc/hosts of {} hosts would take more than {bytes}", hosts.len());
+        let help = "their own parts name all hosts nearby with several interfaces: give fewer hosts several, or use smaller segments";
+        diagnostics.push(Diagnostic::error(hosts[host].span, message).help(help));
+        Vec::new()
+    });
     for ((plan, text), host) in plans.iter_mut().zip(texts).zip(hosts) {
         plan.hosts_file = text;
         if let NodeSpec::Host(spec) = host.spec {

@@ -11,6 +11,19 @@ use super::hosts::Attached;
 use super::network::{HostPlan, HostsFile};
 use super::realm::Realms;
 use crate::node::RouterPlan;
+use crate::units::ByteSize;
+
+/// The most that the parts of these files that differ take together.
+const MOST_NEAR: ByteSize = ByteSize::from_bytes(256 << 20);
+
+/// The files would take too much memory.
+#[derive(Debug)]
+pub(super) struct TooLong {
+    /// The host at whose file that showed.
+    pub(super) host: usize,
+    /// How much those up to there take.
+    pub(super) bytes: ByteSize,
+}
 
 /// A name with its addresses: of each the interface and the segment.
 struct Named<'a> {
@@ -18,7 +31,7 @@ struct Named<'a> {
     addresses: Vec<(IpAddr, &'a str, usize)>,
 }
 
-/// The files of all hosts, in order. `segments[host][interface]` says who shares a segment.
+/// The files of all hosts, in order, unless they are too long. `segments[host][interface]` says who shares a segment.
 ///
 /// A resolver takes the first line that has the name and the family (nsswitch's `files`), so the order within a name is what
 /// matters: addresses on a segment shared with the reader come before the others, IPv4 before IPv6. IPv4 addresses that
@@ -31,7 +44,7 @@ pub(super) fn texts(
     segments: &[Vec<usize>],
     routers: &[(&Attached<'_>, &RouterPlan)],
     realms: &Realms,
-) -> Vec<HostsFile> {
+) -> Result<Vec<HostsFile>, TooLong> {
     let of_hosts = hosts.iter().zip(segments).map(|(host, segments)| {
         let interfaces = host.interfaces.iter().zip(segments);
         let addresses = interfaces.flat_map(|(interface, at)| {
@@ -64,9 +77,15 @@ pub(super) fn texts(
     }
     let nets = networks_v6(hosts, segments, routers);
     let mut shared: BTreeMap<BTreeSet<usize>, Shared> = BTreeMap::new();
-    let file = |(host, own): (usize, &Vec<usize>)| {
+    let mut nears: BTreeMap<BTreeSet<usize>, Arc<str>> = BTreeMap::new();
+    let mut bytes = 0;
+    let mut near_of = |host: usize, own: &[usize]| -> Result<Arc<str>, TooLong> {
+        // without an address its own name is in it too
+        let key: Option<BTreeSet<usize>> = (!all[host].addresses.is_empty()).then(|| own.iter().copied().collect());
+        if let Some(near) = key.as_ref().and_then(|key| nears.get(key)) {
+            return Ok(Arc::clone(near));
+        }
         let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
-        let near = near.into_iter().map(|at| &all[at]);
         let mut lines = vec![
             ("127.0.0.1".to_owned(), "localhost".to_owned()),
             ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
@@ -75,7 +94,19 @@ pub(super) fn texts(
             // As Debian does it, so that a program finds its own host by name.
             lines.push(("127.0.1.1".to_owned(), all[host].name.to_owned()));
         }
-        lines.extend(near.flat_map(|named| named.lines(|_, segment| own.contains(&segment))));
+        lines.extend(near.into_iter().flat_map(|at| all[at].lines(|_, segment| own.contains(&segment))));
+        let near: Arc<str> = text(lines).into();
+        bytes += near.len() as u64;
+        if bytes > MOST_NEAR.as_bytes() {
+            return Err(TooLong { host, bytes: ByteSize::from_bytes(bytes) });
+        }
+        if let Some(key) = key {
+            nears.insert(key, Arc::clone(&near));
+        }
+        Ok(near)
+    };
+    let file = |(host, own): (usize, &Vec<usize>)| -> Result<HostsFile, TooLong> {
+        let near = near_of(host, own)?;
         let reached: BTreeSet<usize> =
             own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
         let (rest, around) = shared.entry(reached).or_insert_with(|| {
@@ -88,7 +119,7 @@ pub(super) fn texts(
             };
             (rest, nets.iter().filter(|(segment, _)| through(segment)).map(|(_, net)| *net).collect())
         });
-        HostsFile { near: text(lines), all: Arc::clone(rest), around: Arc::clone(around) }
+        Ok(HostsFile { near, all: Arc::clone(rest), around: Arc::clone(around) })
     };
     segments.iter().enumerate().map(file).collect()
 }
@@ -162,7 +193,7 @@ mod tests {
             host("c", &["10.0.2.1/24"]),
             host("two", &["10.0.0.9/24", "10.0.1.9/24"]),
         ];
-        let files = texts(&hosts, &[vec![0], vec![1], vec![2], vec![0, 1]], &[], &realms(3, &[]));
+        let files = texts(&hosts, &[vec![0], vec![1], vec![2], vec![0, 1]], &[], &realms(3, &[])).unwrap();
         assert!(files.iter().all(|file| Arc::ptr_eq(&file.all, &files[0].all) && file.all.lines().count() == 5));
         let two = |at: usize| {
             let text = files[at].text();
@@ -175,9 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn hosts_on_the_same_segments_share_what_is_near_too() {
+        let hosts = ["a", "b", "c"].map(|name| host(name, &["10.0.0.1/24", "10.0.1.1/24"]));
+        let files = texts(&hosts, &[vec![0, 1], vec![0, 1], vec![1, 0]], &[], &realms(2, &[])).unwrap();
+        assert!(files.iter().all(|file| Arc::ptr_eq(&file.near, &files[0].near) && file.near.lines().count() == 8));
+    }
+
+    #[test]
     fn a_host_without_an_address_has_its_name_all_the_same() {
         let hosts = [host("alone", &[]), host("b", &["10.0.1.1/24"])];
-        let files = texts(&hosts, &[vec![], vec![0]], &[], &realms(1, &[]));
+        let files = texts(&hosts, &[vec![], vec![0]], &[], &realms(1, &[])).unwrap();
         assert!(files[0].text().lines().any(|line| line == "127.0.1.1 alone"), "{}", files[0].text());
         assert!(!files[1].text().contains("127.0.1.1"));
     }

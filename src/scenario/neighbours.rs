@@ -65,7 +65,8 @@ pub(super) fn fill(
         let message =
             format!("{} routers would know {sum} addresses of neighbours, which is too many", of_routers.len());
         let help = format!("at most {MOST_OF_ROUTERS}: put fewer of them on one segment, or say `neighbours: dynamic`");
-        diagnostics.push(Diagnostic::error(None, message).help(help));
+        let place = of_routers.first().map(|router| router.span);
+        diagnostics.push(Diagnostic::error(place, message).help(help));
         return;
     }
     for (own, (plan, router)) in routers.iter_mut().zip(of_routers).enumerate().filter(|(_, (_, router))| knows(router))

@@ -122,7 +122,7 @@ pub struct InterfacePlan {
 pub struct HostsFile {
     /// The host itself, and neighbours with several interfaces, by the addresses that are near. A resolver takes the first
     /// line that has a name, so they come first. A host without an address has its name here too.
-    pub near: String,
+    pub near: Arc<str>,
     /// Every name.
     pub all: Arc<str>,
     /// IPv6 networks that only a way around a NAT leads to: names there resolve to IPv4 first.

@@ -92,6 +92,7 @@ fn join(parent: &mut [usize], a: usize, b: usize) {
 mod tests {
     use super::*;
     use crate::scenario::hosts::Attachment;
+    use crate::diag::Span;
     use crate::scenario::node::NodeSpec;
     use crate::scenario::router::RouterSpec;
 
@@ -107,7 +108,7 @@ mod tests {
                     takes: None,
                     segment: *segment,
                 });
-                Attached { name: "r", spec: &spec, attachments: attachments.collect() }
+                Attached { name: "r", span: Span::default(), spec: &spec, attachments: attachments.collect() }
             })
             .collect();
         let routers: Vec<_> = attached.iter().zip(routers).map(|(router, (_, outside))| (router, *outside)).collect();

@@ -436,7 +436,7 @@ fn neighbours_are_all_others_of_the_segment_whose_mac_is_known() {
         addresses,
         ["10.0.0.2", "fd00::2", "fe80::5c18:baff:fe94:64c", "10.0.0.9", "fd00::3", "fe80::4c9e:d5ff:fe09:210f",]
     );
-    assert_eq!(alice.interfaces[0].neighbours[0].1, resolved.network.hosts[1].interfaces[0].mac);
+    assert_eq!(alice.interfaces[0].neighbours.iter().next().unwrap().1, resolved.network.hosts[1].interfaces[0].mac);
     let core = resolved.network.hosts.iter().find(|host| host.name == "core").unwrap();
     assert!(core.interfaces[0].neighbours.is_empty(), "it asked for dynamic ones");
 }
@@ -757,5 +757,28 @@ fn a_colon_without_a_space_is_the_only_mistake_told() {
         bad(text),
         ["3:3: expected a map of nodes by name, found `a:host b:host` \
           (a colon needs a space behind it: write `a: host`)"]
+    );
+}
+
+#[test]
+fn hosts_of_one_segment_share_what_they_know_of_each_other() {
+    let many = |kind: &str, count: usize| {
+        format!(
+            "longwire: 1\nnodes: {{ s: switch, h: {{ {kind}: {{ count: {count} }} }} }}\nlinks: {{ w: {{ ends: [h, s] }} }}\n"
+        )
+    };
+    let resolved = good(&many("host", 3_000));
+    let tables: Vec<_> = resolved.network.hosts.iter().map(|host| &host.interfaces[0].neighbours).collect();
+    assert!(tables.iter().all(|table| std::sync::Arc::ptr_eq(table.all(), tables[0].all())));
+    // IPv4, IPv6 and link-local of each other host
+    assert!(tables.iter().all(|table| table.len() == 3 * 2_999 && table.is_on_demand()));
+    assert!(listing(&resolved).contains("neighbours: 8997 permanent, on demand"));
+    let few = good(&many("host", 300));
+    assert!(few.network.hosts.iter().all(|host| !host.interfaces[0].neighbours.is_on_demand()));
+    // routers hold tables of their own
+    assert_eq!(
+        bad(&many("router", 2_000)),
+        ["2:21: 2000 routers would know 12000000 addresses of neighbours, which is too many (at most 10000000: put \
+          fewer of them on one segment, or say `neighbours: dynamic`)"]
     );
 }
