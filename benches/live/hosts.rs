@@ -119,7 +119,7 @@ fn interface(n: usize) -> InterfacePlan {
         mac: MACS[n],
         mtu: 1500,
         addresses: vec![format!("{}/24", ADDRESSES[n]).parse().expect("an address")],
-        neighbours: vec![(ADDRESSES[1 - n], MACS[1 - n])],
+        neighbours: [(ADDRESSES[1 - n], MACS[1 - n])].into_iter().collect(),
     }
 }
 

@@ -91,8 +91,8 @@ fn join(parent: &mut [usize], a: usize, b: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::hosts::Attachment;
     use crate::diag::Span;
+    use crate::scenario::hosts::Attachment;
     use crate::scenario::node::NodeSpec;
     use crate::scenario::router::RouterSpec;
 
