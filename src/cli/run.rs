@@ -137,13 +137,7 @@ pub(super) fn applied(args: &Args, mut resolved: Resolved) -> Result<Resolved, E
 }
 
 /// `file`: what the scenario is called.
-fn carry_out(
-    file: &Path,
-    resolved: Resolved,
-    args: &Args,
-    inside: Option<Inside>,
-    ready: Option<File>,
-) -> Exit {
+fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Option<File>) -> Exit {
     let resolved = match applied(args, resolved) {
         Ok(resolved) => resolved,
         Err(exit) => return exit,

@@ -149,13 +149,13 @@ impl fmt::Display for Diagnostic {
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     /// Places and messages in the list: a file may hold a hundred thousand mistakes.
-    known: HashSet<(Option<Span>, String)>,
+    told: HashSet<(Option<Span>, String)>,
 }
 
 impl Diagnostics {
     /// Adds one, unless the same message already stands at the same place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.known.insert((diagnostic.span, diagnostic.message.clone())) {
+        if self.told.insert((diagnostic.span, diagnostic.message.clone())) {
             self.list.push(diagnostic);
         }
     }
