@@ -104,22 +104,6 @@ fn a_run_leaves_a_page_that_needs_nothing_and_lets_nothing_out() {
     assert_eq!(binned + histogram["longer"].as_u64().expect("a count"), delivered.as_u64().expect("a count"));
 }
 
-#[test]
-fn a_page_that_cannot_be_written_is_told() {
-    let Some(lab) = Lab::new(
-        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { l: { ends: [a, b] } }\n\
-         workloads: { x: { in: a, command: [\"true\"] } }\n",
-    ) else {
-        return;
-    };
-    let ended = lab.run(&["run", "scenario.yaml", "--html", "no/such/folder.html"]);
-    assert!(
-        ended.code == 4 && ended.stderr.contains("cannot write the page to no/such/folder.html: "),
-        "{}",
-        ended.told()
-    );
-}
-
 /// What a headless browser says while it makes a picture of a page. `scheme`: 1 for light, 0 for dark.
 fn screenshot(lab: &Lab, browser: &str, page: &Path, scheme: u8, picture: &str) -> String {
     let profile = format!("--user-data-dir={}", lab.path(&format!("profile-{scheme}")).display());
