@@ -174,7 +174,7 @@ fn nothing_runs_while_anything_is_wrong() {
         (&["test", "ci/a.yaml", "--param", "x=1"], "no scenario has a parameter `x`"),
         (&["test", "ci/a.yaml", "--shard", "3/2"], "there is no share 3 of 2"),
         (&["test", "ci/a.yaml", "--jobs", "0"], "--jobs"),
-        (&["test", "ci/a.yaml", "--json", "ci/a.yaml/x.json"], "cannot write ci/a.yaml/x.json"),
+        (&["test", "ci/a.yaml", "--json", "ci/a.yaml/x.json"], "cannot write to ci/a.yaml/x.json: "),
     ] {
         let ended = lab.run(arguments);
         self::ends_with(&ended, 2);

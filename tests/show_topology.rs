@@ -92,7 +92,7 @@ fn what_makes_no_sense_is_refused_and_what_cannot_be_written_is_told() {
     for option in ["--svg", "--dot", "--json"] {
         let output = longwire(folder.path(), &["show", "small.yaml", "--topology", option, "no/such/folder"]);
         assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains("cannot write no/such/folder: "), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("cannot write to no/such/folder: "), "{}", text(&output.stderr));
     }
     fs::write(folder.path().join("bad.yaml"), SMALL.replace("rate", "rat")).expect("written");
     assert_eq!(longwire(folder.path(), &["show", "bad.yaml", "--topology"]).status.code(), Some(2));

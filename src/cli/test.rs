@@ -175,14 +175,19 @@ struct Outputs {
 impl Outputs {
     /// Opens the files, with the folders that they lie in.
     fn open(args: &Args) -> Result<Outputs, Exit> {
-        let folder =
-            |option: &str, path: &Path| fs::create_dir_all(path).map_err(|error| output::refuse(option, path, &error));
+        // `path`: what the option names; `folder`: what has to be there for it
+        let make = |option: &str, path: &Path, folder: &Path| {
+            fs::create_dir_all(folder).map_err(|error| output::refuse(option, path, &error))
+        };
         let file = |option: &str, path: Option<&Path>| {
-            let parent = path.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
-            parent.map_or(Ok(()), |parent| folder(option, parent))?;
+            if let Some(path) = path
+                && let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
+            {
+                make(option, path, parent)?;
+            }
             Output::open(option, path)
         };
-        args.out.as_deref().map_or(Ok(()), |path| folder("--out", path))?;
+        args.out.as_deref().map_or(Ok(()), |path| make("--out", path, path))?;
         Ok(Outputs {
             junit: file("--junit", args.junit.as_deref())?,
             json: file("--json", args.json.as_deref())?,
