@@ -12,7 +12,7 @@ const MUCH: f64 = 0.05;
 
 /// Runs each scenario by both clocks with the same seed, and prints what each of its expectations measured. A live run wants a quiet
 /// machine.
-pub(crate) fn run() -> Result<(), String> {
+pub(crate) fn run(_: bool) -> Result<(), String> {
     println!(
         "\n## The same file live and in virtual time\n\n| scenario | expectation | live | virtual | difference |\n|---|---|---|---|---|"
     );
