@@ -1,0 +1,129 @@
+//! The loop by the kernel's clock: how long it sleeps and spins, and what the machine kept it from.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use nix::sys::epoll::EpollEvent;
+
+use super::{Loop, Outcome, Wake, scheduling, wait};
+use crate::run::gaps::{self, Gaps};
+use crate::run::spin;
+use crate::scenario::timing::TimingSpec;
+use crate::units::{Duration, Instant};
+
+/// The loop wakes at least this often, so that a stop of the process shows even when no frame comes, and even when one does.
+const TICK: Duration = Duration::from_nanos(gaps::LEAST.as_nanos() / 2);
+
+impl Loop {
+    /// Until it is to end. Lateness is measured, and never fed into the model.
+    pub(super) fn run_live(&mut self, timing: &TimingSpec) -> io::Result<()> {
+        self.refused = scheduling::prepare(timing);
+        let started = self.clock.now();
+        let mut schedstat = Schedstat::open();
+        let delay_before = schedstat.read();
+        let mut watch = Watch { at: started, delay: delay_before };
+        let mut drained = started;
+        let mut gaps = Gaps::new(started);
+        let mut ready = [EpollEvent::empty(); 64];
+        let mut now = started;
+        loop {
+            let n = self.wait(now, &mut ready)?;
+            now = self.clock.now();
+            let (woke, waited, mut unread) = (now, gaps.waited(now), false);
+            self.stall = self.stall.max((now - drained).saturating_sub(TICK));
+            drained = now;
+            if now - watch.at >= spin::LOOK {
+                self.look(now, &mut watch, &mut schedstat);
+            }
+            let mut asked = false;
+            for event in &ready[..n] {
+                match event.data() {
+                    Wake::REQUEST => asked = true,
+                    port => {
+                        unread |= self.taps.read(port as usize, &mut self.engine, waited);
+                        let now = self.clock.now();
+                        self.release(now);
+                        self.taps.inject(now, &mut self.engine);
+                    }
+                }
+            }
+            now = self.clock.now();
+            self.release(now);
+            if asked && let Some(reply) = self.answer(now) {
+                self.taps.tick();
+                let delay = delay_before.and_then(|before| Some(schedstat.read()?.saturating_sub(before)));
+                let outcome = Outcome { gaps: gaps.found(), ..self.outcome(started, delay) };
+                // whoever asked may be gone; the run ends all the same
+                let _ = reply.send(outcome);
+                return Ok(());
+            }
+            self.engine.advance(now, &mut self.taps);
+            self.taps.tick();
+            now = self.clock.now();
+            gaps.turn(woke, now, unread);
+        }
+    }
+
+    /// Sleeps until something is ready or an event is due, and spins over the last of it: a frame that comes meanwhile ends
+    /// the spin as it ends a sleep.
+    fn wait(&mut self, now: Instant, ready: &mut [EpollEvent]) -> io::Result<usize> {
+        let due = self.due();
+        let margin = self.spin.margin();
+        let spins = due < now + TICK;
+        let until = if spins { due } else { now + TICK };
+        let sleep = (until - now).saturating_sub(if spins { margin } else { Duration::ZERO });
+        let n = wait(&self.epoll, ready, sleep)?;
+        if n > 0 || !spins {
+            return Ok(n);
+        }
+        let woken = self.clock.now();
+        if sleep > Duration::ZERO {
+            self.spin.slept(woken - (now + sleep));
+        }
+        while self.clock.now() < due {
+            let n = wait(&self.epoll, ready, Duration::ZERO)?;
+            if n > 0 {
+                return Ok(n);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(0)
+    }
+
+    /// Whether the thread waits for a processor so much that it should not spin.
+    fn look(&mut self, now: Instant, watch: &mut Watch, schedstat: &mut Schedstat) {
+        let delay = schedstat.read();
+        if let (Some(before), Some(after)) = (watch.delay, delay) {
+            let waited = after.saturating_sub(before).as_nanos() as f64 / (now - watch.at).as_nanos() as f64;
+            self.spin.looked(waited);
+        }
+        *watch = Watch { at: now, delay };
+    }
+}
+
+/// When the wait for a processor was last looked at, and what it was.
+struct Watch {
+    at: Instant,
+    delay: Option<Duration>,
+}
+
+/// Time that this thread has been ready to run and waited for a processor: the second number of schedstat
+/// (Documentation/scheduler/sched-stats.rst), in ns.
+struct Schedstat {
+    file: Option<std::fs::File>,
+}
+
+impl Schedstat {
+    /// That of the calling thread.
+    fn open() -> Schedstat {
+        Schedstat { file: std::fs::File::open("/proc/thread-self/schedstat").ok() }
+    }
+
+    /// `None` where the kernel does not tell.
+    fn read(&mut self) -> Option<Duration> {
+        let mut text = [0; 96];
+        let n = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text[..n]).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+    }
+}
