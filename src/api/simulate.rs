@@ -40,7 +40,7 @@ pub(super) fn carry_out(orders: &Orders) -> Result<Report, Failure> {
         wall_limit: sim::WALL_LIMIT,
         cpu: None,
         colour: false,
-        outputs: out.iter().map(|out| out.path().to_owned()).collect(),
+        out: out.as_ref().map(|out| out.path().to_owned()),
         shell: None,
     };
     let ended = sim::simulate(&kernel, order, &mut Quiet).map_err(failure)?;

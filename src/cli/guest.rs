@@ -25,7 +25,7 @@ pub(super) fn run(job: &Job) -> i32 {
             return Exit::Machine as i32;
         }
     };
-    let inside = Inside { user: identity(job), environment: job.environment.clone() };
+    let inside = Inside { user: identity(job), environment: job.environment.clone(), out: job.out.clone() };
     run::inside_guest(&args.run, &MemoryFiles(job.files.clone()), inside) as i32
 }
 

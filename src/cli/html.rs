@@ -35,23 +35,22 @@ pub(super) fn command(
     shell_words(&words)
 }
 
-/// The page. `inside`: it will lie in the directory of `--out`, beside what it names.
-pub(super) fn page(report: &Report, resolved: &Resolved, command: &str, out: Option<&OutDir>, inside: bool) -> String {
-    let outputs = out.map(|out| outputs(report, out.path(), inside)).unwrap_or_default();
+/// The page. `called`: the directory of `--out`, as the page's reader calls it; empty for a page within.
+pub(super) fn page(report: &Report, resolved: &Resolved, command: &str, out: Option<&OutDir>, called: &Path) -> String {
+    let outputs = out.map(|out| outputs(report, out.path(), called)).unwrap_or_default();
     html::page(&Subject { report, resolved, command, outputs: &outputs, index: None })
 }
 
 /// The end of what each program wrote; what cannot be read is left to the report's own lines.
-fn outputs(report: &Report, folder: &Path, inside: bool) -> IndexMap<String, ProgramOutput> {
+fn outputs(report: &Report, folder: &Path, called: &Path) -> IndexMap<String, ProgramOutput> {
     let mut outputs = IndexMap::new();
     let mut room = ALL_OUTPUT;
     for (name, _) in report.workloads.iter().chain(&report.services) {
         let place = Path::new("programs").join(format!("{name}.log"));
-        let path = folder.join(&place);
-        let Ok((text, left_out)) = end_of(&path) else { continue };
+        let Ok((text, left_out)) = end_of(&folder.join(&place)) else { continue };
         let Some(left) = room.checked_sub(text.len()) else { break };
         room = left;
-        let place = if inside { place } else { path }.display().to_string();
+        let place = called.join(place).display().to_string();
         outputs.insert(name.clone(), ProgramOutput { text, left_out, place });
     }
     outputs

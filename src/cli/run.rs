@@ -155,8 +155,9 @@ fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside
         ));
     }
     let command = command(file, args, &resolved, inside.is_some());
+    let called = inside.as_ref().and_then(|inside| inside.out.clone());
     let outputs = match Outputs::open(args, file, &resolved, &command) {
-        Ok(outputs) => outputs,
+        Ok(outputs) => Outputs { called: called.unwrap_or(outputs.called), ..outputs },
         Err(exit) => return exit,
     };
     let out = outputs.out.clone();
@@ -192,6 +193,8 @@ struct Outputs {
     series: Option<Output>,
     html: Option<Output>,
     out: Option<OutDir>,
+    /// What its reader calls the directory of `--out`.
+    called: PathBuf,
 }
 
 impl Outputs {
@@ -210,11 +213,13 @@ impl Outputs {
             .out
             .as_ref()
             .map(|path| OutDir::create(path).and_then(explain).map_err(|error| output::refuse("--out", path, &error)));
+        let out = out.transpose()?;
         Ok(Outputs {
+            called: out.as_ref().map(|out| out.path().to_owned()).unwrap_or_default(),
             json: Output::open("--json", args.json.as_deref())?,
             series: Output::open("--series", args.series.as_deref())?,
             html: Output::open("--html", args.html.as_deref())?,
-            out: out.transpose()?,
+            out,
         })
     }
 }
@@ -244,7 +249,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
         written = written.and(file.write_with(|file| write_series(file, report)));
     }
     if let Some(file) = outputs.html {
-        written = written.and(file.write(&html::page(report, resolved, command, out, false)));
+        written = written.and(file.write(&html::page(report, resolved, command, out, &outputs.called)));
     }
     if let Some(out) = out {
         let plain = anstream::adapter::strip_str(&text).to_string();
@@ -252,7 +257,7 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
             out.write("report.json", &json)
                 .and_then(|()| out.write("report.txt", &plain))
                 .and_then(|()| {
-                    let page = html::page(report, resolved, command, Some(out), true);
+                    let page = html::page(report, resolved, command, Some(out), Path::new(""));
                     out.write("report.html", &page)
                 })
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),

@@ -129,7 +129,7 @@ fn order(
         wall_limit: args.wall_limit,
         cpu: args.cpu,
         colour: paint::colours(),
-        outputs: out.map(|out| out.path().to_owned()).into_iter().collect(),
+        out: out.map(|out| out.path().to_owned()),
         shell: args.shell.clone().map(|host| Shell { host, prompts: io::stdin().is_terminal() }),
     }
 }

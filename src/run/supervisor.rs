@@ -8,7 +8,7 @@ mod owned;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -68,6 +68,8 @@ pub struct Inside {
     pub user: Identity,
     /// What programs find in their environment.
     pub environment: Vec<(String, String)>,
+    /// What the directory of `--out` is called on the machine.
+    pub out: Option<PathBuf>,
 }
 
 /// Hears how a run is doing.

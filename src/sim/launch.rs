@@ -52,7 +52,7 @@ fn enough_open_files() -> Result<(), SimError> {
 }
 
 /// Runs a scenario in virtual time. Must be called while this process has one thread; afterwards it has no capability and writes to
-/// the order's folder and outputs only.
+/// the order's folder and `--out` only.
 ///
 /// # Errors
 /// This machine lacks something, the guest died, or its time stood still for too long. Nothing is left behind in any case.
@@ -70,7 +70,7 @@ pub fn simulate(kernel: &Kernel, order: Order, watcher: &mut dyn Watcher) -> Res
     let lacks = |what: &str, error: io::Error| SimError::Lacks(format!("cannot {what}: {error}"));
     prepare(place.path(), &order, identity).map_err(|error| lacks("prepare the guest", error))?;
     let writable: Vec<PathBuf> =
-        [place.path().to_path_buf(), order.folder.clone()].into_iter().chain(order.outputs.iter().cloned()).collect();
+        [place.path().to_path_buf(), order.folder.clone()].into_iter().chain(order.out.iter().cloned()).collect();
     confine::confine(&writable).map_err(|error| lacks("give up privileges", error))?;
     let child = start(kernel, place.path(), &order)
         .map_err(|error| SimError::Lacks(format!("cannot start the kernel {}: {error}", kernel.path.display())))?;
@@ -116,6 +116,7 @@ fn prepare(place: &Path, order: &Order, identity: Identity) -> io::Result<()> {
         directory: env::current_dir()?,
         umask: mask.bits(),
         colour: order.colour,
+        out: order.out.clone(),
         shell: order.shell.clone(),
     };
     fs::write(place.join(guest::JOB), serde_json::to_vec(&job)?)?;

@@ -86,8 +86,8 @@ pub struct Order {
     pub cpu: Option<usize>,
     /// Whether what the run prints for people has colours.
     pub colour: bool,
-    /// Where the launcher writes afterwards: directories and files that exist.
-    pub outputs: Vec<PathBuf>,
+    /// The directory of `--out`, which exists and which the launcher fills afterwards.
+    pub out: Option<PathBuf>,
     /// A shell on the launcher's standard input and output; nothing else is printed meanwhile, and no limit is on the machine's clock.
     pub shell: Option<Shell>,
 }
@@ -113,6 +113,8 @@ pub struct Job {
     pub umask: u32,
     /// Whether what the run prints for people has colours.
     pub colour: bool,
+    /// What the directory of `--out` is called on the machine.
+    pub out: Option<PathBuf>,
     /// A shell on the machine's terminal.
     pub shell: Option<Shell>,
 }
