@@ -3,11 +3,10 @@
 mod support;
 
 use std::fs;
-use std::os::unix::process::CommandExt;
 
 use serde_json::Value;
 use support::report::assert_works;
-use support::{Lab, has, is_root, open_copy, skip};
+use support::{Lab, has, is_root};
 
 #[test]
 fn nothing_that_root_in_a_host_does_to_its_resolver_reaches_the_machine() {
@@ -65,16 +64,7 @@ workloads:
     ) else {
         return;
     };
-    let copy = open_copy(&lab);
-    let as_nobody = |arguments: &[&str]| {
-        let mut command = lab.other(&copy, arguments);
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/").uid(65_534).gid(65_534);
-        lab.start(command).wait()
-    };
-    let doctor = as_nobody(&["doctor"]);
-    if doctor.code != 0 {
-        return skip(&format!("a normal user lacks something here:\n{}", doctor.stdout));
-    }
+    let Some(as_nobody) = support::as_nobody(&lab) else { return };
     let ended = as_nobody(&["run", "scenario.yaml", "--json", "-"]);
     let report = ended.json();
     assert_works(ended.code, &report);

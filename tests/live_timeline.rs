@@ -1,4 +1,4 @@
-//! Routes that are moved by hand, and what is said of a timeline that a run did not come to.
+//! What is changed by hand while a network is up, and what is said of a timeline that a run did not come to.
 
 mod support;
 
@@ -88,4 +88,43 @@ workloads:
     assert_eq!(routes(), before);
     run.signal(Signal::SIGINT);
     assert_eq!(run.wait().code, 130);
+}
+
+#[test]
+fn hosts_are_cut_off_and_nodes_taken_down_by_hand() {
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+nodes: { a: host, b: host, s: switch }
+links: { la: { ends: [a, s], loss: 1% }, lb: { ends: [b, s] } }
+workloads:
+  here: { in: a, shell: \"touch up; exec sleep 60\" }
+",
+    ) else {
+        return;
+    };
+    let run = lab.start_run(&["--json", "-"]);
+    lab.until_file("up");
+    let pid = run.pid().to_string();
+    let set = |changes: &[&str]| {
+        let arguments: Vec<&str> = ["set", &pid].into_iter().chain(changes.iter().copied()).collect();
+        let output = lab.longwire(&arguments).output().expect("run");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    for (change, part) in
+        [("block=a->x", "unknown host `x`"), ("t=down", "unknown link or node `t`"), ("s=reset", "is a node")]
+    {
+        let (code, told) = set(&[change]);
+        assert!(code == Some(2) && told.contains(part), "{change}: {told}");
+    }
+    let changes =
+        ["la.loss=9%", "s=down", "block=a->b", "partition=a|b", "lb=no-carrier", "la=reset", "s=up", "heal=all"];
+    let (code, told) = set(&changes);
+    assert_eq!(code, Some(0), "{told}");
+    run.signal(Signal::SIGINT);
+    let ended = run.wait();
+    assert_eq!(ended.code, 130, "{}", ended.told());
+    let report = ended.json();
+    let what: Vec<_> = report["events"].as_array().expect("events").iter().filter(|e| e["kind"] == "set").collect();
+    assert_eq!(what.iter().map(|event| event["what"].as_str().expect("words")).collect::<Vec<_>>(), changes);
 }

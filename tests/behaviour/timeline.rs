@@ -1,6 +1,6 @@
 //! Changes over time: inside the network at their model time, in hosts by the clock; and what the report shows of it.
 
-use crate::support::report::{assert_passed, direction, dropped, number};
+use crate::support::report::{assert_passed, between, direction, dropped, number};
 use crate::support::scenarios::PHONE;
 use crate::support::{Lab, has};
 use serde_json::Value;
@@ -11,19 +11,6 @@ const MS: u64 = 1_000_000;
 fn timeline(report: &Value) -> Vec<(u64, u64, &str)> {
     let events = report["events"].as_array().expect("events").iter().filter(|event| event["kind"] == "timeline");
     events.map(|e| (number(&e["at_ns"]), number(&e["planned_ns"]), e["what"].as_str().expect("words"))).collect()
-}
-
-/// A column of a direction's series, summed from one time to another.
-fn between(report: &Value, link: &str, to: &str, column: &str, from_ms: u64, to_ms: u64) -> u64 {
-    let series = &report["series"];
-    let every = number(&series["every_ns"]) / MS;
-    let directions = series["directions"].as_array().expect("directions");
-    let found =
-        directions.iter().find(|d| d["link"] == link && d["to"].as_str().is_some_and(|end| end.starts_with(to)));
-    // a direction that carried nothing, or a column of zeros, is left out
-    let Some(column) = found.and_then(|direction| direction[column].as_array()) else { return 0 };
-    let within = |n: u64| n * every >= from_ms && (n + 1) * every <= to_ms;
-    (0..).zip(column).filter(|(n, _)| within(*n)).map(|(_, n)| number(n)).sum()
 }
 
 #[test]
@@ -75,10 +62,10 @@ timeline:
     assert!(dropped(there, "link_down") > 5 && dropped(there, "loss") > 5, "{there:#}");
     assert_eq!((&there["delay_ns"]["min"], &there["delay_ns"]["max"]), (&Value::from(MS), &Value::from(9 * MS)));
     // What was on its way when the link went down still arrives, within a millisecond.
-    let delivered = |from, to| between(&report, "wire", "b", "delivered_frames", from, to);
+    let delivered = |from, to| between(&report, ("wire", "b"), "delivered_frames", from, to);
     assert!(delivered(0, 500) > 5 && delivered(1000, 1500) > 5 && delivered(2050, 3000) > 5);
     assert_eq!((delivered(550, 1000), delivered(1550, 2000)), (0, 0), "{:#}", report["series"]);
-    assert!(between(&report, "wire", "b", "dropped", 500, 1000) > 5);
+    assert!(between(&report, ("wire", "b"), "dropped", 500, 1000) > 5);
     let all = delivered(0, u64::MAX / MS);
     assert!(all <= number(&there["delivered"]["frames"]) && all > 50, "{all}");
 
@@ -131,7 +118,7 @@ timeline:
     assert_eq!((marked, planned, what), (2_000 * MS, 2_000 * MS, "phone.route=wwan0"));
     assert!(moved >= planned && moved < planned + 900 * MS, "{moved}");
     // Forty requests each; the kernel says a word of its own now and then (multicast listeners).
-    let carried = |link, from, to| between(&report, link, "server", "delivered_frames", from, to);
+    let carried = |link, from, to| between(&report, (link, "server"), "delivered_frames", from, to);
     assert!(carried("wifi", 0, 2_000) >= 40 && carried("cell", 3_000, 5_000) >= 40, "{:#}", report["series"]);
     assert!(carried("cell", 0, 2_000) < 20 && carried("wifi", 3_000, 5_000) < 20, "{:#}", report["series"]);
 }

@@ -13,7 +13,7 @@ pub(crate) mod traces;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -349,6 +349,22 @@ impl Ended {
     pub(crate) fn told(&self) -> String {
         format!("exit {}\n{}\n{}", self.code, self.stdout, self.stderr)
     }
+}
+
+/// Runs `longwire` as a user without any right. `None`, with the reason said, where such a user can make no hosts.
+pub(crate) fn as_nobody(lab: &Lab) -> Option<impl Fn(&[&str]) -> Ended> {
+    let copy = open_copy(lab);
+    let run = move |arguments: &[&str]| {
+        let mut command = lab.other(&copy, arguments);
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/").uid(65_534).gid(65_534);
+        lab.start(command).wait()
+    };
+    let doctor = run(&["doctor"]);
+    if doctor.code != 0 {
+        skip(&format!("a normal user lacks something here:\n{}", doctor.stdout));
+        return None;
+    }
+    Some(run)
 }
 
 /// A copy of `longwire` that other users may start; the build's own folder may be closed to them.

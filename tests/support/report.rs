@@ -23,6 +23,20 @@ pub(crate) fn dropped(direction: &Value, cause: &str) -> u64 {
     direction["dropped"][cause].as_u64().unwrap_or(0)
 }
 
+/// A column of a direction's series, summed from one time to another. The direction is named by its link and the beginning of the end
+/// that it goes to.
+pub(crate) fn between(report: &Value, (link, to): (&str, &str), column: &str, from_ms: u64, to_ms: u64) -> u64 {
+    let series = &report["series"];
+    let every = number(&series["every_ns"]) / 1_000_000;
+    let directions = series["directions"].as_array().expect("directions");
+    let found =
+        directions.iter().find(|d| d["link"] == link && d["to"].as_str().is_some_and(|end| end.starts_with(to)));
+    // a direction that carried nothing, or a column of zeros, is left out
+    let Some(column) = found.and_then(|direction| direction[column].as_array()) else { return 0 };
+    let within = |n: u64| n * every >= from_ms && (n + 1) * every <= to_ms;
+    (0..).zip(column).filter(|(n, _)| within(*n)).map(|(_, n)| number(n)).sum()
+}
+
 fn all_dropped(place: &Value) -> u64 {
     place["dropped"].as_object().expect("causes").values().map(number).sum()
 }

@@ -1,25 +1,12 @@
 //! Hosts that are cut off from each other, nodes that go down, carriers, and steps that come after what a workload does:
 //! with real hosts.
 
-mod support;
-
 use serde_json::Value;
-use support::report::{assert_failed, assert_passed, direction, dropped, number};
-use support::{Lab, has};
+
+use crate::support::report::{assert_failed, assert_passed, between, direction, dropped, number};
+use crate::support::{Lab, has};
 
 const MS: u64 = 1_000_000;
-
-/// Frames that a direction delivered, or dropped, from one time to another, by its series.
-fn between(report: &Value, (link, to): (&str, &str), column: &str, from_ms: u64, to_ms: u64) -> u64 {
-    let series = &report["series"];
-    let every = number(&series["every_ns"]) / MS;
-    let directions = series["directions"].as_array().expect("directions");
-    let found =
-        directions.iter().find(|d| d["link"] == link && d["to"].as_str().is_some_and(|end| end.starts_with(to)));
-    let Some(column) = found.and_then(|direction| direction[column].as_array()) else { return 0 };
-    let within = |n: u64| n * every >= from_ms && (n + 1) * every <= to_ms;
-    (0..).zip(column).filter(|(n, _)| within(*n)).map(|(_, n)| number(n)).sum()
-}
 
 fn events(report: &Value) -> Vec<(u64, &str)> {
     let events = report["events"].as_array().expect("events").iter().filter(|event| event["kind"] == "timeline");
@@ -28,7 +15,7 @@ fn events(report: &Value) -> Vec<(u64, &str)> {
 
 #[test]
 fn sides_of_a_partition_share_a_switch_and_hear_nothing_of_each_other() {
-    let Some(lab) = Lab::new(
+    let Some(lab) = Lab::on_any_clock(
         "\
 longwire: 1
 duration: 7s
@@ -92,7 +79,7 @@ fn what_comes_after_a_workload_happens_then_and_hosts_see_their_carrier_go() {
     if !has("ip") {
         return;
     }
-    let Some(lab) = Lab::new(
+    let Some(lab) = Lab::on_any_clock(
         "\
 longwire: 1
 duration: 6s
@@ -112,7 +99,7 @@ timeline:
     ) else {
         return;
     };
-    let ended = lab.run(&["run", "scenario.yaml", "--json", "-", "--out", "out"]);
+    let ended = lab.run_scenario(&["--json", "-", "--out", "out"]);
     let report = ended.json();
     assert_passed(ended.code, &report);
     let output = |name: &str| report["runs"][name]["output"].to_string();
@@ -139,7 +126,7 @@ timeline:
 
 #[test]
 fn a_program_of_the_timeline_fails_the_run() {
-    let Some(lab) = Lab::new(
+    let Some(lab) = Lab::on_any_clock(
         "\
 longwire: 1
 nodes: { a: host, b: host }
@@ -160,43 +147,4 @@ timeline:
     assert_eq!(report["runs"]["program"]["output"][0], "no good");
     // what has begun is waited for
     assert_eq!((&report["runs"]["slow"]["ok"], &report["runs"]["slow"]["output"][0]), (&true.into(), &"done".into()));
-}
-
-#[test]
-fn the_same_by_hand() {
-    let Some(lab) = Lab::new(
-        "\
-longwire: 1
-nodes: { a: host, b: host, s: switch }
-links: { la: { ends: [a, s], loss: 1% }, lb: { ends: [b, s] } }
-workloads:
-  here: { in: a, shell: \"touch up; exec sleep 60\" }
-",
-    ) else {
-        return;
-    };
-    let run = lab.start_run(&["--json", "-"]);
-    lab.until_file("up");
-    let pid = run.pid().to_string();
-    let set = |changes: &[&str]| {
-        let arguments: Vec<&str> = ["set", &pid].into_iter().chain(changes.iter().copied()).collect();
-        let output = lab.longwire(&arguments).output().expect("run");
-        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    };
-    for (change, part) in
-        [("block=a->x", "unknown host `x`"), ("t=down", "unknown link or node `t`"), ("s=reset", "is a node")]
-    {
-        let (code, told) = set(&[change]);
-        assert!(code == Some(2) && told.contains(part), "{change}: {told}");
-    }
-    let changes =
-        ["la.loss=9%", "s=down", "block=a->b", "partition=a|b", "lb=no-carrier", "la=reset", "s=up", "heal=all"];
-    let (code, told) = set(&changes);
-    assert_eq!(code, Some(0), "{told}");
-    run.signal(nix::sys::signal::Signal::SIGINT);
-    let ended = run.wait();
-    assert_eq!(ended.code, 130, "{}", ended.told());
-    let report = ended.json();
-    let what: Vec<_> = report["events"].as_array().expect("events").iter().filter(|e| e["kind"] == "set").collect();
-    assert_eq!(what.iter().map(|event| event["what"].as_str().expect("words")).collect::<Vec<_>>(), changes);
 }
