@@ -20,11 +20,17 @@ fn cubic(p: f64, rtt: f64) -> f64 {
     (1.054 * (rtt / p).powf(0.75)).max(mathis(p))
 }
 
-fn scenario(congestion: &str, rtt_ms: u64, loss: u64, rate: &str, seconds: u64) -> String {
+/// Far more than any window here.
+const SOCKBUF: &str = "16MB";
+/// Enough as well: after its time a sender waits until all that it wrote has arrived, which takes minutes by the machine's clock where a
+/// buffer of 16 MB is full at 1 Mbit/s.
+const SOCKBUF_LIVE: &str = "1MB";
+
+fn scenario(congestion: &str, rtt_ms: u64, loss: u64, rate: &str, seconds: u64, sockbuf: &str) -> String {
     format!(
         "longwire: 1\nnodes: {{ a: host, b: host }}\nlinks:\n  wire:\n    ends: [a, b]\n    rtt: {rtt_ms}ms\n    rate: {rate}\n    \
          queue: {{ fifo: {{ time: 1s }} }}\n    toward: {{ b: {{ loss: {}ppm }} }}\n\
-         workloads: {{ t: {{ tcp: {{ from: a, to: b, for: {seconds}s, congestion: {congestion}, sockbuf: 16MB }} }} }}\n",
+         workloads: {{ t: {{ tcp: {{ from: a, to: b, for: {seconds}s, congestion: {congestion}, sockbuf: {sockbuf} }} }} }}\n",
         loss * 100
     )
 }
@@ -50,7 +56,7 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
         for rtt in RTTS_MS {
             for loss in LOSSES {
                 for seed in 1..=seeds {
-                    runs.push((scenario(name, rtt, loss, "1Gbit", seconds(rtt, loss, quick)), seed));
+                    runs.push((scenario(name, rtt, loss, "1Gbit", seconds(rtt, loss, quick), SOCKBUF), seed));
                 }
             }
         }
@@ -75,7 +81,7 @@ pub(crate) fn bbr(quick: bool) -> Result<(), String> {
         "\n## BBR under loss\n\n20 Mbit/s, RTT 40 ms.\n\n| loss | goodput | link · (1 − p) | quotient |\n|---|---|---|---|"
     );
     let losses = [100, 500];
-    let runs: Vec<_> = losses.iter().map(|loss| (scenario("bbr", 40, *loss, "20Mbit", time), 1)).collect();
+    let runs: Vec<_> = losses.iter().map(|loss| (scenario("bbr", 40, *loss, "20Mbit", time, SOCKBUF), 1)).collect();
     for (loss, report) in losses.iter().zip(sim::all(&runs)?) {
         // of each frame of 1514 bytes 1448 are payload
         let expected = 20.0 * 1448.0 / 1514.0 * (1.0 - *loss as f64 / 1e4);
@@ -96,7 +102,7 @@ pub(crate) fn live(quick: bool) -> Result<(), String> {
         ("cubic", 50, 200),
         ("cubic", 100, 100),
     ] {
-        let scenario = scenario(congestion, rtt, loss, "1Gbit", seconds(rtt, loss, quick));
+        let scenario = scenario(congestion, rtt, loss, "1Gbit", seconds(rtt, loss, quick), SOCKBUF_LIVE);
         let live = goodput(&sim::run("run", &scenario, 1, None)?);
         let virtually = goodput(&sim::run("sim", &scenario, 1, None)?);
         println!(
