@@ -169,7 +169,7 @@ pub(crate) fn interface(
     let doing = format!("make `{}` in the network namespace {netns}", plan.name);
     let path = netns_path(netns);
     let target = open(Path::new(&path), Expected::Namespace).map_err(|error| {
-        // a FIFO, a device, a file: nothing that anybody could be missing the right to
+        // a FIFO, a device or a file: more rights would not help
         if error.raw_os_error().is_none() {
             return HostError::input(format!("open the network namespace {path}"), error.to_string())
                 .cure("name one of `ip netns list`, a path, or the id of a running process");
