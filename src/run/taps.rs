@@ -39,6 +39,8 @@ pub(super) struct Taps {
     /// Frames just read, and where, before they are given their time.
     burst: Vec<(NodeId, Frame)>,
     now: Instant,
+    /// The most that a delivery was late by since [`Taps::take_latest`].
+    latest: Duration,
     /// How often the loop has turned.
     turn: u64,
     log: Option<LogSender>,
@@ -107,17 +109,30 @@ impl Taps {
             .collect();
         let (burst, lost) = (Vec::with_capacity(BURST), Vec::new());
         let converged = Vec::new();
-        Ok(Taps { ports, epoll, plugs, lost, by_node, burst, now: Instant::ZERO, turn: 0, log, tape, converged })
+        Ok(Taps {
+            ports,
+            epoll,
+            plugs,
+            lost,
+            by_node,
+            burst,
+            now: Instant::ZERO,
+            latest: Duration::ZERO,
+            turn: 0,
+            log,
+            tape,
+            converged,
+        })
     }
 
     /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows. `waited`: for
-    /// how long these frames may have waited. Whether some may be left.
-    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> bool {
+    /// how long these frames may have waited. Returns how many were read; after a whole burst, some may be left.
+    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> usize {
         let before = self.ports[position].counted.received;
         let read = self.read_up_to(BURST, position, engine);
         let counted = &mut self.ports[position].counted;
         counted.unread.record(waited, counted.received - before);
-        read == BURST
+        read
     }
 
     /// The same where a call costs more than to be woken again: from a port where mostly one frame waits, one is read.
@@ -227,6 +242,11 @@ impl Taps {
         self.now = now;
     }
 
+    /// The most that a delivery has been late by since this was last asked.
+    pub(super) fn take_latest(&mut self) -> Duration {
+        std::mem::take(&mut self.latest)
+    }
+
     pub(super) fn command(&mut self, at: Instant, what: String) {
         if let Some(log) = &mut self.log {
             log.push(Entry::Command { at, what });
@@ -278,7 +298,9 @@ impl FrameSink for Taps {
 
     fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
         let port = &mut self.ports[self.by_node[node.0 as usize]];
-        port.counted.lateness.record(self.now - at, u64::from(frame.count));
+        let late = self.now - at;
+        self.latest = self.latest.max(late);
+        port.counted.lateness.record(late, u64::from(frame.count));
         let Some(tap) = &port.tap else {
             // due before the engine was told that the port is down
             port.counted.refused += u64::from(frame.count);

@@ -173,7 +173,7 @@ mod tests {
             ..Machine::default()
         };
         assert!(judge(&outcome(), Machine::default(), limits, Mode::Live).ok);
-        assert!(judge(&outcome(), machine(0, 20), limits, Mode::Live).ok, "at the limit");
+        assert!(judge(&outcome(), machine(0, 50), limits, Mode::Live).ok, "at the limit");
 
         let mut late = outcome();
         late.ports[1].lateness.record(limits.lateness_p99, 98);
@@ -189,7 +189,7 @@ mod tests {
             (&late, machine(0, 0), "lateness_p99", true),
             (&unread, machine(0, 0), "lateness_p99", true),
             (&stopped, machine(0, 0), "stall", true),
-            (&outcome(), machine(0, 21), "gaps", true),
+            (&outcome(), machine(0, 51), "gaps", true),
             (&starved, machine(0, 0), "run_delay", true),
             (&outcome(), machine(1, 0), "ring_drops", false),
         ] {

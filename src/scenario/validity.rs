@@ -33,7 +33,7 @@ impl Default for ValiditySpec {
         ValiditySpec {
             lateness_p99: Duration::from_millis(5),
             stall: Duration::from_millis(100),
-            gaps: Probability::from_parts(20_000_000_000).expect("2 % is a probability"),
+            gaps: Probability::from_parts(50_000_000_000).expect("5 % is a probability"),
             run_delay: Probability::from_parts(500_000_000_000).expect("50 % is a probability"),
             ring_drops: 0,
             workload_lateness_p99: Duration::from_millis(100),

@@ -15,6 +15,7 @@
 //! A workload that was kept from its work sends in bursts that no gap tells of. Then only what is drawn stands.
 
 use super::Stretch;
+use super::floor::Floor;
 use super::reading::Reading;
 use super::work::number;
 use crate::frame::DropCause;
@@ -23,7 +24,7 @@ use crate::record::report::{Direction, EventKind, Report, Work};
 use crate::scenario::expect::catalogue::{Arrived, Direction as Of, Node, Requests, Source, Stream};
 use crate::scenario::expect::{Measure, Subject, Unit};
 
-/// A frame reaches what a change concerns within this time of being read, in ns. Routers follow a change within as much.
+/// A frame reaches what a change concerns within this time of being read, in ns.
 const REACH: i64 = 1_500_000_000;
 /// What a reacting sender does depends on its last seconds.
 const MEMORY: i64 = 1_000_000_000;
@@ -44,10 +45,11 @@ pub(super) struct Doubt<'a> {
     rated: bool,
     /// Queues dropped frames.
     queues: bool,
-    /// When the network was changed.
+    /// When the network was changed, and when routers and switches followed.
     changes: Vec<i64>,
-    /// Within what time before and after them a gap is beside a change.
-    reach: [i64; 2],
+    /// Within what time after a gap such an instant is beside it, in ns.
+    reach: i64,
+    floor: Floor<'a>,
 }
 
 /// Gaps that a stretch met.
@@ -63,13 +65,15 @@ impl<'a> Doubt<'a> {
     pub(super) fn of(report: &'a Report) -> Doubt<'a> {
         let reacts = |work: &Work| !matches!(&*work.kind, "ping" | "udp");
         let rated = |direction: &Direction| !direction.requested.json()["rate"].is_null();
-        let changes = report.events.iter().filter(|event| matches!(event.kind, EventKind::Timeline | EventKind::Set));
+        let is_change =
+            |kind| matches!(kind, EventKind::Timeline | EventKind::Set | EventKind::Network | EventKind::Port);
+        let changes = report.events.iter().filter(|event| is_change(event.kind));
         let dropped = report.directions.iter().flat_map(|direction| direction.dropped.keys());
         let by_nodes = report.nodes.iter().flat_map(|node| node.dropped.keys());
-        let routers = report.nodes.iter().any(|node| node.kind == "router");
         let transit: u64 = report.directions.iter().filter_map(|d| d.delay_ns).map(|delay| delay.max).sum();
         Doubt {
-            reach: [i64::try_from(transit).unwrap_or(REACH).min(REACH), if routers { REACH } else { 0 }],
+            reach: i64::try_from(transit).unwrap_or(REACH).min(REACH),
+            floor: Floor::of(report),
             report,
             gaps: &report.validity.gaps,
             beyond: report.validity.is_late() || report.validity.is_starved(),
@@ -93,8 +97,7 @@ impl<'a> Doubt<'a> {
 
     /// Whether frames sent from then until then can have met a change too early or too late.
     fn changed(&self, from: i64, to: i64) -> bool {
-        let [before, after] = self.reach;
-        self.changes.iter().any(|at| (from - after..=to + before).contains(at))
+        self.changes.iter().any(|at| (from..=to + self.reach).contains(at))
     }
 
     fn met(&self, (from, to): Stretch, which: impl Fn(&(i64, i64)) -> bool) -> Exposure {
@@ -123,18 +126,14 @@ impl<'a> Doubt<'a> {
         !self.gaps.touching(sent, over).is_empty() && (queues || self.changed(sent, over))
     }
 
-    /// The least that a delay between two hosts can be, one way: what the model gave to any frame.
-    pub(super) fn floor(&self, from: &str, to: &str) -> u64 {
-        let host = |end: &str, host: &str| end.split('.').next() == Some(host);
-        let least = |direction: &Direction| direction.delay_ns.map_or(0, |delay| delay.min);
-        let all = || self.report.directions.iter().enumerate();
-        let out = all().filter(|(_, direction)| host(&direction.from, from));
-        let pairs = out.flat_map(|(n, out)| {
-            all()
-                .filter(|(_, direction)| host(&direction.to, to))
-                .map(move |(m, into)| if n == m { least(out) } else { least(out) + least(into) })
-        });
-        pairs.min().unwrap_or(0)
+    /// The least that a delay between two hosts can be in ns, one way: see [`Floor`].
+    pub(super) fn floor(&self, from: &str, to: &str, stretch: Stretch) -> u64 {
+        self.floor.between(from, to, stretch)
+    }
+
+    /// When frames of a stretch, or all, were on their way.
+    pub(super) fn on_their_way(&self, stretch: Option<Stretch>) -> Stretch {
+        stretch.map_or((0, i64::MAX), |(from, to)| (from.saturating_sub(self.reach), to.saturating_add(self.reach)))
     }
 
     /// Gives readings the range that they may have in truth, where they do not have it from their samples.

@@ -6,6 +6,7 @@ mod compare;
 mod doubt;
 #[cfg(test)]
 mod doubt_tests;
+mod floor;
 mod grid;
 mod link;
 mod near;

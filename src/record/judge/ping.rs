@@ -35,7 +35,10 @@ impl Request {
 fn sent(work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Result<Vec<Request>, String> {
     let samples = at(work, &["samples"]).and_then(serde_json::Value::as_array).ok_or_else(|| why(work))?;
     let began = at(work, &["began_ns"]).and_then(serde_json::Value::as_i64).ok_or_else(|| why(work))?;
-    let floor = work.place.split_once(" → ").map_or(0, |(from, to)| doubt.floor(from, to) + doubt.floor(to, from));
+    let floor = |stretch: Stretch| {
+        let ends = work.place.split_once(" → ");
+        ends.map_or(0, |(from, to)| doubt.floor(from, to, stretch) + doubt.floor(to, from, stretch))
+    };
     let slowest = samples.iter().filter_map(|sample| sample.get(1)?.as_u64()).max().unwrap_or(0) as i64;
     let too_late = whole(work, &["late"]).unwrap_or(0) > 0;
     let given_up = slowest + doubt.gaps.longest().as_nanos() as i64;
@@ -48,7 +51,9 @@ fn sent(work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Result<Vec<
         Some(Request {
             at,
             rtt,
-            least: rtt.map_or(0, |rtt| rtt.saturating_sub(late).max(floor.min(rtt))),
+            least: rtt.map_or(0, |rtt| {
+                if late == 0 { rtt } else { rtt.saturating_sub(late).max(floor((at, over)).min(rtt)) }
+            }),
             unsure: timed_out || doubt.unsure(at, over, rtt.is_some()),
         })
     };

@@ -172,7 +172,8 @@ pub(super) fn delays(part: &str, work: &Work, stretch: Option<Stretch>, doubt: &
     if part == "count" || at(work, &["receiver", "corrected"]).is_none() {
         return Ok(vec![reading]);
     }
-    let floor = work.place.split_once(" → ").map_or(0, |(from, to)| doubt.floor(from, to)) as f64;
+    let floor =
+        work.place.split_once(" → ").map_or(0, |(from, to)| doubt.floor(from, to, doubt.on_their_way(stretch))) as f64;
     let least = match stretch {
         None => number(work, &["receiver", "corrected", "delay_ns", part]),
         Some(stretch) => Some(spread(&Grid::of(work, &["receiver", "corrected"], None)?, part, stretch)?),

@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use nix::sys::epoll::EpollEvent;
 
 use super::{Loop, Outcome, Wake, scheduling, wait};
-use crate::run::gaps::{self, Gaps};
+use crate::run::gaps::{self, Gaps, Turn};
 use crate::run::spin;
+use crate::run::taps::BURST;
 use crate::scenario::timing::TimingSpec;
 use crate::units::{Duration, Instant};
 
@@ -29,7 +30,8 @@ impl Loop {
         loop {
             let n = self.wait(now, &mut ready)?;
             now = self.clock.now();
-            let (woke, waited, mut unread) = (now, gaps.waited(now), false);
+            let (woke, waited) = (now, gaps.waited(now));
+            let mut did = Turn { unread: n == ready.len(), ..Turn::default() };
             self.stall = self.stall.max((now - drained).saturating_sub(TICK));
             drained = now;
             if now - watch.at >= spin::LOOK {
@@ -40,7 +42,9 @@ impl Loop {
                 match event.data() {
                     Wake::REQUEST => asked = true,
                     port => {
-                        unread |= self.taps.read(port as usize, &mut self.engine, waited);
+                        let read = self.taps.read(port as usize, &mut self.engine, waited);
+                        did.read |= read > 0;
+                        did.unread |= read == BURST;
                         let now = self.clock.now();
                         self.release(now);
                         self.taps.inject(now, &mut self.engine);
@@ -60,7 +64,8 @@ impl Loop {
             self.engine.advance(now, &mut self.taps);
             self.taps.tick();
             now = self.clock.now();
-            gaps.turn(woke, now, unread);
+            did.late = self.taps.take_latest();
+            gaps.turn(woke, now, did);
         }
     }
 
