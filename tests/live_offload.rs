@@ -3,8 +3,8 @@
 mod support;
 
 use serde_json::Value;
-use support::Lab;
 use support::report::{assert_passed, direction, dropped, number};
+use support::{Lab, has};
 
 /// Payload bits of one full segment over the bits of its frame: TCP with timestamps (RFC 7323) over an MTU of 1,500.
 const V4: (u64, u64) = (1448, 1514);
@@ -200,4 +200,37 @@ workloads:
         line.split_whitespace().rev().nth(from_end).map(str::to_owned)
     };
     assert_eq!((last("Tcp:", 0).as_deref(), last("Udp:", 2).as_deref()), (Some("0"), Some("0")), "{output}");
+}
+
+#[test]
+fn a_host_that_sends_segments_of_one_byte_keeps_no_other_from_its_turn() {
+    if !has("python3") {
+        return support::skip("there is no python3 here");
+    }
+    // the loss makes the link look at each segment by itself
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+duration: 4s
+nodes: { a: host, b: host, c: host, sw: switch }
+links:
+  evil: { ends: [a, sw], loss: 0.001% }
+  good: { ends: [b, sw] }
+  far:  { ends: [c, sw] }
+workloads:
+  rtt:   { ping: { from: b, to: c, every: 50ms, timeout: 10s } }
+  flood: { in: a, root: true, command: [python3, tiny_segments.py, c, '3'] }
+",
+    ) else {
+        return;
+    };
+    lab.write("tiny_segments.py", include_str!("support/programs/tiny_segments.py"));
+    let (code, report) = lab.report();
+    support::report::check(&report, code);
+    let evil = direction(&report, "evil", "sw");
+    let rtt = &report["workloads"]["rtt"];
+    let frames = number(&evil["offered"]["frames"]);
+    assert!(frames > 100_000, "{frames} segments are no flood");
+    // 4.4 s with turns of 64 super-frames of 60,000 segments, 6 ms with turns of 4,096 segments
+    assert!(number(&rtt["rtt_ns"]["p50"]) < 500_000_000, "{frames} segments: {rtt:#}");
 }

@@ -37,6 +37,8 @@ pub(super) struct Turn {
     pub(super) read: bool,
     /// Some port may have more: it had a whole burst, or was not looked at.
     pub(super) unread: bool,
+    /// Some port may have more than its ring holds: a part of a super-frame.
+    pub(super) cut: bool,
     /// The most that a delivery was late by.
     pub(super) late: Duration,
 }
@@ -58,10 +60,10 @@ impl Gaps {
         if now - self.read_up_to > self.least && (did.read || did.late > SLIGHT) {
             self.add(self.read_up_to, now);
         }
-        if !did.unread {
+        if !did.unread && !did.cut {
             self.backlog.clear();
             self.read_up_to = woke;
-        } else {
+        } else if !did.cut {
             self.backlog.push_back(woke);
             if self.backlog.len() > BACKLOG {
                 self.read_up_to = self.backlog.pop_front().unwrap_or(woke);
@@ -92,7 +94,7 @@ impl Gaps {
 mod tests {
     use super::*;
 
-    const READ: Turn = Turn { read: true, unread: false, late: Duration::ZERO };
+    const READ: Turn = Turn { read: true, unread: false, cut: false, late: Duration::ZERO };
     const MORE: Turn = Turn { unread: true, ..READ };
 
     fn us(at: u64) -> Instant {
@@ -145,6 +147,15 @@ mod tests {
             assert!(gaps.waited(us(n * 10)) <= Duration::from_micros(10 * (BACKLOG as u64 + 1)));
         }
         assert_eq!(found(&gaps), []);
+    }
+
+    #[test]
+    fn a_port_with_a_part_of_a_super_frame_has_not_been_read() {
+        let mut gaps = Gaps::new(us(0));
+        for n in 1..=1_000 {
+            gaps.turn(us(n * 10), us(n * 10 + 10), Turn { cut: true, ..MORE });
+        }
+        assert_eq!(found(&gaps), [(0, 10_010)]);
     }
 
     #[test]

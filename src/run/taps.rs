@@ -18,6 +18,9 @@ use crate::units::{Duration, Instant};
 
 /// Frames read from one port before the others get their turn.
 pub(super) const BURST: usize = 64;
+/// Wire frames read from one port before the others get their turn: a super-frame may be 65,000 of them, by a `gso_size` of 1.
+/// No burst of ordinary super-frames has more.
+const WIRE_BURST: u64 = 4_096;
 
 /// What woke the loop.
 pub(super) struct Wake;
@@ -34,6 +37,8 @@ pub(super) struct Taps {
     plugs: Plugs,
     /// Positions of ports whose TAP has just been found deleted.
     lost: Vec<usize>,
+    /// Positions of ports with a rest.
+    rests: Vec<usize>,
     /// By node of the network: the position of its port.
     by_node: Vec<usize>,
     /// Frames just read, and where, before they are given their time.
@@ -55,6 +60,8 @@ struct Port {
     tap: Option<TapPort>,
     abilities: Abilities,
     counted: PortOutcome,
+    /// What is left of a super-frame of which a part had its turn.
+    rest: Option<Frame>,
     /// Several frames waited when it was last read.
     bursts: bool,
     /// The turn in which it was last read.
@@ -71,6 +78,15 @@ impl Port {
         let Some(Err(error)) = self.tap.as_ref().map(|tap| tap.set_carrier(on)) else { return };
         self.counted.carrier_refused.get_or_insert_with(|| format!("the carrier of `{}`: {error}", self.name));
     }
+}
+
+/// What was read from a port.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Took {
+    /// Frames, of which each may be a train.
+    pub(super) frames: usize,
+    /// It was stopped by the number of wire frames.
+    pub(super) cut: bool,
 }
 
 /// A position that no port has.
@@ -100,6 +116,7 @@ impl Taps {
                     tap: Some(tap),
                     abilities,
                     counted,
+                    rest: None,
                     bursts: true,
                     turn: 0,
                     no_carrier: false,
@@ -107,13 +124,14 @@ impl Taps {
                 }
             })
             .collect();
-        let (burst, lost) = (Vec::with_capacity(BURST), Vec::new());
+        let (burst, lost, rests) = (Vec::with_capacity(BURST), Vec::new(), Vec::new());
         let converged = Vec::new();
         Ok(Taps {
             ports,
             epoll,
             plugs,
             lost,
+            rests,
             by_node,
             burst,
             now: Instant::ZERO,
@@ -125,36 +143,56 @@ impl Taps {
         })
     }
 
-    /// Reads what waits at a port, up to a burst; what is left wakes the loop again. [`Taps::inject`] follows. `waited`: for
-    /// how long these frames may have waited. Returns how many were read; after a whole burst, some may be left.
-    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> usize {
+    /// Reads what waits at a port, up to a burst; what is left in the TAP wakes the loop again, and a port with a rest is in
+    /// [`Taps::take_rests`]. [`Taps::inject`] follows. `waited`: for how long these frames may have waited.
+    pub(super) fn read(&mut self, position: usize, engine: &mut Engine, waited: Duration) -> Took {
         let before = self.ports[position].counted.received;
-        let read = self.read_up_to(BURST, position, engine);
+        let took = self.read_up_to(BURST, WIRE_BURST, position, engine);
         let counted = &mut self.ports[position].counted;
         counted.unread.record(waited, counted.received - before);
-        read
+        took
+    }
+
+    /// Positions of ports of which a part of a super-frame waits for its turn.
+    pub(super) fn take_rests(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.rests)
     }
 
     /// The same where a call costs more than to be woken again: from a port where mostly one frame waits, one is read.
     pub(super) fn read_sparingly(&mut self, position: usize, engine: &mut Engine) {
         let port = &self.ports[position];
         let most = if port.bursts || port.turn + 1 == self.turn { BURST } else { 1 };
-        let read = self.read_up_to(most, position, engine);
+        let took = self.read_up_to(most, u64::MAX, position, engine);
         let port = &mut self.ports[position];
-        (port.bursts, port.turn) = (read > 1, self.turn);
+        (port.bursts, port.turn) = (took.frames > 1, self.turn);
     }
 
     /// An error is the port's own matter: a TAP that was deleted goes, and a frame that the kernel could not hand over is
     /// lost alone.
-    fn read_up_to(&mut self, most: usize, position: usize, engine: &mut Engine) -> usize {
+    fn read_up_to(&mut self, most: usize, most_wire: u64, position: usize, engine: &mut Engine) -> Took {
         let port = &mut self.ports[position];
-        let Some(tap) = &port.tap else { return 0 };
-        let before = self.burst.len();
-        while self.burst.len() - before < most {
-            match tap_frames::receive(tap, &port.abilities, engine.pool()) {
-                Ok(Received::Frame(frame)) => {
+        let (mut took, mut wire) = (Took::default(), most_wire);
+        while took.frames < most {
+            let received = match (port.rest.take(), &port.tap) {
+                (Some(rest), _) => Ok(Received::Frame(rest)),
+                (None, Some(tap)) => tap_frames::receive(tap, &port.abilities, engine.pool()),
+                (None, None) => break,
+            };
+            match received {
+                Ok(Received::Frame(mut frame)) => {
+                    if frame.count() > wire {
+                        let front = engine.pool().split_front(&mut frame, wire);
+                        port.rest = Some(std::mem::replace(&mut frame, front));
+                        self.rests.push(position);
+                    }
+                    wire -= frame.count();
                     port.counted.received += frame.count();
                     self.burst.push((port.node, frame));
+                    took.frames += 1;
+                    if wire == 0 {
+                        took.cut = true;
+                        break;
+                    }
                 }
                 Ok(Received::Malformed) => port.counted.malformed += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -170,7 +208,7 @@ impl Taps {
                 }
             }
         }
-        self.burst.len() - before
+        took
     }
 
     /// Gives what was just read to the engine. `now` is read from the clock once, after the last frame: a frame that

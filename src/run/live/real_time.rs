@@ -28,7 +28,12 @@ impl Loop {
         let mut ready = [EpollEvent::empty(); 64];
         let mut now = started;
         loop {
-            let n = self.wait(now, &mut ready)?;
+            let rests = self.taps.take_rests();
+            let n = if rests.is_empty() {
+                self.wait(now, &mut ready)?
+            } else {
+                wait(&self.epoll, &mut ready, Duration::ZERO)?
+            };
             now = self.clock.now();
             let (woke, waited) = (now, gaps.waited(now));
             let mut did = Turn { unread: n == ready.len(), ..Turn::default() };
@@ -37,19 +42,17 @@ impl Loop {
             if now - watch.at >= spin::LOOK {
                 self.look(now, &mut watch, &mut schedstat);
             }
-            let mut asked = false;
-            for event in &ready[..n] {
-                match event.data() {
-                    Wake::REQUEST => asked = true,
-                    port => {
-                        let read = self.taps.read(port as usize, &mut self.engine, waited);
-                        did.read |= read > 0;
-                        did.unread |= read == BURST;
-                        let now = self.clock.now();
-                        self.release(now);
-                        self.taps.inject(now, &mut self.engine);
-                    }
-                }
+            let woken = ready[..n].iter().map(EpollEvent::data);
+            let asked = woken.clone().any(|data| data == Wake::REQUEST);
+            let new = woken.filter(|data| *data != Wake::REQUEST).map(|port| port as usize);
+            for port in rests.iter().copied().chain(new.filter(|port| !rests.contains(port))) {
+                let took = self.taps.read(port, &mut self.engine, waited);
+                did.read |= took.frames > 0;
+                did.unread |= took.frames == BURST;
+                did.cut |= took.cut;
+                let now = self.clock.now();
+                self.release(now);
+                self.taps.inject(now, &mut self.engine);
             }
             now = self.clock.now();
             self.release(now);
