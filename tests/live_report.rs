@@ -3,8 +3,8 @@
 mod support;
 
 use serde_json::Value;
-use support::Lab;
 use support::report::{assert_passed, direction, dropped, number};
+use support::{Lab, is_root};
 
 /// Whether the machine kept up; where it did not, upper bounds make no claim.
 fn valid(code: i32, report: &Value) -> bool {
@@ -241,4 +241,27 @@ workloads:
     assert_eq!(wire["unmatched"], serde_json::json!(["loss with only: lldp"]));
     assert!(direction(&report, "wire", "a")["unmatched"].is_null());
     assert!(lab.read("out/report.txt").contains("no frame matched loss with only: lldp"));
+}
+
+#[test]
+fn a_priority_that_takes_more_than_half_of_a_processor_is_given_up_and_reported() {
+    // two hosts send as fast as the engine carries their frames
+    let Some(lab) = Lab::new(
+        "\
+longwire: 1
+timing: { priority: auto }
+nodes: { a: host, b: host }
+links: { wire: { ends: [a, b] } }
+workloads: { bulk: { tcp: { from: a, to: b, for: 2s } } }
+",
+    ) else {
+        return;
+    };
+    let (code, report) = lab.report();
+    support::report::check(&report, code);
+    assert_eq!(report["timing"]["requested"]["priority"], "auto");
+    let refused = report["timing"]["refused"].to_string();
+    let expected =
+        if is_root() { "was given up: the engine ran for" } else { "`timing: { priority: auto }` was refused" };
+    assert!(refused.contains(expected), "{refused}");
 }

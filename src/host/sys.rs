@@ -36,6 +36,18 @@ pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
     Errno::result(rc).map(drop)
 }
 
+/// Gives up what [`set_fifo_priority`] gave to the calling thread.
+///
+/// # Errors
+/// That of sched_setscheduler(2).
+pub fn set_no_priority() -> Result<(), Errno> {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
+    let rc =
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
+    Errno::result(rc).map(drop)
+}
+
 /// Asks for short turns on a processor: a thread that woke runs sooner then, ahead of those with longer ones, and for no larger a share.
 /// Linux takes it from 6.12 on, between 0.1 ms and 100 ms, and needs no privilege for it (sched(7), EEVDF); older ones ignore it.
 ///

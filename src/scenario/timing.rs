@@ -10,19 +10,46 @@ use crate::units::Duration;
 
 /// `timing:` of a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "Fields", deny_unknown_fields, default)]
 pub struct TimingSpec {
+    /// The longest spin before a deadline.
+    pub spin: SpinSpec,
+    /// The real-time priority of the engine's thread.
+    pub priority: Option<Priority>,
+    /// The processor that it is pinned to.
+    pub cpu: Option<u32>,
+}
+
+/// How the engine's thread keeps time in a live run.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "TimingSpec")]
+struct Fields {
     /// The longest that the engine's thread may spin before a deadline, instead of sleeping up to it: `50us`, or `off`. By
     /// default 50us. All of it is used where nobody else wants the processor, less the longer the thread has to wait for
     /// one, and none on a machine that is short of processor time.
-    pub spin: SpinSpec,
-    /// Real-time priority (SCHED_FIFO, 1 to 99) of the engine's thread; needs CAP_SYS_NICE. By default none. The report
-    /// says so if it is refused.
-    #[schemars(range(min = 1, max = 99))]
-    pub priority: Option<Priority>,
+    spin: SpinSpec,
+    /// Real-time priority (SCHED_FIFO) of the engine's thread: 1 to 99; or `auto`, which is 1 as long as the thread does not run for
+    /// more than half of the time. Needs CAP_SYS_NICE. By default none. The report says so if it is refused.
+    priority: Option<Priority>,
     /// The processor that the engine's thread is pinned to, counted from 0. By default none. The report says so if it is
     /// refused.
-    pub cpu: Option<u32>,
+    cpu: Option<u32>,
+}
+
+impl TryFrom<Fields> for TimingSpec {
+    type Error = String;
+    fn try_from(Fields { spin, priority, cpu }: Fields) -> Result<TimingSpec, String> {
+        let default = SpinSpec::default().0;
+        if priority == Some(Priority::Auto) && spin.0 > default {
+            return Err(format!(
+                "`priority: auto` goes with a `spin` up to {default}, found `{}`: a thread that spins longer uses up its share of the \
+                 processor. Give a number as priority where it has a processor of its own",
+                spin.0
+            ));
+        }
+        Ok(TimingSpec { spin, priority, cpu })
+    }
 }
 
 /// The longest spin before a deadline.
@@ -80,28 +107,84 @@ impl JsonSchema for SpinSpec {
     }
 }
 
-/// A real-time priority, 1 to 99.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "u8")]
-pub struct Priority(u8);
+/// A real-time priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// 1 to 99.
+    Fixed(u8),
+    /// 1, given up for good when the thread has run for more than half of any 100 ms.
+    Auto,
+}
 
 impl Priority {
     /// The lowest: before all that have none.
-    pub const LOWEST: Priority = Priority(1);
+    pub const LOWEST: Priority = Priority::Fixed(1);
 
     /// As a number.
     pub const fn get(self) -> u8 {
-        self.0
+        match self {
+            Priority::Fixed(number) => number,
+            Priority::Auto => 1,
+        }
     }
 }
 
-impl TryFrom<u8> for Priority {
-    type Error = String;
-    fn try_from(number: u8) -> Result<Priority, String> {
-        match number {
-            1..=99 => Ok(Priority(number)),
-            _ => Err(format!("{number} is not a real-time priority: write 1 to 99 (sched(7))")),
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Priority::Fixed(number) => number.fmt(f),
+            Priority::Auto => f.write_str("auto"),
         }
+    }
+}
+
+impl Serialize for Priority {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Priority::Fixed(number) => number.serialize(serializer),
+            Priority::Auto => serializer.serialize_str("auto"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Priority {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::Error> {
+        struct AutoOrNumber;
+        impl Visitor<'_> for AutoOrNumber {
+            type Value = Priority;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`auto`, or a real-time priority from 1 to 99 (sched(7))")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Priority, E> {
+                if text == "auto" {
+                    Ok(Priority::Auto)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
+                }
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Priority, E> {
+                match u8::try_from(number) {
+                    Ok(number @ 1..=99) => Ok(Priority::Fixed(number)),
+                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(number), &self)),
+                }
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Priority, E> {
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(AutoOrNumber)
+    }
+}
+
+impl JsonSchema for Priority {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RealTimePriority".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 99 }] })
     }
 }
 
@@ -120,8 +203,15 @@ mod tests {
         assert!(read(json!({"spin": "1.1ms"})).unwrap_err().contains("at most 1ms"));
         assert_eq!(read(json!({"priority": 99, "cpu": 1})).unwrap().priority.map(Priority::get), Some(99));
         assert!(read(json!({"priority": 0})).unwrap_err().contains("1 to 99"));
+        assert!(read(json!({"priority": -1})).unwrap_err().contains("1 to 99"));
+        assert!(read(json!({"priority": "high"})).unwrap_err().contains("`auto`"));
+        assert_eq!(read(json!({"priority": "auto"})).unwrap().priority, Some(Priority::Auto));
+        assert!(read(json!({"priority": "auto", "spin": "50us"})).is_ok());
+        assert!(read(json!({"priority": "auto", "spin": "51us"})).unwrap_err().contains("up to 50us"));
         assert!(read(json!({"spinn": "off"})).unwrap_err().contains("spinn"));
-        let spec = TimingSpec { spin: SpinSpec(Duration::ZERO), priority: None, cpu: Some(0) };
-        assert_eq!(from_json::<TimingSpec>(serde_json::to_value(spec).unwrap()), Ok(spec));
+        for priority in [None, Some(Priority::Auto), Some(Priority::Fixed(7))] {
+            let spec = TimingSpec { spin: SpinSpec(Duration::ZERO), priority, cpu: Some(0) };
+            assert_eq!(from_json::<TimingSpec>(serde_json::to_value(spec).unwrap()), Ok(spec));
+        }
     }
 }

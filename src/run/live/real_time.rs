@@ -5,8 +5,9 @@ use std::os::unix::fs::FileExt;
 
 use nix::sys::epoll::EpollEvent;
 
-use super::{Loop, Outcome, Wake, scheduling, wait};
+use super::{Loop, Outcome, Wake, wait};
 use crate::run::gaps::{self, Gaps, Turn};
+use crate::run::scheduling::{self, Budget};
 use crate::run::spin;
 use crate::run::taps::BURST;
 use crate::scenario::timing::TimingSpec;
@@ -21,8 +22,9 @@ impl Loop {
         self.refused = scheduling::prepare(timing);
         let started = self.clock.now();
         let mut schedstat = Schedstat::open();
-        let delay_before = schedstat.read();
-        let mut watch = Watch { at: started, delay: delay_before };
+        let before = schedstat.read();
+        let mut watch = Watch { at: started, used: before };
+        let mut budget = Budget::new(timing, &self.refused);
         let mut drained = started;
         let mut gaps = Gaps::new(started);
         let mut ready = [EpollEvent::empty(); 64];
@@ -40,7 +42,7 @@ impl Loop {
             self.stall = self.stall.max((now - drained).saturating_sub(TICK));
             drained = now;
             if now - watch.at >= spin::LOOK {
-                self.look(now, &mut watch, &mut schedstat);
+                self.look(now, &mut watch, &mut schedstat, &mut budget);
             }
             let woken = ready[..n].iter().map(EpollEvent::data);
             let asked = woken.clone().any(|data| data == Wake::REQUEST);
@@ -58,7 +60,7 @@ impl Loop {
             self.release(now);
             if asked && let Some(reply) = self.answer(now) {
                 self.taps.tick();
-                let delay = delay_before.and_then(|before| Some(schedstat.read()?.saturating_sub(before)));
+                let delay = before.and_then(|before| Some(schedstat.read()?.waited.saturating_sub(before.waited)));
                 let outcome = Outcome { gaps: gaps.found(), ..self.outcome(started, delay) };
                 // whoever asked may be gone; the run ends all the same
                 let _ = reply.send(outcome);
@@ -98,25 +100,32 @@ impl Loop {
         Ok(0)
     }
 
-    /// Whether the thread waits for a processor so much that it should not spin.
-    fn look(&mut self, now: Instant, watch: &mut Watch, schedstat: &mut Schedstat) {
-        let delay = schedstat.read();
-        if let (Some(before), Some(after)) = (watch.delay, delay) {
-            let waited = after.saturating_sub(before).as_nanos() as f64 / (now - watch.at).as_nanos() as f64;
-            self.spin.looked(waited);
+    /// Whether the thread waits for a processor so much that it should not spin, and runs so much that it may have no priority.
+    fn look(&mut self, now: Instant, watch: &mut Watch, schedstat: &mut Schedstat, budget: &mut Budget) {
+        let used = schedstat.read();
+        if let (Some(before), Some(after)) = (watch.used, used) {
+            let (length, waited) = (now - watch.at, after.waited.saturating_sub(before.waited));
+            self.spin.looked(waited.as_nanos() as f64 / length.as_nanos() as f64);
+            self.refused.extend(budget.ran(after.ran.saturating_sub(before.ran), length));
         }
-        *watch = Watch { at: now, delay };
+        *watch = Watch { at: now, used };
     }
 }
 
-/// When the wait for a processor was last looked at, and what it was.
+/// When the use of a processor was last looked at, and what it was.
 struct Watch {
     at: Instant,
-    delay: Option<Duration>,
+    used: Option<Used>,
 }
 
-/// Time that this thread has been ready to run and waited for a processor: the second number of schedstat
-/// (Documentation/scheduler/sched-stats.rst), in ns.
+/// How long this thread has run, and for how long it was ready to run and waited for a processor.
+#[derive(Clone, Copy)]
+struct Used {
+    ran: Duration,
+    waited: Duration,
+}
+
+/// The first two numbers of schedstat (Documentation/scheduler/sched-stats.rst), in ns.
 struct Schedstat {
     file: Option<std::fs::File>,
 }
@@ -128,10 +137,11 @@ impl Schedstat {
     }
 
     /// `None` where the kernel does not tell.
-    fn read(&mut self) -> Option<Duration> {
+    fn read(&mut self) -> Option<Used> {
         let mut text = [0; 96];
         let n = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
-        let text = std::str::from_utf8(&text[..n]).ok()?;
-        text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+        let mut numbers = std::str::from_utf8(&text[..n]).ok()?.split_whitespace();
+        let mut next = || numbers.next()?.parse().ok().map(Duration::from_nanos);
+        Some(Used { ran: next()?, waited: next()? })
     }
 }
