@@ -100,6 +100,26 @@ struct Line<'a> {
     what: Option<&'a str>,
 }
 
+/// Writes entries as lines, so many at most; how many there were beyond.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_up_to(
+    most: u64,
+    log: impl IntoIterator<Item = Vec<Entry>>,
+    names: &Names,
+    out: &mut impl Write,
+) -> io::Result<u64> {
+    let mut seen = 0;
+    for entry in log.into_iter().flatten() {
+        if seen < most {
+            write(&entry, names, out)?;
+        }
+        seen += 1;
+    }
+    Ok(seen.saturating_sub(most))
+}
+
 /// Writes one entry as a line.
 ///
 /// # Errors
@@ -141,4 +161,22 @@ pub fn write(entry: &Entry, names: &Names, out: &mut impl Write) -> io::Result<(
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_limit_entries_are_counted() {
+        let names = Names { directions: Vec::new(), nodes: Vec::new(), zero: Instant::from_nanos(5) };
+        let entry = |at| Entry::Command { at: Instant::from_nanos(at), what: "x=1".into() };
+        let log = || [vec![entry(4), entry(5)], vec![], vec![entry(6)]];
+        let written = |most| {
+            let mut out = Vec::new();
+            let beyond = write_up_to(most, log(), &names, &mut out).unwrap();
+            (String::from_utf8(out).unwrap().lines().count(), beyond)
+        };
+        assert_eq!([0, 2, 3, 4].map(written), [(0, 3), (2, 1), (3, 0), (3, 0)]);
+    }
 }

@@ -57,6 +57,9 @@ pub struct Report {
     pub expectations: Vec<Expectation>,
     /// What was changed, started and ended, in order of time.
     pub events: Vec<Event>,
+    /// Live changes beyond those in `events`, which has the first 2,000.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub events_omitted: u64,
     /// What each direction counted from one mark of the timeline to the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -545,7 +548,7 @@ pub struct Timing {
     pub refused: Vec<String>,
     /// How often the machine was found so short of processor time that spinning was left off for a second.
     pub spin_rests: u64,
-    /// Entries of the event log that were lost because writing them fell behind.
+    /// Entries of the event log that were lost because writing them fell behind, or because it was full.
     pub log_lost: u64,
 }
 

@@ -35,6 +35,7 @@ pub(super) struct Ended<'a> {
     /// Programs that the timeline started, or was to start.
     pub(super) runs: Vec<(String, Work)>,
     pub(super) events: Vec<Happened>,
+    pub(super) events_omitted: u64,
     pub(super) timeline: Timeline<'a>,
     /// Over time, and from mark to mark.
     pub(super) kept: Kept,
@@ -148,6 +149,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         services: ended.services.iter().map(|s| (s.name.clone(), s.report(zero, &hosts))).collect(),
         expectations: Vec::new(),
         events: ended.events.into_iter().map(|event| event.event(zero)).collect(),
+        events_omitted: ended.events_omitted,
         not_reached: ended.timeline.not_reached(),
         series: ended.kept.series.map(|recorded| Series::new(recorded, &names)),
         phases: ended.kept.phases.into_iter().map(|phase| Phase::new(phase, zero, &names)).collect(),

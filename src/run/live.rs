@@ -320,7 +320,7 @@ impl LogSender {
     /// The two ends of a log.
     pub fn new() -> (LogSender, Receiver<Vec<Entry>>) {
         let (batches, receiver) = bounded(LOG_BATCHES);
-        (LogSender { batches, batch: Vec::with_capacity(BATCH), lost: 0 }, receiver)
+        (LogSender { batches, batch: Vec::new(), lost: 0 }, receiver)
     }
 
     pub(super) fn push(&mut self, entry: Entry) {
@@ -334,7 +334,8 @@ impl LogSender {
         if self.batch.is_empty() {
             return;
         }
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        // most have a few entries: a batch keeps no more room than it needs
+        let batch = std::mem::take(&mut self.batch);
         match self.batches.try_send(batch) {
             Ok(()) => {}
             Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => self.lost += batch.len() as u64,

@@ -12,6 +12,9 @@ use crate::record::event_log::{self, Entry, Names};
 /// What every run leaves.
 const FILES: [&str; 6] = ["report.json", "report.txt", "report.html", "plan.yaml", "command.txt", "events.jsonl"];
 
+/// Lines of `events.jsonl` at most: about 200 MB.
+const LOGGED: u64 = 1 << 20;
+
 /// Where a run leaves its files.
 #[derive(Clone, Debug)]
 pub struct OutDir {
@@ -61,19 +64,15 @@ impl OutDir {
         File::create(self.path.join("programs").join(format!("{name}.log")))
     }
 
-    /// Starts the thread that writes `events.jsonl`; it ends with the log.
+    /// Starts the thread that writes `events.jsonl`; it ends with the log. It gives how many entries did not fit.
     ///
     /// # Errors
     /// Those of making a file or a thread.
-    pub fn event_log(&self, names: Names, log: Receiver<Vec<Entry>>) -> io::Result<JoinHandle<io::Result<()>>> {
+    pub fn event_log(&self, names: Names, log: Receiver<Vec<Entry>>) -> io::Result<JoinHandle<io::Result<u64>>> {
         let mut file = BufWriter::new(File::create(self.path.join("events.jsonl"))?);
         std::thread::Builder::new().name("longwire-log".into()).spawn(move || {
-            for batch in log {
-                for entry in &batch {
-                    event_log::write(entry, &names, &mut file)?;
-                }
-            }
-            file.flush()
+            let beyond = event_log::write_up_to(LOGGED, log, &names, &mut file)?;
+            file.flush().map(|()| beyond)
         })
     }
 }

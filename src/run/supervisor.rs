@@ -4,18 +4,19 @@
 //! socket. The engine has a thread of its own.
 
 mod asked;
+mod log;
 mod owned;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 
+use self::log::Log;
 use super::agenda::{Keep, Kept};
 use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
@@ -49,6 +50,9 @@ pub const RUNNING: &str = "running";
 const WATCH: Duration = Duration::from_millis(250);
 /// The same in virtual time, where waking up is work and nobody looks.
 const WATCH_VIRTUAL: Duration = Duration::from_secs(3600);
+
+/// So many live changes are kept for the report. Whoever makes one a second for hours knows what they were.
+const CHANGES: usize = 2_000;
 
 /// What a live run needs besides its scenario.
 #[derive(Debug, Default)]
@@ -149,10 +153,10 @@ pub(crate) fn run_for(
             LivePort { node: NodeId(port.node as u32), tap }
         })
         .collect();
-    let (log, batches) = match options.out {
-        Some(_) => {
-            let (sender, receiver) = LogSender::new();
-            (Some(sender), Some(receiver))
+    let (sender, log) = match &options.out {
+        Some(out) => {
+            let (sender, batches) = LogSender::new();
+            (Some(sender), Some(Log::new(out.clone(), batches)))
         }
         None => (None, None),
     };
@@ -168,7 +172,7 @@ pub(crate) fn run_for(
         None => Pace::Live(resolved.scenario.timing),
     };
     let live =
-        Live::start(&resolved.plan, pace, live_ports, log, tape).map_err(RunError::machine("start the engine"))?;
+        Live::start(&resolved.plan, pace, live_ports, sender, tape).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
     let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
@@ -177,6 +181,7 @@ pub(crate) fn run_for(
     let files = Once::after(resolved.files.clone(), &Disk);
     let mut run = Run {
         resolved,
+        log,
         info: asked::info(resolved, &options.file, &control.name),
         around,
         links: LiveLinks::new(resolved),
@@ -194,6 +199,7 @@ pub(crate) fn run_for(
             .map(|((name, spec), number)| Work::new(name, spec, number))
             .collect(),
         events: Vec::new(),
+        events_omitted: 0,
         timeline: Timeline::new(&resolved.timeline, &resolved.network, &files),
         files: &files,
         runs: timeline::runs(&resolved.timeline),
@@ -215,20 +221,38 @@ pub(crate) fn run_for(
         captures.span(zero, zero + ended);
     }
     let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
-    let log_thread = match (&options.out, batches) {
-        (Some(out), Some(batches)) => Some(out.event_log(names(resolved, zero), batches)),
-        _ => None,
-    };
-    let Run { live, processes, ports, services, work, runs, events, timeline, kept, interrupted, owner, .. } = run;
+    run.begin_log(zero);
+    let Run {
+        log,
+        live,
+        processes,
+        ports,
+        services,
+        work,
+        runs,
+        events,
+        events_omitted,
+        timeline,
+        kept,
+        interrupted,
+        owner,
+        ..
+    } = run;
     let outages = ports.outages(zero, zero + ended);
     let clock = live.clock;
-    let outcome = live.stop()?;
+    let mut outcome = live.stop()?;
     // Everything is counted by now, and gone if init is.
     let last = processes.init.shutdown(Duration::ZERO).unwrap_or_default();
     if let Some(owner) = owner {
         owner.tell_ends(&last)?;
     }
-    let log_failed = log_thread.map(finish_log).and_then(Result::err);
+    let log_failed = match log.map_or(Ok(0), Log::finish) {
+        Ok(beyond) => {
+            outcome.log_lost += beyond;
+            None
+        }
+        Err(error) => Some(error),
+    };
     let ended = Ended {
         zero,
         clock,
@@ -238,6 +262,7 @@ pub(crate) fn run_for(
         work,
         runs,
         events,
+        events_omitted,
         timeline,
         kept,
         statistics,
@@ -266,10 +291,6 @@ fn take_signals() -> Result<SignalFd, RunError> {
 }
 
 /// Waits for the event log, if it could be begun.
-fn finish_log(begun: io::Result<JoinHandle<io::Result<()>>>) -> io::Result<()> {
-    begun?.join().unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
-}
-
 fn names(resolved: &Resolved, zero: Instant) -> Names {
     Names {
         directions: resolved.links.iter().flat_map(conclusion::direction_names).collect(),
@@ -288,11 +309,14 @@ struct Run<'a> {
     signals: SignalFd,
     control: Control,
     live: Live,
+    /// What goes to `events.jsonl`, if there is a directory for it.
+    log: Option<Log>,
     processes: Processes,
     ports: Ports<'a>,
     services: Vec<Service>,
     work: Vec<Work>,
     events: Vec<Happened>,
+    events_omitted: u64,
     timeline: Timeline<'a>,
     /// Files that live changes name; what has been read before stays as it was.
     files: &'a dyn Files,
@@ -308,6 +332,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn begin_log(&mut self, zero: Instant) {
+        let resolved = self.resolved;
+        if let Some(log) = &mut self.log {
+            log.begin(|| names(resolved, zero));
+        }
+    }
+
     /// Services up, workloads through, or whatever ends a run before.
     fn carry_out(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
         if !self.services.is_empty() {
@@ -324,6 +355,7 @@ impl Run<'_> {
                 let zero = self.live.begin(Begin { steps, keep, tell: self.timeline.listener() })?;
                 self.timeline.begin(zero);
                 self.zero = Some(zero);
+                self.begin_log(zero);
                 self.tell_owner_of_begin()?;
                 watcher.phase(RUNNING);
                 watcher.up(&self.info);
@@ -518,7 +550,10 @@ impl Run<'_> {
             };
             self.links = wanted.links;
             self.timeline.course.note(at, &wanted.commands, &self.links);
-            self.events.extend(changes.iter().map(|what| Happened::new(at, EventKind::Set, what)));
+            let kept = self.events.iter().filter(|event| event.kind == EventKind::Set).count();
+            let more = changes.iter().take(CHANGES.saturating_sub(kept));
+            self.events_omitted += (changes.len() - more.len()) as u64;
+            self.events.extend(more.map(|what| Happened::new(at, EventKind::Set, what)));
             return Ok(());
         }
     }

@@ -72,3 +72,25 @@ workloads:
         ["la", "lb", "lc"].iter().map(|link| number(&direction(&report, link, "sw")["delivered"]["frames"])).sum();
     assert_eq!(number(&switch["received"]), into);
 }
+
+#[test]
+fn the_event_log_has_every_lost_frame_of_a_run_with_thousands() {
+    // one at a time: more instants than entries can wait for their writer
+    let Some(lab) = Lab::on_any_clock(
+        "\
+longwire: 1
+nodes: { a: host, b: host }
+links: { wire: { ends: [a, b], toward: { b: { loss: 100% } } } }
+workloads: { rtt: { ping: { from: a, to: b, every: 1ms, count: 6000, timeout: 100ms } } }
+",
+    ) else {
+        return;
+    };
+    let ended = lab.run_scenario(&["--json", "-", "--out", "out"]);
+    let report = ended.json();
+    let lost = dropped(direction(&report, "wire", "b"), "loss");
+    let log = lab.read("out/events.jsonl");
+    let logged = log.lines().filter(|line| line.contains("\"cause\":\"loss\"")).count() as u64;
+    assert!(lost >= 6000, "{}", ended.told());
+    assert_eq!((logged, number(&report["timing"]["log_lost"])), (lost, 0));
+}

@@ -122,6 +122,7 @@ pub(in crate::record) fn report() -> Report {
             event(8_500, "wifi=up"),
         ],
         phases: Vec::new(),
+        events_omitted: 0,
         not_reached: vec![NotReached { planned_ns: Some(9_500_000_000), after: None, what: "wifi.rate=1Mbit".into() }],
         series: Some(series()),
         warnings: Vec::new(),

@@ -200,6 +200,7 @@ pub(super) fn report() -> Report {
             event(8 * S, "wifi.loss=none", None),
         ],
         phases: Vec::new(),
+        events_omitted: 0,
         not_reached: Vec::new(),
         series: Some(Series { every_ns: 100 * MS, asked_ns: 100 * MS, end_ns: 10 * S, directions: vec![series] }),
         warnings: Vec::new(),
