@@ -25,14 +25,14 @@ pub(super) struct Lost {
 }
 
 /// The engine thread's end.
-pub(super) struct Plugs {
-    told: Sender<Lost>,
+pub(super) struct Plugs<T = Lost> {
+    told: Sender<T>,
     wake: Arc<EventFd>,
 }
 
 /// The main thread's end.
-pub(super) struct Heard {
-    told: Receiver<Lost>,
+pub(super) struct Heard<T = Lost> {
+    told: Receiver<T>,
     wake: Arc<EventFd>,
     /// How much more has been taken than the counter of `wake` has been read for.
     ahead: Cell<u64>,
@@ -42,34 +42,78 @@ pub(super) struct Heard {
 ///
 /// # Errors
 /// Those of eventfd(2).
-pub(super) fn pair() -> io::Result<(Plugs, Heard)> {
+pub(super) fn pair<T>() -> io::Result<(Plugs<T>, Heard<T>)> {
     let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
     let (sender, receiver) = unbounded();
     Ok((Plugs { told: sender, wake: Arc::clone(&wake) }, Heard { told: receiver, wake, ahead: Cell::new(0) }))
 }
 
-impl Plugs {
-    pub(super) fn tell(&self, lost: Lost) {
+impl<T> Plugs<T> {
+    pub(super) fn tell(&self, lost: T) {
         // The main thread outlives this one.
         let _ = self.told.send(lost);
         let _ = self.wake.write(1);
     }
 }
 
-impl Heard {
+impl<T> Heard<T> {
     /// TAPs that have been found deleted since the last call. Where there is nothing to hear, this is no system call.
-    pub(super) fn take(&self) -> Vec<Lost> {
-        let lost: Vec<Lost> = self.told.try_iter().collect();
-        let ahead = self.ahead.get() + lost.len() as u64;
-        if ahead > 0 {
-            self.ahead.set(ahead.saturating_sub(self.wake.read().unwrap_or(0)));
+    pub(super) fn take(&self) -> Vec<T> {
+        self.take_while(|| {})
+    }
+
+    /// `meanwhile` happens between taking what was told and reading how much that was.
+    fn take_while(&self, mut meanwhile: impl FnMut()) -> Vec<T> {
+        let mut lost = Vec::new();
+        loop {
+            let before = lost.len();
+            lost.extend(self.told.try_iter());
+            let ahead = self.ahead.get() + (lost.len() - before) as u64;
+            if ahead == 0 {
+                return lost;
+            }
+            meanwhile();
+            let counted = self.wake.read().unwrap_or(0);
+            self.ahead.set(ahead.saturating_sub(counted));
+            // What was told meanwhile is in the channel already, and its wake-up has just been read.
+            lost.extend(self.told.iter().take(counted.saturating_sub(ahead) as usize));
+            if counted <= ahead {
+                return lost;
+            }
         }
-        lost
     }
 }
 
-impl AsFd for Heard {
+impl<T> AsFd for Heard<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    fn wakes(heard: &Heard<u32>) -> bool {
+        let mut polled = [PollFd::new(heard.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::ZERO).unwrap() == 1
+    }
+
+    #[test]
+    fn what_is_told_while_others_are_taken_is_taken_too_or_wakes_the_reader() {
+        let (plugs, heard) = pair().unwrap();
+        assert!(heard.take().is_empty() && !wakes(&heard));
+        plugs.tell(1);
+        let mut more = vec![2, 3];
+        let taken = heard.take_while(|| more.drain(..).for_each(|n| plugs.tell(n)));
+        assert_eq!((taken, wakes(&heard)), (vec![1, 2, 3], false));
+        // told, and not counted yet
+        plugs.told.send(4).unwrap();
+        assert_eq!((heard.take(), wakes(&heard)), (vec![4], false));
+        plugs.wake.write(1).unwrap();
+        assert!(wakes(&heard));
+        assert_eq!((heard.take(), wakes(&heard)), (vec![], false));
     }
 }
