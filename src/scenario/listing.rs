@@ -99,7 +99,8 @@ impl Lines {
 }
 
 fn nodes(resolved: &Resolved, out: &mut Lines) {
-    out.section("nodes", resolved.plan.nodes.is_empty());
+    // a host without a link is no node of the plan
+    out.section("nodes", resolved.plan.nodes.is_empty() && resolved.network.hosts.is_empty());
     let mut computed = Computed::of(&resolved.plan);
     let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
     let mut told = vec![false; resolved.network.hosts.len()];

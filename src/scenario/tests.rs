@@ -280,6 +280,12 @@ links:
 }
 
 #[test]
+fn a_host_without_a_link_is_listed_among_the_nodes() {
+    let listed = listing(&good("longwire: 1\nnodes: { a: host }"));
+    assert!(listed.contains("\nnodes:\n  a:"), "{listed}");
+}
+
+#[test]
 fn the_listing_shows_what_the_spanning_tree_does() {
     let listed = listing(&good("\
 longwire: 1
