@@ -31,16 +31,35 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
+/// Bytes before the JSON and its descriptors.
+pub const HEAD: usize = 8;
+
+/// Length of the JSON, and number of descriptors, from a message's head.
+pub fn head(head: &[u8; HEAD]) -> (usize, usize) {
+    let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+    (word(0), word(4))
+}
+
 /// Sends one message with its descriptors; the caller keeps its own copies of them.
 ///
 /// # Errors
 /// `BrokenPipe` when the other end is closed; those of sendmsg(2).
 pub fn send<T: Serialize>(socket: impl AsFd, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     let socket = socket.as_fd();
+    let body = begin(socket, message, fds)?;
+    send_all(socket, &body)
+}
+
+/// Sends a message's head and its descriptors; the JSON, which is returned, is the caller's to send, at its own pace.
+///
+/// # Errors
+/// As [`send`].
+pub fn begin<T: Serialize>(socket: impl AsFd, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<Vec<u8>> {
+    let socket = socket.as_fd();
     let body = serde_json::to_vec(message).map_err(io::Error::other)?;
     let length = u32::try_from(body.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let count = u32::try_from(fds.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let mut head = [0; 8];
+    let mut head = [0; HEAD];
     head[..4].copy_from_slice(&length.to_ne_bytes());
     head[4..].copy_from_slice(&count.to_ne_bytes());
     send_all(socket, &head)?;
@@ -51,7 +70,7 @@ pub fn send<T: Serialize>(socket: impl AsFd, message: &T, fds: &[BorrowedFd<'_>]
             sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&[0])], &rights, MsgFlags::MSG_NOSIGNAL, None)
         })?;
     }
-    send_all(socket, &body)
+    Ok(body)
 }
 
 /// Receives one message with its descriptors (close-on-exec); `None` when the other end is closed.
@@ -61,12 +80,11 @@ pub fn send<T: Serialize>(socket: impl AsFd, message: &T, fds: &[BorrowedFd<'_>]
 /// where not all descriptors could be taken in, with the message read to its end, so that the next one can follow.
 pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let socket = socket.as_fd();
-    let mut head = [0; 8];
-    if !receive_exact(socket, &mut head)? {
+    let mut bytes = [0; HEAD];
+    if !receive_exact(socket, &mut bytes)? {
         return Ok(None);
     }
-    let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
-    let (length, count) = (word(0), word(4));
+    let (length, count) = head(&bytes);
     if length > MAX_LENGTH {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
     }

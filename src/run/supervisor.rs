@@ -481,7 +481,7 @@ impl Run<'_> {
             }
         }
         for (request, peer) in self.control.accept() {
-            self.serve(request, &peer);
+            self.serve(request, peer);
         }
         self.serve_owner(now)?;
         for service in &mut self.services {
@@ -511,6 +511,7 @@ impl Run<'_> {
         let others = self.control.fds().chain(self.processes.fds()).chain(self.ports.fds()).chain(self.owner_fd());
         let all = fixed.into_iter().chain(others);
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        fds.extend(self.control.writing().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
         // to the nanosecond: what the timeline changes in hosts has its time
         let at_most = self.ports.patience().map_or(at_most, |patience| patience.min(at_most));
         let timeout = TimeSpec::from_duration(at_most.into());

@@ -1,12 +1,11 @@
 //! The run's end of its control sockets.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 
 use super::address::{self, Address};
@@ -14,10 +13,10 @@ use super::greeting::{self, Greeting, Incoming};
 use super::{Reply, Request};
 use crate::host::{Credentials, message};
 
-/// A connection over which nothing is asked for so long is closed.
+/// A connection over which nothing is asked for so long is closed, and one over which an answer is not taken.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A peer that stops in the middle of a message for so long is given up: the run has other things to do.
-const AT_ONCE: Duration = Duration::from_millis(500);
+/// The longest request, in bytes of JSON.
+const LONGEST: usize = 256 * 1024;
 /// Connections that may wait at a time; of more, the oldest are closed.
 const MOST: usize = 64;
 /// Connections of one socket that are looked at before the run goes on: strangers may connect as fast as they like.
@@ -30,6 +29,8 @@ pub struct Control {
     hosts: Vec<UnixListener>,
     /// Those who have not asked yet.
     connections: Vec<Connection>,
+    /// Answers that their peers have not taken yet.
+    answers: Vec<Answer>,
     /// Who programs in hosts run as.
     programs: u32,
     /// The run's name, as `exec` and `set` take it.
@@ -54,7 +55,14 @@ impl Control {
             }
         }
         listen(&socket, Backlog::MAXCONN)?;
-        Ok(Control { machine: socket.into(), hosts: Vec::new(), connections: Vec::new(), programs, name })
+        Ok(Control {
+            machine: socket.into(),
+            hosts: Vec::new(),
+            connections: Vec::new(),
+            answers: Vec::new(),
+            programs,
+            name,
+        })
     }
 
     /// Listens on a socket inside a host too.
@@ -66,6 +74,22 @@ impl Control {
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listeners = [&self.machine].into_iter().chain(&self.hosts).map(AsFd::as_fd);
         listeners.chain(self.connections.iter().map(|connection| connection.peer.stream.as_fd()))
+    }
+
+    /// Descriptors that become writable when a peer takes more of its answer.
+    pub fn writing(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.answers.iter().map(|answer| answer.stream.as_fd())
+    }
+
+    /// Answers. A peer that is gone does not need it, and one that takes its time is not waited for.
+    pub fn answer(&mut self, peer: Peer, reply: &Reply, fds: &[BorrowedFd<'_>]) {
+        // so much has room in a socket over which nothing was sent but the greeting
+        let Ok(body) = message::begin(&peer.stream, reply, fds) else { return };
+        let mut answer = Answer { stream: peer.stream, body, sent: 0, since: Instant::now() };
+        if !answer.is_over() {
+            self.answers.push(answer);
+            self.answers.drain(..self.answers.len().saturating_sub(MOST));
+        }
     }
 
     /// The requests that have come, or some of them. Peers that have no say here are turned away; those that say nothing
@@ -82,12 +106,14 @@ impl Control {
                 }
             }
         }
+        self.answers.retain_mut(|answer| !answer.is_over());
         let mut heard = Vec::new();
         let mut waiting = Vec::new();
         for mut connection in std::mem::take(&mut self.connections) {
             match connection.listen() {
                 State::Waits if connection.since.elapsed() < PATIENCE => waiting.push(connection),
                 State::Asks(request) => heard.push((request, connection.peer)),
+                State::Refused(why) => self.answer(connection.peer, &Reply::Refused(why), &[]),
                 State::Waits | State::Over => {}
             }
         }
@@ -104,12 +130,16 @@ struct Connection {
     since: Instant,
     incoming: Incoming,
     greeted: bool,
+    /// What has come of the request.
+    request: Vec<u8>,
 }
 
 /// What has come of a connection.
 enum State {
     Waits,
     Asks(Request),
+    /// It asked for something that cannot be: why.
+    Refused(String),
     Over,
 }
 
@@ -124,7 +154,13 @@ impl Connection {
         stream.set_nonblocking(true).ok()?;
         greeting::send(&stream).ok()?;
         let incoming = Incoming::default();
-        Some(Connection { peer: Peer { stream, inside }, since: Instant::now(), incoming, greeted: false })
+        Some(Connection {
+            peer: Peer { stream, inside },
+            since: Instant::now(),
+            incoming,
+            greeted: false,
+            request: Vec::new(),
+        })
     }
 
     fn listen(&mut self) -> State {
@@ -136,28 +172,59 @@ impl Connection {
                 Ok(_) | Err(_) => return State::Over,
             }
         }
-        let stream = &self.peer.stream;
-        let mut polled = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-        if !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(1..)) {
-            return State::Waits;
-        }
-        // It has begun, and it is trusted: the rest follows at once.
-        let blocking = || {
-            stream.set_nonblocking(false)?;
-            stream.set_read_timeout(Some(AT_ONCE))?;
-            stream.set_write_timeout(Some(AT_ONCE))
-        };
-        if blocking().is_err() {
-            return State::Over;
-        }
-        match message::receive::<Request>(stream) {
-            Ok(Some((request, _))) => State::Asks(request),
-            Ok(None) => State::Over,
-            Err(error) => {
-                self.peer.answer(&Reply::Refused(format!("the request is not understood: {error}")), &[]);
-                State::Over
+        self.receive()
+    }
+
+    /// Takes in what there is of the request. Descriptors beside it are closed by the kernel: nothing here has room for them.
+    fn receive(&mut self) -> State {
+        loop {
+            let length = match self.request.first_chunk().map(message::head) {
+                None => 0,
+                Some((_, 1..)) => return State::Refused("a request has no descriptors beside it".into()),
+                Some((length, 0)) if length > LONGEST => {
+                    return State::Refused(format!("a request has at most {LONGEST} bytes, this one has {length}"));
+                }
+                Some((length, 0)) => length,
+            };
+            let missing = message::HEAD + length - self.request.len();
+            if missing == 0 {
+                return match serde_json::from_slice(&self.request[message::HEAD..]) {
+                    Ok(request) => State::Asks(request),
+                    Err(error) => State::Refused(format!("the request is not understood: {error}")),
+                };
+            }
+            let mut buffer = [0; 4096];
+            match (&self.peer.stream).read(&mut buffer[..missing.min(4096)]) {
+                Ok(0) => return State::Over,
+                Ok(n) => self.request.extend_from_slice(&buffer[..n]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return State::Waits,
+                Err(_) => return State::Over,
             }
         }
+    }
+}
+
+/// What is still to be sent to a peer.
+#[derive(Debug)]
+struct Answer {
+    stream: UnixStream,
+    body: Vec<u8>,
+    sent: usize,
+    since: Instant,
+}
+
+impl Answer {
+    /// Sends what the peer takes now. Whether nothing more is to be sent.
+    fn is_over(&mut self) -> bool {
+        while self.sent < self.body.len() {
+            match (&self.stream).write(&self.body[self.sent..]) {
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock || self.since.elapsed() > PATIENCE,
+            }
+        }
+        true
     }
 }
 
@@ -173,11 +240,4 @@ pub struct Peer {
     stream: UnixStream,
     /// Whether it asked from within a host.
     pub inside: bool,
-}
-
-impl Peer {
-    /// Answers. A peer that is gone does not need it.
-    pub fn answer(&self, reply: &Reply, fds: &[BorrowedFd<'_>]) {
-        let _ = message::send(&self.stream, reply, fds);
-    }
 }

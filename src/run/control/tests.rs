@@ -25,7 +25,7 @@ fn answer_one(mut control: Control) -> std::thread::JoinHandle<Control> {
     std::thread::spawn(move || {
         loop {
             if let Some((request, peer)) = control.accept().into_iter().next() {
-                peer.answer(&Reply::Refused(format!("{request:?}")), &[]);
+                control.answer(peer, &Reply::Refused(format!("{request:?}")), &[]);
                 return control;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -128,4 +128,90 @@ fn a_client_of_another_version_is_greeted_and_heard_no_further() {
     let _ = stream.read_to_end(&mut said);
     assert_eq!(String::from_utf8_lossy(&said), format!("longwire {}\n", greeting::VERSION));
     assert!(control.accept().is_empty());
+}
+
+/// Sends a greeting and the beginning of a request, with descriptors on every byte of it.
+fn half_a_request(name: &str, fds: &[std::os::fd::RawFd]) -> UnixStream {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    use std::os::fd::AsRawFd;
+    let stream = connect(name);
+    let head = [100_u32.to_ne_bytes(), 0_u32.to_ne_bytes()].concat();
+    let bytes = [format!("longwire {}\n", greeting::VERSION).as_bytes(), &head, b"{\"set\":"].concat();
+    for byte in &bytes {
+        let rights = [ControlMessage::ScmRights(fds)];
+        let rights = if fds.is_empty() { &[][..] } else { &rights };
+        let byte = [std::io::IoSlice::new(std::slice::from_ref(byte))];
+        sendmsg::<()>(stream.as_raw_fd(), &byte, rights, MsgFlags::empty(), None).unwrap();
+    }
+    stream
+}
+
+#[test]
+fn those_that_stop_in_mid_request_are_not_waited_for() {
+    let control = listen("patient");
+    let name = control.name.clone();
+    let stopped: Vec<UnixStream> = (0..20).map(|_| half_a_request(&name, &[])).collect();
+    let silent: Vec<UnixStream> = (0..20).map(|_| connect(&name)).collect();
+    let run = answer_one(control);
+    let begin = Instant::now();
+    find(Some(&name)).unwrap().set(vec!["x.loss=1%".into()]).unwrap_err();
+    // one after the other, half a second for each, they took ten
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    run.join().unwrap();
+    drop((stopped, silent));
+}
+
+#[test]
+fn an_answer_that_is_not_taken_holds_up_nobody_and_comes_whole() {
+    let mut control = listen("unhurried");
+    let name = control.name.clone();
+    let long = "x".repeat(4 << 20);
+    let client = std::thread::spawn({
+        let name = name.clone();
+        move || {
+            let found = find(Some(&name)).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            found.status().unwrap_err().to_string()
+        }
+    });
+    let (_, peer) = loop {
+        if let Some(asked) = control.accept().into_iter().next() {
+            break asked;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    control.answer(peer, &Reply::Refused(long.clone()), &[]);
+    while control.writing().next().is_some() {
+        assert!(control.accept().is_empty());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(client.join().unwrap() == long);
+}
+
+#[test]
+fn descriptors_beside_a_request_are_closed() {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    let mut control = listen("closing");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let stream = half_a_request(&control.name, &[writer.as_raw_fd(); 20]);
+    drop(writer);
+    for _ in 0..3 {
+        assert!(control.accept().is_empty());
+    }
+    // the connection is still there, and none of its descriptors: the end of the pipe comes when no writer is left
+    assert_eq!(control.fds().count(), 2);
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    drop(stream);
+    // announced, they are refused
+    let stream = connect(&control.name);
+    let head = [2_u32.to_ne_bytes(), 1_u32.to_ne_bytes()].concat();
+    let bytes = [format!("longwire {}\n", greeting::VERSION).as_bytes(), &head, b"\0{}"].concat();
+    std::io::Write::write_all(&mut &stream, &bytes).unwrap();
+    while control.fds().count() > 1 {
+        assert!(control.accept().is_empty());
+    }
+    greeting::Incoming::default().receive(&stream).unwrap();
+    let (reply, _) = message::receive::<Reply>(&stream).unwrap().unwrap();
+    assert!(matches!(reply, Reply::Refused(why) if why.contains("no descriptors")));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Run;
 use crate::diag::suggestion;
-use crate::host::user_name;
+use crate::host::{NamespaceFds, user_name};
 use crate::record::status::{self, RunInfo, Status};
 use crate::run::conclusion::direction_names;
 use crate::run::control::{Control, Peer, Reply, Request};
@@ -42,34 +42,30 @@ pub(super) fn info(resolved: &Resolved, file: &str, name: &str) -> RunInfo {
 }
 
 impl Run<'_> {
-    pub(super) fn serve(&mut self, request: Request, peer: &Peer) {
-        let refused = |reason: String| peer.answer(&Reply::Refused(reason), &[]);
-        match request {
-            Request::Info => peer.answer(&Reply::Info(self.info_now()), &[]),
-            Request::Status => match self.status() {
-                Ok(status) => peer.answer(&Reply::Status(Box::new(status)), &[]),
-                Err(error) => refused(error.to_string()),
-            },
+    pub(super) fn serve(&mut self, request: Request, peer: Peer) {
+        let mut namespaces = None;
+        let answered = match request {
+            Request::Info => Ok(Reply::Info(self.info_now())),
+            Request::Status => self.status().map(Box::new).map(Reply::Status).map_err(|error| error.to_string()),
             Request::Exec { .. } if peer.inside => {
-                refused("a program in a host cannot enter hosts: use `longwire exec` on the machine".into());
+                Err("a program in a host cannot enter hosts: use `longwire exec` on the machine".into())
             }
             Request::Exec { host } if !self.is_made_here(&host) => {
                 let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
                 let known = made.map(|h| h.name.as_str());
-                refused(format!("no host `{host}` in this run: {}", suggestion(&host, known)));
+                Err(format!("no host `{host}` in this run: {}", suggestion(&host, known)))
             }
             Request::Exec { host } => match self.processes.init.namespaces(&host) {
-                Ok(namespaces) => {
-                    let environment = self.around.environment.clone();
-                    peer.answer(&Reply::Exec { environment }, &namespaces.as_fds());
+                Ok(found) => {
+                    namespaces = Some(found);
+                    Ok(Reply::Exec { environment: self.around.environment.clone() })
                 }
-                Err(error) => refused(error.to_string()),
+                Err(error) => Err(error.to_string()),
             },
-            Request::Set { changes } => match self.set(&changes) {
-                Ok(()) => peer.answer(&Reply::Set(changes), &[]),
-                Err(reason) => refused(reason),
-            },
-        }
+            Request::Set { changes } => self.set(&changes).map(|()| Reply::Set(changes)),
+        };
+        let fds = namespaces.as_ref().map(NamespaceFds::as_fds).unwrap_or_default();
+        self.control.answer(peer, &answered.unwrap_or_else(Reply::Refused), &fds);
     }
 
     fn is_made_here(&self, host: &str) -> bool {
