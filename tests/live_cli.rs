@@ -230,7 +230,17 @@ fn what_cannot_be_written_is_told_before_anything_runs() {
     }
     refused(&["run", "scenario.yaml", "--out", "file/out"], "cannot write to file/out: Not a directory");
     std::fs::create_dir_all(lab.path("old/report.txt")).expect("a folder");
-    refused(&["run", "scenario.yaml", "--out", "old"], "report.txt: Is a directory");
+    refused(&["run", "scenario.yaml", "--out", "old", "--force"], "report.txt: Is a directory");
+    // a directory of somebody else's, and that of an older longwire
+    lab.write("old/mine.txt", "mine");
+    for command in ["run", "sim"] {
+        refused(&[command, "scenario.yaml", "--out", "old"], "there are files in it, and no list of those");
+    }
+    refused(&["run", "scenario.yaml", "--out", "old"], "or add --force");
+    std::fs::create_dir_all(lab.path("runs/scenario")).expect("a folder");
+    lab.write("runs/scenario/mine.txt", "mine");
+    refused(&["test", "scenario.yaml", "--out", "runs"], "cannot write to runs/scenario: there are files in it");
+    assert_eq!((lab.read("old/mine.txt"), lab.read("runs/scenario/mine.txt")), ("mine".into(), "mine".into()));
     for (option, path) in [("--junit", "file/x"), ("--json", "file/x"), ("--html", "file/d"), ("--out", "file/d")] {
         refused(&["test", "scenario.yaml", option, path], "cannot write to file");
     }
@@ -250,7 +260,12 @@ fn a_scenario_comes_from_standard_input_or_a_pipe() {
     let plan = lab.run(&["check", "scenario.yaml"]).stdout;
     for file in ["-", "/dev/stdin", "/dev/fd/0"] {
         let ended = piped(&format!("cat scenario.yaml | {longwire} check {file}"));
-        assert_eq!((ended.code, ended.stdout.replace("<stdin>", "scenario")), (0, plan.clone()), "{}", ended.told());
+        assert_eq!(
+            (ended.code, ended.stdout.replace("'<stdin>'", "scenario").replace("<stdin>", "scenario")),
+            (0, plan.clone()),
+            "{}",
+            ended.told()
+        );
     }
     // from another descriptor, and from a FIFO, to whose folder paths are relative
     for line in [
@@ -393,4 +408,75 @@ fn a_low_limit_of_open_files_is_named() {
         assert!(ended.told().contains("ulimit -n"), "with {limit}: {}", ended.told());
     }
     assert!(met > 5, "{met} limits were too low");
+}
+
+/// /dev/full refuses every byte, as a full disk does.
+#[test]
+fn what_could_not_be_written_is_no_success() {
+    let lab = Lab::without_hosts();
+    lab.write("lib.yaml", "links: { w: { ends: [a, b] } }\n");
+    lab.write("scenario.yaml", TWO_HOSTS);
+    lab.write("suite.yaml", &format!("{TWO_HOSTS}duration: 1s\n"));
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let lines = [
+        "check scenario.yaml",
+        "show scenario.yaml",
+        "show --topology scenario.yaml",
+        "show scenario.yaml --json -",
+        "test suite.yaml --list",
+        "profiles",
+        "profiles lte",
+        "schema",
+        "completions bash",
+    ];
+    for line in lines {
+        let mut command = lab.longwire(&line.split(' ').collect::<Vec<_>>());
+        let output = command.stdout(Stdio::from(full())).output().expect("longwire");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{line}: {told}");
+        assert!(told.contains("cannot write to standard output: No space left"), "{line}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    for line in ["show scenario.yaml --json /dev/full", "show --topology scenario.yaml --svg /dev/full"] {
+        let ended = lab.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(ended.code != 0 && ended.stderr.contains("cannot write to /dev/full"), "{}", ended.told());
+    }
+}
+
+#[test]
+fn a_run_whose_report_could_not_be_written_is_no_success() {
+    let Some(lab) = Lab::new(
+        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { w: { ends: [a, b] } }\n\
+         workloads: { x: { in: a, shell: \"echo said\" } }\n",
+    ) else {
+        return;
+    };
+    for option in ["--json", "--html", "--series"] {
+        let ended = lab.run(&["run", "scenario.yaml", option, "/dev/full"]);
+        assert_eq!(ended.code, 4, "{}", ended.told());
+        assert!(ended.stderr.contains("cannot write to /dev/full: No space left"), "{}", ended.told());
+    }
+    for arguments in [&["run", "scenario.yaml"][..], &["run", "scenario.yaml", "--json", "-"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+        let output = lab.longwire(arguments).stdout(Stdio::from(full)).output().expect("longwire");
+        // 3 where this machine was late: that is told in any case
+        assert!(matches!(output.status.code(), Some(3 | 4)), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"), "{output:?}");
+    }
+}
+
+#[test]
+fn what_a_command_line_or_a_file_holds_is_shown_with_escapes() {
+    let lab = Lab::without_hosts();
+    let name = "a\x1b[2J\nerror: forged\u{202e}.yaml";
+    lab.write(name, "longwire: 1\nname: [\u{9b}]\nnodes: { a: host }\nlinks: { \"x\\u202ey\": { ends: [a, b] } }\r\n");
+    let plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}');
+    for arguments in [&["check", name][..], &["run", name], &["run", "scenario.yaml", "--param", name], &["set", name]]
+    {
+        let ended = lab.run(arguments);
+        assert!(ended.code != 0 && plain(&ended.stderr) && plain(&ended.stdout), "{:?}", ended.told());
+        assert!(!ended.stderr.lines().any(|line| line.starts_with("error: forged")), "{}", ended.told());
+    }
+    let ended = lab.run(&["check", name]);
+    assert!(ended.stderr.contains("a\\x1b[2J\\nerror: forged\\u{202e}.yaml"), "{}", ended.told());
 }

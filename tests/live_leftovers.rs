@@ -92,6 +92,9 @@ fn interrupted_runs_end_cleanly_and_tell_what_there_was() {
         std::thread::sleep(Duration::from_millis(200));
         let (traces, when) = (lab.traces(), Instant::now());
         run.signal(signal);
+        // as `timeout` does, which signals its child and then the group: one request
+        std::thread::sleep(Duration::from_millis(20));
+        run.signal(signal);
         let ended = run.wait();
         let took = when.elapsed();
         traces.assert_gone(Instant::now());

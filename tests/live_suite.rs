@@ -63,10 +63,16 @@ fn verdicts(summary: &Value) -> Vec<(String, String)> {
 /// The first child of a suite: the run.
 fn run_of(suite: &Started) -> Pid {
     let pid = suite.pid();
-    let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    until("the suite has started a run", || !children().trim().is_empty());
-    let first = children().split_whitespace().next().and_then(|pid| pid.parse().ok());
-    Pid::from_raw(first.expect("a number"))
+    // it has others too, which clean up after it
+    let run = || {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let is_run = |pid: &&str| {
+            fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("--parent="))
+        };
+        children.split_whitespace().find(is_run).and_then(|pid| pid.parse().ok())
+    };
+    until("the suite has started a run", || run().is_some());
+    Pid::from_raw(run().expect("it runs for long"))
 }
 
 /// Runs the suite, in virtual time where there is a kernel for it; then all of it must pass.
@@ -260,6 +266,22 @@ fn a_run_that_is_killed_is_an_error_and_the_others_run() {
     assert_eq!(of[0].1, "error");
     assert!(matches!(of[1].1.as_str(), "pass" | "invalid"), "{of:?}");
     assert!(ended.stdout.contains("killed by signal 9 SIGKILL"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_suite_that_is_killed_leaves_no_files() {
+    let long = scenario("", "{ in: a, shell: \"touch started; sleep 50\" }");
+    let Some(lab) = suite(&[("a.yaml", &long)]) else { return };
+    let temporary = lab.path("tmp");
+    fs::create_dir(&temporary).expect("a folder");
+    let mut command = lab.longwire(&["test", "ci"]);
+    command.env("TMPDIR", &temporary);
+    let suite = lab.start(command);
+    lab.until_file("ci/started");
+    let left = || fs::read_dir(&temporary).expect("it is there").count();
+    assert!(left() > 0, "what runs leave is there while they run");
+    suite.signal(Signal::SIGKILL);
+    until("nothing is left", || left() == 0);
 }
 
 #[test]

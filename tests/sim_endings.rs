@@ -37,6 +37,9 @@ fn interrupted_it_reports_what_there_was() {
         let run = start(&sim, &["--json", "-", "--out", "out"]);
         let parts = Parts::wait(&run);
         run.signal(signal);
+        // as `timeout` does, which signals its child and then the group: one request
+        std::thread::sleep(Duration::from_millis(20));
+        run.signal(signal);
         let ended = run.wait();
         parts.assert_gone(Instant::now(), "interrupted");
         assert_eq!(ended.code, 130, "{}", ended.told());

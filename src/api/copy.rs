@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::cause_of;
 use super::simulate;
+use crate::diag::printable::Printable;
 use crate::host::{message, probe, takeover};
 use crate::record::{Report, terminal};
 use crate::run::live::Progress;
-use crate::run::out_dir::OutDir;
+use crate::run::out_dir::{OutDir, OutDirError};
 use crate::run::owner::{Cause, Owner, Told};
 use crate::run::supervisor::run_for;
 use crate::run::{Options, RunError, Watcher};
@@ -98,9 +99,9 @@ fn carry_out(orders: &Orders, owner: &mut Owner) -> Result<Report, Failure> {
     result.map_err(|error| (cause_of(&error), error.to_string()))
 }
 
-fn explain(path: &std::path::Path, resolved: &Resolved) -> std::io::Result<OutDir> {
-    let out = OutDir::create(path)?;
-    out.write("plan.yaml", &listing(resolved))?;
+fn explain(path: &std::path::Path, resolved: &Resolved) -> Result<OutDir, OutDirError> {
+    let out = OutDir::create(path, resolved, false)?;
+    out.write("plan.yaml", Printable::lines(&listing(resolved)).as_str())?;
     Ok(out)
 }
 
@@ -108,15 +109,18 @@ fn conclude(out: &OutDir, result: &Result<Report, RunError>) -> std::io::Result<
     match result {
         Ok(report) => {
             let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-            out.write("report.json", &(json + "\n"))?;
-            let text = terminal::render(report, false);
-            out.write("report.txt", &anstream::adapter::strip_str(&text).to_string())
+            out.write("report.json", Printable::json(&(json + "\n")).as_str())?;
+            out.write("report.txt", &terminal::render(report, false).plain())?;
         }
-        Err(error) => out.write("report.txt", &format!("ERROR\n  {error}\n")),
+        Err(error) => {
+            let told = error.to_string().replace('\n', "\n  ");
+            out.write("report.txt", Printable::lines(&format!("ERROR\n  {told}\n")).as_str())?;
+        }
     }
+    out.conclude()
 }
 
-pub(super) fn unwritten(path: &std::path::Path, error: &std::io::Error) -> Failure {
+pub(super) fn unwritten(path: &std::path::Path, error: &dyn std::fmt::Display) -> Failure {
     (Cause::Input, format!("cannot write to the directory {}: {error}", path.display()))
 }
 

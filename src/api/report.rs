@@ -71,7 +71,7 @@ impl Report {
 
     /// The report as people read it on a terminal, without colours.
     pub fn explain(&self) -> String {
-        anstream::adapter::strip_str(&terminal::render(self, false)).to_string()
+        terminal::render(self, false).plain()
     }
 }
 

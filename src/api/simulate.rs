@@ -1,7 +1,5 @@
 //! A whole scenario in virtual time: what the copy of a program does outside of the guest, and as its first process.
 
-use std::fs;
-
 use super::copy::{Failure, Orders, unwritten};
 use crate::cli;
 use crate::host::takeover;
@@ -29,7 +27,11 @@ pub(super) fn carry_out(orders: &Orders) -> Result<Report, Failure> {
     std::hint::black_box(GUEST);
     let resolved = orders.resolved(true)?;
     let kernel = kernel::find().map_err(failure)?;
-    let out = orders.out.as_ref().map(|path| OutDir::create(path).map_err(|e| unwritten(path, &e))).transpose()?;
+    let out = orders
+        .out
+        .as_ref()
+        .map(|path| OutDir::create(path, &resolved, false).map_err(|e| unwritten(path, &e)))
+        .transpose()?;
     let folder = sim::folder(&resolved).map_err(|error| (Cause::Input, error))?;
     let order = Order {
         arguments: arguments(orders),
@@ -45,9 +47,8 @@ pub(super) fn carry_out(orders: &Orders) -> Result<Report, Failure> {
     };
     let ended = sim::simulate(&kernel, order, &mut Quiet).map_err(failure)?;
     if let Some(out) = &out {
-        let copied = ended.place.copy(OUT, out.path());
-        let copied = copied.and_then(|()| fs::write(out.path().join("console.txt"), ended.place.console()));
-        copied.map_err(|e| unwritten(out.path(), &e))?;
+        let copied = ended.place.copy(OUT, out).and_then(|_left_out| out.write("console.txt", &ended.place.console()));
+        copied.and_then(|()| out.conclude()).map_err(|e| unwritten(out.path(), &e))?;
     }
     conclude(&ended)
 }

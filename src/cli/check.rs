@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::input::{self, OverrideArgs, Source};
 use super::{Exit, paint};
+use crate::diag::printable::Printable;
 use crate::scenario::listing;
 use crate::suite;
 
@@ -41,7 +42,7 @@ pub(super) fn main(args: &Args) -> Exit {
         match input::read(file, &files, &overrides) {
             Ok(resolved) => match suite::check_combinations(file, &files, &overrides, &resolved.scenario.matrix) {
                 Ok(()) if args.quiet => {}
-                Ok(()) => paint::print(&listing(&resolved)),
+                Ok(()) => paint::print(&Printable::lines(&listing(&resolved))),
                 Err(wrong) => {
                     wrong.iter().for_each(|(told, sources)| paint::diagnose(told, sources));
                     exit = Exit::Input;

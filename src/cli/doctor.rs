@@ -1,12 +1,12 @@
 //! `longwire doctor`.
 
-use std::fmt::Write;
-
-use anstyle::{AnsiColor, Style};
+use std::path::Path;
+use std::{env, io};
 
 use super::paint::StatusLine;
 use super::{Exit, paint};
-use crate::host::probe;
+use crate::diag::printable::{BAD, DOUBT, GOOD, Page, Printable, putln};
+use crate::host::{Scratch, probe};
 use crate::run::lateness;
 use crate::sim::kernel;
 use crate::suite;
@@ -20,14 +20,10 @@ pub(super) struct Args {
     calibrate: bool,
 }
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
-
 pub(super) fn main(args: &Args) -> Exit {
     // the probes fork, so they come before anything that could start a thread
     let probes = probe::all();
-    let mut out = String::new();
+    let mut out = Page::new();
     let width = probes.iter().map(|p| p.name.len()).chain(["timer".len()]).max().unwrap_or(0);
     let mut missing = false;
     for probe in &probes {
@@ -35,38 +31,41 @@ pub(super) fn main(args: &Args) -> Exit {
         let outcome = probe.outcome.as_ref().map_err(ToString::to_string);
         line(&mut out, width, probe.name, probe.purpose, probe.optional, outcome);
     }
-    let trial = virtual_time();
+    // it forks too
+    let scratch = Scratch::make(&env::temp_dir());
+    let folder = || scratch.as_ref().map(Scratch::path).map_err(ToString::to_string);
+    let trial = folder().and_then(virtual_time);
     line(&mut out, width, "virtual time", "longwire sim", true, trial.as_ref().map_err(Clone::clone));
     let timer = lateness::measure();
     let style = if timer.is_fine() { GOOD } else { DOUBT };
     let mark = if timer.is_fine() { "ok  " } else { "slow" };
-    let _ = writeln!(out, "{style}{mark}{style:#} {:width$}  {timer}", "timer");
-    paint::print(&out);
+    let _ = putln!(out, "{style}{mark}{style:#} {:width$}  {timer}", "timer");
+    paint::print(&out.finish());
     match (missing, args.calibrate) {
         (true, _) => Exit::Machine,
         (false, false) => Exit::Pass,
-        (false, true) => calibrate(),
+        (false, true) => calibrate(folder().map_err(io::Error::other)),
     }
 }
 
 /// What was tried, and what came of it.
-fn line(out: &mut String, width: usize, name: &str, purpose: &str, optional: bool, outcome: Result<&String, String>) {
+fn line(out: &mut Page, width: usize, name: &str, purpose: &str, optional: bool, outcome: Result<&String, String>) {
     let (style, mark, words) = match (outcome, optional) {
         (Ok(found), _) => (GOOD, "ok  ", found.clone()),
         (Err(error), true) => (DOUBT, "none", format!("{error} (needed for: {purpose}; a run works without it)")),
         (Err(error), false) => (BAD, "FAIL", format!("{error} (needed for: {purpose})")),
     };
-    // writing into a String cannot fail
-    let _ = writeln!(out, "{style}{mark}{style:#} {name:width$}  {words}");
+    // writing into a page cannot fail
+    let _ = putln!(out, "{style}{mark}{style:#} {name:width$}  {words}");
 }
 
 /// Boots the kernel for virtual time twice, with a run in it.
-fn virtual_time() -> Result<String, String> {
+fn virtual_time(folder: &Path) -> Result<String, String> {
     let kernel = kernel::find().map_err(|error| first_line(&error.to_string()))?;
-    let program = std::env::current_exe().map_err(|error| format!("cannot find this program on the disk: {error}"))?;
+    let program = env::current_exe().map_err(|error| format!("cannot find this program on the disk: {error}"))?;
     let mut status = StatusLine::new();
     status.show("booting the kernel for virtual time, twice …");
-    let took = suite::trial::boot_twice(&program).map_err(|error| {
+    let took = suite::trial::boot_twice(&program, folder).map_err(|error| {
         let error = first_line(&error.to_string());
         format!("{}: {error}", kernel.path.display())
     });
@@ -80,17 +79,17 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn calibrate() -> Exit {
+fn calibrate(folder: io::Result<&Path>) -> Exit {
     let mut line = StatusLine::new();
-    let program = std::env::current_exe().map_err(CalibrateError::from);
-    let result = program.and_then(|program| {
+    let program = folder.and_then(|folder| Ok((folder, env::current_exe()?))).map_err(CalibrateError::from);
+    let result = program.and_then(|(folder, program)| {
         let mut told = |what: &str| line.show(&format!("{what}, {} s …", suite::calibrate::SECONDS));
-        suite::calibrate::calibrate(&program, &mut told)
+        suite::calibrate::calibrate(&program, folder, &mut told)
     });
     drop(line);
     match result {
         Ok(calibration) => {
-            paint::print(&format!("\n{calibration}"));
+            paint::print(&Printable::lines(&format!("\n{calibration}")));
             Exit::Pass
         }
         Err(error) => {

@@ -37,17 +37,17 @@ pub(super) fn command(
 
 /// The page. `called`: the directory of `--out`, as the page's reader calls it; empty for a page within.
 pub(super) fn page(report: &Report, resolved: &Resolved, command: &str, out: Option<&OutDir>, called: &Path) -> String {
-    let outputs = out.map(|out| outputs(report, out.path(), called)).unwrap_or_default();
+    let outputs = out.map(|out| outputs(report, out, called)).unwrap_or_default();
     html::page(&Subject { report, resolved, command, outputs: &outputs, index: None })
 }
 
 /// The end of what each program wrote; what cannot be read is left to the report's own lines.
-fn outputs(report: &Report, folder: &Path, called: &Path) -> IndexMap<String, ProgramOutput> {
+fn outputs(report: &Report, out: &OutDir, called: &Path) -> IndexMap<String, ProgramOutput> {
     let mut outputs = IndexMap::new();
     let mut room = ALL_OUTPUT;
     for (name, _) in report.workloads.iter().chain(&report.services) {
-        let place = Path::new("programs").join(format!("{name}.log"));
-        let Ok((text, left_out)) = end_of(&folder.join(&place)) else { continue };
+        let Ok((file, place)) = out.read_program_output(name) else { continue };
+        let Ok((text, left_out)) = end_of(file) else { continue };
         let Some(left) = room.checked_sub(text.len()) else { break };
         room = left;
         let place = called.join(place).display().to_string();
@@ -57,8 +57,7 @@ fn outputs(report: &Report, folder: &Path, called: &Path) -> IndexMap<String, Pr
 }
 
 /// The last lines of a file, and the bytes before them.
-fn end_of(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
+fn end_of(mut file: File) -> io::Result<(String, u64)> {
     let length = file.metadata()?.len();
     let mut skipped = length.saturating_sub(OUTPUT);
     file.seek(SeekFrom::Start(skipped))?;
@@ -84,12 +83,11 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let line = "123456789\n";
         file.write_all(line.repeat(20_000).as_bytes()).unwrap();
-        let (text, left_out) = end_of(file.path()).unwrap();
+        let (text, left_out) = end_of(file.reopen().unwrap()).unwrap();
         assert!(text.lines().all(|line| line == "123456789") && text.len() as u64 <= OUTPUT, "{}", text.len());
         assert_eq!(text.len() as u64 + left_out, 200_000);
         let mut short = tempfile::NamedTempFile::new().unwrap();
         short.write_all(b"one\ntwo").unwrap();
-        assert_eq!(end_of(short.path()).unwrap(), ("one\ntwo".to_owned(), 0));
-        assert!(end_of(Path::new("/no/such/file")).is_err());
+        assert_eq!(end_of(short.reopen().unwrap()).unwrap(), ("one\ntwo".to_owned(), 0));
     }
 }

@@ -21,7 +21,11 @@ mod status;
 mod test;
 mod which;
 
+use std::ffi::OsString;
+
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::diag::printable::{Printable, is_printable, printable};
 
 /// Ends with this: see the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,11 +89,33 @@ pub fn main() -> i32 {
         Err(error) => {
             // help and version are no errors, and clap knows where each belongs
             let code = if error.use_stderr() { Exit::Input } else { Exit::Pass };
-            let _ = error.print();
+            match quoted(&error.to_string(), std::env::args_os()) {
+                Some(text) => paint::aside(&text),
+                None => drop(error.print()),
+            }
             return code as i32;
         }
     };
-    match cli.command {
+    let code = carry_out(cli.command);
+    // what was asked for did not get out
+    if code == 0 && paint::has_failed() { Exit::Machine as i32 } else { code }
+}
+
+/// An error that quotes arguments, with escapes in them; `None` where there is nothing to escape.
+fn quoted(error: &str, arguments: impl Iterator<Item = OsString>) -> Option<Printable> {
+    let words = arguments.map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.filter(|word| !word.chars().all(is_printable)).collect();
+    // an option's value may stand there alone
+    let parts = words.iter().flat_map(|word| [Some(word.as_str()), word.split_once('=').map(|(_, value)| value)]);
+    // clap leaves escape sequences out
+    let quotes = parts.flatten().map(|part| (anstream::adapter::strip_str(part).to_string(), printable(part)));
+    let quotes = quotes.filter(|(quote, _)| !quote.is_empty());
+    let text = quotes.fold(error.to_owned(), |text, (quote, shown)| text.replace(&quote, &shown));
+    (!words.is_empty()).then(|| Printable::lines(&text))
+}
+
+fn carry_out(command: Command) -> i32 {
+    match command {
         Command::Run(args) => run::main(&args) as i32,
         Command::Sim(args) => sim::main(&args) as i32,
         Command::Test(args) => test::main(&args),

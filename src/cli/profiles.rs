@@ -1,7 +1,7 @@
 //! `longwire profiles [NAME]`.
 
 use super::{Exit, paint};
-use crate::diag;
+use crate::diag::{self, printable::Printable};
 use crate::profile;
 
 /// List the link profiles, or print one as a scenario to start from, with the source of each number
@@ -13,12 +13,13 @@ pub(super) struct Args {
 
 pub(super) fn main(args: &Args) -> Exit {
     let Some(name) = &args.name else {
-        paint::print(&(profile::list() + "\n`longwire profiles NAME` prints one as a scenario to start from.\n"));
+        let list = profile::list() + "\n`longwire profiles NAME` prints one as a scenario to start from.\n";
+        paint::print(&Printable::lines(&list));
         return Exit::Pass;
     };
     match profile::get(name) {
         Some(preset) => {
-            paint::print(&preset.scenario());
+            paint::print(&Printable::lines(&preset.scenario()));
             Exit::Pass
         }
         None => {

@@ -1,6 +1,7 @@
 //! `longwire ps`.
 
 use super::{Exit, paint};
+use crate::diag::printable::Printable;
 use crate::host::user_name;
 use crate::record::status::{FORM, List, Listed, list};
 use crate::run::control;
@@ -30,7 +31,7 @@ pub(super) fn main(args: &Args) -> Exit {
     let runs: Vec<Listed> = listed.collect();
     if args.json {
         let json = serde_json::to_string_pretty(&List { longwire: FORM, runs }).expect("a list is plain data");
-        paint::print(&format!("{json}\n"));
+        paint::print(&Printable::json(&format!("{json}\n")));
     } else if runs.is_empty() {
         paint::note("no run of yours is up\n");
     } else {

@@ -12,6 +12,7 @@ use super::html;
 use super::input::{self, OverrideArgs, Source};
 use super::output::{self, Output};
 use super::paint::{self, StatusLine};
+use crate::diag::printable::Printable;
 use crate::host::{Cause, sys};
 use crate::record::report::{Report, Verdict};
 use crate::record::series::Series;
@@ -56,6 +57,10 @@ pub(super) struct Args {
     /// Leave all that explains the run in DIR: report, resolved plan, full output of every program, event log
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Write into DIR although there are files that longwire did not write: those of names that it needs are replaced, the
+    /// others stay
+    #[arg(long, requires = "out")]
+    pub(super) force: bool,
     /// Write what went through each direction over time to FILE, as CSV: a line an interval and direction
     #[arg(long, value_name = "FILE")]
     pub(super) series: Option<PathBuf>,
@@ -179,7 +184,8 @@ fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside
             let text = error.to_string();
             if let Some(out) = &out {
                 // the directory explains this exit too; the error is printed in any case
-                let _ = out.write("report.txt", &format!("ERROR\n  {text}\n"));
+                let told = Printable::lines(&format!("ERROR\n  {}\n", text.replace('\n', "\n  ")));
+                let _ = out.write("report.txt", told.as_str()).and_then(|()| out.conclude());
             }
             paint::complain(&text);
             exit_of(&error)
@@ -201,18 +207,18 @@ impl Outputs {
     /// Opens all of it, and writes what can be written before anything runs.
     fn open(args: &Args, file: &Path, resolved: &Resolved, command: &str) -> Result<Outputs, Exit> {
         let explain = |out: OutDir| {
-            out.write("plan.yaml", &listing(resolved))?;
+            out.write("plan.yaml", Printable::lines(&listing(resolved)).as_str())?;
             let stream = resolved.sources.files().find(|(name, _)| input::is_stream(file) && Path::new(name) == file);
             if let Some((_, text)) = stream {
                 out.write(STREAM, text)?;
             }
             out.write("command.txt", &format!("{command}\n"))?;
-            Ok(out)
+            Ok::<_, io::Error>(out)
         };
-        let out = args
-            .out
-            .as_ref()
-            .map(|path| OutDir::create(path).and_then(explain).map_err(|error| output::refuse("--out", path, &error)));
+        let out = args.out.as_ref().map(|path| {
+            let made = OutDir::create(path, resolved, args.force).and_then(|out| Ok(explain(out)?));
+            made.map_err(|error| output::refuse_out(path, &error))
+        });
         let out = out.transpose()?;
         Ok(Outputs {
             called: out.as_ref().map(|out| out.path().to_owned()).unwrap_or_default(),
@@ -240,11 +246,12 @@ fn command(file: &Path, args: &Args, resolved: &Resolved, virtual_time: bool) ->
 
 fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, outputs: Outputs) -> Exit {
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
+    let json = Printable::json(&json);
     let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     paint::print(if to_stdout { &json } else { &text });
     let out = outputs.out.as_ref();
-    let mut written = outputs.json.map_or(Ok(()), |file| file.write(&json));
+    let mut written = outputs.json.map_or(Ok(()), |file| file.write(json.as_str()));
     if let Some(file) = outputs.series {
         written = written.and(file.write_with(|file| write_series(file, report)));
     }
@@ -252,14 +259,14 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
         written = written.and(file.write(&html::page(report, resolved, command, out, &outputs.called)));
     }
     if let Some(out) = out {
-        let plain = anstream::adapter::strip_str(&text).to_string();
         written = written.and(
-            out.write("report.json", &json)
-                .and_then(|()| out.write("report.txt", &plain))
+            out.write("report.json", json.as_str())
+                .and_then(|()| out.write("report.txt", &text.plain()))
                 .and_then(|()| {
                     let page = html::page(report, resolved, command, Some(out), Path::new(""));
                     out.write("report.html", &page)
                 })
+                .and_then(|()| out.conclude())
                 .map_err(|e| format!("cannot write the report to {}: {e}", out.path().display())),
         );
     }
@@ -267,7 +274,9 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
         paint::complain(&error);
         return Exit::Machine;
     }
+    report.unwritten.iter().for_each(|unwritten| paint::complain(unwritten));
     match report.verdict {
+        Verdict::Pass | Verdict::None if !report.unwritten.is_empty() => Exit::Machine,
         Verdict::Pass | Verdict::None => Exit::Pass,
         Verdict::Fail => Exit::Fail,
         Verdict::Invalid => Exit::Invalid,

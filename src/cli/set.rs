@@ -1,6 +1,7 @@
 //! `longwire set [RUN] wifi.loss=10%`.
 
 use super::{Exit, paint, which};
+use crate::diag::printable::{Page, putln};
 
 /// Change a network that is up
 ///
@@ -28,7 +29,10 @@ pub(super) fn main(args: &Args) -> Exit {
     }
     match which::find_and_say(run).and_then(|run| run.set(changes.to_vec())) {
         Ok(done) => {
-            paint::print(&done.iter().map(|what| format!("{what}\n")).collect::<String>());
+            let mut out = Page::new();
+            // writing into a page cannot fail
+            let _ = done.iter().try_for_each(|what| putln!(out, "{what}"));
+            paint::print(&out.finish());
             Exit::Pass
         }
         Err(error) => {

@@ -1,12 +1,13 @@
 //! `longwire show FILE`: what frames meet in the links, or with `--topology` the network.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::input::{self, OverrideArgs, Source};
 use super::output::{self, Output};
 use super::{Exit, paint};
+use crate::diag::printable::Printable;
+use crate::host::Folder;
 use crate::record::show::{Name, Show, svg, text};
 use crate::record::topology;
 use crate::run::show::{self, LARGEST, Options, SMALLEST};
@@ -73,7 +74,7 @@ fn show(args: &Args) -> Result<Exit, Exit> {
         return draw_network(args, &resolved, &name, json);
     }
     if let Some(folder) = &args.svg {
-        fs::create_dir_all(folder).map_err(|error| output::refuse("--svg", folder, &error))?;
+        Folder::make(folder).map_err(|error| output::refuse("--svg", folder, &error))?;
     }
     Ok(draw_directions(args, &resolved, &name, json))
 }
@@ -89,13 +90,13 @@ fn draw_directions(args: &Args, resolved: &Resolved, name: &str, json: Option<Ou
     };
     let text = || serde_json::to_string_pretty(&show).expect("what is shown is plain data") + "\n";
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    paint::print(&if to_stdout { text() } else { text::render(&show) });
+    paint::print(&if to_stdout { Printable::json(&text()) } else { Printable::styled(&text::render(&show)) });
     let mut written = json.map_or(Ok(()), |file| file.write(&text()));
     if let Some(folder) = &args.svg {
         written = written.and_then(|()| draw(&show, folder)).map(|told| match to_stdout {
             // standard output is the JSON's
             true => paint::note(&told),
-            false => paint::print(&told),
+            false => paint::print(&Printable::lines(&told)),
         });
     }
     match written {
@@ -120,7 +121,10 @@ fn draw_network(args: &Args, resolved: &Resolved, name: &str, json: Option<Outpu
     };
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0.into());
-    paint::print(&if to_stdout { text() } else { topology::text::render(&graph, width) });
+    paint::print(&match to_stdout {
+        true => Printable::json(&text()),
+        false => Printable::styled(&topology::text::render(&graph, width)),
+    });
     let files = [
         svg.map(|file| file.write(&topology::svg::draw(&graph))),
         dot.map(|file| file.write(&topology::dot::draw(&graph))),
@@ -136,15 +140,17 @@ fn draw_network(args: &Args, resolved: &Resolved, name: &str, json: Option<Outpu
 
 /// Draws all that is shown into a folder, and says which files it wrote and which it replaced.
 fn draw(show: &Show, folder: &Path) -> Result<String, String> {
+    let place = Folder::open(folder).map_err(|e| format!("cannot open {}: {e}", folder.display()))?;
     let mut told = String::from("\n");
     let mut taken = BTreeSet::new();
     for shown in &show.directions {
         let met = &shown.met;
         let name = svg::file_name(&Name { link: met.link.clone(), from: met.from.clone(), to: met.to.clone() });
-        let path = folder.join(free(name, &mut taken));
+        let name = free(name, &mut taken);
+        let path = folder.join(&name);
         let picture = svg::draw(shown).map_err(|e| format!("cannot draw {}: {e}", path.display()))?;
-        let word = if path.exists() { "replaced" } else { "wrote" };
-        fs::write(&path, picture).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        let word = if place.look(&name).is_ok_and(|found| found.is_some()) { "replaced" } else { "wrote" };
+        place.write(&name, picture.as_bytes()).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         told += &format!("{word} {}\n", path.display());
     }
     Ok(told)

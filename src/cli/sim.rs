@@ -1,14 +1,13 @@
 //! `longwire sim FILE`.
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use super::input::Source;
 use super::output::{self, Output};
 use super::paint::{self, StatusLine};
 use super::{Exit, again, input, run};
-use crate::diag;
+use crate::diag::{self, printable::Printable};
 use crate::run::out_dir::OutDir;
 use crate::run::{Remembering, memory};
 use crate::scenario::{Overrides, Resolved};
@@ -63,7 +62,7 @@ fn simulate(args: &Args) -> Result<Exit, Exit> {
     let resolved = run::applied(&args.run, resolved)?;
     shell_fits(args, &source, &resolved)?;
     let kernel = kernel::find().map_err(|error| failed(&error, None))?;
-    let claimed = Claimed::claim(&args.run)?;
+    let claimed = Claimed::claim(&args.run, &resolved)?;
     let folder = sim::folder(&resolved).map_err(|error| {
         paint::complain(&error);
         Exit::Input
@@ -100,10 +99,12 @@ fn failed(error: &SimError, out: Option<&OutDir>) -> Exit {
     paint::complain(&text);
     if let Some(out) = out {
         // the directory explains this exit too; the error is printed in any case
-        let _ = out.write("report.txt", &format!("ERROR\n  {text}\n"));
+        let told = Printable::lines(&format!("ERROR\n  {}\n", text.replace('\n', "\n  ")));
+        let _ = out.write("report.txt", told.as_str());
         if let SimError::Broken { console, .. } = error {
             let _ = out.write(CONSOLE, console);
         }
+        let _ = out.conclude();
     }
     match error {
         SimError::Lacks(_) | SimError::Broken { .. } => Exit::Machine,
@@ -172,35 +173,45 @@ struct Claimed {
 }
 
 impl Claimed {
-    fn claim(run: &run::Args) -> Result<Claimed, Exit> {
+    fn claim(run: &run::Args, resolved: &Resolved) -> Result<Claimed, Exit> {
         let mut files = Vec::new();
         for (option, name, path) in single(run) {
             files.extend(Output::open(option, path)?.map(|file| (name, file)));
         }
-        let create = |path: &PathBuf| OutDir::create(path).map_err(|error| output::refuse("--out", path, &error));
+        let create = |path: &PathBuf| {
+            OutDir::create(path, resolved, run.force).map_err(|error| output::refuse_out(path, &error))
+        };
         Ok(Claimed { files, out: run.out.as_ref().map(create).transpose()? })
     }
 
     /// Takes over what the run left.
     fn fill(self, ended: &Ended, console: &str) -> Result<(), String> {
-        let inside = ended.place.path();
         for (name, file) in self.files {
-            let from = inside.join(name);
-            if from.exists() {
-                file.write_with(|mut file| io::copy(&mut File::open(from)?, &mut file).map(drop))?;
+            if let Some(mut from) = ended.place.open(name) {
+                file.write_with(|mut file| io::copy(&mut from, &mut file).map(drop))?;
             }
         }
         let Some(out) = self.out else { return Ok(()) };
-        let copied = ended.place.copy(OUT, out.path()).and_then(|()| out.write(CONSOLE, console));
-        copied.map_err(|error| format!("cannot write to the directory {}: {error}", out.path().display()))
+        let copied = ended.place.copy(OUT, &out);
+        let written = copied.and_then(|left_out| {
+            out.write(CONSOLE, console)?;
+            out.conclude()?;
+            Ok(left_out)
+        });
+        let left_out =
+            written.map_err(|error| format!("cannot write to the directory {}: {error}", out.path().display()))?;
+        for path in left_out {
+            paint::note(&format!("note: {} is no regular file, and was not copied to --out\n", path.display()));
+        }
+        Ok(())
     }
 }
 
 fn conclude(claimed: Claimed, ended: &Ended) -> Exit {
     let stderr = ended.place.read(STDERR).unwrap_or_default();
-    let _ = io::stderr().write_all(&stderr);
+    paint::aside(&Printable::styled(&String::from_utf8_lossy(&stderr)));
     let stdout = ended.place.read(STDOUT).unwrap_or_default();
-    paint::print(&String::from_utf8_lossy(&stdout));
+    paint::print(&Printable::styled(&String::from_utf8_lossy(&stdout)));
     let console = ended.place.console();
     if let Err(error) = claimed.fill(ended, &console) {
         paint::complain(&error);

@@ -1,6 +1,7 @@
 //! `longwire status [RUN]`.
 
 use super::{Exit, paint, which};
+use crate::diag::printable::Printable;
 use crate::run::control::Found;
 
 /// Show what each link of a network that is up does now
@@ -20,7 +21,7 @@ pub(super) fn main(args: &Args) -> Exit {
     match which::find(args.run.as_deref()).and_then(Found::status) {
         Ok(status) if args.json => {
             let json = serde_json::to_string_pretty(&status).expect("a status is plain data");
-            paint::print(&format!("{json}\n"));
+            paint::print(&Printable::json(&format!("{json}\n")));
             Exit::Pass
         }
         Ok(status) => {

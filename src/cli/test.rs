@@ -4,10 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::Exit;
 use super::input::name_and_value;
 use super::output::{self, Output};
 use super::paint::{self, StatusLine};
-use super::{Exit, paint::note};
+use crate::diag::printable::{Page, Printable, putln};
+use crate::host::Scratch;
 use crate::run::Disk;
 use crate::sim::kernel;
 use crate::suite::{self, Case, Ended, Launch, Options, Outcome, Plan, Room, Selection, Shard, Watcher};
@@ -70,6 +72,10 @@ pub(super) struct Args {
     /// Leave a folder in DIR for each run, with all that explains it, as `run --out` does
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write into folders of --out although there are files that longwire did not write: those of names that it needs are
+    /// replaced, the others stay
+    #[arg(long, requires = "out")]
+    force: bool,
     /// Write a page for each run into DIR, and index.html over all of them
     #[arg(long, value_name = "DIR")]
     html: Option<PathBuf>,
@@ -117,9 +123,14 @@ fn test(args: &Args) -> Result<i32, Exit> {
         Exit::Input
     })?;
     plan.warnings.iter().for_each(|(told, sources)| paint::diagnose(told, sources));
-    let say = if args.json.as_ref().is_some_and(|path| path.as_os_str() == "-") { note } else { paint::print };
+    let say = if args.json.as_ref().is_some_and(|path| path.as_os_str() == "-") { paint::aside } else { paint::print };
     if args.list {
-        plan.cases.iter().for_each(|case| say(&format!("{case}\n    {}\n", case.command())));
+        plan.cases.iter().for_each(|case| {
+            let mut out = Page::new();
+            // writing into a page cannot fail
+            let _ = putln!(out, "{case}").and_then(|()| putln!(out, "    {}", case.command()));
+            say(&out.finish());
+        });
         return Ok(0);
     }
     if args.sim {
@@ -129,6 +140,10 @@ fn test(args: &Args) -> Result<i32, Exit> {
             Exit::Machine
         })?;
     }
+    let scratch = Scratch::make(&std::env::temp_dir()).map_err(|error| {
+        paint::complain(&format!("cannot make a directory for what runs leave: {error}"));
+        Exit::Machine
+    })?;
     let outputs = Outputs::open(args)?;
     let program = std::env::current_exe().map_err(|error| {
         paint::complain(&format!("cannot find this program on the disk, to start runs with it: {error}"));
@@ -137,15 +152,27 @@ fn test(args: &Args) -> Result<i32, Exit> {
     let room = args.sim.then(Room::find);
     let jobs = args.jobs.map(usize::from).or(room.as_ref().map(|room| room.guests(plan.guest_memory))).unwrap_or(1);
     let shard = args.shard.map(|shard| shard.to_string());
-    say(&suite::summary::begin(&plan, found.others, shard, args.sim.then_some(jobs)));
     let options = Options {
-        launch: Launch { program, retry_invalid: args.retry_invalid },
+        launch: Launch {
+            program,
+            retry_invalid: args.retry_invalid,
+            scratch: scratch.path().to_owned(),
+            beside: args.force,
+        },
         jobs,
         cpus: room.map(|room| room.cpus).unwrap_or_default(),
         fail_fast: args.fail_fast,
         out: args.out.clone(),
         html: args.html.clone(),
     };
+    let refused = suite::refused(&plan.cases, &options);
+    if !refused.is_empty() {
+        for (path, error) in &refused {
+            output::refuse_out(path, error);
+        }
+        return Err(Exit::Input);
+    }
+    say(&suite::summary::begin(&plan, found.others, shard, args.sim.then_some(jobs)));
     let mut progress = Progress { line: StatusLine::new(), say };
     let ended = suite::run(&plan.cases, &options, &mut progress).map_err(|error| {
         paint::complain(&error.to_string());
@@ -203,25 +230,28 @@ fn write(args: &Args, outputs: Outputs, plan: &Plan, ended: &Ended) -> Result<()
     if let Some(path) = &args.json {
         let summary = suite::json::summary(plan, args.shard, ended);
         let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data") + "\n";
+        let text = Printable::json(&text);
         if path.as_os_str() == "-" {
             paint::print(&text);
         } else {
-            written = written.and(outputs.json.map_or(Ok(()), |file| file.write(&text)));
+            written = written.and(outputs.json.map_or(Ok(()), |file| file.write(text.as_str())));
         }
     }
     written
 }
 
 /// Where GitHub runs this: what it shows at the files, and on the page of the job.
-fn github(plan: &Plan, ended: &Ended, say: fn(&str)) {
+fn github(plan: &Plan, ended: &Ended, say: fn(&Printable)) {
     if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
         return;
     }
-    say(&suite::github::annotations(&ended.outcomes));
+    say(&Printable::lines(&suite::github::annotations(&ended.outcomes)));
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
     let text = suite::github::job_summary(ended, &plan.skipped);
-    let append =
-        || -> io::Result<()> { OpenOptions::new().create(true).append(true).open(&path)?.write_all(text.as_bytes()) };
+    let text = Printable::lines(&text);
+    let append = || -> io::Result<()> {
+        OpenOptions::new().create(true).append(true).open(&path)?.write_all(text.as_str().as_bytes())
+    };
     if let Err(error) = append() {
         // the runs are what counts; this page is there for convenience
         paint::complain(&format!("cannot write the summary of the job to {}: {error}", Path::new(&path).display()));
@@ -230,7 +260,7 @@ fn github(plan: &Plan, ended: &Ended, say: fn(&str)) {
 
 struct Progress {
     line: StatusLine,
-    say: fn(&str),
+    say: fn(&Printable),
 }
 
 impl Watcher for Progress {

@@ -3,6 +3,7 @@
 //! A [`Diagnostic`] carries text, never a decision about how it is shown: `cli` renders it with the source line
 //! underlined. Checks collect diagnostics in [`Diagnostics`] and go on, so that one run of `check` shows them all.
 
+pub mod printable;
 mod synonyms;
 
 use std::collections::HashSet;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Read, Write, pipe};
 use std::os::fd::{AsFd, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -60,6 +61,32 @@ impl Janitor {
             told = told.or(life.write_all(&user.as_raw().to_ne_bytes()));
         }
         told
+    }
+}
+
+/// A private directory that is gone after this process, however that ends.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    /// Removes it.
+    pub(crate) janitor: Janitor,
+}
+
+impl Scratch {
+    /// Makes one in a directory. Must be called while this process has one thread.
+    ///
+    /// # Errors
+    /// It cannot be made, or no process or pipe.
+    pub fn make(parent: &Path) -> io::Result<Scratch> {
+        let folder = tempfile::Builder::new().prefix("longwire-").rand_bytes(8).tempdir_in(parent)?;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700))?;
+        let janitor = Janitor::start(folder.path()).map_err(io::Error::other)?;
+        Ok(Scratch { path: folder.keep(), janitor })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -19,7 +19,8 @@
 //! | `external` `helper` | machines that longwire does not make |
 //! | `presence` `attendant` | whether these are still there; who attaches them again when they come back |
 //! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
-//! | `open` | files that users name: what may be read, and how much of it |
+//! | `open` `folder` `destination` | files that users name: what may be read, and how much of it; directories and single files that are written |
+//! | `signals` | signals that ask for an end |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
@@ -27,8 +28,10 @@ mod attendant;
 mod capabilities;
 mod configure;
 pub mod confine;
+mod destination;
 mod error;
 mod external;
+pub mod folder;
 mod helper;
 mod identity;
 mod init;
@@ -47,6 +50,7 @@ pub mod probe;
 mod protocol;
 mod restore;
 mod run_dir;
+pub mod signals;
 mod sockets;
 mod spawn;
 pub mod sys;
@@ -54,11 +58,13 @@ mod sysctl;
 pub(crate) mod takeover;
 
 pub use configure::{InterfaceStatistics, link_local};
+pub use destination::Destination;
 pub use error::{Cause, HostError, SpawnError};
+pub use folder::Folder;
 pub use helper::fork_child;
 pub use identity::{Identity, user_name};
 pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
-pub use janitor::Janitor;
+pub use janitor::{Janitor, Scratch};
 pub use join::{NamespaceFds, join_and_run};
 pub use peer::Credentials;
 pub use presence::{Presence, Sight};

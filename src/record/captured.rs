@@ -1,45 +1,46 @@
 //! What captures came to, as people read it on a terminal.
 
-use std::fmt::Write;
-
 use super::report::Capture;
-use super::terminal::{FAINT, TITLE, grouped};
+use super::terminal::grouped;
+use crate::diag::printable::{FAINT, Page, TITLE, put, putln};
 use crate::units::ByteSize;
 
 /// A line for each.
-pub(super) fn write(out: &mut String, captures: &[Capture]) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, captures: &[Capture]) -> std::fmt::Result {
     if captures.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{TITLE}captures{TITLE:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}captures{TITLE:#}")?;
     let width = captures.iter().map(|capture| capture.link.chars().count()).max().unwrap_or(0);
     for capture in captures {
-        writeln!(out, "{:width$}  {}", capture.link, words(capture))?;
+        put!(out, "{:width$}  ", capture.link)?;
+        write_one(out, capture)?;
     }
     Ok(())
 }
 
-fn words(capture: &Capture) -> String {
-    let mut words = match (&capture.file, &capture.reason) {
+fn write_one(out: &mut Page, capture: &Capture) -> std::fmt::Result {
+    match (&capture.file, &capture.reason) {
         (Some(file), _) => {
             let size = ByteSize::from_bytes(capture.bytes.div_ceil(1000) * 1000);
-            format!("{file}  {FAINT}{} frames, {size}{FAINT:#}", grouped(capture.frames))
+            put!(out, "{file}  {FAINT}{} frames, {size}{FAINT:#}", grouped(capture.frames))?;
         }
-        (None, Some(reason)) => format!("{FAINT}{reason}{FAINT:#}"),
-        (None, None) => String::new(),
-    };
+        (None, Some(reason)) => put!(out, "{FAINT}{reason}{FAINT:#}")?,
+        (None, None) => {}
+    }
     if capture.missed > 0 {
-        let _ = write!(words, ", {} missed: writing fell behind", grouped(capture.missed));
+        put!(out, ", {} missed: writing fell behind", grouped(capture.missed))?;
     }
     if capture.beyond > 0 {
-        let _ = write!(words, ", {} more had no room: `capture: {{ size: … }}`", grouped(capture.beyond));
+        put!(out, ", {} more had no room: `capture: {{ size: … }}`", grouped(capture.beyond))?;
     }
     if let (Some(_), Some(reason)) = (&capture.file, &capture.reason) {
-        let _ = write!(words, ", {reason}");
+        put!(out, ", {reason}")?;
     } else if capture.file.is_some() && !capture.complete && capture.missed + capture.beyond == 0 {
-        words.push_str(", not every fate told: writing fell behind");
+        put!(out, ", not every fate told: writing fell behind")?;
     }
-    words
+    putln!(out, "")
 }
 
 #[cfg(test)]
@@ -62,9 +63,9 @@ mod tests {
         let none = Capture { link: "a".into(), file: None, reason: Some("not kept".into()), ..full.clone() };
         let untold = Capture { complete: false, ..full.clone() };
         let broken = Capture { reason: Some("it could not be written: full".into()), ..untold.clone() };
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &[full, short, none, untold, broken]).unwrap();
-        let text = anstream::adapter::strip_str(&out).to_string();
+        let text = out.finish().plain();
         assert_eq!(
             text,
             "\ncaptures\nwifi  captures/wifi.pcapng  12,345 frames, 3401kB\n\
@@ -74,8 +75,8 @@ mod tests {
              wifi  captures/wifi.pcapng  12,345 frames, 3401kB, not every fate told: writing fell behind\n\
              wifi  captures/wifi.pcapng  12,345 frames, 3401kB, it could not be written: full\n"
         );
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &[]).unwrap();
-        assert_eq!(out, "");
+        assert!(out.is_empty());
     }
 }

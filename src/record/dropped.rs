@@ -1,21 +1,21 @@
 //! What nodes inside the network dropped, on a terminal.
 
-use std::fmt::Write;
-
 use super::report::Node;
-use super::terminal::{TITLE, grouped};
+use super::terminal::grouped;
+use crate::diag::printable::{Page, TITLE, putln};
 
 /// A line for each node that dropped frames; nothing where none did.
-pub(super) fn write(out: &mut String, nodes: &[Node]) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, nodes: &[Node]) -> std::fmt::Result {
     let dropping: Vec<_> = nodes.iter().filter(|node| node.dropped.values().any(|frames| *frames > 0)).collect();
     if dropping.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{TITLE}dropped by nodes{TITLE:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}dropped by nodes{TITLE:#}")?;
     let width = dropping.iter().map(|node| node.name.chars().count()).max().unwrap_or(0);
     for Node { name, received, dropped, .. } in dropping {
         let causes: Vec<String> = dropped.iter().map(|(cause, n)| format!("{cause} {}", grouped(*n))).collect();
-        writeln!(out, "{name:width$}  {} of {} frames received", causes.join(", "), grouped(*received))?;
+        putln!(out, "{name:width$}  {} of {} frames received", causes.join(", "), grouped(*received))?;
     }
     Ok(())
 }
@@ -39,9 +39,9 @@ mod tests {
             node("r2", &[(DropCause::NoRoute, 301)]),
             node("core", &[(DropCause::TtlExceeded, 2), (DropCause::NoRoute, 4_000)]),
         ];
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &nodes).unwrap();
-        insta::assert_snapshot!(anstream::adapter::strip_str(&out).to_string().trim_start(), @r"
+        insta::assert_snapshot!(out.finish().plain().trim_start(), @r"
         dropped by nodes
         r2    no_route 301 of 12,345 frames received
         core  ttl_exceeded 2, no_route 4,000 of 12,345 frames received
@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn without_drops_there_is_nothing_to_say() {
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &[node("r1", &[])]).unwrap();
-        assert_eq!(out, "");
+        assert!(out.is_empty());
     }
 }

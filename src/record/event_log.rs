@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::diag::printable::json;
 use crate::engine::{Fate, FateKind, Place};
 use crate::frame::DropCause;
 use crate::units::Instant;
@@ -159,7 +160,8 @@ pub fn write(entry: &Entry, names: &Names, out: &mut impl Write) -> io::Result<(
             }
         }
     };
-    serde_json::to_writer(&mut *out, &line)?;
+    let text = serde_json::to_string(&line)?;
+    out.write_all(json(&text).as_bytes())?;
     out.write_all(b"\n")
 }
 

@@ -5,10 +5,11 @@ use std::fmt::Write;
 
 use super::expectation::{Expectation, Judged, Near};
 use super::report::{Report, Verdict};
-use super::terminal::{BAD, DOUBT, FAINT, GOOD, TITLE, time};
+use super::terminal::time;
+use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, TITLE, put, putln};
 
 /// The section; nothing where nothing was expected.
-pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, report: &Report) -> std::fmt::Result {
     if report.expectations.is_empty() {
         return Ok(());
     }
@@ -17,7 +18,8 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::Interrupted | Verdict::Error => "  of a run that was cut short",
         _ => "",
     };
-    writeln!(out, "\n{TITLE}expectations{TITLE:#}{FAINT}{claims}{FAINT:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}expectations{TITLE:#}{FAINT}{claims}{FAINT:#}")?;
     let width = report.expectations.iter().map(|one| one.title().chars().count()).max().unwrap_or(0).min(60);
     let failed = report.expectations.iter().filter(|one| one.fails());
     let doubtful = report.expectations.iter().filter(|one| one.judged.invalid.is_some());
@@ -25,34 +27,34 @@ pub(super) fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     failed.chain(doubtful).chain(held).try_for_each(|one| write_one(out, one, width))
 }
 
-fn write_one(out: &mut String, one: &Expectation, width: usize) -> std::fmt::Result {
+fn write_one(out: &mut Page, one: &Expectation, width: usize) -> std::fmt::Result {
     let (style, mark) = match (one.judged.pass, &one.judged.invalid) {
         (true, _) => (GOOD, "ok  "),
         (false, None) => (BAD, "FAIL"),
         (false, Some(_)) => (DOUBT, "?   "),
     };
-    write!(out, "{style}{mark}{style:#} {:width$}  ", one.title())?;
+    put!(out, "{style}{mark}{style:#} {:width$}  ", one.title())?;
     let members = one.members.len();
     match (one.judged.pass, members) {
-        (true, 0) => writeln!(out, "{}", found(&one.judged))?,
-        (true, _) => writeln!(out, "all {members}")?,
-        (false, _) if one.judged.invalid.is_some() => writeln!(out, "{DOUBT}{}{DOUBT:#}", found(&one.judged))?,
-        (false, 0) => writeln!(out, "{BAD}{}{BAD:#}", found(&one.judged))?,
-        (false, _) => writeln!(out, "{BAD}{} of {members} fail{BAD:#}", one.failed())?,
+        (true, 0) => putln!(out, "{}", found(&one.judged))?,
+        (true, _) => putln!(out, "all {members}")?,
+        (false, _) if one.judged.invalid.is_some() => putln!(out, "{DOUBT}{}{DOUBT:#}", found(&one.judged))?,
+        (false, 0) => putln!(out, "{BAD}{}{BAD:#}", found(&one.judged))?,
+        (false, _) => putln!(out, "{BAD}{} of {members} fail{BAD:#}", one.failed())?,
     }
     let indent = format!("     {:width$}  ", "");
     if one.name.is_some() && !one.judged.pass {
-        writeln!(out, "{indent}{FAINT}{}{FAINT:#}", one.text)?;
+        putln!(out, "{indent}{FAINT}{}{FAINT:#}", one.text)?;
     }
     if let Some(why) = &one.judged.invalid {
-        return writeln!(out, "{indent}{FAINT}{why}{FAINT:#}");
+        return putln!(out, "{indent}{FAINT}{why}{FAINT:#}");
     }
     for member in one.members.iter().filter(|member| !member.judged.pass) {
         let near = member.judged.near.as_ref().map(|near| format!(", {}", since(near))).unwrap_or_default();
-        writeln!(out, "{indent}{}: {}{near}", member.name, found(&member.judged))?;
+        putln!(out, "{indent}{}: {}{near}", member.name, found(&member.judged))?;
     }
     if let (0, Some(near)) = (members, &one.judged.near) {
-        writeln!(out, "{indent}{}", since(near))?;
+        putln!(out, "{indent}{}", since(near))?;
     }
     Ok(())
 }
@@ -160,8 +162,8 @@ mod tests {
                 "expected `call.loss < 1%`, no samples: it never started",
             ]
         );
-        let mut out = String::new();
+        let mut out = Page::new();
         all.iter().for_each(|one| write_one(&mut out, one, 18).expect("a String takes it"));
-        insta::assert_snapshot!(anstream::adapter::strip_str(&out).to_string());
+        insta::assert_snapshot!(out.finish().plain());
     }
 }

@@ -1,36 +1,36 @@
 //! What firewalls decided about, as people read it on a terminal: a line for each rule that matched something, and the names
 //! of those that matched nothing.
 
-use std::fmt::Write;
-
 use super::report::{Node, Rule};
-use super::terminal::{FAINT, TITLE, grouped};
+use super::terminal::grouped;
+use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::node::router::firewall::Policy;
 
 /// A table for each firewall.
-pub(super) fn write(out: &mut String, nodes: &[Node]) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, nodes: &[Node]) -> std::fmt::Result {
     for node in nodes.iter().filter(|node| !node.firewall.is_empty()) {
-        writeln!(out, "\n{TITLE}firewall {}{TITLE:#}", node.name)?;
+        out.blank();
+        putln!(out, "{TITLE}firewall {}{TITLE:#}", node.name)?;
         write_rules(out, &node.firewall)?;
     }
     Ok(())
 }
 
-fn write_rules(out: &mut String, rules: &[Rule]) -> std::fmt::Result {
+fn write_rules(out: &mut Page, rules: &[Rule]) -> std::fmt::Result {
     let matched = || rules.iter().filter(|rule| rule.decided.frames > 0);
     let width = matched().map(|rule| rule.rule.chars().count()).max().unwrap_or(0);
     for Rule { rule, action, decided } in matched() {
         let (frames, bytes) = (grouped(decided.frames), grouped(decided.bytes));
-        writeln!(out, "{:6} {rule:width$}  {FAINT}{frames} frames, {bytes} bytes{FAINT:#}", action.word())?;
+        putln!(out, "{:6} {rule:width$}  {FAINT}{frames} frames, {bytes} bytes{FAINT:#}", action.word())?;
     }
     // that nothing was left for replies and the default is nobody's mistake
     let own = rules.len().saturating_sub(2);
     for rule in rules[..own].iter().filter(|rule| rule.decided.frames == 0) {
-        writeln!(out, "  no packet matched {} {}", rule.action.word(), rule.rule)?;
+        putln!(out, "  no packet matched {} {}", rule.action.word(), rule.rule)?;
     }
     match rules.last() {
         Some(last) if last.decided.frames == 0 && last.action != Policy::Allow => {
-            writeln!(out, "  no packet was left for the default: {}", last.action.word())
+            putln!(out, "  no packet was left for the default: {}", last.action.word())
         }
         _ => Ok(()),
     }
@@ -48,9 +48,9 @@ mod tests {
 
     fn written(firewall: Vec<Rule>) -> String {
         let node = Node { firewall, ..Node::new("gw".into(), &NodeCounters::default(), 0) };
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &[Node::new("sw".into(), &NodeCounters::default(), 0), node]).unwrap();
-        anstream::adapter::strip_str(&out).to_string()
+        out.finish().plain()
     }
 
     #[test]

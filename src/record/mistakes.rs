@@ -7,6 +7,7 @@ use miette::{
     SpanContents,
 };
 
+use crate::diag::printable::{in_columns, printable};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Sources, Span};
 
 /// So many errors and so many warnings are shown: the rest are seldom worth reading before these are put right.
@@ -40,7 +41,8 @@ pub fn render(wrong: &Diagnostics, sources: &Sources, terminal: bool) -> String 
         // writing into a String cannot fail
         let _ = handler.render_report(&mut out, &Shown { diagnostic, excerpt });
         for (span, words) in diagnostic.related.iter().filter(|(span, _)| has_place(span)) {
-            let _ = writeln!(out, "  {}:{}:{}: {words}", sources.name(span.source), span.line, span.column);
+            let (name, words) = (printable(sources.name(span.source)), printable(words));
+            let _ = writeln!(out, "  {name}:{}:{}: {words}", span.line, span.column);
         }
     }
     let counts: Vec<String> = counts.iter().filter(|(.., n)| *n > 0).map(|(_, word, n)| many(*n, word)).collect();
@@ -80,7 +82,7 @@ impl Excerpt {
         // a point needs something to be underlined
         let end = ceil(text, begin + span.len.max(1));
         let start = text[..begin].rfind('\n').map_or(0, |at| at + 1);
-        let stop = text[end..].find('\n').map_or(text.len(), |at| end + at);
+        let stop = text[end..].find(['\r', '\n']).map_or(text.len(), |at| end + at);
         // of a block, the first lines
         let block = text[start..stop].match_indices('\n').nth(LINES - 1).map_or(stop, |(at, _)| start + at);
         let (before, cut_before) = last(&text[start..begin], WIDTH / 2);
@@ -90,20 +92,30 @@ impl Excerpt {
         };
         let mark = |cut: bool| if cut { "…" } else { "" };
         let lines = after.split_inclusive('\n').map(|line| match first(line, 2 * WIDTH) {
-            (line, false) => line.to_owned(),
-            (line, true) => format!("{line}…\n"),
+            (line, false) => columns(line),
+            (line, true) => format!("{}…\n", columns(line)),
         });
+        let before = columns(before);
         let shown = format!("{}{before}{}{}", mark(cut_before), lines.collect::<String>(), mark(cut_after));
         let at = mark(cut_before).len() + before.len();
-        let length = (end - begin).min(shown.len() - mark(cut_after).len() - at);
+        let length = columns(&text[begin..end]).len().min(shown.len() - mark(cut_after).len() - at);
         Excerpt {
-            name: sources.name(span.source).to_owned(),
+            name: printable(sources.name(span.source)).into_owned(),
             place: SourceSpan::new(at.into(), length),
             text: shown,
             line: span.line.saturating_sub(1) as usize,
             column: span.column.saturating_sub(1) as usize,
         }
     }
+}
+
+/// Source text as it is shown: with as many characters, all of which print. A carriage return at a line's end says nothing.
+fn columns(text: &str) -> String {
+    let shown = |line: &str| match line.strip_suffix('\n') {
+        Some(line) => in_columns(line) + "\n",
+        None => in_columns(line),
+    };
+    text.replace("\r\n", " \n").split_inclusive('\n').map(shown).collect()
 }
 
 /// The first characters of a text, and whether there are more.
@@ -154,8 +166,8 @@ impl SourceCode for Excerpt {
 /// A text that may hold a value of any length.
 fn shortened(text: &str) -> String {
     match first(text, LONGEST) {
-        (text, false) => text.to_owned(),
-        (text, true) => format!("{text}…"),
+        (text, false) => printable(text).into_owned(),
+        (text, true) => format!("{}…", printable(text)),
     }
 }
 
@@ -192,7 +204,10 @@ impl miette::Diagnostic for Shown<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.excerpt.as_ref()?.place;
-        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(self.diagnostic.label.clone(), place))))
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(
+            self.diagnostic.label.as_ref().map(|label| printable(label).into_owned()),
+            place,
+        ))))
     }
 }
 

@@ -11,6 +11,8 @@ pub mod expected;
 mod firewall;
 pub mod gaps;
 pub mod histogram;
+#[cfg(test)]
+mod hostile_tests;
 pub mod html;
 pub mod judge;
 mod measured;

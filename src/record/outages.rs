@@ -1,28 +1,28 @@
 //! Ports that were down since their interface was gone, on a terminal.
 
-use std::fmt::Write;
-
 use super::report::{Outage, Port};
-use super::terminal::{TITLE, time};
+use super::terminal::time;
+use crate::diag::printable::{Page, TITLE, put, putln};
 
 /// A line for each outage; nothing where there was none.
-pub(super) fn write(out: &mut String, ports: &[Port]) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, ports: &[Port]) -> std::fmt::Result {
     let mut all = ports.iter().flat_map(|port| port.outages.iter().map(move |outage| (port, outage))).peekable();
     if all.peek().is_none() {
         return Ok(());
     }
-    writeln!(out, "\n{TITLE}ports{TITLE:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}ports{TITLE:#}")?;
     all.try_for_each(|(port, outage)| {
         let Outage { from_ns, to_ns, reason, refused } = outage;
-        write!(out, "{}.{} was down from {}", port.host, port.interface, signed(*from_ns))?;
+        put!(out, "{}.{} was down from {}", port.host, port.interface, signed(*from_ns))?;
         match to_ns {
-            Some(to) => write!(out, " to {}", signed(*to))?,
-            None => write!(out, " on")?,
+            Some(to) => put!(out, " to {}", signed(*to))?,
+            None => put!(out, " on")?,
         }
-        write!(out, ": {reason}")?;
+        put!(out, ": {reason}")?;
         match refused {
-            Some(refused) => writeln!(out, "; it was not attached again: {refused}"),
-            None => writeln!(out),
+            Some(refused) => putln!(out, "; it was not attached again: {refused}"),
+            None => putln!(out, ""),
         }
     })
 }
@@ -39,9 +39,9 @@ mod tests {
     #[test]
     fn each_outage_has_a_line() {
         let mut ports = crate::record::html::testing::report().ports;
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &ports).unwrap();
-        assert_eq!(out, "");
+        assert!(out.is_empty());
         let outage = |from_ns, to_ns, refused: Option<&str>| Outage {
             from_ns,
             to_ns,
@@ -50,6 +50,7 @@ mod tests {
         };
         ports[0].outages = vec![outage(-5_000_000, Some(1_250_000_000), None), outage(2_000_000_000, None, Some("no"))];
         write(&mut out, &ports).unwrap();
+        let out = out.finish().plain();
         let lines: Vec<_> = out.lines().skip(2).collect();
         assert_eq!(
             lines,

@@ -1,50 +1,53 @@
 //! Which link carried what, when: a line of bars a direction, with what was changed on the same axis.
 
-use std::fmt::Write;
-
 use super::report::{Event, EventKind, Report};
 use super::series::{DirectionSeries, Series};
 use super::show::bars;
-use super::terminal::{FAINT, TITLE, grouped, rate, time};
+use super::terminal::{grouped, rate, time};
+use crate::diag::printable::{FAINT, Page, TITLE, put, putln};
 
 /// Columns of bars at most.
 const COLUMNS: usize = 64;
 /// Directions that are shown at most, unless more are asked for.
 const ROWS: usize = 16;
+/// Changes that are listed at most, unless more are asked for.
+const LISTED: usize = 40;
 /// Names of the marks below the bars; later ones have none of their own.
 const KEYS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyz";
 
 /// Writes the section, where something was changed, or `verbose` asks for it.
-pub(super) fn write(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, report: &Report, verbose: bool) -> std::fmt::Result {
     let changes: Vec<&Event> = report.events.iter().filter(|event| is_change(event.kind)).collect();
+    let listed = if verbose { usize::MAX } else { LISTED };
     let Some(series) = report.series.as_ref().filter(|series| !series.is_empty()) else {
-        return write_changes(out, &changes, false);
+        return write_changes(out, &changes, false, listed);
     };
     if (changes.is_empty() && !verbose) || series.directions.is_empty() {
-        return write_changes(out, &changes, false);
+        return write_changes(out, &changes, false, listed);
     }
     let axis = Axis::of(series);
     let most = if verbose { usize::MAX } else { ROWS };
     let shown = busiest(series, most);
     let name = |d: &DirectionSeries| format!("{} {} → {}", d.link, d.from, d.to);
     let width = shown.iter().map(|d| name(d).chars().count()).max().unwrap_or(0);
-    writeln!(out, "\n{TITLE}over time{TITLE:#}  {FAINT}{} a column{FAINT:#}", time(axis.column_ns()))?;
+    out.blank();
+    putln!(out, "{TITLE}over time{TITLE:#}  {FAINT}{} a column{FAINT:#}", time(axis.column_ns()))?;
     for direction in &shown {
         let rates = axis.rates(direction);
         let peak = rates.iter().copied().max().unwrap_or(0);
         let bars = bars::vertical(&rates, peak, 1).concat();
         let dropped: u64 = direction.dropped.iter().map(|n| u64::from(*n)).sum();
         let dropped = if dropped > 0 { format!(", dropped {}", grouped(dropped)) } else { String::new() };
-        writeln!(out, "{:width$} │{bars}│ peak {}{dropped}", name(direction), rate(peak))?;
+        putln!(out, "{:width$} │{bars}│ peak {}{dropped}", name(direction), rate(peak))?;
     }
     let left = series.directions.len() - shown.len();
     if left > 0 {
-        writeln!(out, "{FAINT}{:width$} and {left} directions that carried less (--verbose){FAINT:#}", "")?;
+        putln!(out, "{FAINT}{:width$} and {left} directions that carried less (--verbose){FAINT:#}", "")?;
     }
     if !changes.is_empty() {
-        writeln!(out, "{:width$} │{}│", "", axis.marks(&changes))?;
+        putln!(out, "{:width$} │{}│", "", axis.marks(&changes))?;
     }
-    write_changes(out, &changes, true)
+    write_changes(out, &changes, true, listed)
 }
 
 /// Whether it changed what frames meet.
@@ -52,13 +55,14 @@ fn is_change(kind: EventKind) -> bool {
     matches!(kind, EventKind::Timeline | EventKind::Set | EventKind::Network)
 }
 
-fn write_changes(out: &mut String, changes: &[&Event], keys: bool) -> std::fmt::Result {
+fn write_changes(out: &mut Page, changes: &[&Event], keys: bool, most: usize) -> std::fmt::Result {
     if !keys && !changes.is_empty() {
-        writeln!(out, "\n{TITLE}changes{TITLE:#}")?;
+        out.blank();
+        putln!(out, "{TITLE}changes{TITLE:#}")?;
     }
     let mut instants = 0;
     let mut last = None;
-    for event in changes {
+    for event in changes.iter().take(most) {
         if last != Some(instant(event)) {
             instants += 1;
             last = Some(instant(event));
@@ -69,11 +73,16 @@ fn write_changes(out: &mut String, changes: &[&Event], keys: bool) -> std::fmt::
         };
         // what happens in a host is as late as the machine
         let late = event.planned_ns.map_or(0, |planned| event.at_ns - planned);
-        let late =
-            if late > 0 { format!("  {FAINT}{} late{FAINT:#}", time(late.unsigned_abs())) } else { String::new() };
-        writeln!(out, "{key} {:.3} s  {}{late}", event.at_ns as f64 / 1e9, event.what)?;
+        put!(out, "{key} {:.3} s  {}", event.at_ns as f64 / 1e9, event.what)?;
+        if late > 0 {
+            put!(out, "  {FAINT}{} late{FAINT:#}", time(late.unsigned_abs()))?;
+        }
+        out.blank();
     }
-    Ok(())
+    match changes.len().saturating_sub(most) {
+        0 => Ok(()),
+        more => putln!(out, "{FAINT}and {} changes more (--verbose){FAINT:#}", grouped(more as u64)),
+    }
 }
 
 /// What belongs together has one key, even if part of it was late.
@@ -187,16 +196,33 @@ mod tests {
         let axis = Axis::of(&series(vec![1; 10], 100, 1_000));
         let events = [event(0, "a"), event(0, "b"), event(250, "c"), event(260, "d"), event(999, "e")];
         assert_eq!(axis.marks(&events.iter().collect::<Vec<_>>()), "1 2      4");
-        let mut out = String::new();
-        write_changes(&mut out, &events.iter().collect::<Vec<_>>(), true).unwrap();
+        let mut out = Page::new();
+        write_changes(&mut out, &events.iter().collect::<Vec<_>>(), true, 9).unwrap();
+        let out = out.finish().plain();
         assert!(out.contains("1 0.000 s  a\n1 0.000 s  b\n2 0.250 s  c\n3 0.260 s  d\n4 0.999 s  e"), "{out}");
     }
 
     #[test]
     fn lateness_is_told_where_there_is_any() {
         let late = Event { at_ns: 2_000_300_000, ..event(2_000, "phone.route=wwan0") };
-        let mut out = String::new();
-        write_changes(&mut out, &[&late], false).unwrap();
+        let mut out = Page::new();
+        write_changes(&mut out, &[&late], false, 9).unwrap();
+        let out = out.finish().plain();
         assert!(out.contains("phone.route=wwan0") && out.contains("300 µs late"), "{out}");
+    }
+
+    #[test]
+    fn of_very_many_changes_the_first_are_listed_and_the_rest_counted() {
+        let mut report = crate::record::html::testing::report();
+        report.events = (0..722).map(|n| event(n, "wifi.loss=1%")).collect();
+        let lines = |verbose: bool| {
+            let mut out = Page::new();
+            write(&mut out, &report, verbose).unwrap();
+            let text = out.finish().plain();
+            let (listed, more) =
+                (text.matches("wifi.loss=1%").count(), text.contains("and 682 changes more (--verbose)"));
+            (listed, more)
+        };
+        assert_eq!((lines(false), lines(true)), ((LISTED, true), (722, false)));
     }
 }

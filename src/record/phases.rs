@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::report::{Count, by_cause};
-use super::terminal::{FAINT, TITLE, four_digits, grouped, share, time};
+use super::terminal::{four_digits, grouped, share, time};
+use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::engine::{Amount, DirectionId, Dropped, Engine};
 use crate::units::Instant;
 
@@ -163,11 +164,12 @@ impl Phase {
 }
 
 /// A line for each direction of each phase; nothing where nothing was marked.
-pub(super) fn write(out: &mut String, phases: &[Phase]) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, phases: &[Phase]) -> std::fmt::Result {
     if phases.len() < 2 {
         return Ok(());
     }
-    writeln!(out, "\n{TITLE}phases{TITLE:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}phases{TITLE:#}")?;
     let name = |d: &PhaseDirection| format!("{} {} → {}", d.link, d.from, d.to);
     let all: Vec<(String, &PhaseDirection)> =
         phases.iter().flat_map(|phase| phase.directions.iter().map(|d| (phase.title(), d))).collect();
@@ -178,11 +180,11 @@ pub(super) fn write(out: &mut String, phases: &[Phase]) -> std::fmt::Result {
     for (title, direction) in shown {
         let title = if before == title { "" } else { title.as_str() };
         before = if title.is_empty() { before } else { title };
-        writeln!(out, "{title:first$}   {:second$}   {}", name(direction), counted(direction))?;
+        putln!(out, "{title:first$}   {:second$}   {}", name(direction), counted(direction))?;
     }
     match all.len() - shown.len() {
         0 => Ok(()),
-        more => writeln!(out, "{FAINT}and {more} lines more, which are in the JSON report{FAINT:#}"),
+        more => putln!(out, "{FAINT}and {more} lines more, which are in the JSON report{FAINT:#}"),
     }
 }
 
@@ -273,9 +275,9 @@ mod tests {
         assert_eq!(told, [(0, 20, 2, 1, Some(5_000_000)), (20, 40, 1, 1, Some(5_000_000))]);
         assert_eq!(phases[1].marks, ["cut", "also"]);
         assert_eq!(phases[1].directions[0].dropped["link_down"], 1);
-        let mut text = String::new();
+        let mut text = Page::new();
         write(&mut text, &phases).unwrap();
-        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string().trim_start(), @r"
+        insta::assert_snapshot!(text.finish().plain().trim_start(), @r"
         phases
         0 … 0.02 s                 l a → b   1 of 2 frames, mean delay 5 ms
         0.02 … 0.04 s  cut  also   l a → b   1 of 1 frames, mean delay 5 ms, link_down 1 (100 %)
@@ -290,8 +292,8 @@ mod tests {
         engine.advance(at(140), &mut Nowhere);
         let phases = named(recorder.finish(&engine, at(140)));
         assert_eq!(phases.len(), 1);
-        let mut text = String::new();
+        let mut text = Page::new();
         write(&mut text, &phases).unwrap();
-        assert_eq!(text, "");
+        assert!(text.is_empty());
     }
 }

@@ -71,6 +71,9 @@ pub struct Report {
     /// What is worth knowing, one sentence each: a NAT that was passed by, rules that matched nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Files of the run's directory that could not be written, or not whole: a sentence each. Such a run does not exit with 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unwritten: Vec<String>,
     /// Whether the machine kept up.
     pub validity: Validity,
     /// How time was kept.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::report::Count;
 use super::requested::Requested;
-use super::terminal::{BAD, FAINT, TITLE, grouped, share, time};
+use super::terminal::{grouped, share, time};
+use crate::diag::printable::{BAD, FAINT, PLAIN, Page, Printable, TITLE, putln};
 
 /// Version of the JSON forms of this file.
 pub const FORM: u32 = 1;
@@ -116,7 +117,7 @@ pub struct Direction {
 }
 
 /// Runs as a table.
-pub fn list(runs: &[Listed]) -> String {
+pub fn list(runs: &[Listed]) -> Printable {
     let head = ["run", "pid", "user", "up", "hosts", "scenario"].map(str::to_owned).to_vec();
     let rows = runs.iter().map(|run| match run {
         Listed::Run(run) => vec![
@@ -132,7 +133,7 @@ pub fn list(runs: &[Listed]) -> String {
         }
     });
     let rows: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
-    let mut out = String::new();
+    let mut out = Page::new();
     for (n, row) in rows.iter().enumerate() {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
@@ -140,9 +141,10 @@ pub fn list(runs: &[Listed]) -> String {
             let _ = write!(line, "{cell:width$}   ");
         }
         let line = line.trim_end();
-        let _ = if n == 0 { writeln!(out, "{TITLE}{line}{TITLE:#}") } else { writeln!(out, "{line}") };
+        // writing into a page cannot fail
+        let _ = if n == 0 { putln!(out, "{TITLE}{line}{TITLE:#}") } else { putln!(out, "{line}") };
     }
-    out
+    out.finish()
 }
 
 /// The first hosts, and how many more there are.
@@ -164,26 +166,27 @@ fn span(ns: u64) -> String {
 
 impl Status {
     /// As people read it.
-    pub fn text(&self) -> String {
-        let mut out = String::new();
+    pub fn text(&self) -> Printable {
+        let mut out = Page::new();
         let RunInfo { name, file, up_ns, elapsed_ns, .. } = &self.run;
         let at = elapsed_ns.map_or("services start".into(), |elapsed| format!("{} since t = 0", time(elapsed)));
-        // writing into a String cannot fail
-        let _ = writeln!(out, "{TITLE}{name}{TITLE:#}  {FAINT}{file} · up {} · {at}{FAINT:#}\n", span(*up_ns));
+        // writing into a page cannot fail
+        let _ = putln!(out, "{TITLE}{name}{TITLE:#}  {FAINT}{file} · up {} · {at}{FAINT:#}", span(*up_ns));
+        out.blank();
         let names: Vec<String> = self.directions.iter().map(|d| format!("{} {} → {}", d.link, d.from, d.to)).collect();
         let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
         let first = width(&mut names.iter().map(|name| name.chars().count()).chain([4]));
         let second = width(&mut self.directions.iter().map(|d| d.state().chars().count()).chain([3]));
-        let _ = writeln!(out, "{TITLE}{:first$}   {:second$} │ so far{TITLE:#}", "link", "now");
+        let _ = putln!(out, "{TITLE}{:first$}   {:second$} │ so far{TITLE:#}", "link", "now");
         for (name, direction) in names.iter().zip(&self.directions) {
-            let style = if direction.up { anstyle::Style::new() } else { BAD };
+            let style = if direction.up { PLAIN } else { BAD };
             let (state, so_far) = (direction.state(), direction.so_far());
-            let _ = writeln!(out, "{name:first$}   {style}{state:second$}{style:#} │ {so_far}");
+            let _ = putln!(out, "{name:first$}   {style}{state:second$}{style:#} │ {so_far}");
         }
         for port in &self.ports_down {
-            let _ = writeln!(out, "{BAD}{port} is down: its interface is gone{BAD:#}");
+            let _ = putln!(out, "{BAD}{port} is down: its interface is gone{BAD:#}");
         }
-        out
+        out.finish()
     }
 }
 
@@ -271,7 +274,7 @@ mod tests {
     #[test]
     fn runs_are_listed_those_that_say_nothing_too() {
         let silent = Listed::Silent { name: "old-7".into(), user: "root".into(), error: "of longwire 0.0.1".into() };
-        let text = anstream::adapter::strip_str(&list(&[Listed::Run(info("net-42")), silent])).to_string();
+        let text = list(&[Listed::Run(info("net-42")), silent]).plain();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split("   ").map(str::trim).collect()).collect();
         let cells = |n: usize| lines[n].iter().filter(|cell| !cell.is_empty()).copied().collect::<Vec<_>>();
         assert_eq!(cells(0), ["run", "pid", "user", "up", "hosts", "scenario"]);
@@ -306,7 +309,7 @@ mod tests {
             directions: vec![direction],
             ports_down: vec!["a.eth0".into()],
         };
-        let text = anstream::adapter::strip_str(&status.text()).to_string();
+        let text = status.text().plain();
         assert!(text.starts_with("net-42  /home/ann/net.yaml · up 3 min 12 s · 1.5 s since t = 0\n"), "{text}");
         let row = "wifi a → b   down, 20ms, 1Mbit │ 1,000 of 1,200 frames, loss 195 (16.25 %), waiting now 3, on the way now 2";
         let last: Vec<&str> = text.lines().rev().take(2).collect();

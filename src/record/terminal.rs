@@ -1,9 +1,6 @@
-//! The report as people read it on a terminal. Styled with ANSI codes, which whoever prints it strips where they do not
-//! belong.
+//! The report as people read it on a terminal: styled, which whoever prints it takes away where it does not belong.
 
-use std::fmt::Write;
-
-use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
 
 use super::asked::requested;
 use super::captured;
@@ -16,27 +13,24 @@ use super::over_time;
 use super::phases;
 use super::report::{Direction, Percentiles, Port, Report, Verdict, Work};
 use super::translation;
+use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, TITLE, put, putln};
 use crate::units::Rate;
 
 /// So many changes of a direction are shown.
 const CHANGES: usize = 5;
-
-pub(super) const TITLE: Style = Style::new().bold();
-pub(super) const FAINT: Style = Style::new().dimmed();
-pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
-pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(super) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+/// So many works of a kind are shown that have nothing to complain about, and so many steps that the run did not come to.
+const LISTED: usize = 100;
 
 /// The whole report. `verbose`: with what went through each direction over time, also where nothing was changed meanwhile.
-pub fn render(report: &Report, verbose: bool) -> String {
-    let mut out = String::new();
-    // writing into a String cannot fail
+pub fn render(report: &Report, verbose: bool) -> Printable {
+    let mut out = Page::new();
+    // writing into a page cannot fail
     let _ = write_report(&mut out, report, verbose);
-    out
+    out.finish()
 }
 
-fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::Result {
-    writeln!(
+fn write_report(out: &mut Page, report: &Report, verbose: bool) -> std::fmt::Result {
+    putln!(
         out,
         "{TITLE}{}{TITLE:#}  {FAINT}seed {} · {} s{}{FAINT:#}",
         report.scenario,
@@ -58,15 +52,16 @@ fn write_report(out: &mut String, report: &Report, verbose: bool) -> std::fmt::R
     write_works(out, "runs", report.runs.iter())?;
     expected::write(out, report)?;
     if !report.warnings.is_empty() {
-        writeln!(out, "\n{TITLE}warnings{TITLE:#}")?;
-        report.warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
+        out.blank();
+        putln!(out, "{TITLE}warnings{TITLE:#}")?;
+        report.warnings.iter().try_for_each(|warning| putln!(out, "{warning}"))?;
     }
     write_machine(out, report)?;
     write_verdict(out, report)
 }
 
 /// A table: requested | delivered, a row a direction. What was asked later stands below what was asked first.
-fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_directions(out: &mut Page, report: &Report) -> std::fmt::Result {
     let rows: Vec<(String, Vec<String>, Vec<String>)> = report
         .directions
         .iter()
@@ -77,13 +72,14 @@ fn write_directions(out: &mut String, report: &Report) -> std::fmt::Result {
     };
     let first = longest(&mut rows.iter().map(|row| &row.0), "link");
     let second = longest(&mut rows.iter().flat_map(|row| &row.1), "requested");
-    writeln!(out, "\n{TITLE}{:first$}   {:second$} │ delivered{TITLE:#}", "link", "requested")?;
+    out.blank();
+    putln!(out, "{TITLE}{:first$}   {:second$} │ delivered{TITLE:#}", "link", "requested")?;
     for (link, requested, delivered) in &rows {
         for n in 0..requested.len().max(delivered.len()) {
             let link = if n == 0 { link.as_str() } else { "" };
             let text = |lines: &[String]| lines.get(n).cloned().unwrap_or_default();
             let row = format!("{link:first$}   {:second$} │ {}", text(requested), text(delivered));
-            writeln!(out, "{}", row.trim_end())?;
+            putln!(out, "{}", row.trim_end())?;
         }
     }
     Ok(())
@@ -134,7 +130,7 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
 }
 
 fn write_works<'a>(
-    out: &mut String,
+    out: &mut Page,
     title: &str,
     works: impl Iterator<Item = (&'a String, &'a Work)>,
 ) -> std::fmt::Result {
@@ -142,28 +138,42 @@ fn write_works<'a>(
     if works.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{TITLE}{title}{TITLE:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}{title}{TITLE:#}")?;
     let width = works.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    // what failed is never left out
+    let (mut shown, mut left_out) = (0, 0);
     for (name, work) in works {
-        let (style, mark) = if work.ok { (GOOD, "ok  ") } else { (BAD, "FAIL") };
-        write!(out, "{style}{mark}{style:#} {name:width$}  {} {}", work.kind, work.place)?;
-        if let (Some(started), Some(ended)) = (work.started_ns, work.ended_ns) {
-            write!(out, "  {FAINT}{} s{FAINT:#}", seconds((ended - started).max(0) as u64))?;
+        if work.ok && shown == LISTED {
+            left_out += 1;
+            continue;
         }
-        writeln!(out, "{}", work.reason.as_ref().map(|r| format!("  {BAD}{r}{BAD:#}")).unwrap_or_default())?;
+        shown += usize::from(work.ok);
+        let (style, mark) = if work.ok { (GOOD, "ok  ") } else { (BAD, "FAIL") };
+        put!(out, "{style}{mark}{style:#} {name:width$}  {} {}", work.kind, work.place)?;
+        if let (Some(started), Some(ended)) = (work.started_ns, work.ended_ns) {
+            put!(out, "  {FAINT}{} s{FAINT:#}", seconds((ended - started).max(0) as u64))?;
+        }
+        if let Some(reason) = &work.reason {
+            put!(out, "  {BAD}{reason}{BAD:#}")?;
+        }
+        out.blank();
         for line in results(work) {
-            writeln!(out, "     {:width$}  {line}", "")?;
+            putln!(out, "     {:width$}  {line}", "")?;
         }
         if !work.ok {
             for line in &work.output {
-                writeln!(out, "     {:width$}  {FAINT}│{FAINT:#} {line}", "")?;
+                putln!(out, "     {:width$}  {FAINT}│{FAINT:#} {line}", "")?;
             }
         }
     }
-    Ok(())
+    match left_out {
+        0 => Ok(()),
+        more => putln!(out, "{FAINT}and {} more that did what was asked{FAINT:#}", grouped(more)),
+    }
 }
 
-fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_machine(out: &mut Page, report: &Report) -> std::fmt::Result {
     let measured = &report.validity.measured;
     let mut words = Vec::new();
     if let Some(late) = measured.lateness_p99_ns {
@@ -194,15 +204,20 @@ fn write_machine(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.timing.log_lost > 0 {
         words.push(format!("not written to the event log {}", grouped(report.timing.log_lost)));
     }
-    writeln!(out, "\n{FAINT}machine: {}{FAINT:#}", words.join(", "))?;
-    for left in &report.not_reached {
+    out.blank();
+    putln!(out, "{FAINT}machine: {}{FAINT:#}", words.join(", "))?;
+    for left in report.not_reached.iter().take(LISTED) {
         let at = left.after.clone().or(left.planned_ns.map(time)).unwrap_or_default();
-        writeln!(out, "{DOUBT}note{DOUBT:#}: the run ended before the timeline came to {at}: {}", left.what)?;
+        putln!(out, "{DOUBT}note{DOUBT:#}: the run ended before the timeline came to {at}: {}", left.what)?;
     }
-    report.timing.refused.iter().try_for_each(|refused| writeln!(out, "{DOUBT}note{DOUBT:#}: {refused}"))
+    let more = report.not_reached.len().saturating_sub(LISTED);
+    if more > 0 {
+        putln!(out, "{DOUBT}note{DOUBT:#}: and to {} more steps", grouped(more as u64))?;
+    }
+    report.timing.refused.iter().try_for_each(|refused| putln!(out, "{DOUBT}note{DOUBT:#}: {refused}"))
 }
 
-fn write_verdict(out: &mut String, report: &Report) -> std::fmt::Result {
+fn write_verdict(out: &mut Page, report: &Report) -> std::fmt::Result {
     let (style, words) = match report.verdict {
         Verdict::Pass if !report.validity.ok => {
             (GOOD, "this machine was late, which what was expected cannot depend on")
@@ -215,9 +230,10 @@ fn write_verdict(out: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::None => (TITLE, "nothing was expected and nothing failed"),
     };
     let dash = if words.is_empty() { "" } else { " — " };
-    writeln!(out, "\n{style}{}{style:#}{dash}{words}", report.verdict.word())?;
+    out.blank();
+    putln!(out, "{style}{}{style:#}{dash}{words}", report.verdict.word())?;
     for reason in &report.reasons {
-        writeln!(out, "  {reason}")?;
+        putln!(out, "  {reason}")?;
     }
     Ok(())
 }

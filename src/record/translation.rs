@@ -1,29 +1,28 @@
 //! What routers' address translations did, on a terminal.
 
-use std::fmt::Write;
-
 use super::report::Node;
-use super::terminal::TITLE;
+use crate::diag::printable::{Page, TITLE, put, putln};
 
 /// A line for each router with NAT; nothing where there is none.
-pub(super) fn write(out: &mut String, nodes: &[Node]) -> std::fmt::Result {
+pub(super) fn write(out: &mut Page, nodes: &[Node]) -> std::fmt::Result {
     let all: Vec<_> = nodes.iter().filter_map(|node| Some((&node.name, node.nat?))).collect();
     if all.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{TITLE}nat{TITLE:#}")?;
+    out.blank();
+    putln!(out, "{TITLE}nat{TITLE:#}")?;
     let width = all.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, nat) in all {
-        write!(out, "{name:width$}  {} mappings made, {} live, at most {}", nat.made, nat.live, nat.peak)?;
+        put!(out, "{name:width$}  {} mappings made, {} live, at most {}", nat.made, nat.live, nat.peak)?;
         if nat.expired > 0 {
-            write!(out, ", {} expired", nat.expired)?;
+            put!(out, ", {} expired", nat.expired)?;
         }
         match nat.rebinds {
             0 => {}
-            1 => write!(out, ", rebound once")?,
-            times => write!(out, ", rebound {times} times")?,
+            1 => put!(out, ", rebound once")?,
+            times => put!(out, ", rebound {times} times")?,
         }
-        writeln!(out)?;
+        out.blank();
     }
     Ok(())
 }
@@ -37,12 +36,13 @@ mod tests {
     #[test]
     fn routers_with_nat_have_a_line_each() {
         let mut nodes = ["home", "carrier", "switch"].map(|name| Node::new(name.into(), &NodeCounters::default(), 0));
-        let mut out = String::new();
+        let mut out = Page::new();
         write(&mut out, &nodes).unwrap();
-        assert_eq!(out, "");
+        assert!(out.is_empty());
         nodes[0].nat = Some(NatCounters { made: 3, live: 2, peak: 3, ..NatCounters::default() });
         nodes[1].nat = Some(NatCounters { made: 9, live: 0, peak: 5, expired: 4, rebinds: 1, translated: 7, ipv6: 0 });
         write(&mut out, &nodes).unwrap();
+        let out = out.finish().plain();
         let lines: Vec<_> = out.lines().skip(2).collect();
         assert_eq!(
             lines,

@@ -1,15 +1,14 @@
 //! Captures of a live run: the thread that writes them, and their files below `--out DIR`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use super::clock::Clock;
-use super::out_dir::OutDir;
+use super::out_dir::{CAPTURES, OutDir};
 use crate::engine::LinkId;
 use crate::record::capture::{CaptureFile, CaptureTitle, Next, Reel, Tape, Totals, tape};
 use crate::record::report;
@@ -20,12 +19,14 @@ use crate::units::Instant;
 
 /// What has been captured is in the file after so long at the latest, if nothing more comes.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// The folder of captures in a run's directory.
-const FOLDER: &str = "captures";
+
+/// Begins the reason of a capture that breaks off.
+const BROKEN: &str = "it could not be written: ";
 
 /// Files that are open, and what will be written to them on its way.
 pub(super) struct Prepared {
     capture: Capture,
+    out: OutDir,
     places: Vec<Place>,
     files: Vec<File>,
     reel: Reel,
@@ -35,10 +36,10 @@ pub(super) struct Prepared {
 #[derive(Clone, Debug)]
 struct Place {
     link: String,
-    /// While it is being written.
-    path: PathBuf,
-    /// If it is kept.
-    kept: PathBuf,
+    /// Its name while it is being written.
+    during: String,
+    /// Its name if it is kept.
+    kept: String,
 }
 
 /// Captures that are being written. Dropped, they are ended and kept: a run that broke down is to be explained.
@@ -47,6 +48,7 @@ pub(super) struct Captures {
     /// Nothing more is to be waited for.
     stop: Arc<AtomicBool>,
     span: Arc<OnceLock<Span>>,
+    out: OutDir,
     places: Vec<Place>,
     keep: Keep,
 }
@@ -62,32 +64,25 @@ impl Prepared {
     /// Makes the files, and the tape for the engine's thread.
     ///
     /// # Errors
-    /// Those of making directories and files.
+    /// Those of making files.
     pub(super) fn new(resolved: &Resolved, capture: &Capture, out: &OutDir) -> io::Result<(Prepared, Tape)> {
-        let folder = out.path().join(FOLDER);
-        fs::create_dir_all(&folder)?;
         let places: Vec<Place> = capture
             .links
             .iter()
             .map(|link| {
-                let link = &resolved.links[*link].name;
-                let kept = folder.join(format!("{link}.pcapng"));
-                let path = match capture.keep {
+                let link = resolved.links[*link].name.clone();
+                let kept = format!("{link}.pcapng");
+                let during = match capture.keep {
                     Keep::Always => kept.clone(),
-                    Keep::OnFail => folder.join(format!("{link}.pcapng.part")),
+                    Keep::OnFail => format!("{kept}.part"),
                 };
-                Place { link: link.clone(), path, kept }
+                Place { link, during, kept }
             })
             .collect();
-        let mut files = Vec::new();
-        for place in &places {
-            // that of an earlier run says nothing of this one
-            remove(&place.kept)?;
-            files.push(File::create(&place.path)?);
-        }
+        let files = places.iter().map(|place| out.capture(&place.during)).collect::<io::Result<_>>()?;
         let links: Vec<LinkId> = capture.links.iter().map(|link| LinkId(*link as u32)).collect();
         let (tape, reel) = tape(resolved.plan.links.len() * 2, &links);
-        Ok((Prepared { capture: capture.clone(), places, files, reel }, tape))
+        Ok((Prepared { capture: capture.clone(), out: out.clone(), places, files, reel }, tape))
     }
 
     /// Starts the thread that writes. `clock` is the engine's.
@@ -95,7 +90,7 @@ impl Prepared {
     /// # Errors
     /// Those of making a thread.
     pub(super) fn start(self, resolved: &Resolved, clock: Clock) -> io::Result<Captures> {
-        let Prepared { capture, places, files, reel } = self;
+        let Prepared { capture, out, places, files, reel } = self;
         let epoch = epoch(clock);
         let os = os();
         let mut open = Vec::new();
@@ -116,7 +111,7 @@ impl Prepared {
         let (stop, span) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
         let writer = Writer { files: open, reel, stop: Arc::clone(&stop), span: Arc::clone(&span), clock };
         let thread = std::thread::Builder::new().name("longwire-capture".into()).spawn(move || writer.run())?;
-        Ok(Captures { thread: Some(thread), stop, span, places, keep: capture.keep })
+        Ok(Captures { thread: Some(thread), stop, span, out, places, keep: capture.keep })
     }
 }
 
@@ -133,7 +128,7 @@ impl Captures {
         let nothing_failed = matches!(verdict, Verdict::Pass | Verdict::None);
         let kept = self.keep == Keep::Always || !nothing_failed;
         let places = std::mem::take(&mut self.places);
-        places.into_iter().zip(totals).map(|(place, totals)| place.conclude(kept, totals)).collect()
+        places.into_iter().zip(totals).map(|(place, totals)| place.conclude(&self.out, kept, totals)).collect()
     }
 
     fn end(&mut self) -> Vec<io::Result<Totals>> {
@@ -149,32 +144,39 @@ impl Drop for Captures {
             self.stop.store(true, Ordering::Relaxed);
             self.end();
             for place in &self.places {
-                let _ = fs::rename(&place.path, &place.kept);
+                let _ = place.keep(&self.out);
             }
         }
     }
 }
 
 impl Place {
-    fn conclude(self, kept: bool, totals: io::Result<Totals>) -> report::Capture {
-        let moved = if !kept {
-            fs::remove_file(&self.path)
-        } else if self.path != self.kept {
-            fs::rename(&self.path, &self.kept)
-        } else {
-            Ok(())
+    fn keep(&self, out: &OutDir) -> io::Result<()> {
+        match out.captures() {
+            Some(folder) if self.during != self.kept => folder.rename(&self.during, &self.kept),
+            _ => Ok(()),
+        }
+    }
+
+    fn conclude(self, out: &OutDir, kept: bool, totals: io::Result<Totals>) -> report::Capture {
+        let moved = match out.captures() {
+            Some(folder) if !kept => folder.remove(&self.during),
+            _ => self.keep(out),
         };
-        let broken = |error: &io::Error| format!("it could not be written: {error}");
+        let broken = |error: &io::Error| format!("{BROKEN}{error}");
         let reason = match (&totals, &moved) {
             (Err(error), _) | (_, Err(error)) => Some(broken(error)),
             (Ok(_), Ok(())) => (!kept).then(|| "not kept: nothing failed (`keep: on-fail`)".into()),
         };
         // of one that broke off, what is there
-        let there = || fs::metadata(&self.kept).map_or(0, |file| file.len());
+        let there = || {
+            let seen = out.captures().and_then(|folder| folder.look(&self.kept).ok().flatten());
+            seen.map_or(0, |file| file.st_size.max(0) as u64)
+        };
         let Totals { frames, bytes, missed, beyond, complete } =
             totals.unwrap_or_else(|_| Totals { bytes: there(), ..Totals::default() });
         report::Capture {
-            file: (kept && moved.is_ok()).then(|| format!("{FOLDER}/{}.pcapng", self.link)),
+            file: (kept && moved.is_ok()).then(|| format!("{CAPTURES}/{}", self.kept)),
             link: self.link,
             reason,
             frames,
@@ -184,6 +186,12 @@ impl Place {
             complete,
         }
     }
+}
+
+/// What could not be written of a capture, in a sentence.
+pub(super) fn unwritten(capture: &report::Capture) -> Option<String> {
+    let reason = capture.reason.as_ref().filter(|reason| reason.starts_with(BROKEN))?;
+    Some(format!("the capture of `{}`: {reason}", capture.link))
 }
 
 /// What a report says of captures that the scenario asks for, where there is no directory for them.
@@ -278,17 +286,11 @@ fn os() -> String {
     )
 }
 
-fn remove(path: &std::path::Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scenario::{MemoryFiles, Overrides, load};
+    use std::fs;
 
     fn resolved(keep: &str) -> Resolved {
         let text = format!(
@@ -300,7 +302,7 @@ mod tests {
     }
 
     fn files(folder: &tempfile::TempDir) -> Vec<String> {
-        let entries = fs::read_dir(folder.path().join(FOLDER)).unwrap();
+        let entries = fs::read_dir(folder.path().join(CAPTURES)).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
@@ -309,7 +311,7 @@ mod tests {
     /// Starts captures in a folder, with the engine's end of them gone.
     fn start(folder: &tempfile::TempDir, keep: &str) -> Captures {
         let resolved = resolved(keep);
-        let out = OutDir::create(folder.path()).unwrap();
+        let out = OutDir::create(folder.path(), &resolved, false).unwrap();
         let capture = resolved.scenario.capture.clone().unwrap();
         let (prepared, tape) = Prepared::new(&resolved, &capture, &out).unwrap();
         drop(tape);
@@ -344,7 +346,7 @@ mod tests {
     fn a_file_that_cannot_be_written_is_the_reports_matter_and_not_the_runs() {
         let resolved = resolved("always");
         let folder = tempfile::tempdir().unwrap();
-        let out = OutDir::create(folder.path()).unwrap();
+        let out = OutDir::create(folder.path(), &resolved, false).unwrap();
         let capture = resolved.scenario.capture.clone().unwrap();
         let (mut prepared, tape) = Prepared::new(&resolved, &capture, &out).unwrap();
         drop(tape);

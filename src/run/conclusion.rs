@@ -154,6 +154,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         series: ended.kept.series.map(|recorded| Series::new(recorded, &names)),
         phases: ended.kept.phases.into_iter().map(|phase| Phase::new(phase, zero, &names)).collect(),
         warnings: Vec::new(),
+        unwritten: Vec::new(),
         validity,
         timing: Timing {
             requested: resolved.scenario.timing,

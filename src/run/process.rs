@@ -12,11 +12,23 @@ use serde_json::Value;
 use super::out_dir::OutDir;
 use super::output::Output;
 use super::workload::report::Line;
-use crate::host::{Event, ExitStatus, HostError, Init, ProgramId, Spawn, SpawnError, Stdio, What};
+use crate::host::{Event, ExitStatus, HostError, Init, ProgramId, Spawn, SpawnError, Stdio, What, open};
 use crate::units::{Duration, Instant};
 
 /// How long a program's output may stay open after its end, in the hands of a child that it left.
 const LINGERING_OUTPUT: Duration = Duration::from_millis(200);
+
+/// Why an output is cut.
+const LIMIT: &str = "there is a limit for each program (docs/scenario.md)";
+
+/// What the files of outputs lack.
+#[derive(Debug, Default)]
+pub(super) struct Lacking {
+    /// Files that could not be written.
+    pub(super) unwritten: Vec<String>,
+    /// Files that are not all of an output.
+    pub(super) cut: Vec<String>,
+}
 
 /// All programs of a run.
 pub(super) struct Processes {
@@ -32,6 +44,8 @@ pub(super) struct Processes {
 /// A program.
 pub(super) struct Process {
     pub(super) output: Output,
+    /// The name of its output's file.
+    log_name: String,
     /// What a built-in workload says on its standard output.
     lines: Option<Lines>,
     /// A built-in workload's standard input.
@@ -88,6 +102,7 @@ impl Processes {
         let (read, write) = pipe()?;
         let mut process = Process {
             output: Output::new(read, copy),
+            log_name: start.log_name.to_owned(),
             lines: None,
             control: None,
             exit: None,
@@ -169,6 +184,23 @@ impl Processes {
         }
     }
 
+    /// What of outputs could not be written to their files, and what there was no room for: a sentence each. All programs must have
+    /// ended.
+    pub(super) fn outputs_lacking(&mut self) -> Lacking {
+        let mut lacking = Lacking::default();
+        for process in self.all.values_mut() {
+            process.output.close();
+            let file = format!("programs/{}.log", process.log_name);
+            if let Some(error) = process.output.copy_failed() {
+                lacking.unwritten.push(format!("`{file}` could not be written: {}", open::plain(error)));
+            }
+            if process.output.cut() > 0 {
+                lacking.cut.push(format!("`{file}` lacks {} bytes at its end: {LIMIT}", process.output.cut()));
+            }
+        }
+        lacking
+    }
+
     /// Programs that have not ended.
     pub(super) fn running(&self) -> Vec<ProgramId> {
         self.all.iter().filter(|(_, p)| p.exit.is_none()).map(|(id, _)| *id).collect()
@@ -177,7 +209,7 @@ impl Processes {
 
 impl Process {
     fn read(&mut self) {
-        // A full disk under --out must not stop the run: the report's own lines are kept all the same.
+        // what cannot be read any more has ended
         let _ = self.output.read();
         if let Some(lines) = &mut self.lines {
             lines.read();

@@ -34,6 +34,7 @@ use super::service::{self, Service};
 use super::timeline::{self, Timeline};
 use super::work::{EndReason, GRACE, Work};
 use crate::engine::NodeId;
+use crate::host::signals::Requests;
 use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore, open};
 use crate::port::tap::Framing;
 use crate::record::event_log::Names;
@@ -186,6 +187,7 @@ pub(crate) fn run_for(
         around,
         links: LiveLinks::new(resolved),
         signals,
+        requests: Requests::default(),
         control,
         live,
         processes: Processes::new(init),
@@ -217,6 +219,7 @@ pub(crate) fn run_for(
     watcher.phase("taking everything down");
     run.end_programs()?;
     let statistics = run.processes.init.statistics()?;
+    let lacking = run.processes.outputs_lacking();
     if let (Some(captures), Some(zero)) = (&captures, run.zero) {
         captures.span(zero, zero + ended);
     }
@@ -271,11 +274,14 @@ pub(crate) fn run_for(
     };
     let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
     let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
-    report.warnings.extend(log_failed.map(|error| format!("the event log could not be written: {error}")));
+    report.unwritten.extend(log_failed.map(|error| format!("the event log could not be written: {error}")));
+    report.unwritten.extend(lacking.unwritten);
+    report.warnings.extend(report.unwritten.iter().cloned().chain(lacking.cut));
     report.captures = match captures {
         Some(captures) => captures.conclude(report.verdict),
         None => captures::not_written(resolved),
     };
+    report.unwritten.extend(report.captures.iter().filter(|_| options.out.is_some()).filter_map(captures::unwritten));
     Ok(report)
 }
 
@@ -307,6 +313,8 @@ struct Run<'a> {
     /// The links as they stand after live changes.
     links: LiveLinks,
     signals: SignalFd,
+    /// What signals have asked for.
+    requests: Requests,
     control: Control,
     live: Live,
     /// What goes to `events.jsonl`, if there is a directory for it.
@@ -473,6 +481,9 @@ impl Run<'_> {
             self.events.push(happened);
         }
         while let Ok(Some(signal)) = self.signals.read_signal() {
+            if !self.requests.counts(signal.ssi_signo, std::time::Instant::now()) {
+                continue;
+            }
             let what = format!("interrupted by signal {}", signal.ssi_signo);
             self.events.push(Happened::new(now, EventKind::Signal, what));
             if std::mem::replace(&mut self.interrupted, true) {

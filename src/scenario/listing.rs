@@ -1,4 +1,4 @@
-//! A resolved scenario as text: every value, with what it came from. YAML-like, for people.
+//! A resolved scenario as text: every value, with what it came from. YAML in form, for people; not a scenario again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, Workl
 use super::timeline::Action;
 use super::tree::{Node, Origin, Value};
 use super::{Resolved, ResolvedLink};
+use crate::diag::printable::{printable, yaml};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
 use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
@@ -28,7 +29,7 @@ const FIELDS: [&str; 10] =
 pub fn listing(resolved: &Resolved) -> String {
     let mut out = Lines(Vec::new());
     let scenario = &resolved.scenario;
-    out.line(0, format!("name: {}", scenario.name));
+    out.line(0, format!("name: {}", yaml(&scenario.name)));
     out.line(0, format!("seed: {}", scenario.seed));
     match scenario.duration {
         Some(duration) => out.line(0, format!("duration: {duration}")),
@@ -42,7 +43,7 @@ pub fn listing(resolved: &Resolved) -> String {
         out.line(0, format!("capture: {}", capture.words(|link| &resolved.links[link].name)));
     }
     for (name, text) in &scenario.params {
-        out.line(0, format!("param {name}: {text}"));
+        out.line(0, format!("param {name}: {}", yaml(text)));
     }
     if !scenario.matrix.is_empty() {
         out.noted(0, "matrix:".into(), "`longwire test` runs each of them");
@@ -61,7 +62,7 @@ pub fn listing(resolved: &Resolved) -> String {
     timeline(resolved, &mut out);
     out.section("expect", resolved.expectations.is_empty());
     for expectation in &resolved.expectations {
-        out.noted(1, format!("- {}", expectation.text), expectation.name.as_deref().unwrap_or_default());
+        out.noted(1, format!("- {}", yaml(&expectation.text)), expectation.name.as_deref().unwrap_or_default());
     }
     Lines(compact(out.0, &scenario.groups)).text()
 }
@@ -88,6 +89,8 @@ impl Lines {
     fn text(self) -> String {
         let mut text = String::new();
         for (line, note) in self.0 {
+            // whatever stands in it: a line is a line
+            let (line, note) = (printable(&line), printable(&note));
             let width = line.chars().count();
             let gap = COMMENT_COLUMN.saturating_sub(width).max(1);
             let written =
@@ -317,7 +320,7 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
             };
             format!("when {what}, within {}", ready.within)
         });
-        out.noted(1, format!("{name}: {}", program(&service.program, host)), &format!("ready {ready}"));
+        out.noted(1, format!("{name}: {}", yaml(&program(&service.program, host))), &format!("ready {ready}"));
     }
     out.section("workloads", scenario.workloads.is_empty());
     for (name, workload) in &scenario.workloads {
@@ -340,7 +343,7 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
             Start::After(names) => format!("after {}", names.join(", ")),
         };
         let timeout = workload.timeout.map(|timeout| format!(", at most {timeout}")).unwrap_or_default();
-        out.noted(1, format!("{name}: {what}"), &format!("{start}{timeout}"));
+        out.noted(1, format!("{name}: {}", yaml(&what)), &format!("{start}{timeout}"));
     }
 }
 
@@ -350,7 +353,7 @@ fn timeline(resolved: &Resolved, out: &mut Lines) {
         let words: Vec<_> = step.actions.iter().flat_map(Action::words).collect();
         // those of a ramp between its ends have none
         if !words.is_empty() {
-            out.line(1, format!("{}: {}", step.when(), words.join(", ")));
+            out.line(1, format!("{}: {}", step.when(), yaml(&words.join(", "))));
         }
     }
 }
@@ -402,5 +405,49 @@ mod tests {
         let tree = spec_tree(&spec);
         let shown = tree.get("loss").unwrap().inline();
         assert!(shown.starts_with("[{ random: 0.5% }, { frames: [3, 7-9], only: { "), "{shown}");
+    }
+
+    /// The listing of a small scenario with these texts, as the tree that it reads as.
+    fn read_back(name: &str, value: &str, command: &str) -> Option<Node> {
+        use crate::scenario::{MemoryFiles, Overrides, load};
+        let text = format!(
+            "longwire: 1\nname: {}\nparams: {{ p: {} }}\nnodes: {{ a: host, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n\
+             workloads:\n  w: {{ in: a, shell: {} }}\nexpect: [ w.exit == 0 ]\n",
+            yaml(name),
+            serde_json::Value::from(value),
+            serde_json::Value::from(command),
+        );
+        let file = std::path::Path::new("s.yaml");
+        let resolved = load(file, &MemoryFiles::one("s.yaml", &text), &Overrides::default()).ok()?;
+        assert_eq!(resolved.scenario.name, name);
+        let listing = listing(&resolved);
+        assert!(listing.chars().all(|c| c == '\n' || crate::diag::printable::is_printable(c)), "{listing:?}");
+        let mut sources = Sources::default();
+        let source = sources.add("plan.yaml", &listing);
+        let mut told = Diagnostics::default();
+        let tree = parse(&sources, source, &Origin::File, &mut told);
+        assert!(told.iter().next().is_none(), "{listing}\n{:?}", told.iter().next());
+        tree
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_line() {
+        let tree = read_back("Chat\nPASS\u{202e}\x1b[2J: x #", "a: b", "echo \"a: b # c\"").unwrap();
+        assert_eq!(tree.get("name").unwrap().as_text(), Some("Chat\nPASS\u{202e}\x1b[2J: x #"));
+        assert_eq!(tree.get("param p").unwrap().as_text(), Some("a: b"));
+        let run = tree.get("workloads").and_then(|works| works.get("w")).unwrap();
+        assert_eq!(run.as_text(), Some("in a: sh -c \"echo \\\"a: b # c\\\"\""));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_listed_reads_the_same(name in "(\\PC|\n|\r|\t|\x1b|\u{202e}|\u{85}|: |#|'|\"|-)*") {
+            if let Some(tree) = read_back(&name, "v", "true") {
+                let read = tree.get("name").and_then(|read| read.as_text());
+                proptest::prop_assert_eq!(read, Some(name.as_str()));
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ use nix::unistd::{Pid, getuid};
 
 use super::kernel::Kernel;
 use super::{Ended, Job, Order, Place, SimError, User, Watcher, console, guest};
+use crate::host::signals::Requests;
 use crate::host::{Identity, confine, raise_open_files, sys};
 use crate::units::{Duration, Instant};
 
@@ -75,7 +76,7 @@ pub fn simulate(kernel: &Kernel, order: Order, watcher: &mut dyn Watcher) -> Res
     let child = start(kernel, place.path(), &order)
         .map_err(|error| SimError::Lacks(format!("cannot start the kernel {}: {error}", kernel.path.display())))?;
     let mut guest = Guest::new(child, kernel);
-    place.janitor.wait_for(guest.pid()).map_err(|error| lacks("tell the process that cleans up", error))?;
+    place.0.janitor.wait_for(guest.pid()).map_err(|error| lacks("tell the process that cleans up", error))?;
     let status = if order.shell.is_some() {
         // a person takes the time that it takes, and what is typed is seen
         guest.watch(&signals, place.path(), Duration::MAX, &mut Silent)?
@@ -222,13 +223,15 @@ impl Guest {
     ) -> Result<ExitStatus, SimError> {
         let limit = WallDuration::from_nanos(wall_limit.as_nanos());
         let mut asked: Option<WallInstant> = None;
+        let mut requests = Requests::default();
         let mut looked = WallInstant::now();
         loop {
             let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
             // an error is that of a signal that came meanwhile
             let _ = poll(&mut fds, PollTimeout::from(LOOK_MS));
             while let Ok(Some(signal)) = signals.read_signal() {
-                if signal.ssi_signo == Signal::SIGCHLD as u32 {
+                let counts = requests.counts(signal.ssi_signo, WallInstant::now());
+                if signal.ssi_signo == Signal::SIGCHLD as u32 || !counts {
                     continue;
                 }
                 let at_once = signal.ssi_signo == Signal::SIGQUIT as u32 || asked.is_some();

@@ -1,15 +1,15 @@
 //! The private directory of a run in virtual time.
 
 use std::env;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::{SimError, console};
-use crate::host::Janitor;
+use crate::host::{Folder, Scratch, folder};
+use crate::run::out_dir::{MANIFEST, OutDir};
 use crate::units::ByteSize;
 
 /// Room that a run needs beside the guest's memory: its outputs. They are bounded by nothing, this is what a usual run leaves.
@@ -17,10 +17,7 @@ const OUTPUTS: u64 = 256 << 20;
 
 /// A directory that nobody else may enter. It is removed when this is dropped, or when this process has died.
 #[derive(Debug)]
-pub struct Place {
-    path: PathBuf,
-    pub(super) janitor: Janitor,
-}
+pub struct Place(pub(super) Scratch);
 
 impl Place {
     /// Makes one where the guest's memory has room: in memory (/dev/shm) if possible, else in `$TMPDIR`, /tmp or /var/tmp.
@@ -42,29 +39,37 @@ impl Place {
     }
 
     fn inside(parent: &Path) -> Result<Place, String> {
-        let folder = tempfile::Builder::new().prefix("longwire-").rand_bytes(8).tempdir_in(parent);
-        let folder = folder.map_err(|error| error.to_string())?;
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).map_err(|error| error.to_string())?;
-        let janitor = Janitor::start(folder.path()).map_err(|error| error.to_string())?;
-        Ok(Place { path: folder.keep(), janitor })
+        Scratch::make(parent).map(Place).map_err(|error| error.to_string())
     }
 
     /// Its path.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// What the guest's kernel has printed.
     pub fn console(&self) -> String {
-        console::read(&self.path)
+        console::read(self.path())
     }
 
-    /// Copies a directory of it, with all that is in it.
+    /// Copies a directory of it, with all files in it, into that of `--out`. What is neither a file nor a directory is left out, and
+    /// returned: programs in the guest may have made it.
     ///
     /// # Errors
-    /// It is not there, or something cannot be written.
-    pub fn copy(&self, name: &str, to: &Path) -> io::Result<()> {
-        copy(&self.path.join(name), to)
+    /// Something cannot be read or written.
+    pub fn copy(&self, name: &str, out: &OutDir) -> io::Result<Vec<PathBuf>> {
+        match Folder::open(self.path())?.directory(name) {
+            // the manifest is of this directory
+            Ok(inside) => folder::copy(&inside, out.folder(), &[MANIFEST]),
+            // the run has not come so far
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A file in it, if there is one.
+    pub fn open(&self, name: &str) -> Option<File> {
+        Folder::open(self.path()).and_then(|folder| folder.read(name)).ok()
     }
 
     /// What a file in it says; empty if there is none.
@@ -72,25 +77,13 @@ impl Place {
     /// # Errors
     /// It cannot be read.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        match fs::read(self.path.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => other,
+        let mut bytes = Vec::new();
+        match Folder::open(self.path())?.read(name) {
+            Ok(mut file) => file.read_to_end(&mut bytes).map(|_| bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
+            Err(error) => Err(error),
         }
     }
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether a directory can hold the guest's memory, from which it also executes.

@@ -84,13 +84,13 @@ pub enum CalibrateError {
     Report(String),
 }
 
-/// Measures with `program`, a `longwire`; takes some seconds. `told` hears what is being done.
+/// Measures with `program`, a `longwire`, and files in `folder`; takes some seconds. `told` hears what is being done.
 ///
 /// # Errors
 /// Hosts cannot be made here, or a run breaks down.
-pub fn calibrate(program: &Path, told: &mut dyn FnMut(&str)) -> Result<Calibration, CalibrateError> {
+pub fn calibrate(program: &Path, folder: &Path, told: &mut dyn FnMut(&str)) -> Result<Calibration, CalibrateError> {
     told("measuring this machine as it is");
-    let (idle, report) = one(program)?;
+    let (idle, report) = one(program, folder)?;
     told("measuring it beside a busy processor");
     let stop = Arc::new(AtomicBool::new(false));
     let spinner = {
@@ -101,7 +101,7 @@ pub fn calibrate(program: &Path, told: &mut dyn FnMut(&str)) -> Result<Calibrati
             }
         })?
     };
-    let busy = one(program);
+    let busy = one(program, folder);
     stop.store(true, Ordering::Relaxed);
     // it does nothing that could panic
     let _ = spinner.join();
@@ -120,9 +120,8 @@ fn scenario() -> String {
     )
 }
 
-fn one(program: &Path) -> Result<(Seen, Value), CalibrateError> {
-    let folder = tempfile::Builder::new().prefix("longwire-").tempdir()?;
-    let [file, json] = ["calibration.yaml", "report.json"].map(|name| folder.path().join(name));
+fn one(program: &Path, folder: &Path) -> Result<(Seen, Value), CalibrateError> {
+    let [file, json] = ["calibration.yaml", "report.json"].map(|name| folder.join(name));
     std::fs::write(&file, scenario())?;
     let output = Command::new(program)
         .arg("run")

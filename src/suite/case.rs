@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::diag::printable::{is_printable, printable};
 use crate::record::report::Mode;
 
 /// A scenario to be run.
@@ -125,15 +126,30 @@ pub fn shell_words(words: &[String]) -> String {
             return word.clone();
         }
         let word = word.replace('\0', "?");
+        if !word.chars().all(is_printable) {
+            return ansi_quoted(&word);
+        }
         shlex::try_quote(&word).map_or_else(|_| word.clone(), |quoted| quoted.into_owned())
     });
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// A text without line ends and control characters, which would break a list of lines.
+/// `$'…'`, which bash, zsh and ksh know, and POSIX since 2024: the only quotes that need no character that does not print.
+fn ansi_quoted(word: &str) -> String {
+    let mut out = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            c if is_printable(c) => out.push(c),
+            c => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| out.push_str(&format!("\\x{byte:02x}"))),
+        }
+    }
+    out + "'"
+}
+
+/// A text on one line, and with nothing in it that does not print.
 pub(super) fn one_line(text: &str) -> String {
-    let text = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    text.collect()
+    printable(text.trim()).into_owned()
 }
 
 #[cfg(test)]
@@ -173,5 +189,6 @@ mod tests {
         assert_eq!(Case { file: "-v.yaml".into(), ..Case::default() }.arguments()[1], "./-v.yaml");
         assert!(Case { file: "ä".repeat(300).into(), ..Case::default() }.folder().len() <= 240);
         assert_eq!(shell_words(&["a\0b".into(), String::new()]), "'a?b' ''");
+        assert_eq!(shell_words(&["it's\n\x1b[1m\u{202e}é".into()]), "$'it\\'s\\x0a\\x1b[1m\\xe2\\x80\\xaeé'");
     }
 }

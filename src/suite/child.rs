@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::case::Case;
 use super::outcome::{Outcome, Said, end_of};
 use crate::run::clock::Clock;
+use crate::run::out_dir;
 use crate::units::{Duration, Instant};
 
 /// How runs are started.
@@ -22,6 +23,10 @@ pub struct Launch {
     pub program: PathBuf,
     /// How often an INVALID run is run again.
     pub retry_invalid: u32,
+    /// A directory of the suite's own, for what runs leave that is not kept.
+    pub scratch: PathBuf,
+    /// Runs may write into folders with files that longwire did not write.
+    pub beside: bool,
 }
 
 /// What a run leaves behind.
@@ -68,12 +73,16 @@ impl Running {
         cpu: Option<usize>,
         clock: &Clock,
     ) -> io::Result<(Child, TempDir, Instant)> {
-        let temporary = tempfile::Builder::new().prefix("longwire-").tempdir()?;
+        let temporary = tempfile::Builder::new().prefix("run-").tempdir_in(&launch.scratch)?;
         let mut command = Command::new(&launch.program);
         command.args(case.arguments()).arg("--json").arg(temporary.path().join("report.json"));
         if let Some(out) = &place.out {
-            forget(out)?;
+            // what an earlier run left must not be taken for this one's
+            out_dir::forget(out).map_err(io::Error::other)?;
             command.arg("--out").arg(out);
+            if launch.beside {
+                command.arg("--force");
+            }
         }
         if let Some(page) = &place.page {
             gone(page)?;
@@ -126,27 +135,13 @@ impl Running {
         let said = Said { stdout: end_of(&read("stdout")), stderr: end_of(&read("stderr")) };
         if let (Some(out), false) = (&self.place.out, said.stderr.is_empty()) {
             // what a run says besides its report belongs to what explains it; if that fails the summary still has its end
-            let _ = fs::create_dir_all(out).and_then(|()| fs::write(out.join("messages.txt"), read("stderr")));
+            let _ = out_dir::add(out, "messages.txt", &read("stderr"));
         }
         let took = now - self.began;
         let page = self.place.page.clone().filter(|page| page.is_file());
         let out = self.place.out.clone();
         Outcome { out, page, ..Outcome::ended(self.case.clone(), status, report.as_deref(), said, took) }
     }
-}
-
-/// Takes away what an earlier run left: it must not be taken for this one's.
-fn forget(out: &Path) -> io::Result<()> {
-    for name in ["report.json", "report.html", "report.txt", "messages.txt", "events.jsonl", "console.txt"] {
-        gone(&out.join(name))?;
-    }
-    for name in ["programs", "captures"] {
-        match fs::remove_dir_all(out.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn gone(file: &Path) -> io::Result<()> {
@@ -167,7 +162,7 @@ mod tests {
         let program = folder.join("stand-in");
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Launch { program, retry_invalid: 2 }
+        Launch { program, retry_invalid: 2, scratch: folder.to_path_buf(), beside: false }
     }
 
     fn run(script: &str, out: Option<&str>) -> (Outcome, TempDir) {
@@ -226,7 +221,9 @@ mod tests {
         assert_eq!(outcome.status, Status::Error);
         assert!(outcome.reasons[0].contains("SIGSEGV"), "{:?}", outcome.reasons);
         let clock = Clock::start();
-        let launch = Launch { program: "/no/such/program".into(), retry_invalid: 0 };
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = folder.path().to_path_buf();
+        let launch = Launch { program: "/no/such/program".into(), retry_invalid: 0, scratch, beside: false };
         let lost = Running::start(Case::default(), &launch, Place::default(), None, &clock).unwrap_err();
         assert_eq!(lost.status, Status::Error);
         assert!(lost.reasons[0].contains("/no/such/program"), "{:?}", lost.reasons);
@@ -235,13 +232,17 @@ mod tests {
     #[test]
     fn an_older_report_is_not_taken_for_this_ones() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("report.json"), "old").unwrap();
-        fs::write(folder.path().join("mine.txt"), "mine").unwrap();
-        fs::create_dir(folder.path().join("programs")).unwrap();
-        fs::write(folder.path().join("programs/old.log"), "old").unwrap();
-        forget(folder.path()).unwrap();
-        assert!(!folder.path().join("report.json").exists() && folder.path().join("mine.txt").exists());
-        assert!(!folder.path().join("programs").exists());
-        forget(&folder.path().join("not there")).unwrap();
+        let out = folder.path().join("out");
+        out_dir::add(&out, "report.json", b"old").unwrap();
+        fs::write(out.join("mine.txt"), "mine").unwrap();
+        let launch = stand_in(folder.path(), "echo told >&2; exit 1");
+        let clock = Clock::start();
+        let place = Place { out: Some(out.clone()), page: None };
+        let mut running = Running::start(Case::default(), &launch, place, None, &clock).unwrap();
+        while running.try_finish(clock.now()).is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        assert!(!out.join("report.json").exists() && out.join("mine.txt").exists());
+        assert_eq!(fs::read_to_string(out.join("messages.txt")).unwrap(), "told\n");
     }
 }

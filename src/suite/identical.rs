@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::run::out_dir::MANIFEST;
+
 /// The report, whose `machine` stands apart: it says where the run was, not what came of it.
 const REPORT: &str = "report.json";
-/// What says more than what came of the run: the page shows the machine, the console is the kernel's, messages are about the run.
-const APART: [&str; 3] = ["report.html", "console.txt", "messages.txt"];
+/// What says more than what came of the run: the page shows the machine, the console is the kernel's, messages are about the run, and
+/// the manifest says whether there are any.
+const APART: [&str; 4] = ["report.html", "console.txt", "messages.txt", MANIFEST];
 /// Characters of each text that are shown.
 const SHOWN: usize = 200;
 

@@ -14,14 +14,15 @@ use super::outcome::Outcome;
 use super::plan::Skipped;
 use super::runner::Ended;
 use super::test_case::{Kind, TestCase};
+use crate::diag::printable::printable_block;
 
 /// The whole document.
 pub fn document(ended: &Ended, skipped: &[Skipped]) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     write(&mut writer, ended, skipped).expect("writing to a Vec does not fail");
-    let mut text = String::from_utf8_lossy(&writer.into_inner()).into_owned();
-    text.push('\n');
-    text
+    // Only here, so that no text can be forgotten: what this makes of a character is the same in a text and in an attribute, and no
+    // markup has any of these.
+    clean(&String::from_utf8_lossy(&writer.into_inner())) + "\n"
 }
 
 fn count(cases: &[TestCase], wanted: Kind) -> usize {
@@ -51,11 +52,11 @@ fn write(writer: &mut Writer<Vec<u8>>, ended: &Ended, skipped: &[Skipped]) -> io
 }
 
 fn suite(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, cases: &[TestCase]) -> io::Result<()> {
-    let file = clean(&outcome.case.file.display().to_string());
+    let file = outcome.case.file.display().to_string();
     let number = |n: usize| n.to_string();
     writer
         .create_element("testsuite")
-        .with_attribute(("name", format!("{file}{}", clean(&outcome.case.variant())).as_str()))
+        .with_attribute(("name", format!("{file}{}", outcome.case.variant()).as_str()))
         .with_attribute(("tests", number(cases.len()).as_str()))
         .with_attribute(("failures", number(count(cases, Kind::Failure)).as_str()))
         .with_attribute(("errors", number(count(cases, Kind::Error)).as_str()))
@@ -69,7 +70,7 @@ fn suite(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, cases: &[TestCase]) ->
                 let took = if n == 0 { outcome.took.as_nanos() } else { 0 };
                 writer
                     .create_element("testcase")
-                    .with_attribute(("name", clean(&case.name).as_str()))
+                    .with_attribute(("name", case.name.as_str()))
                     .with_attribute(("classname", class(&file).as_str()))
                     .with_attribute(("time", seconds(took).as_str()))
                     .write_inner_content(|writer| {
@@ -97,8 +98,8 @@ fn properties(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()>
     all.extend(outcome.out.iter().map(|out| ("out".to_owned(), out.display().to_string())));
     writer.create_element("properties").write_inner_content(|writer| {
         for (name, value) in &all {
-            let property = writer.create_element("property").with_attribute(("name", clean(name).as_str()));
-            property.with_attribute(("value", clean(value).as_str())).write_empty()?;
+            let property = writer.create_element("property").with_attribute(("name", name.as_str()));
+            property.with_attribute(("value", value.as_str())).write_empty()?;
         }
         Ok(())
     })?;
@@ -112,24 +113,24 @@ fn result(writer: &mut Writer<Vec<u8>>, outcome: &Outcome, case: &TestCase) -> i
         Kind::Error => "error",
         Kind::Skipped => {
             let skipped = writer.create_element("skipped");
-            skipped.with_attribute(("message", clean(&case.reasons.join("; ")).as_str())).write_empty()?;
+            skipped.with_attribute(("message", case.reasons.join("; ").as_str())).write_empty()?;
             return Ok(());
         }
     };
-    let message = clean(&one_line(&case.reasons.join("; ")));
+    let message = one_line(&case.reasons.join("; "));
     let details = format!("{}\n\nagain: {}\n", case.reasons.join("\n"), outcome.case.command());
     writer
         .create_element(element)
         .with_attribute(("type", outcome.status.word()))
         .with_attribute(("message", message.as_str()))
-        .write_text_content(BytesText::new(&clean(&details)))?;
+        .write_text_content(BytesText::new(&details))?;
     Ok(())
 }
 
 fn output(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
     for (element, text) in [("system-out", &outcome.stdout), ("system-err", &outcome.stderr)] {
         if !text.trim().is_empty() {
-            writer.create_element(element).write_text_content(BytesText::new(&clean(text)))?;
+            writer.create_element(element).write_text_content(BytesText::new(text))?;
         }
     }
     Ok(())
@@ -137,7 +138,7 @@ fn output(writer: &mut Writer<Vec<u8>>, outcome: &Outcome) -> io::Result<()> {
 
 /// A scenario that is no test.
 fn left_out(writer: &mut Writer<Vec<u8>>, skipped: &Skipped) -> io::Result<()> {
-    let file = clean(&skipped.file.display().to_string());
+    let file = skipped.file.display().to_string();
     writer
         .create_element("testsuite")
         .with_attribute(("name", file.as_str()))
@@ -153,7 +154,7 @@ fn left_out(writer: &mut Writer<Vec<u8>>, skipped: &Skipped) -> io::Result<()> {
                 .with_attribute(("time", "0.000"))
                 .write_inner_content(|writer| {
                     let skip = writer.create_element("skipped");
-                    skip.with_attribute(("message", clean(&skipped.why).as_str())).write_empty()?;
+                    skip.with_attribute(("message", skipped.why.as_str())).write_empty()?;
                     Ok(())
                 })?;
             Ok(())
@@ -173,11 +174,12 @@ fn seconds(nanos: u64) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
-/// A text without what XML 1.0 §2.2 has no way to write, not even escaped.
-fn clean(text: &str) -> String {
-    let allowed =
-        |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().map(|c| if allowed(c) { c } else { '\u{fffd}' }).collect()
+/// What does not print is shown by its number. Some of it XML 1.0 (§2.2) has no way to write, not even escaped; line ends within
+/// attributes, carriage returns and tabs have been escaped by the writer.
+fn clean(xml: &str) -> String {
+    let xml = printable_block(xml);
+    let marks = [("&#13;\n", "\n"), ("&#13;", "\\r"), ("&#10;", "\\n"), ("&#9;", "\\t")];
+    marks.iter().fold(xml.into_owned(), |xml, (mark, shown)| xml.replace(mark, shown))
 }
 
 #[cfg(test)]
@@ -293,7 +295,7 @@ pub(super) mod tests {
                 ("Chat [loss=5%]: call.loss < 5%", None),
             ]
         );
-        assert_eq!(inside(2, "system-out").unwrap().text(), Some("a <report> & \u{fffd} ]]> \"quotes\"\n"));
+        assert_eq!(inside(2, "system-out").unwrap().text(), Some("a <report> & \\x01 ]]> \"quotes\"\n"));
         assert_eq!(inside(2, "testcase").unwrap().attribute("classname"), Some("ci.chat"));
         assert_eq!(inside(2, "testcase").unwrap().attribute("name"), Some("Chat [loss=5%]"));
         assert_eq!(inside(3, "error").unwrap().attribute("type"), Some("INVALID"));
@@ -305,7 +307,36 @@ pub(super) mod tests {
     #[test]
     fn times_and_texts_are_as_the_schema_wants_them() {
         assert_eq!([seconds(0), seconds(999_999), seconds(1_234_567_890_123)], ["0.000", "0.000", "1234.567"]);
-        assert_eq!(clean("a\u{0}\u{b}\u{fffe}\u{1f600}\tb\n"), "a\u{fffd}\u{fffd}\u{fffd}\u{1f600}\tb\n");
+        assert_eq!(clean("a\u{0}\u{b}\u{fffe}\u{1f600}\tb\n"), "a\\x00\\x0b\\u{fffe}\u{1f600}\tb\n");
         assert_eq!(class("./../ci/a.b.yaml"), "ci.a.b");
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_texts_hold_it_is_xml_and_prints(text in "(\\PC|\n|\r|\t|\x1b|\0|\u{202e}|\u{85}|\u{fffe}|<|&|]]>)*") {
+            let mut ended = of_everything();
+            for outcome in &mut ended.outcomes {
+                outcome.case.scenario = text.clone();
+                outcome.case.file = text.clone().into();
+                outcome.case.params = vec![Param { name: text.clone(), text: text.clone(), word: text.clone() }];
+                outcome.reasons = vec![text.clone()];
+                outcome.stdout = text.clone();
+                outcome.stderr = text.clone();
+                outcome.out = Some(text.clone().into());
+                outcome.expectations.iter_mut().for_each(|one| one.text = text.clone());
+            }
+            let skipped = vec![Skipped { file: text.clone().into(), why: text.clone() }];
+            let xml = document(&ended, &skipped);
+            let prints = |text: &str| text.chars().all(|c| c == '\n' || crate::diag::printable::is_printable(c));
+            proptest::prop_assert!(prints(&xml.replace('\t', " ")), "{}", xml);
+            let document = roxmltree::Document::parse(&xml).unwrap();
+            for node in document.descendants() {
+                let attributes = node.attributes().all(|attribute| prints(attribute.value()));
+                let inside = node.text().is_none_or(|text| prints(&text.replace('\t', " ")));
+                proptest::prop_assert!(attributes && inside, "{}", xml);
+            }
+        }
     }
 }

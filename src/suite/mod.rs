@@ -37,5 +37,5 @@ pub use discover::{Found, discover};
 pub use outcome::{Outcome, Status, exit_code};
 pub use plan::{Plan, Selection, Wrong, check_combinations, plan};
 pub use room::Room;
-pub use runner::{Ended, Options, Watcher, run};
+pub use runner::{Ended, Options, Watcher, refused, run};
 pub use shard::Shard;

@@ -222,7 +222,10 @@ pub(super) fn end_of(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let plain = anstream::adapter::strip_str(&text).to_string();
     let skip = plain.chars().count().saturating_sub(KEPT);
-    if skip == 0 { plain } else { format!("…{}", plain.chars().skip(skip).collect::<String>()) }
+    match skip {
+        0 => plain,
+        _ => format!("… {skip} characters before this\n{}", plain.chars().skip(skip).collect::<String>()),
+    }
 }
 
 /// Whether a signal is one with which somebody ends a program.
@@ -344,7 +347,9 @@ mod tests {
     fn only_the_end_of_a_long_output_is_kept() {
         let long = "ä".repeat(KEPT) + "end";
         let kept = end_of(long.as_bytes());
-        assert!(kept.starts_with('…') && kept.ends_with("end") && kept.chars().count() == KEPT + 1);
+        let (told, kept) = kept.split_once('\n').unwrap();
+        assert_eq!((told, kept.chars().count()), ("… 3 characters before this", KEPT));
+        assert!(kept.ends_with("end"));
         assert_eq!(end_of(b"\x1b[1mbold\x1b[0m \xff"), "bold \u{fffd}");
     }
 }

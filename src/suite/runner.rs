@@ -12,13 +12,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tempfile::TempDir;
 
 use super::case::Case;
 use super::child::{Launch, Place, Running};
 use super::identical::difference;
 use super::outcome::{Outcome, Status};
+use crate::host::signals::Requests;
 use crate::run::clock::Clock;
+use crate::run::out_dir::{self, OutDirError};
 use crate::units::Duration;
 
 /// How often a watcher hears what runs.
@@ -72,10 +73,7 @@ pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::
     }
     // what is compared must be kept so long
     let compares = cases.iter().any(|case| case.repetition.is_some_and(|repetition| repetition.identical));
-    let kept = match (compares, &options.out) {
-        (true, None) => Some(tempfile::Builder::new().prefix("longwire-").tempdir()?),
-        _ => None,
-    };
+    let kept = (compares && options.out.is_none()).then(|| options.launch.scratch.join("kept"));
     let mask = mask();
     mask.thread_block()?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
@@ -83,17 +81,13 @@ pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::
         options,
         watcher,
         clock: Clock::start(),
-        waiting: cases
-            .iter()
-            .cloned()
-            .zip(places(cases, options, kept.as_ref().map(TempDir::path)))
-            .enumerate()
-            .collect(),
+        waiting: cases.iter().cloned().zip(places(cases, options, kept.as_deref())).enumerate().collect(),
         references: Vec::new(),
         keeps: options.out.is_some(),
         running: Vec::new(),
         done: cases.iter().map(|_| None).collect(),
         ends: 0,
+        requests: Requests::default(),
         stopped: false,
     };
     suite.all(&signals)?;
@@ -102,6 +96,15 @@ pub fn run(cases: &[Case], options: &Options, watcher: &mut dyn Watcher) -> io::
     let outcomes =
         done.into_iter().zip(cases).map(|(done, case)| done.unwrap_or_else(|| Outcome::not_run(case.clone())));
     Ok(Ended { outcomes: outcomes.collect(), interrupted, took })
+}
+
+/// Folders for runs that longwire may not write to, and why; to be asked before anything runs.
+pub fn refused(cases: &[Case], options: &Options) -> Vec<(PathBuf, OutDirError)> {
+    if options.launch.beside {
+        return Vec::new();
+    }
+    let folders = places(cases, options, None).into_iter().filter_map(|place| place.out);
+    folders.filter_map(|out| Some((out.clone(), out_dir::check(&out).err()?))).collect()
 }
 
 fn mask() -> SigSet {
@@ -139,6 +142,8 @@ struct Suite<'a> {
     keeps: bool,
     /// How often somebody asked for the end.
     ends: u32,
+    /// What signals have asked for.
+    requests: Requests,
     /// Nothing more is started.
     stopped: bool,
 }
@@ -184,7 +189,8 @@ impl Suite<'_> {
             Err(errno) => return Err(errno.into()),
         }
         while let Some(signal) = signals.read_signal()? {
-            if signal.ssi_signo != Signal::SIGCHLD as u32 {
+            let signal = signal.ssi_signo;
+            if signal != Signal::SIGCHLD as u32 && self.requests.counts(signal, std::time::Instant::now()) {
                 self.end();
             }
         }
@@ -288,7 +294,7 @@ case $verdict in pass) exit 0;; fail) exit 1;; invalid) exit 3;; esac
 "#;
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let launch = Launch { program, retry_invalid: 0 };
+        let launch = Launch { program, retry_invalid: 0, scratch: folder.to_path_buf(), beside: false };
         Options { launch, jobs: 1, cpus: Vec::new(), fail_fast: false, out: None, html: None }
     }
 

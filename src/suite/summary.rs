@@ -1,20 +1,10 @@
-//! A suite as people read it on a terminal: a line when a run is over, and at the end what is not good, worst first. Styled
-//! with ANSI codes, which whoever prints it strips where they do not belong.
+//! A suite as people read it on a terminal: a line when a run is over, and at the end what is not good, worst first.
 
-use std::fmt::Write as _;
-
-use anstyle::{AnsiColor, Style};
-
-use super::case::one_line;
 use super::outcome::{Outcome, Status};
 use super::plan::Plan;
 use super::runner::Ended;
+use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, Style, putln};
 use crate::units::Duration;
-
-const FAINT: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Lines of reasons that the summary shows of one run.
 const SHOWN: usize = 8;
@@ -29,7 +19,7 @@ fn style(status: Status) -> Style {
 }
 
 /// What is about to run: how many, of how many, and what is left out. `jobs`: how many run at a time in virtual time.
-pub fn begin(plan: &Plan, others: usize, shard: Option<String>, jobs: Option<usize>) -> String {
+pub fn begin(plan: &Plan, others: usize, shard: Option<String>, jobs: Option<usize>) -> Printable {
     let mut words = vec![many(plan.cases.len(), "run")];
     if let Some(jobs) = jobs {
         words[0].push_str(" in virtual time");
@@ -44,52 +34,58 @@ pub fn begin(plan: &Plan, others: usize, shard: Option<String>, jobs: Option<usi
     if others > 0 {
         words.push(format!("{} without `longwire:` left out", many(others, "YAML file")));
     }
-    let mut out = format!("{FAINT}{}{FAINT:#}\n", words.join(", "));
+    let mut out = Page::new();
+    // writing into a page cannot fail
+    let _ = putln!(out, "{FAINT}{}{FAINT:#}", words.join(", "));
     for skipped in &plan.skipped {
-        // writing into a String cannot fail
-        let _ = writeln!(out, "{FAINT}SKIPPED  {}: {}{FAINT:#}", skipped.file.display(), skipped.why);
+        let _ = putln!(out, "{FAINT}SKIPPED  {}: {}{FAINT:#}", skipped.file.display(), skipped.why);
     }
-    out
+    out.finish()
 }
 
 /// The line of a run that is over: `PASS     Chat [loss=5%]  3.2 s`.
-pub fn line(outcome: &Outcome) -> String {
+pub fn line(outcome: &Outcome) -> Printable {
     let style = style(outcome.status);
     let attempts = if outcome.attempts > 1 { format!(", attempt {}", outcome.attempts) } else { String::new() };
-    format!(
-        "{style}{:7}{style:#}  {}  {FAINT}{}{attempts}{FAINT:#}\n",
+    let mut out = Page::new();
+    // writing into a page cannot fail
+    let _ = putln!(
+        out,
+        "{style}{:7}{style:#}  {}  {FAINT}{}{attempts}{FAINT:#}",
         outcome.status.word(),
         outcome.case,
         seconds(outcome.took)
-    )
+    );
+    out.finish()
 }
 
 /// The end: each run that is not good, worst first, with the command that repeats it; then how many there are of each.
-pub fn end(ended: &Ended) -> String {
-    let mut out = String::new();
+pub fn end(ended: &Ended) -> Printable {
+    let mut out = Page::new();
     for outcome in worst_first(&ended.outcomes).filter(|o| !o.status.is_good() && o.status != Status::NotRun) {
         let style = style(outcome.status);
         let file = outcome.case.file.display();
-        // writing into a String cannot fail
-        let _ =
-            writeln!(out, "\n{style}{:7}{style:#}  {}  {FAINT}{file}{FAINT:#}", outcome.status.word(), outcome.case);
+        out.blank();
+        // writing into a page cannot fail
+        let _ = putln!(out, "{style}{:7}{style:#}  {}  {FAINT}{file}{FAINT:#}", outcome.status.word(), outcome.case);
         for reason in outcome.reasons.iter().take(SHOWN) {
-            let _ = writeln!(out, "         {}", one_line(reason));
+            let _ = putln!(out, "         {reason}");
         }
         if outcome.reasons.len() > SHOWN {
-            let _ = writeln!(out, "         … and {} more", outcome.reasons.len() - SHOWN);
+            let _ = putln!(out, "         … and {} more", outcome.reasons.len() - SHOWN);
         }
-        let _ = writeln!(out, "         {FAINT}{}{FAINT:#}", outcome.case.command());
+        let _ = putln!(out, "         {FAINT}{}{FAINT:#}", outcome.case.command());
         if let Some(folder) = &outcome.out {
-            let _ = writeln!(out, "         {FAINT}{}{FAINT:#}", folder.display());
+            let _ = putln!(out, "         {FAINT}{}{FAINT:#}", folder.display());
         }
     }
     let worst = worst_first(&ended.outcomes).next().map_or(Status::Pass, |outcome| outcome.status);
     let style = style(if ended.interrupted { Status::Interrupted } else { worst });
     let counts = counts(&ended.outcomes, ended.took);
     let interrupted = if ended.interrupted { "interrupted: " } else { "" };
-    let _ = writeln!(out, "\n{style}{interrupted}{}{style:#}", counts_line(&counts));
-    out
+    out.blank();
+    let _ = putln!(out, "{style}{interrupted}{}{style:#}", counts_line(&counts));
+    out.finish()
 }
 
 /// How many runs there are of each status, and how long they took.
@@ -142,15 +138,11 @@ mod tests {
     use crate::suite::case::Case;
     use crate::suite::junit::tests::{of_everything, skipped};
 
-    fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(text).to_string()
-    }
-
     #[test]
     fn a_line_a_run_and_the_failures_first() {
         let suite = of_everything();
-        let lines: String = suite.outcomes.iter().take(4).map(line).collect();
-        insta::assert_snapshot!(plain(&(lines + &end(&suite))), @r"
+        let lines: String = suite.outcomes.iter().take(4).map(|outcome| line(outcome).plain()).collect();
+        insta::assert_snapshot!(lines + &end(&suite).plain(), @r"
         PASS     DNS [seed 7]  3.2 s, attempt 2
         NONE     Idle  3.2 s
         FAIL     Chat [loss=5%]  3.2 s
@@ -192,17 +184,18 @@ mod tests {
             ..Plan::default()
         };
         assert_eq!(
-            plain(&begin(&plan, 2, Some("1/3".into()), None)),
+            begin(&plan, 2, Some("1/3".into()), None).plain(),
             "4 runs, shard 1/3 of 12, 8 filtered out, 2 YAML files without `longwire:` left out\n\
              SKIPPED  ci/by-hand.yaml: stays up until Ctrl-C\n"
         );
         assert_eq!(
-            plain(&begin(
+            begin(
                 &Plan { cases: vec![Case::default()], of_all_shards: 1, unfiltered: 1, ..Plan::default() },
                 0,
                 None,
                 Some(2)
-            )),
+            )
+            .plain(),
             "1 run in virtual time, 2 at a time\n"
         );
     }
@@ -210,6 +203,6 @@ mod tests {
     #[test]
     fn an_empty_share_is_said_to_be_empty() {
         let ended = Ended { outcomes: Vec::new(), interrupted: false, took: Duration::ZERO };
-        assert_eq!(plain(&end(&ended)), "\n0 runs in 0.0 s\n");
+        assert_eq!(end(&ended).plain(), "\n0 runs in 0.0 s\n");
     }
 }

@@ -36,20 +36,19 @@ pub enum TrialError {
     Io(#[from] io::Error),
 }
 
-/// Runs a small scenario twice in virtual time, with `program` as `longwire`; how long the faster one took by the machine's clock, from
+/// Runs a small scenario twice in virtual time, with `program` as `longwire` and files in `folder`; how long the faster one took by the machine's clock, from
 /// start to end.
 ///
 /// # Errors
 /// A run did not pass, or they differ.
-pub fn boot_twice(program: &Path) -> Result<Duration, TrialError> {
-    let folder = tempfile::Builder::new().prefix("longwire-").tempdir()?;
-    fs::write(folder.path().join("trial.yaml"), SCENARIO)?;
+pub fn boot_twice(program: &Path, folder: &Path) -> Result<Duration, TrialError> {
+    fs::write(folder.join("trial.yaml"), SCENARIO)?;
     let clock = Clock::start();
     let mut took = Vec::new();
-    let runs = ["one", "two"].map(|name| folder.path().join(name));
+    let runs = ["one", "two"].map(|name| folder.join(name));
     for out in &runs {
         let began = clock.now();
-        run(program, folder.path(), out)?;
+        run(program, folder, out)?;
         took.push(clock.now() - began);
     }
     match difference(&runs[0], &runs[1])? {
@@ -88,7 +87,7 @@ mod tests {
         let program = folder.path().join("stand-in");
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        boot_twice(&program)
+        boot_twice(&program, folder.path())
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn a_program_that_cannot_start_or_ends_otherwise_fails_the_run_and_is_named() {
     let lines: Vec<&str> = work["output"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
     assert_eq!(
         (work["exit"].as_i64(), lines.last(), lines.len(), lines[0]),
-        (Some(9), Some(&"oh no"), 21, "…"),
+        (Some(9), Some(&"oh no"), 21, "… 24 bytes before this"),
         "{lines:?}"
     );
     assert_fails(&lab, "workloads: { x: { in: a, shell: \"exit 0\", exit: 28 } }", "x: it exited with 0 instead of 28");

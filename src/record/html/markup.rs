@@ -1,6 +1,8 @@
 //! HTML in the making. Every text and every attribute is escaped here and nowhere else, and every element that is opened is
 //! closed: what comes out is HTML5 that an XML reader reads too.
 
+use crate::diag::printable::printable_block;
+
 /// A piece of a page.
 #[derive(Debug, Default)]
 pub(super) struct Markup(String);
@@ -74,19 +76,16 @@ impl Markup {
 /// Elements behind which a line's end would be a space.
 const INLINE: [&str; 11] = ["a", "b", "code", "span", "small", "strong", "text", "title", "tspan", "summary", "pre"];
 
-/// Escapes for element content and for quoted attributes alike. Control characters, which XML does not have, are made visible
-/// as U+FFFD, but for a carriage return, which says nothing.
+/// Escapes for element content and for quoted attributes alike. What does not print, control characters among it, which XML does not
+/// have, is shown by its number; but for a carriage return at a line's end, which says nothing.
 fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
+    for c in printable_block(&text.replace("\r\n", "\n")).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\r' => {}
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -121,7 +120,7 @@ mod tests {
         assert_eq!(html.matches('"').count(), 2, "{html}");
         let document = roxmltree::Document::parse(&html).unwrap();
         let text = document.root_element().text().unwrap();
-        assert_eq!(text, "\"'><script>alert(1)</script>&amp;\u{fffd}\u{fffd}\u{fffd}\n");
+        assert_eq!(text, "\"'><script>alert(1)</script>&amp;\\x01\\x7f\\u{ffff}\n");
         assert!(document.root_element().attribute("title").is_some_and(|title| title.contains("<script>")));
     }
 }

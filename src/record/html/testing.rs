@@ -42,7 +42,7 @@ timeline:
 ";
 
 /// The document after its doctype, which an XML reader reads.
-pub(super) fn well_formed(html: &str) -> String {
+pub(in crate::record) fn well_formed(html: &str) -> String {
     let xml = html.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
     if let Err(error) = roxmltree::Document::parse(xml) {
         panic!("{error}: {xml}");
@@ -51,13 +51,13 @@ pub(super) fn well_formed(html: &str) -> String {
 }
 
 /// The scenario of [`report`].
-pub(super) fn resolved() -> Resolved {
+pub(in crate::record) fn resolved() -> Resolved {
     load(Path::new("phone.yaml"), &MemoryFiles::one("phone.yaml", SCENARIO), &Overrides::default())
         .unwrap_or_else(|(wrong, _)| panic!("{wrong:?}"))
 }
 
 /// A page's subject, without outputs.
-pub(super) fn subject<'a>(report: &'a Report, resolved: &'a Resolved) -> Subject<'a> {
+pub(in crate::record) fn subject<'a>(report: &'a Report, resolved: &'a Resolved) -> Subject<'a> {
     static NONE: LazyLock<IndexMap<String, ProgramOutput>> = LazyLock::new(IndexMap::new);
     Subject { report, resolved, command: "longwire run phone.yaml --seed 7", outputs: &NONE, index: None }
 }
@@ -126,6 +126,7 @@ pub(in crate::record) fn report() -> Report {
         not_reached: vec![NotReached { planned_ns: Some(9_500_000_000), after: None, what: "wifi.rate=1Mbit".into() }],
         series: Some(series()),
         warnings: Vec::new(),
+        unwritten: Vec::new(),
         validity: Validity {
             ok: true,
             reasons: vec![],

@@ -66,7 +66,7 @@ fn output(out: &mut Markup, name: &str, work: &Work, whole: Option<&ProgramOutpu
                 format!("The end of it; {} bytes before that are in {}.", grouped(whole.left_out), whole.place)
             }
             Some(whole) => format!("All of it, as in {}.", whole.place),
-            None if work.output.first().is_some_and(|line| line == "…") => {
+            None if work.output.first().is_some_and(|line| line.starts_with('…')) => {
                 "Its last lines; a run with `--out DIR` keeps all of it.".into()
             }
             None => String::new(),

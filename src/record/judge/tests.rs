@@ -204,6 +204,7 @@ pub(super) fn report() -> Report {
         not_reached: Vec::new(),
         series: Some(Series { every_ns: 100 * MS, asked_ns: 100 * MS, end_ns: 10 * S, directions: vec![series] }),
         warnings: Vec::new(),
+        unwritten: Vec::new(),
         validity: Validity {
             ok: true,
             reasons: Vec::new(),
@@ -453,7 +454,7 @@ fn the_terminal_shows_failed_ones_first() {
     report.expectations = texts.map(|text| judged(text, &full)).to_vec();
     report.verdict = Verdict::Fail;
     report.reasons = crate::record::expected::reasons(&report.expectations);
-    insta::assert_snapshot!(anstream::adapter::strip_str(&terminal::render(&report, false)).to_string());
+    insta::assert_snapshot!(terminal::render(&report, false).plain());
 }
 
 #[test]

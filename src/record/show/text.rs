@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use super::bars;
 use super::{Histogram, Lost, Name, RateOverTime, Show, Shown, Traffic};
+use crate::diag::printable::printable;
 use crate::record::asked::requested;
 use crate::record::report::Percentiles;
-use crate::record::terminal::{FAINT, TITLE, four_digits, grouped, rate, share, time};
+use crate::record::terminal::{four_digits, grouped, rate, share, time};
 
+pub(in crate::record) const TITLE: Style = Style::new().bold();
+pub(in crate::record) const FAINT: Style = Style::new().dimmed();
 const DRAWN: Style = AnsiColor::Cyan.on_default();
 const MET: Style = AnsiColor::Blue.on_default();
 const LOST: Style = AnsiColor::Red.on_default();
@@ -36,8 +39,9 @@ pub fn render(show: &Show) -> String {
 }
 
 fn write_show(out: &mut String, show: &Show) -> std::fmt::Result {
-    let params: String = show.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect();
-    writeln!(out, "{TITLE}{}{TITLE:#}  {FAINT}seed {} · in virtual time{params}{FAINT:#}", show.scenario, show.seed)?;
+    let params: String = show.params.iter().map(|(name, value)| format!(" · {name}={}", printable(value))).collect();
+    let title = printable(&show.scenario);
+    writeln!(out, "{TITLE}{title}{TITLE:#}  {FAINT}seed {} · in virtual time{params}{FAINT:#}", show.seed)?;
     for shown in &show.directions {
         write_direction(out, shown)?;
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Graph, Shape};
+use crate::diag::printable::is_printable;
 
 /// The network as an undirected graph; everything is in it, alike or not.
 pub fn draw(graph: &Graph) -> String {
@@ -41,8 +42,8 @@ fn quoted(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            c if c.is_control() => {}
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            _ => {}
         }
     }
     out.push('"');

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::layered::{self, Area, Layout};
 use super::{Graph, Node, Shape, blocks, fold};
+use crate::diag::printable::is_printable;
 
 /// A cell of the layout in pixels.
 const CELL: [usize; 2] = [8, 18];
@@ -141,7 +142,7 @@ fn write_node(out: &mut String, node: &Node, area: Area) {
     );
 }
 
-/// Text of XML, which has no control characters.
+/// Text of XML, which has no control characters; what does not print is U+FFFD.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -151,8 +152,8 @@ fn printable(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            _ => out.push('\u{fffd}'),
         }
     }
     out

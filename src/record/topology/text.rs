@@ -2,7 +2,8 @@
 
 use super::layered::{self, Layout};
 use super::{Graph, Shape, fold, outline};
-use crate::record::terminal::{FAINT, TITLE};
+use crate::diag::printable::printable;
+use crate::record::show::text::{FAINT, TITLE};
 
 /// More nodes than this are an outline: a drawing of them says less than a list.
 const MOST_NODES: usize = 16;
@@ -12,7 +13,7 @@ const MOST_ROWS: usize = 80;
 /// The network for a terminal of so many columns. Styled with ANSI codes, which whoever prints it strips where they do not
 /// belong.
 pub fn render(graph: &Graph, width: usize) -> String {
-    let head = format!("{TITLE}{}{TITLE:#}  {FAINT}{}{FAINT:#}\n\n", graph.title, graph.summary());
+    let head = format!("{TITLE}{}{TITLE:#}  {FAINT}{}{FAINT:#}\n\n", printable(&graph.title), graph.summary());
     if graph.nodes.is_empty() {
         return head + "It has no nodes.\n";
     }
