@@ -157,7 +157,11 @@ duration: 30s
     };
     assert_eq!(lab.run(&["exec", "bob", "--", "true"]).code, 2, "no run is up");
     assert_eq!(lab.run(&["set", "wifi.loss=1%"]).code, 2, "no run is up");
-    let run = lab.start_run(&["--json", "-", "--out", "out"]);
+    // other runs of this user may have the usual name
+    let name = format!("entered-{}", std::process::id());
+    let file = format!("{name}.yaml");
+    lab.write(&file, &lab.read("scenario.yaml"));
+    let run = lab.start(lab.longwire(&["run", &file, "--json", "-", "--out", "out"]));
     lab.until_file("up");
     let target = |host: &str| format!("{}/{host}", run.pid());
     // These tests end everything that is marked when a command of theirs ends, so what runs beside is waited for by hand.
@@ -169,7 +173,7 @@ duration: 30s
     let (code, out, err) = beside(&["exec", &target("bob"), "--", "cat", "/proc/net/dev"]);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("eth0") && out.contains("lo:"), "{out}");
-    assert_eq!(beside(&["exec", "scenario/bob", "--", "sh", "-c", "exit 42"]).0, Some(42));
+    assert_eq!(beside(&["exec", &format!("{name}/bob"), "--", "sh", "-c", "exit 42"]).0, Some(42));
     assert_eq!(beside(&["exec", &target("bob"), "--", "no-such-program"]).0, Some(127));
     assert_eq!(beside(&["exec", &target("bob"), "--", "sh", "-c", "kill -TERM $$"]).0, Some(128 + 15));
     let (code, out, _) = beside(&["exec", &target("bob"), "--", "id", "-u"]);
