@@ -15,6 +15,8 @@ mod private;
 mod programs;
 #[path = "host/setting_up.rs"]
 mod setting_up;
+#[path = "host/walls.rs"]
+mod walls;
 
 fn main() {
     harness::main(
@@ -33,6 +35,12 @@ fn main() {
             ("folders_are_private_or_the_machines", private::folders),
             ("cgroups_are_seen_in_hosts", private::cgroups),
             ("root_in_a_host_has_no_rights_over_the_machine", private::rights),
+            ("no_signal_leaves_a_host", walls::signals),
+            ("each_host_has_namespaces_of_its_own", walls::namespaces),
+            ("orphans_are_taken_in_and_get_time_to_end", walls::orphans),
+            ("a_host_ends_with_its_process_1_and_alone", walls::first_is_killed),
+            ("root_in_a_host_cannot_set_the_machine", walls::machine),
+            ("a_privileged_host_has_the_machines_rights_and_needs_root", walls::privileged),
             ("what_goes_down_with_an_interface_comes_back_with_it", private::bounce),
             ("a_route_that_moved_comes_back_where_it_went", private::moved_route),
             ("every_probe_answers", setting_up::probes),

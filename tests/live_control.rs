@@ -201,7 +201,7 @@ fn serve(mut stream: std::os::unix::net::UnixStream, greeting: &str, fds: &[Owne
     if let Ok(Some((_, _))) = longwire::host::message::receive::<Value>(&stream) {
         bytes += 1;
         let identity = serde_json::json!({ "uid": 0, "gid": 0, "groups": [], "nested": false });
-        let reply = serde_json::json!({ "exec": { "environment": [], "identity": identity } });
+        let reply = serde_json::json!({ "exec": { "environment": [], "nested": false, "identity": identity } });
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         let _ = longwire::host::message::send(&stream, &reply, &fds);
     }

@@ -78,6 +78,60 @@ fn after_kill_nothing_is_left() {
     assert!(up >= 2 && joined >= 2);
 }
 
+/// Processes whose parent is this one, with their names: fields 1, 2 and 4 of proc_pid_stat(5).
+fn children(parent: u32) -> Vec<(u32, String)> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    let child = |stat: String| {
+        let (before, after) = stat.rsplit_once(") ")?;
+        let (pid, name) = before.split_once(" (")?;
+        (after.split(' ').nth(1)? == parent.to_string()).then(|| Some((pid.parse().ok()?, name.to_owned())))?
+    };
+    stats.filter_map(child).collect()
+}
+
+#[test]
+fn killing_any_one_process_of_a_run_leaves_nothing() {
+    let Some(lab) = Lab::new(BUSY) else { return };
+    let before = surroundings();
+    for (victim, code) in [("main", 128 + 9), ("init", 4), ("forker", 130), ("host", 4)] {
+        let _ = fs::remove_file(lab.path("up"));
+        let run = lab.start_run(&["--out", "out"]);
+        lab.until_file("up");
+        let traces = lab.traces();
+        let init = children(run.pid()).into_iter().find(|(_, name)| name == "longwire").expect("it has an init").0;
+        let of_hosts = |pid| children(pid).into_iter().filter(|(_, name)| name == "longwire-host").map(|(pid, _)| pid);
+        let forker = children(init).into_iter().map(|(pid, _)| pid).find(|pid| of_hosts(*pid).count() > 0);
+        let forker = forker.expect("a process that has forked those of the hosts");
+        let firsts = || of_hosts(forker);
+        assert_eq!(firsts().count(), 4, "a process 1 for each host");
+        let pid = match victim {
+            "main" => run.pid(),
+            "init" => init,
+            "forker" => forker,
+            _ => firsts().next().expect("four"),
+        };
+        let when = Instant::now();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL).expect("the run's own");
+        if victim == "forker" {
+            // All that it was for is there, and the run goes on until it is interrupted.
+            std::thread::sleep(Duration::from_millis(300));
+            run.signal(Signal::SIGINT);
+        }
+        let ended = run.wait();
+        traces.assert_gone(when);
+        assert_eq!(ended.code, code, "{victim}: {}", ended.told());
+        if victim == "host" {
+            assert!(
+                ended.stderr.contains("host `h") && ended.stderr.contains("process 1 was killed"),
+                "{}",
+                ended.told()
+            );
+        }
+        assert_eq!(surroundings(), before, "{victim} killed");
+    }
+}
+
 #[test]
 fn interrupted_runs_end_cleanly_and_tell_what_there_was() {
     let Some(lab) = Lab::new(BUSY) else { return };

@@ -56,11 +56,21 @@ fn a_program_that_never_waits_is_named() {
 
 #[test]
 fn a_panic_of_the_guest_is_told() {
-    let Some((sim, ended)) = broken("", "root: true, shell: \"echo c > /proc/sysrq-trigger; sleep 9\"", &[]) else {
-        return;
-    };
+    let crash = "root: true, shell: \"echo c > /proc/sysrq-trigger; sleep 9\"";
+    let privileged = scenario("", crash).replace("a: host", "a: { host: { privileged: true } }");
+    let Some(sim) = Sim::new(&privileged) else { return };
+    let ended = to_its_end(&sim, sim.command(&["--out", "out"]));
     assert_refused(&ended, 4, &["the guest's kernel panicked: sysrq triggered crash"]);
     assert!(sim.lab.read("out/console.txt").contains("Kernel panic"));
+}
+
+#[test]
+fn no_program_of_a_host_stops_the_guests_kernel() {
+    let refused =
+        "root: true, shell: \"echo c > /proc/sysrq-trigger || echo 0 > /proc/sys/kernel/panic; test $? -ne 0\"";
+    let Some(sim) = Sim::new(&scenario("", refused)) else { return };
+    let ended = to_its_end(&sim, sim.command(&["--json", "-"]));
+    assert_eq!(ended.code, 0, "{}", ended.told());
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) fn main(args: &Args) -> i32 {
         Some((run, host)) => (Some(run), host),
         None => (None, args.host.as_str()),
     };
-    let Entrance { namespaces, environment } = match which::find_and_say(run).and_then(|run| run.enter(host)) {
+    let Entrance { namespaces, environment, nested } = match which::find_and_say(run).and_then(|run| run.enter(host)) {
         Ok(joined) => joined,
         Err(error) => {
             paint::complain(&error.to_string());
@@ -43,7 +43,7 @@ pub(super) fn main(args: &Args) -> i32 {
     let argv = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
     let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
     // Who the program runs as is this process's own matter, whatever the run says.
-    let identity = match Identity::caller(namespaces.users.is_some()) {
+    let identity = match Identity::caller(nested) {
         Ok(identity) => identity,
         Err(error) => {
             paint::complain(&error.to_string());

@@ -36,7 +36,7 @@ fn identity(job: &Job) -> Identity {
 
 /// A shell in a host, on this process's standard streams, as soon as the run is up. The guest ends with the run, and with it this.
 pub(super) fn shell(job: &Job, wanted: &Shell) -> i32 {
-    let Entrance { namespaces, environment } = loop {
+    let Entrance { namespaces, environment, .. } = loop {
         match control::find(None).and_then(|run| run.enter(&wanted.host)) {
             Ok(entrance) => break entrance,
             Err(_) => std::thread::sleep(Duration::from_millis(1)),

@@ -69,6 +69,12 @@ impl HostError {
         HostError { cause: Cause::Ended, ..HostError::input("reach the process that holds the hosts", reason) }
     }
 
+    /// A host's process 1 is gone, and all programs with it.
+    pub(crate) fn host_ended(host: &str) -> HostError {
+        let reason = "its process 1 was killed, and with it all of its programs";
+        HostError { cause: Cause::Ended, ..HostError::input(format!("go on with host `{host}`"), reason) }
+    }
+
     /// Replaces the cure.
     #[must_use]
     pub(crate) fn cure(mut self, cure: impl Into<String>) -> HostError {

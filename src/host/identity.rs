@@ -46,14 +46,16 @@ impl Identity {
     }
 
     /// Turns this process, which is the run's root, into the caller, or leaves it the run's root; either way without the
-    /// capabilities that no host needs.
+    /// capabilities that no host needs, unless it is privileged.
     ///
     /// Must be called after joining the run's other namespaces: the caller may not.
     ///
     /// # Errors
     /// What could not be done, to complete "cannot …", with the system's error.
-    pub(crate) fn assume(&self, root: bool) -> Result<(), (&'static str, Errno)> {
-        capabilities::drop_denied()?;
+    pub(crate) fn assume(&self, root: bool, privileged: bool) -> Result<(), (&'static str, Errno)> {
+        if !privileged {
+            capabilities::drop_denied()?;
+        }
         match (self.nested, root) {
             (_, true) => become_user(0, 0, None),
             // Root without the rights of root (in a container) is the run's root anyway.

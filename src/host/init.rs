@@ -19,7 +19,7 @@ use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
 use super::external::{self, External, Outside};
 use super::identity::{self, Identity};
-use super::join::NamespaceFds;
+use super::namespace::NamespaceFds;
 use super::pid1::{self, Birth};
 use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefore};
 use super::sockets::Transport;
@@ -160,6 +160,12 @@ impl Init {
     /// # Errors
     /// The first thing that could not be made, with its host, and its cure where one is known. The run cannot go on then.
     pub fn build(&mut self, plan: &NetworkPlan, framing: Framing) -> Result<Vec<Vec<TapPort>>, HostError> {
+        if let Some(host) = plan.hosts.iter().find(|host| host.privileged && self.identity.nested) {
+            let reason = "it needs root, and this is a normal user's run";
+            return Err(HostError::lacking("make a host `privileged`", reason)
+                .at(&host.name)
+                .cure("run it with sudo, or take `privileged` away"));
+        }
         let external = |host: &HostPlan| host.place != Place::Namespace && !host.interfaces.is_empty();
         if self.attendant.is_none() && plan.hosts.iter().any(external) {
             self.attendant = Some(Attendant::start()?);

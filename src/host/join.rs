@@ -2,10 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::io::IsTerminal;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -13,48 +12,10 @@ use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp, tcsetpgrp};
 
 use super::error::{HostError, SpawnError};
 use super::identity::Identity;
+use super::namespace::{self, NamespaceFds};
 use super::protocol::ExitStatus;
 use super::spawn::{self, Launch, Program, What};
-use super::{helper, namespace, peer};
-
-/// Handles on all namespaces of a host. Whoever holds them keeps the namespaces, but no program and no TAP, alive.
-#[derive(Debug)]
-pub struct NamespaceFds {
-    /// Network.
-    pub network: OwnedFd,
-    /// Mounts.
-    pub mounts: OwnedFd,
-    /// The host's name (UTS).
-    pub name: OwnedFd,
-    /// System V IPC and POSIX message queues.
-    pub ipc: OwnedFd,
-    /// Processes: what joins it dies with the run.
-    pub processes: OwnedFd,
-    /// Users, where the run has a user namespace of its own.
-    pub users: Option<OwnedFd>,
-}
-
-impl NamespaceFds {
-    /// The handles in the order in which they travel between processes.
-    pub fn as_fds(&self) -> Vec<BorrowedFd<'_>> {
-        let all = [&self.network, &self.mounts, &self.name, &self.ipc, &self.processes];
-        all.into_iter().map(AsFd::as_fd).chain(self.users.as_ref().map(AsFd::as_fd)).collect()
-    }
-
-    /// From handles in the order of [`NamespaceFds::as_fds`].
-    ///
-    /// # Errors
-    /// Not five or six of them.
-    pub fn from_fds(mut fds: Vec<OwnedFd>) -> Result<NamespaceFds, HostError> {
-        let users = if fds.len() == 6 { fds.pop() } else { None };
-        match <[OwnedFd; 5]>::try_from(fds) {
-            Ok([network, mounts, name, ipc, processes]) => {
-                Ok(NamespaceFds { network, mounts, name, ipc, processes, users })
-            }
-            Err(_) => Err(HostError::lacking("receive a host's namespaces", "some of them got lost on the way")),
-        }
-    }
-}
+use super::{helper, peer};
 
 impl NamespaceFds {
     /// Checks that they are what a run of the user `uid` hands out: its user namespace is that user's own, and all others
@@ -107,21 +68,10 @@ impl NamespaceFds {
 /// The namespaces cannot be joined (they are somebody else's, or the run has ended), or the program cannot be executed.
 pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Identity) -> Result<i32, SpawnError> {
     helper::require_one_thread("join a host")?;
-    let join = |fd: &OwnedFd, flag, name: &str| {
-        setns(fd, flag).map_err(|e| {
-            HostError::os(format!("join the host's {name} namespace"), e)
-                .cure("use the user who started the run, or run with sudo")
-        })
-    };
-    // Users first: the rights over the others come with it.
-    if let Some(users) = &namespaces.users {
-        join(users, CloneFlags::CLONE_NEWUSER, "user")?;
-    }
-    join(&namespaces.network, CloneFlags::CLONE_NEWNET, "network")?;
-    join(&namespaces.name, CloneFlags::CLONE_NEWUTS, "UTS")?;
-    join(&namespaces.ipc, CloneFlags::CLONE_NEWIPC, "IPC")?;
-    join(&namespaces.processes, CloneFlags::CLONE_NEWPID, "PID")?;
-    join(&namespaces.mounts, CloneFlags::CLONE_NEWNS, "mount")?;
+    namespaces.enter().map_err(|(doing, errno)| {
+        HostError::os(format!("join the host: {doing}"), errno)
+            .cure("use the user who started the run, or run with sudo")
+    })?;
 
     let terminal = Terminal::take();
     let passed = [
@@ -156,6 +106,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
         own_group: terminal.is_some(),
         builtin: |_, _| 127,
         builtins_as_root: false,
+        privileged: namespaces.are_privileged(),
         open_files: None,
     });
     let status = launched.map(|child| follow(child, &signals, terminal.as_ref()));
@@ -228,20 +179,9 @@ fn follow(child: Pid, signals: &SignalFd, terminal: Option<&Terminal>) -> ExitSt
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::fd::OwnedFd;
 
-    #[test]
-    fn handles_travel_in_one_order_and_their_number_is_checked() {
-        let open = || spawn::null().expect("/dev/null");
-        let of = |count| NamespaceFds::from_fds((0..count).map(|_| open()).collect());
-        let five = of(5).expect("five");
-        assert!(five.users.is_none());
-        assert_eq!(five.as_fds().len(), 5);
-        assert_eq!(of(6).expect("six").as_fds().len(), 6);
-        for wrong in [0, 3, 4, 7] {
-            assert!(of(wrong).is_err(), "{wrong}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn handles_are_namespaces_of_the_runs_own_user() {

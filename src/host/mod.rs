@@ -2,7 +2,8 @@
 //!
 //! The main process forks one **init** before it has a second thread ([`Init::start`]). Init is process 1 of a PID
 //! namespace of its own (for a normal user also of a user namespace); it makes every host and forks every program. The
-//! main process gets the TAPs' descriptors, and asks for everything else over a socket.
+//! main process gets the TAPs' descriptors, and asks for everything else over a socket. Each host has a PID namespace inside
+//! init's, and a user namespace that owns all of its namespaces: nobody in one host sees, signals or has rights over another.
 //!
 //! Nothing outlives the main process, however it ends: the kernel kills init (parent-death signal; end of the socket),
 //! with init all of the PID namespace, with the last process and descriptor the namespaces and TAPs. Nothing is pinned to
@@ -12,6 +13,7 @@
 //! |---|---|
 //! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
 //! | `namespace` `mount` `private` `sysctl` `netlink` `configure` | what a host is made of |
+//! | `first` `guard` | a host's process 1, with which its namespaces begin; what of the kernel's own files root in a host may not write |
 //! | `restore` | what comes back with an interface that was down, deleted or moved away |
 //! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
@@ -31,7 +33,9 @@ pub mod confine;
 mod destination;
 mod error;
 mod external;
+mod first;
 pub mod folder;
+mod guard;
 mod helper;
 mod identity;
 mod init;
@@ -65,7 +69,8 @@ pub use helper::fork_child;
 pub use identity::{Identity, user_name};
 pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
 pub use janitor::{Janitor, Scratch};
-pub use join::{NamespaceFds, join_and_run};
+pub use join::join_and_run;
+pub use namespace::NamespaceFds;
 pub use peer::Credentials;
 pub use presence::{Presence, Sight};
 pub use protocol::{DefaultRoute, Event, ExitStatus, ProgramId, RouteBefore};

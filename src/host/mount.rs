@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::error::HostError;
 
@@ -49,6 +50,17 @@ pub(crate) fn fresh_sys() -> bool {
     true
 }
 
+/// All mount points below a folder.
+pub(crate) fn all_below(folder: &str) -> Vec<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = text.lines().filter_map(|line| line.split(' ').nth(4));
+    points.filter(|path| is_below(path, folder)).map(str::to_owned).collect()
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// The mount points below a folder that are below no other one.
 fn mounts_below(folder: &str) -> Vec<String> {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -57,12 +69,11 @@ fn mounts_below(folder: &str) -> Vec<String> {
 
 /// As [`mounts_below`], from proc_pid_mountinfo(5), whose fifth field is the mount point.
 fn outermost(mountinfo: &str, folder: &str) -> Vec<String> {
-    let below = |path: &str, folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     let mut found: Vec<String> = Vec::new();
     let mut paths: Vec<&str> = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).collect();
     paths.sort_unstable();
-    for path in paths.into_iter().filter(|path| below(path, folder)) {
-        if found.last().is_none_or(|last| last != path && !below(path, last)) {
+    for path in paths.into_iter().filter(|path| is_below(path, folder)) {
+        if found.last().is_none_or(|last| last != path && !is_below(path, last)) {
             found.push(path.to_owned());
         }
     }
@@ -70,7 +81,7 @@ fn outermost(mountinfo: &str, folder: &str) -> Vec<String> {
 }
 
 /// A handle on a place, whatever is mounted over it later. A symbolic link is the place itself.
-fn handle(path: &Path) -> io::Result<File> {
+pub(crate) fn handle(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
 }
 
@@ -86,6 +97,27 @@ pub(crate) fn empty(at: &Path, mode: u32) -> nix::Result<()> {
 /// Shows a file or a folder, with all that is mounted in it, at a second place too.
 pub(crate) fn bind(from: &Path, to: &Path) -> nix::Result<()> {
     mount(Some(from), to, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
+}
+
+/// Shows what a handle leads to, as it is mounted there, at a second place too.
+pub(crate) fn bind_handle(from: &File, to: &Path) -> nix::Result<()> {
+    bind(Path::new(&by_descriptor(from)), to)
+}
+
+/// Lets nobody write through the mount at a place. Its other flags stay: a less privileged mount namespace may not clear them.
+pub(crate) fn read_only(at: &Path) -> nix::Result<()> {
+    let has = statvfs(at)?.flags();
+    let kept = [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+    ];
+    let kept = kept.into_iter().filter(|(flag, _)| has.contains(*flag)).map(|(_, flag)| flag);
+    let flags = kept.fold(MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, MsFlags::union);
+    mount(NONE, at, NONE, flags, NONE)
 }
 
 /// Puts a file in the place of another. In the place of a symbolic link, not of what it leads to: otherwise a program that

@@ -66,33 +66,86 @@ pub(crate) fn map_identity(inside: (u32, u32), outside: (u32, u32)) -> io::Resul
     fs::write("/proc/self/gid_map", format!("{} {} 1\n", inside.1, outside.1))
 }
 
-/// Handles on the namespaces that each host has to itself.
-pub(crate) struct Own {
-    /// Network.
-    pub(crate) network: OwnedFd,
-    /// Mounts.
-    pub(crate) mounts: OwnedFd,
-    /// The host's name (UTS).
-    pub(crate) name: OwnedFd,
-    /// System V IPC and POSIX message queues.
-    pub(crate) ipc: OwnedFd,
+/// Maps every user and every group that this process knows to itself, in the user namespace of a child, as /proc names it.
+/// Programs there have their users, files keep their owners, and no right reaches beyond that namespace.
+///
+/// # Errors
+/// Those of reading this process's maps and of writing the child's.
+pub(crate) fn map_all(child: u32) -> io::Result<()> {
+    for map in ["uid_map", "gid_map"] {
+        let known = fs::read_to_string(format!("/proc/self/{map}"))?;
+        fs::write(format!("/proc/{child}/{map}"), to_themselves(&known))?;
+    }
+    Ok(())
 }
 
-impl Own {
-    /// Moves this process into all of them; its root and working directory become those of the mount namespace.
+/// A map in which every id that `known` has inside stands for itself. Its fields: inside, outside, count (user_namespaces(7)).
+fn to_themselves(known: &str) -> String {
+    let stretches = known.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        Some((fields.next()?, fields.nth(1)?))
+    });
+    stretches.fold(String::new(), |map, (inside, count)| format!("{map}{inside} {inside} {count}\n"))
+}
+
+/// Handles on all namespaces of a host. Whoever holds them keeps the namespaces, but no program and no TAP, alive.
+#[derive(Debug)]
+pub struct NamespaceFds {
+    /// Network.
+    pub network: OwnedFd,
+    /// Mounts.
+    pub mounts: OwnedFd,
+    /// The host's name (UTS).
+    pub name: OwnedFd,
+    /// System V IPC and POSIX message queues.
+    pub ipc: OwnedFd,
+    /// Processes: what joins it dies with the host.
+    pub processes: OwnedFd,
+    /// Users: the owner of all the others. A privileged host has none of its own.
+    pub users: Option<OwnedFd>,
+}
+
+impl NamespaceFds {
+    /// The handles in the order in which they travel between processes.
+    pub fn as_fds(&self) -> Vec<BorrowedFd<'_>> {
+        let all = [&self.network, &self.mounts, &self.name, &self.ipc, &self.processes];
+        all.into_iter().map(AsFd::as_fd).chain(self.users.as_ref().map(AsFd::as_fd)).collect()
+    }
+
+    /// From handles in the order of [`NamespaceFds::as_fds`].
     ///
     /// # Errors
-    /// What could not be done, to complete "cannot …".
+    /// Not five or six of them.
+    pub fn from_fds(mut fds: Vec<OwnedFd>) -> Result<NamespaceFds, HostError> {
+        let users = if fds.len() == 6 { fds.pop() } else { None };
+        match <[OwnedFd; 5]>::try_from(fds) {
+            Ok([network, mounts, name, ipc, processes]) => {
+                Ok(NamespaceFds { network, mounts, name, ipc, processes, users })
+            }
+            Err(_) => Err(HostError::lacking("receive a host's namespaces", "some of them got lost on the way")),
+        }
+    }
+
+    /// Whether the host's programs have rights in the machine's own user namespace.
+    pub(crate) fn are_privileged(&self) -> bool {
+        self.users.is_none()
+    }
+
+    /// Moves this process into all of them; of the processes' own, only children that it has from now on are members. Its root
+    /// and working directory become those of the mount namespace.
+    ///
+    /// # Errors
+    /// Which one could not be entered, to complete "cannot …".
     pub(crate) fn enter(&self) -> Result<(), (&'static str, Errno)> {
+        // Users first: the rights over the others come with it.
+        if let Some(users) = &self.users {
+            enter_users(users.as_fd()).map_err(|e| ("enter the user namespace", e))?;
+        }
         enter_network(self.network.as_fd()).map_err(|e| ("enter the network namespace", e))?;
         setns(&self.name, CloneFlags::CLONE_NEWUTS).map_err(|e| ("enter the UTS namespace", e))?;
         setns(&self.ipc, CloneFlags::CLONE_NEWIPC).map_err(|e| ("enter the IPC namespace", e))?;
+        bear_children_in(self.processes.as_fd()).map_err(|e| ("enter the PID namespace", e))?;
         enter_mounts(self.mounts.as_fd()).map_err(|e| ("enter the mount namespace", e))
-    }
-
-    /// In the order in which they travel between processes.
-    pub(crate) fn as_fds(&self) -> [BorrowedFd<'_>; 4] {
-        [self.network.as_fd(), self.mounts.as_fd(), self.name.as_fd(), self.ipc.as_fd()]
     }
 }
 
@@ -109,20 +162,6 @@ pub(crate) fn new_network() -> Result<OwnedFd, HostError> {
 /// Leaves the mount namespace for a copy of it and returns a handle on the copy.
 pub(crate) fn new_mounts() -> Result<OwnedFd, HostError> {
     make("mount", "mnt", CloneFlags::CLONE_NEWNS)
-}
-
-/// Leaves the UTS namespace for a copy of it, names the copy and returns a handle on it. Without a name it stays as it was.
-pub(crate) fn new_name(name: Option<&str>) -> Result<OwnedFd, HostError> {
-    let made = make("UTS", "uts", CloneFlags::CLONE_NEWUTS)?;
-    if let Some(name) = name {
-        nix::unistd::sethostname(name).map_err(|e| HostError::os("set a host's name", e))?;
-    }
-    Ok(made)
-}
-
-/// Leaves the IPC namespace for a new, empty one and returns a handle on it.
-pub(crate) fn new_ipc() -> Result<OwnedFd, HostError> {
-    make("IPC", "ipc", CloneFlags::CLONE_NEWIPC)
 }
 
 fn make(name: &str, kind: &str, flag: CloneFlags) -> Result<OwnedFd, HostError> {
@@ -145,9 +184,39 @@ pub(crate) fn enter_mounts(fd: BorrowedFd<'_>) -> nix::Result<()> {
     setns(fd, CloneFlags::CLONE_NEWNS)
 }
 
+/// Moves this process into a user namespace, in which it has all capabilities, and none outside.
+pub(crate) fn enter_users(fd: BorrowedFd<'_>) -> nix::Result<()> {
+    setns(fd, CloneFlags::CLONE_NEWUSER)
+}
+
+/// Lets the children that this process has from now on be members of a PID namespace; it stays in its own.
+pub(crate) fn bear_children_in(fd: BorrowedFd<'_>) -> nix::Result<()> {
+    setns(fd, CloneFlags::CLONE_NEWPID)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_known_id_stands_for_itself() {
+        assert_eq!(to_themselves("         0          0 4294967295\n"), "0 0 4294967295\n");
+        assert_eq!(to_themselves("0 65534 1\n"), "0 0 1\n");
+        assert_eq!(to_themselves("0 1000 1\n1 100000 65536\n"), "0 0 1\n1 1 65536\n");
+    }
+
+    #[test]
+    fn handles_travel_in_one_order_and_their_number_is_checked() {
+        let open = || own("net").expect("a namespace");
+        let of = |count| NamespaceFds::from_fds((0..count).map(|_| open()).collect());
+        let five = of(5).expect("five");
+        assert!(five.are_privileged());
+        assert_eq!(five.as_fds().len(), 5);
+        assert_eq!(of(6).expect("six").as_fds().len(), 6);
+        for wrong in [0, 3, 4, 7] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn all_needed_capabilities_are_needed() {

@@ -21,13 +21,14 @@ use nix::unistd::Pid;
 
 use super::configure::{self, InterfaceStatistics};
 use super::error::{HostError, SpawnError};
+use super::first::{self, First, Forker};
 use super::identity::{self, Identity};
-use super::namespace::Own;
+use super::namespace::NamespaceFds;
 use super::netlink::Netlink;
 use super::protocol::{DefaultRoute, Event, ExitStatus, ProgramId, Reply, Request, RouteBefore};
 use super::restore::Keeper;
 use super::spawn::{self, Builtin, Launch, What};
-use super::{message, mount, namespace, private, run_dir, sockets, sysctl};
+use super::{message, mount, namespace, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
 use crate::scenario::neighbour_table::Neighbour;
 use crate::scenario::network::HostPlan;
@@ -49,8 +50,17 @@ pub(crate) struct Birth {
     pub(crate) open_files: Option<u64>,
 }
 
+/// Where init itself stands.
+struct Base {
+    network: OwnedFd,
+    mounts: OwnedFd,
+    processes: OwnedFd,
+    forker: Forker,
+}
+
 struct Host {
-    own: Own,
+    own: NamespaceFds,
+    first: First,
     netlink: Netlink,
     indices: Vec<u32>,
     keeper: Keeper,
@@ -58,9 +68,9 @@ struct Host {
 
 struct Pid1 {
     birth: Birth,
-    base: Own,
+    base: Base,
     children: SignalFd,
-    /// Tells which hosts' interfaces have changed, by their positions in `watched`.
+    /// Tells which hosts' interfaces have changed, and whose process 1 has ended: [`Change`].
     changes: Epoll,
     watched: Vec<String>,
     hosts: BTreeMap<String, Host>,
@@ -70,6 +80,8 @@ struct Pid1 {
     /// The process group of each program ever started; `None` once its number has been given out again.
     groups: BTreeMap<ProgramId, Option<Pid>>,
     ipv6: bool,
+    /// Programs may be the machine's user 0, who owns the kernel's settings.
+    guarded: bool,
     /// /proc shows the processes of this namespace.
     proc: bool,
     /// TAPs that no holder has yet.
@@ -88,6 +100,26 @@ struct Woken {
     died: bool,
     /// An interface or a route of a host is no more what it was.
     changed: bool,
+}
+
+/// What is told by an event of [`Pid1::changes`]: a host by its position in `watched`, and what of it.
+enum Change {
+    Interface(usize),
+    FirstEnded(usize),
+}
+
+impl Change {
+    const fn to_data(self) -> u64 {
+        match self {
+            Change::Interface(host) => (host as u64) << 1,
+            Change::FirstEnded(host) => (host as u64) << 1 | 1,
+        }
+    }
+
+    const fn from_data(data: u64) -> Change {
+        let host = (data >> 1) as usize;
+        if data & 1 == 0 { Change::Interface(host) } else { Change::FirstEnded(host) }
+    }
 }
 
 /// The socket is closed or broken: the main process is gone.
@@ -120,6 +152,7 @@ impl Pid1 {
                 message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
                 let (hosts, segments, programs, groups) = Default::default();
                 let ipv6 = sysctl::has_ipv6();
+                let guarded = birth.outside.map_or_else(|| identity::effective().0, |(uid, _)| uid) == 0;
                 Ok(Pid1 {
                     birth,
                     base,
@@ -131,6 +164,7 @@ impl Pid1 {
                     programs,
                     groups,
                     ipv6,
+                    guarded,
                     proc,
                     held: Vec::new(),
                 })
@@ -142,7 +176,7 @@ impl Pid1 {
         }
     }
 
-    fn prepare(birth: &Birth) -> Result<(Own, SignalFd, Epoll, bool), HostError> {
+    fn prepare(birth: &Birth) -> Result<(Base, SignalFd, Epoll, bool), HostError> {
         if let Some(outside) = birth.outside {
             identity::map_to_root(outside)
                 .map_err(|e| HostError::user_namespace("map this user into a user namespace", e))?;
@@ -165,10 +199,11 @@ impl Pid1 {
         mount::isolate()?;
         let proc = mount::fresh_proc();
         let mounts = namespace::own("mnt").map_err(|e| HostError::os("open the mount namespace", e))?;
+        let processes = namespace::own("pid").map_err(|e| HostError::os("open the PID namespace", e))?;
         let changes =
             Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|e| HostError::os("watch the hosts' interfaces", e))?;
-        let (name, ipc) = (namespace::new_name(None)?, namespace::new_ipc()?);
-        Ok((Own { network: namespace::new_network()?, mounts, name, ipc }, children, changes, proc))
+        let forker = Forker::start()?;
+        Ok((Base { network: namespace::new_network()?, mounts, processes, forker }, children, changes, proc))
     }
 
     /// Answers requests, reports ends and restores what went with an interface, until the main process is gone.
@@ -213,9 +248,16 @@ impl Pid1 {
     fn keep(&mut self) -> Result<(), MainIsGone> {
         let mut ready = [EpollEvent::empty(); 16];
         let count = self.changes.wait(&mut ready, EpollTimeout::ZERO).unwrap_or(0);
-        for event in &ready[..count] {
-            let name = &self.watched[event.data() as usize];
+        for change in ready[..count].iter().map(|event| Change::from_data(event.data())) {
+            let (Change::Interface(at) | Change::FirstEnded(at)) = change;
+            let name = &self.watched[at];
             let Some(host) = self.hosts.get_mut(name) else { continue };
+            if let Change::FirstEnded(_) = change {
+                let _ = self.changes.delete(&host.first);
+                let ended = Event::HostEnded { host: name.clone() };
+                message::send(&self.birth.socket, &Reply::Event(ended), &[]).map_err(|_| MainIsGone)?;
+                continue;
+            }
             host.keeper.keep(&mut host.netlink);
             for interface in host.keeper.take_gone() {
                 let gone = Event::InterfaceGone { host: name.clone(), interface };
@@ -302,14 +344,12 @@ impl Pid1 {
                 let reply = self.put_back(routes).map_or_else(Reply::Failed, |()| Reply::Routed(Vec::new()));
                 self.send(&reply, &[])
             }
-            Request::Namespaces { host } => match self.namespaces(&host) {
-                Ok((fds, own)) => {
-                    let host = &self.hosts[&host];
-                    let all: Vec<_> = host.own.as_fds().into_iter().chain(fds.iter().map(AsFd::as_fd)).collect();
-                    debug_assert_eq!(all.len(), if own { 6 } else { 5 });
-                    self.send(&Reply::Namespaces, &all)
+            Request::Namespaces { host } => match self.hosts.get(&host) {
+                Some(host) => self.send(&Reply::Namespaces, &host.own.as_fds()),
+                None => {
+                    let doing = format!("hand out the namespaces of `{host}`");
+                    self.send(&Reply::Failed(unknown_host(&doing)), &[])
                 }
-                Err(error) => self.send(&Reply::Failed(error), &[]),
             },
             Request::ControlSocket { host, name } => match self.control_socket(&host, &name) {
                 Ok(listener) => self.send(&Reply::ControlSocket, &[listener.as_fd()]),
@@ -339,20 +379,28 @@ impl Pid1 {
         message::send(&self.birth.socket, reply, fds).map_err(|_| MainIsGone)
     }
 
-    /// Makes a host and comes back to the empty namespaces, whatever happened.
+    /// Makes a host and comes back to the empty network namespace, whatever happened.
     fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<Taps, HostError> {
         let built = self.build_inside(plan, framing);
-        self.base.enter().map_err(|(_, e)| HostError::os("leave a host's namespaces", e))?;
+        namespace::enter_network(self.base.network.as_fd())
+            .map_err(|e| HostError::os("leave a host's network namespace", e))?;
         let (host, taps) = built?;
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, self.watched.len() as u64);
-        self.changes.add(&host.keeper, event).map_err(|e| HostError::os("watch a host's interfaces", e))?;
+        let at = self.watched.len();
+        let watch = |fd: BorrowedFd<'_>, change: Change| {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, change.to_data());
+            self.changes.add(fd, event).map_err(|e| HostError::os("watch a host", e))
+        };
+        watch(host.keeper.as_fd(), Change::Interface(at))?;
+        watch(host.first.as_fd(), Change::FirstEnded(at))?;
         self.watched.push(plan.name.clone());
         self.hosts.insert(plan.name.clone(), host);
         Ok(taps)
     }
 
     fn build_inside(&self, plan: &HostPlan, framing: Framing) -> Result<(Host, Taps), HostError> {
-        let network = namespace::new_network()?;
+        let (first, begun) = self.base.forker.fork(plan)?;
+        namespace::enter_network(begun.network.as_fd())
+            .map_err(|e| HostError::os("enter a host's network namespace", e))?;
         sysctl::apply(plan.interfaces.len() > 1)?;
         sysctl::apply_asked(&plan.sysctl, false)?;
         let mut taps = (Vec::new(), Vec::new());
@@ -366,11 +414,19 @@ impl Pid1 {
         let indices = configure::host(&mut netlink, plan, self.ipv6)?;
         sysctl::apply_asked(&plan.sysctl, true)?;
         let keeper = Keeper::new(plan, &indices, self.ipv6)?;
-        let (name, ipc) = (namespace::new_name(Some(&plan.name))?, namespace::new_ipc()?);
-        let mounts = namespace::new_mounts()?;
-        mount::fresh_sys();
-        private::make(plan)?;
-        Ok((Host { own: Own { network, mounts, name, ipc }, netlink, indices, keeper }, taps))
+        let furnish = || first::furnish(plan, &begun, self.guarded);
+        let mounts =
+            self.among(begun.processes.as_fd(), furnish).map_err(|e| HostError::os("enter a PID namespace", e))??;
+        let own = begun.with_mounts(mounts);
+        Ok((Host { own, first, netlink, indices, keeper }, taps))
+    }
+
+    /// Does `work` while children of this process are members of another PID namespace.
+    fn among<T>(&self, processes: BorrowedFd<'_>, work: impl FnOnce() -> T) -> Result<T, Errno> {
+        namespace::bear_children_in(processes)?;
+        let done = work();
+        namespace::bear_children_in(self.base.processes.as_fd())?;
+        Ok(done)
     }
 
     /// Keeps second descriptors of TAPs in small processes of their own. A process that is killed closes its descriptors
@@ -400,11 +456,12 @@ impl Pid1 {
     }
 
     fn spawn(&mut self, id: ProgramId, host: &str, what: &What, fds: &[OwnedFd]) -> Result<(), SpawnError> {
-        let host = self.hosts.get(host).ok_or_else(|| SpawnError::Host { host: host.into() })?;
+        let name = host;
+        let host = self.hosts.get(name).ok_or_else(|| SpawnError::Host { host: name.into() })?;
         let [stdin, stdout, stderr] = fds else {
             return Err(SpawnError::Prepare { doing: "pass three descriptors".into(), errno: libc::EMFILE });
         };
-        let pid = spawn::launch(&Launch {
+        let launch = Launch {
             what,
             identity: &self.birth.identity,
             stdio: Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
@@ -412,8 +469,17 @@ impl Pid1 {
             own_group: true,
             builtin: self.birth.builtin,
             builtins_as_root: self.birth.builtins_as_root,
+            privileged: host.own.are_privileged(),
             open_files: self.birth.open_files,
-        })?;
+        };
+        let launched = self.among(host.own.processes.as_fd(), || spawn::launch(&launch));
+        let pid = match launched.map_err(|e| HostError::os("enter a PID namespace", e))? {
+            // What fork says when the namespace's process 1 is dead (pid_namespaces(7)).
+            Err(SpawnError::Prepare { doing, errno: libc::ENOMEM }) if doing == "fork" && host.first.has_ended() => {
+                return Err(HostError::host_ended(name).into());
+            }
+            other => other?,
+        };
         self.programs.insert(pid, id);
         // A number that comes again belongs to nobody else any more.
         self.groups.values_mut().filter(|group| **group == Some(pid)).for_each(|group| *group = None);
@@ -513,20 +579,6 @@ impl Pid1 {
         Ok(())
     }
 
-    fn namespaces(&self, name: &str) -> Result<(Vec<OwnedFd>, bool), HostError> {
-        let doing = format!("hand out the namespaces of `{name}`");
-        if !self.hosts.contains_key(name) {
-            return Err(unknown_host(&doing));
-        }
-        let open = |kind| namespace::own(kind).map_err(|e| HostError::os(&*doing, e));
-        let mut fds = vec![open("pid")?];
-        let own_users = self.birth.outside.is_some();
-        if own_users {
-            fds.push(open("user")?);
-        }
-        Ok((fds, own_users))
-    }
-
     /// The run's socket in a host's own /run/longwire.
     fn control_socket(&self, name: &str, run: &str) -> Result<OwnedFd, HostError> {
         let doing = "make the socket to the run";
@@ -547,17 +599,27 @@ impl Pid1 {
                 let _ = kill(everyone, signal);
             }
             let end = Instant::now() + patience;
-            while self.reap()? {
+            // Programs first: what they leave is each host's process 1's to wait for.
+            while self.reap()? || self.dismiss() {
                 let left = end.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     break;
                 }
                 // Rounded up, so that the last millisecond is not spun away.
                 let milliseconds = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
-                self.wait(milliseconds.into())?;
+                if self.wait(milliseconds.into())?.changed {
+                    self.keep()?;
+                }
             }
         }
         Ok(())
+    }
+}
+
+impl Pid1 {
+    /// Lets each host's process 1 go once its host has no orphan left; whether one is there still.
+    fn dismiss(&mut self) -> bool {
+        self.hosts.values_mut().fold(false, |any, host| host.first.dismiss() || any)
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) enum Reply {
     Statistics(Vec<(String, Vec<Option<InterfaceStatistics>>)>),
     /// The default routes have moved; this is what puts them back.
     Routed(Vec<RouteBefore>),
-    /// The namespaces come beside it: network, mounts, name, IPC, processes, and users where the run has its own.
+    /// The namespaces come beside it, in the order of [`super::NamespaceFds`].
     Namespaces,
     /// The socket comes beside it.
     ControlSocket,
@@ -114,6 +114,11 @@ pub enum Event {
         status: ExitStatus,
         /// How long its main thread was ready and waited for a processor, in ns; `None` where the kernel does not tell.
         waited_ns: Option<u64>,
+    },
+    /// A host's process 1 was killed, and with it all of the host's programs.
+    HostEnded {
+        /// The host.
+        host: String,
     },
     /// An interface was deleted, or moved to another network namespace.
     InterfaceGone {

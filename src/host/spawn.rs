@@ -63,6 +63,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) builtin: Builtin,
     /// Built-in programs run as the run's root and not as the caller.
     pub(crate) builtins_as_root: bool,
+    /// Whether it keeps all of the capabilities that its user has here.
+    pub(crate) privileged: bool,
     /// Soft limit of open files that the program gets back.
     pub(crate) open_files: Option<u64>,
 }
@@ -176,7 +178,7 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
             let _ = nix::sys::resource::setrlimit(resource, soft.min(hard), hard);
         }
     }
-    launch.identity.assume(root).map_err(failed)?;
+    launch.identity.assume(root, launch.privileged).map_err(failed)?;
     // As the user who runs it: root may be able to enter where the user is not.
     let cwd = arguments.map_or(c"/", |arguments| &arguments.cwd);
     nix::unistd::chdir(cwd).map_err(|e| Failure::Directory(e as i32))?;

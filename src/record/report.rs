@@ -74,6 +74,9 @@ pub struct Report {
     /// Files of the run's directory that could not be written, or not whole: a sentence each. Such a run does not exit with 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unwritten: Vec<String>,
+    /// Hosts whose programs kept root's rights on the machine (`privileged: true`), in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub privileged: Vec<String>,
     /// Whether the machine kept up.
     pub validity: Validity,
     /// How time was kept.

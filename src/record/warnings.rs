@@ -9,7 +9,9 @@ use crate::scenario::Detour;
 /// All warnings about a finished run.
 pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
     let ran = |detour: &&Detour| report.workloads.get(&detour.workload).is_some_and(|work| work.started_ns.is_some());
-    let mut warnings: Vec<String> = detours.iter().filter(ran).map(Detour::words).collect();
+    let rights = |host| format!("programs in `{host}` kept root's rights on the machine: it is `privileged`");
+    let mut warnings: Vec<String> = report.privileged.iter().map(rights).collect();
+    warnings.extend(detours.iter().filter(ran).map(Detour::words));
     for node in &report.nodes {
         warnings.extend(nat(node));
         warnings.extend(rules(node));
@@ -103,6 +105,14 @@ mod tests {
         );
         let both = NatCounters { ipv6: 9, ..used };
         assert_eq!(of(&[], &report(both, &[])), ["9 IPv6 frames passed `home` around its NAT"]);
+    }
+
+    #[test]
+    fn a_privileged_host_is_named_first() {
+        let mut run = report(NatCounters::default(), &[]);
+        run.privileged.push("probe".into());
+        let told = of(&[], &run);
+        assert_eq!(told[0], "programs in `probe` kept root's rights on the machine: it is `privileged`");
     }
 
     #[test]

@@ -155,6 +155,13 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         phases: ended.kept.phases.into_iter().map(|phase| Phase::new(phase, zero, &names)).collect(),
         warnings: Vec::new(),
         unwritten: Vec::new(),
+        privileged: resolved
+            .network
+            .hosts
+            .iter()
+            .filter(|host| host.privileged)
+            .map(|host| host.name.clone())
+            .collect(),
         validity,
         timing: Timing {
             requested: resolved.scenario.timing,

@@ -142,11 +142,12 @@ impl Processes {
     /// Takes in what programs have said and which have ended.
     ///
     /// # Errors
-    /// Init has ended.
+    /// Init has ended, or a host's process 1.
     pub(super) fn take_in(&mut self, now: Instant) -> Result<(), HostError> {
         while let Some(event) = self.init.next_event()? {
             let (id, status, waited_ns) = match event {
                 Event::Exited { id, status, waited_ns } => (id, status, waited_ns),
+                Event::HostEnded { host } => return Err(HostError::host_ended(&host)),
                 Event::InterfaceGone { host, interface } => {
                     self.gone.push((host, interface));
                     continue;

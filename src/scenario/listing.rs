@@ -237,6 +237,9 @@ fn host(host: &HostPlan, out: &mut Lines) {
     if !host.private.is_empty() {
         out.line(2, format!("private: [{}]", host.private.join(", ")));
     }
+    if host.privileged {
+        out.noted(2, "privileged: true".into(), "its programs keep root's rights on the machine");
+    }
     for (path, value) in &host.sysctl {
         out.line(2, format!("sysctl: {path} = {value}"));
     }

@@ -40,6 +40,9 @@ pub struct HostPlan {
     pub dns: Vec<IpAddr>,
     /// Folders that it has to itself, beside those that every host has: absolute paths.
     pub private: Vec<String>,
+    /// Whether its programs keep their rights in the machine's own user namespace.
+    #[serde(default)]
+    pub privileged: bool,
     /// Kernel settings beyond longwire's own: paths below /proc/sys, and values.
     pub sysctl: Vec<(String, String)>,
 }

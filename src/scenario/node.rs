@@ -60,6 +60,9 @@ pub(super) struct HostSpec {
     /// Folders that it has to itself, empty at the start, beside those that every host has.
     #[schemars(with = "Vec<String>")]
     pub private: Vec<Spanned<String>>,
+    /// Whether its programs keep the rights on the machine that root has: for eBPF and tests of devices. It takes root.
+    #[schemars(with = "bool")]
+    pub privileged: Spanned<bool>,
     /// Kernel settings of its network namespace: names below `net.` and their values.
     #[schemars(with = "IndexMap<String, sysctl::Value>")]
     pub sysctl: IndexMap<Spanned<String>, sysctl::Value>,

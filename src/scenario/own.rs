@@ -20,6 +20,14 @@ const WHOLE: [&str; 4] = ["/", "/run", "/etc", "/usr"];
 pub(super) fn fill(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
     plan.restores_routes = !spec.routes.manual;
     plan.sysctl = sysctl::plan(&spec.sysctl, told);
+    plan.privileged = *spec.privileged;
+    if plan.privileged {
+        let warning = format!("programs in `{}` keep root's rights on the machine", plan.name);
+        told.push(
+            Diagnostic::warning(spec.privileged.span, warning)
+                .help("take `privileged` away unless they need them, for eBPF or for devices"),
+        );
+    }
     multicast(plan, spec, told);
     for server in &spec.dns {
         match name_server(&plan.hosts_file.text(), server) {
@@ -172,6 +180,21 @@ mod tests {
         assert!(mistakes("private: [/a, /a/]")[0].contains("it is named twice"));
         let told = mistakes("routes: automatic");
         assert!(told[0].contains("or `manual`"), "{told:?}");
+    }
+
+    #[test]
+    fn a_privileged_host_is_warned_of() {
+        let of = |host: &str| {
+            good(&format!(
+                "longwire: 1\nnodes: {{ a: {{ host: {{ {host} }} }}, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n"
+            ))
+        };
+        let loud = of("privileged: true");
+        assert!(loud.network.hosts[0].privileged && !loud.network.hosts[1].privileged);
+        let told: Vec<_> = loud.warnings.iter().map(|told| told.message.as_str()).collect();
+        assert_eq!(told, ["programs in `a` keep root's rights on the machine"]);
+        let usual = of("privileged: false");
+        assert!(!usual.network.hosts[0].privileged && usual.warnings.is_empty());
     }
 
     #[test]

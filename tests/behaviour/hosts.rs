@@ -53,6 +53,30 @@ workloads:
 }
 
 #[test]
+fn no_signal_leaves_a_host() {
+    let Some(lab) = Lab::on_any_clock(
+        "\
+longwire: 1
+nodes: { a: host, b: host, c: host, s: switch }
+links: { la: { ends: [a, s] }, lb: { ends: [b, s], delay: 1ms }, lc: { ends: [c, s], delay: 1ms } }
+workloads:
+  attack: { in: a, root: true, shell: \"for n in $(seq 20); do kill -STOP -1; kill -9 -1; kill -9 1; sleep 0.02; done\" }
+  later:  { in: a, shell: \"cat /proc/sys/kernel/hostname\", after: attack }
+  rtt:    { ping: { from: b, to: c, every: 10ms, count: 60 } }
+  call:   { udp: { from: b, to: c, rate: 1Mbit, for: 500ms } }
+  bulk:   { tcp: { from: c, to: b, bytes: 1MB } }
+expect: [ rtt.loss == 0%, call.loss == 0%, later.exit == 0 ]
+",
+    ) else {
+        return;
+    };
+    let (code, report) = lab.report();
+    assert_works(code, &report);
+    assert_eq!(report["workloads"]["rtt"]["received"], 60);
+    assert_eq!(report["workloads"]["later"]["output"][0], "a");
+}
+
+#[test]
 fn multicast_and_broadcast_leave_a_host_without_a_router() {
     if !has("python3") {
         return;

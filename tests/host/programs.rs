@@ -156,7 +156,7 @@ pub(crate) fn shutdown() {
     assert!((0.5..1.5).contains(&took.as_secs_f64()), "{took:?}");
     let exited = events.into_iter().filter_map(|event| match event {
         Event::Exited { id, status, waited_ns } => Some((id, status, waited_ns)),
-        Event::InterfaceGone { .. } => None,
+        Event::HostEnded { .. } | Event::InterfaceGone { .. } => None,
     });
     let mut exited: Vec<_> = exited.collect();
     exited.sort_by_key(|(id, ..)| *id);

@@ -127,6 +127,7 @@ pub(in crate::record) fn report() -> Report {
         series: Some(series()),
         warnings: Vec::new(),
         unwritten: Vec::new(),
+        privileged: Vec::new(),
         validity: Validity {
             ok: true,
             reasons: vec![],

@@ -216,6 +216,7 @@ pub(super) fn report() -> Report {
         machine: Machine { kernel: "6.18".into(), cores: 2, version: "0".into() },
         captures: Vec::new(),
         attempts: 1,
+        privileged: Vec::new(),
         runs: IndexMap::new(),
     }
 }

@@ -208,11 +208,11 @@ impl Found {
     pub fn enter(self, host: &str) -> Result<Entrance, ControlError> {
         let (run, uid) = (self.name.clone(), self.server.uid);
         match self.ask(&Request::Exec { host: host.into() })? {
-            (Reply::Exec { environment }, fds) => {
+            (Reply::Exec { environment, nested }, fds) => {
                 let namespaces = NamespaceFds::from_fds(fds)
                     .and_then(|namespaces| namespaces.check_owner(uid).map(|()| namespaces))
                     .map_err(|error| ControlError::NotBelieved { run, error })?;
-                Ok(Entrance { namespaces, environment })
+                Ok(Entrance { namespaces, environment, nested })
             }
             _ => Err(misunderstood(&run)),
         }
@@ -248,6 +248,8 @@ pub struct Entrance {
     pub namespaces: NamespaceFds,
     /// The environment of programs.
     pub environment: Vec<(String, String)>,
+    /// Whether the run is a normal user's: see [`crate::host::Identity::nested`].
+    pub nested: bool,
 }
 
 #[cfg(test)]

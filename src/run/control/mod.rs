@@ -57,6 +57,8 @@ pub enum Reply {
     Exec {
         /// The environment of programs.
         environment: Vec<(String, String)>,
+        /// As [`crate::host::Identity::nested`].
+        nested: bool,
     },
     /// Done: what changed, in words, one a direction.
     Set(Vec<String>),

@@ -58,7 +58,8 @@ impl Run<'_> {
             Request::Exec { host } => match self.processes.init.namespaces(&host) {
                 Ok(found) => {
                     namespaces = Some(found);
-                    Ok(Reply::Exec { environment: self.around.environment.clone() })
+                    let nested = self.processes.init.identity().nested;
+                    Ok(Reply::Exec { environment: self.around.environment.clone(), nested })
                 }
                 Err(error) => Err(error.to_string()),
             },
