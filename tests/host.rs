@@ -41,6 +41,8 @@ fn main() {
             ("a_host_ends_with_its_process_1_and_alone", walls::first_is_killed),
             ("root_in_a_host_cannot_set_the_machine", walls::machine),
             ("a_privileged_host_has_the_machines_rights_and_needs_root", walls::privileged),
+            ("a_hosts_programs_have_limits_together", walls::limits),
+            ("a_hosts_programs_share_their_memory", walls::memory),
             ("what_goes_down_with_an_interface_comes_back_with_it", private::bounce),
             ("a_route_that_moved_comes_back_where_it_went", private::moved_route),
             ("every_probe_answers", setting_up::probes),

@@ -18,6 +18,7 @@ use super::attendant::{Attendant, Order};
 use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
 use super::external::{self, External, Outside};
+use super::groups::{Controller, Groups};
 use super::identity::{self, Identity};
 use super::namespace::NamespaceFds;
 use super::pid1::{self, Birth};
@@ -47,6 +48,8 @@ pub struct Init {
     hosts: Vec<(String, Made)>,
     /// Where there are external machines.
     attendant: Option<Attendant>,
+    /// Where programs are limited by them. They go after init, with which the last process goes.
+    groups: Option<Groups>,
     /// The segments whose neighbours init knows, by their numbers.
     told: BTreeMap<usize, Arc<[Neighbour]>>,
 }
@@ -146,7 +149,7 @@ impl Init {
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);
         let (events, hosts, told) = Default::default();
-        let mut init = Init { socket, pid, alive: true, identity, events, hosts, attendant: None, told };
+        let mut init = Init { socket, pid, alive: true, identity, events, hosts, attendant: None, groups: None, told };
         match init.reply()? {
             (Reply::Ready, _) => Ok(init),
             (other, _) => Err(unexpected(other)),
@@ -166,6 +169,7 @@ impl Init {
                 .at(&host.name)
                 .cure("run it with sudo, or take `privileged` away"));
         }
+        self.groups = self.limit(plan)?;
         let external = |host: &HostPlan| host.place != Place::Namespace && !host.interfaces.is_empty();
         if self.attendant.is_none() && plan.hosts.iter().any(external) {
             self.attendant = Some(Attendant::start()?);
@@ -226,6 +230,17 @@ impl Init {
         }
     }
 
+    /// Makes the control groups that the limits of hosts need.
+    fn limit(&self, plan: &NetworkPlan) -> Result<Option<Groups>, HostError> {
+        let by_user = spawn::counts_processes(&self.identity);
+        let limits = plan.hosts.iter().map(|host| {
+            let processes = host.limits.processes.filter(|_| !by_user).map(u64::from);
+            let all = [(Controller::Processes, processes), (Controller::Memory, host.limits.memory)];
+            (host, all.into_iter().filter_map(|(controller, limit)| Some((controller, limit?))).collect())
+        });
+        Groups::make(&limits.collect::<Vec<_>>())
+    }
+
     fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
         let outside = |made: Vec<External>| {
             let (ports, interfaces) = made.into_iter().map(|e| (e.port, Some(e.outside))).unzip();
@@ -235,7 +250,9 @@ impl Init {
             Place::Namespace => {
                 self.tell_segments(host)?;
                 let request = Request::Build { host: Box::new(host.clone()), framing };
-                match self.ask(&request, &[])? {
+                let doors = self.groups.as_ref().map_or_else(|| Ok(Vec::new()), |groups| groups.doors(&host.name));
+                let doors = doors.map_err(|e| HostError::os("open a control group", e).at(&host.name))?;
+                match self.ask(&request, &doors.iter().map(AsFd::as_fd).collect::<Vec<_>>())? {
                     (Reply::Built(infos), fds) if infos.len() == fds.len() => {
                         let ports = fds.into_iter().zip(infos).map(|(fd, info)| TapPort::from_parts(fd, info));
                         (ports.collect(), Made::ByInit)

@@ -1,4 +1,4 @@
-//! Processes that remove a directory when this one has gone, however it went.
+//! Processes that remove directories when this one has gone, however it went.
 #![allow(unsafe_code)]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -16,18 +16,34 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, setsid};
 
 use super::error::HostError;
-use super::{helper, spawn};
+use super::{groups, helper, spawn};
 
 /// How long the process that uses the directory may take to die once it was killed.
 const DEATH_MS: u16 = 900;
 
-/// Two processes that remove a directory once this handle is dropped or this process has died, so that killing any one process
+/// How long the members of a control group may take to die.
+const GROUP_DEATH: Duration = Duration::from_secs(2);
+
+/// Time from one attempt to the next.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What a janitor removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Directories with all that is in them.
+    Files,
+    /// Control groups, with those in them.
+    Groups,
+}
+
+/// Two processes that remove directories once this handle is dropped or this process has died, so that killing any one process
 /// leaves somebody to do it. They outlive this process by less than a second.
 #[derive(Debug)]
 pub struct Janitor {
     /// The end of its pipe is the sign.
     copies: Vec<(io::PipeWriter, Pid)>,
-    directory: PathBuf,
+    directories: Vec<PathBuf>,
+    kind: Kind,
 }
 
 impl Janitor {
@@ -36,13 +52,25 @@ impl Janitor {
     /// # Errors
     /// No process or pipe can be made.
     pub fn start(directory: &Path) -> Result<Janitor, HostError> {
-        let mut janitor = Janitor { copies: Vec::new(), directory: directory.to_path_buf() };
+        Janitor::start_for(vec![directory.to_path_buf()], Kind::Files)
+    }
+
+    /// The same for control groups, which may not be there yet.
+    ///
+    /// # Errors
+    /// No process or pipe can be made.
+    pub(crate) fn start_for_groups(groups: &[PathBuf]) -> Result<Janitor, HostError> {
+        Janitor::start_for(groups.to_vec(), Kind::Groups)
+    }
+
+    fn start_for(directories: Vec<PathBuf>, kind: Kind) -> Result<Janitor, HostError> {
+        let mut janitor = Janitor { copies: Vec::new(), directories, kind };
         for _ in 0..2 {
             let doing = "start a process that cleans up";
             let (ours, theirs) = pipe().map_err(|e| HostError::os(doing, e))?;
             // Both ends are the child's too until it closes one.
             let pid = helper::fork_child(doing, || {
-                clean_up_after(&ours, directory);
+                clean_up_after(&ours, &janitor.directories, kind);
                 0
             })?;
             janitor.copies.push((theirs, pid));
@@ -97,12 +125,21 @@ impl Drop for Janitor {
             while waitpid(pid, None) == Err(Errno::EINTR) {}
         }
         // Both may have been killed before they could do their work.
-        let _ = fs::remove_dir_all(&self.directory);
+        for directory in &self.directories {
+            let _ = remove(directory, self.kind);
+        }
+    }
+}
+
+fn remove(directory: &Path, kind: Kind) -> io::Result<()> {
+    match kind {
+        Kind::Files => fs::remove_dir_all(directory),
+        Kind::Groups => groups::remove(directory),
     }
 }
 
 /// What a copy does. Signals from a terminal or a suite are for the process that it watches.
-fn clean_up_after(mut life: &io::PipeReader, directory: &Path) {
+fn clean_up_after(mut life: &io::PipeReader, directories: &[PathBuf], kind: Kind) {
     let _ = SigSet::all().thread_block();
     let _ = setsid();
     spawn::close_all_but(&[life.as_fd()]);
@@ -114,11 +151,11 @@ fn clean_up_after(mut life: &io::PipeReader, directory: &Path) {
         let _ = poll(&mut [PollFd::new(user.as_fd(), PollFlags::POLLIN)], DEATH_MS);
     }
     // The other copy does the same now, and each may stumble over what the other has just removed.
-    for _ in 0..10 {
-        if fs::remove_dir_all(directory).is_ok() || !directory.exists() {
-            break;
-        }
-        sleep(Duration::from_millis(5));
+    let patience = if kind == Kind::Files { 10 * PAUSE } else { GROUP_DEATH };
+    let end = Instant::now() + patience;
+    let is_left = |directory: &&PathBuf| remove(directory, kind).is_err() && directory.exists();
+    while directories.iter().filter(is_left).count() > 0 && Instant::now() < end {
+        sleep(PAUSE);
     }
 }
 

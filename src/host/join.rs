@@ -16,6 +16,7 @@ use super::namespace::{self, NamespaceFds};
 use super::protocol::ExitStatus;
 use super::spawn::{self, Launch, Program, What};
 use super::{helper, peer};
+use crate::scenario::network::Limits;
 
 impl NamespaceFds {
     /// Checks that they are what a run of the user `uid` hands out: its user namespace is that user's own, and all others
@@ -106,6 +107,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
         own_group: terminal.is_some(),
         builtin: |_, _| 127,
         builtins_as_root: false,
+        limits: Limits::default(),
         privileged: namespaces.are_privileged(),
         open_files: None,
     });

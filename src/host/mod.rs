@@ -15,6 +15,7 @@
 //! | `namespace` `mount` `private` `sysctl` `netlink` `configure` | what a host is made of |
 //! | `first` `guard` | a host's process 1, with which its namespaces begin; what of the kernel's own files root in a host may not write |
 //! | `restore` | what comes back with an interface that was down, deleted or moved away |
+//! | `groups` | control groups that hold programs to their host's limits |
 //! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
@@ -35,6 +36,7 @@ mod error;
 mod external;
 mod first;
 pub mod folder;
+mod groups;
 mod guard;
 mod helper;
 mod identity;

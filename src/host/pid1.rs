@@ -31,7 +31,7 @@ use super::spawn::{self, Builtin, Launch, What};
 use super::{message, mount, namespace, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
 use crate::scenario::neighbour_table::Neighbour;
-use crate::scenario::network::HostPlan;
+use crate::scenario::network::{HostPlan, Limits};
 
 /// TAPs that one process closes when the run ends, one after the other: each waits for a grace period of RCU, 10 to 20 ms.
 const TAPS_PER_HOLDER: usize = 8;
@@ -64,6 +64,9 @@ struct Host {
     netlink: Netlink,
     indices: Vec<u32>,
     keeper: Keeper,
+    limits: Limits,
+    /// The control groups that its programs join.
+    groups: Vec<OwnedFd>,
 }
 
 struct Pid1 {
@@ -309,7 +312,7 @@ impl Pid1 {
                         interface.neighbours.refer_to(all);
                     }
                 }
-                self.answer_build(&host, framing)
+                self.answer_build(&host, framing, fds)
             }
             Request::Spawn { id, host, what } => match self.spawn(id, &host, &what, &fds) {
                 Ok(()) => self.send(&Reply::Spawned, &[]),
@@ -363,8 +366,8 @@ impl Pid1 {
         }
     }
 
-    fn answer_build(&mut self, host: &HostPlan, framing: Framing) -> Result<(), MainIsGone> {
-        match self.build(host, framing) {
+    fn answer_build(&mut self, host: &HostPlan, framing: Framing, groups: Vec<OwnedFd>) -> Result<(), MainIsGone> {
+        match self.build(host, framing, groups) {
             Ok((infos, taps)) => {
                 let fds: Vec<_> = taps.iter().map(AsFd::as_fd).collect();
                 self.send(&Reply::Built(infos), &fds)?;
@@ -380,8 +383,8 @@ impl Pid1 {
     }
 
     /// Makes a host and comes back to the empty network namespace, whatever happened.
-    fn build(&mut self, plan: &HostPlan, framing: Framing) -> Result<Taps, HostError> {
-        let built = self.build_inside(plan, framing);
+    fn build(&mut self, plan: &HostPlan, framing: Framing, groups: Vec<OwnedFd>) -> Result<Taps, HostError> {
+        let built = self.build_inside(plan, framing, groups);
         namespace::enter_network(self.base.network.as_fd())
             .map_err(|e| HostError::os("leave a host's network namespace", e))?;
         let (host, taps) = built?;
@@ -397,7 +400,7 @@ impl Pid1 {
         Ok(taps)
     }
 
-    fn build_inside(&self, plan: &HostPlan, framing: Framing) -> Result<(Host, Taps), HostError> {
+    fn build_inside(&self, plan: &HostPlan, framing: Framing, groups: Vec<OwnedFd>) -> Result<(Host, Taps), HostError> {
         let (first, begun) = self.base.forker.fork(plan)?;
         namespace::enter_network(begun.network.as_fd())
             .map_err(|e| HostError::os("enter a host's network namespace", e))?;
@@ -418,7 +421,7 @@ impl Pid1 {
         let mounts =
             self.among(begun.processes.as_fd(), furnish).map_err(|e| HostError::os("enter a PID namespace", e))??;
         let own = begun.with_mounts(mounts);
-        Ok((Host { own, first, netlink, indices, keeper }, taps))
+        Ok((Host { own, first, netlink, indices, keeper, limits: plan.limits, groups }, taps))
     }
 
     /// Does `work` while children of this process are members of another PID namespace.
@@ -465,7 +468,17 @@ impl Pid1 {
             what,
             identity: &self.birth.identity,
             stdio: Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
-            enter: &|| host.own.enter(),
+            enter: &|| {
+                // Before it enters the host, where the groups are not its own to join. What longwire measures with is not limited.
+                if let What::Program(_) = what {
+                    host.groups
+                        .iter()
+                        .try_for_each(|group| nix::unistd::write(group, b"0").map(drop))
+                        .map_err(|e| ("join a control group", e))?;
+                }
+                host.own.enter()
+            },
+            limits: host.limits,
             own_group: true,
             builtin: self.birth.builtin,
             builtins_as_root: self.birth.builtins_as_root,

@@ -42,7 +42,7 @@ pub struct RouteBefore {
 pub(crate) enum Request {
     /// The neighbours on a segment, for hosts that follow and refer to its number.
     Segment { number: usize, entries: Vec<Neighbour> },
-    /// Make a host.
+    /// Make a host. The control groups of its programs come beside it.
     Build { host: Box<HostPlan>, framing: Framing },
     /// Start a program; its standard input, output and error come beside it.
     Spawn { id: ProgramId, host: String, what: What },

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SpawnError;
 use super::identity::Identity;
+use crate::scenario::network::Limits;
 
 /// Where a program without a `PATH` of its own is looked for.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -63,6 +64,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) builtin: Builtin,
     /// Built-in programs run as the run's root and not as the caller.
     pub(crate) builtins_as_root: bool,
+    /// What a program may use, where a limit concerns a process or a user.
+    pub(crate) limits: Limits,
     /// Whether it keeps all of the capabilities that its user has here.
     pub(crate) privileged: bool,
     /// Soft limit of open files that the program gets back.
@@ -178,11 +181,39 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
             let _ = nix::sys::resource::setrlimit(resource, soft.min(hard), hard);
         }
     }
+    if let What::Program(_) = launch.what {
+        limit(launch.limits, launch.identity).map_err(failed)?;
+    }
     launch.identity.assume(root, launch.privileged).map_err(failed)?;
     // As the user who runs it: root may be able to enter where the user is not.
     let cwd = arguments.map_or(c"/", |arguments| &arguments.cwd);
     nix::unistd::chdir(cwd).map_err(|e| Failure::Directory(e as i32))?;
     reset_signals();
+    Ok(())
+}
+
+/// Whether the kernel counts the processes of a host's programs by their user, in the host's own user namespace: from Linux
+/// 5.14 on, and never those of the machine's user 0 (RLIMIT_NPROC in getrlimit(2); `copy_process` in Linux kernel/fork.c).
+pub(crate) fn counts_processes(identity: &Identity) -> bool {
+    let release = || std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    identity.nested && identity.uid != 0 && is_since(&release(), (5, 14))
+}
+
+fn is_since(release: &str, wanted: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version >= wanted)
+}
+
+fn limit(limits: Limits, identity: &Identity) -> Result<(), (&'static str, Errno)> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Some(files) = limits.open_files.map(u64::from) {
+        let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(files, |(_, hard)| hard.min(files));
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|e| ("limit open files", e))?;
+    }
+    if let Some(processes) = limits.processes.map(u64::from).filter(|_| counts_processes(identity)) {
+        // The host's process 1 counts as well.
+        setrlimit(Resource::RLIMIT_NPROC, processes + 1, processes + 1).map_err(|e| ("limit processes", e))?;
+    }
     Ok(())
 }
 
@@ -312,6 +343,15 @@ mod tests {
         assert_eq!(candidates(&program(&["ls"], Some(":/b"))), ["./ls", "/b/ls"]);
         assert_eq!(candidates(&program(&["./ls"], Some("/a"))), ["./ls"]);
         assert_eq!(candidates(&program(&["ls"], None)).len(), DEFAULT_PATH.split(':').count());
+    }
+
+    #[test]
+    fn a_release_is_read_as_the_kernel_writes_it() {
+        for (release, since) in
+            [("5.14.0", true), ("5.13.19-2-amd64", false), ("6.1.0", true), ("10.0", true), ("x", false)]
+        {
+            assert_eq!(is_since(release, (5, 14)), since, "{release}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::compact::{Line, compact};
 use super::computed::Computed;
 use super::link::lookup;
-use super::network::{HostPlan, Place};
+use super::network::{HostPlan, Limits, Place};
 use super::parse::parse;
 use super::series::SeriesSpec;
 use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
@@ -17,6 +17,7 @@ use crate::diag::printable::{printable, yaml};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
 use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
+use crate::units::ByteSize;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -236,6 +237,16 @@ fn host(host: &HostPlan, out: &mut Lines) {
     }
     if !host.private.is_empty() {
         out.line(2, format!("private: [{}]", host.private.join(", ")));
+    }
+    let Limits { processes, memory, open_files } = host.limits;
+    let limits = [
+        processes.map(|n| format!("processes: {n}")),
+        memory.map(|bytes| format!("memory: {}", ByteSize::from_bytes(bytes))),
+        open_files.map(|n| format!("open_files: {n}")),
+    ];
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
+    if !limits.is_empty() {
+        out.line(2, format!("limits: {{ {} }}", limits.join(", ")));
     }
     if host.privileged {
         out.noted(2, "privileged: true".into(), "its programs keep root's rights on the machine");

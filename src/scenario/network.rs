@@ -43,8 +43,22 @@ pub struct HostPlan {
     /// Whether its programs keep their rights in the machine's own user namespace.
     #[serde(default)]
     pub privileged: bool,
+    /// What its programs may use together at most.
+    #[serde(default)]
+    pub limits: Limits,
     /// Kernel settings beyond longwire's own: paths below /proc/sys, and values.
     pub sysctl: Vec<(String, String)>,
+}
+
+/// What the programs of a host may use at most; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Processes and threads, of all of them together.
+    pub processes: Option<u32>,
+    /// Memory in bytes, of all of them together.
+    pub memory: Option<u64>,
+    /// Open files, of each process.
+    pub open_files: Option<u32>,
 }
 
 impl HostPlan {

@@ -16,6 +16,7 @@ use super::router::RouterSpec;
 use super::spanned::Spanned;
 use super::switch::SwitchNode;
 use super::sysctl;
+use crate::units::ByteSize;
 
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -63,6 +64,8 @@ pub(super) struct HostSpec {
     /// Whether its programs keep the rights on the machine that root has: for eBPF and tests of devices. It takes root.
     #[schemars(with = "bool")]
     pub privileged: Spanned<bool>,
+    /// What its programs may use at most. Nothing is limited by default.
+    pub limits: LimitsSpec,
     /// Kernel settings of its network namespace: names below `net.` and their values.
     #[schemars(with = "IndexMap<String, sysctl::Value>")]
     pub sysctl: IndexMap<Spanned<String>, sysctl::Value>,
@@ -73,6 +76,18 @@ pub(super) struct HostSpec {
     /// Whether its kernel may hand over super-frames and leave checksums to be finished (TSO, USO), as with most hardware.
     /// `off` makes it cut and sum every frame itself, and receive only such frames.
     pub offloads: Offloads,
+}
+
+/// What the programs of a host may use at most.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsSpec {
+    /// Processes and threads, of all its programs together: 1 to 4194304.
+    pub processes: Option<Spanned<u64>>,
+    /// Memory, swap included, of all its programs together: 1MiB or more.
+    pub memory: Option<Spanned<ByteSize>>,
+    /// Open files, of each process: 16 to 1048576.
+    pub open_files: Option<Spanned<u64>>,
 }
 
 /// Whether a host's interfaces have offloads.

@@ -5,8 +5,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::hosts::MAIN;
-use super::network::{HostPlan, RoutePlan};
-use super::node::HostSpec;
+use super::network::{HostPlan, Limits, RoutePlan};
+use super::node::{HostSpec, LimitsSpec};
 use super::spanned::Spanned;
 use super::sysctl;
 use crate::diag::{Diagnostic, Diagnostics, suggestion};
@@ -20,6 +20,7 @@ const WHOLE: [&str; 4] = ["/", "/run", "/etc", "/usr"];
 pub(super) fn fill(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
     plan.restores_routes = !spec.routes.manual;
     plan.sysctl = sysctl::plan(&spec.sysctl, told);
+    plan.limits = limits(&spec.limits, told);
     plan.privileged = *spec.privileged;
     if plan.privileged {
         let warning = format!("programs in `{}` keep root's rights on the machine", plan.name);
@@ -53,6 +54,32 @@ pub(super) fn fill(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics)
             }
         }
     }
+}
+
+/// PID_MAX_LIMIT of Linux include/linux/threads.h: there can be no more.
+const MOST_PROCESSES: u64 = 4 << 20;
+/// A shell and its libraries take more than that.
+const LEAST_MEMORY: u64 = 1 << 20;
+/// What a program opens while it starts, and what `fs.nr_open` lets it have by default.
+const OPEN_FILES: (u64, u64) = (16, 1 << 20);
+
+fn limits(spec: &LimitsSpec, told: &mut Diagnostics) -> Limits {
+    let mut within = |name: &str, limit: &Option<Spanned<u64>>, (least, most): (u64, u64)| {
+        let limit = limit.as_ref()?;
+        if !(least..=most).contains(&limit.value) {
+            let error = format!("`{name}` must be from {least} to {most}, found {}", limit.value);
+            told.push(Diagnostic::error(limit.span, error).help("without a limit there is no such key"));
+        }
+        u32::try_from(limit.value).ok()
+    };
+    let processes = within("processes", &spec.processes, (1, MOST_PROCESSES));
+    let open_files = within("open_files", &spec.open_files, OPEN_FILES);
+    let memory = spec.memory.as_ref().map(|memory| memory.value.as_bytes());
+    if let (Some(memory), Some(bytes)) = (&spec.memory, memory.filter(|bytes| *bytes < LEAST_MEMORY)) {
+        let error = format!("`memory` must be 1MiB or more, found {bytes}B");
+        told.push(Diagnostic::error(memory.span, error).help("a shell alone takes more than that"));
+    }
+    Limits { processes, memory, open_files }
 }
 
 /// Routes for IPv4 multicast and for limited broadcast: without them the kernel says "network is unreachable" where there
@@ -180,6 +207,27 @@ mod tests {
         assert!(mistakes("private: [/a, /a/]")[0].contains("it is named twice"));
         let told = mistakes("routes: automatic");
         assert!(told[0].contains("or `manual`"), "{told:?}");
+    }
+
+    #[test]
+    fn limits_have_units_and_ranges() {
+        let links = "l: { ends: [a, s] }, m: { ends: [b, s] }";
+        assert_eq!(plan("", links).limits, Limits::default());
+        let given = plan("limits: { processes: 64, memory: 256MiB, open_files: 1024 }", links).limits;
+        assert_eq!(given, Limits { processes: Some(64), memory: Some(256 << 20), open_files: Some(1024) });
+        assert_eq!(plan("limits: { open_files: 16 }", links).limits.open_files, Some(16));
+        let mistake = |limits: &str| {
+            let text = format!(
+                "longwire: 1\nnodes: {{ a: {{ host: {{ limits: {{ {limits} }} }} }}, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n"
+            );
+            bad(&text).swap_remove(0)
+        };
+        assert!(mistake("processes: 0").contains("`processes` must be from 1 to 4194304, found 0"));
+        assert!(mistake("processes: 4194305").contains("found 4194305"));
+        assert!(mistake("open_files: 15").contains("`open_files` must be from 16 to 1048576, found 15"));
+        assert!(mistake("memory: 1023KiB").contains("`memory` must be 1MiB or more"));
+        assert!(mistake("memory: 100").contains("100"), "a size has a unit");
+        assert!(mistake("cpu: 1").contains("unknown field `cpu`"));
     }
 
     #[test]

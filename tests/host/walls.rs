@@ -5,9 +5,11 @@ use std::fs;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
-use longwire::host::{Event, ExitStatus, Init, Spawn, Stdio};
+use longwire::host::{Event, ExitStatus, Init, Program, Spawn, Stdio, What};
 use longwire::port::tap::Framing;
+use longwire::scenario::network::Limits;
 use longwire::units::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -155,6 +157,87 @@ pub(crate) fn first_is_killed() {
     assert!(error.to_string().contains("h1"), "{error}");
     assert_eq!(output(&mut init, 4, "h2", shell("echo here")).0, "here\n");
     assert_eq!(init.next_event().expect("init lives"), None);
+}
+
+/// Forks as often as it can, at most 300 times, and says how often it could.
+const FORK: &str = "
+import os, sys, time
+n = 0
+for _ in range(300):
+    try:
+        if os.fork() == 0:
+            time.sleep(60); os._exit(0)
+    except OSError:
+        break
+    n += 1
+print(n, flush=True)
+time.sleep(60 if sys.argv[1:] else 0)
+";
+
+pub(crate) fn limits() {
+    let python = |argv: &[&str], root: bool| {
+        let argv = ["python3", "-c"].iter().chain(argv).map(|word| (*word).to_owned()).collect();
+        What::Program(Program { argv, env: vec![], cwd: None, root })
+    };
+    let mut plan = segment(3);
+    plan.hosts[0].limits = Limits { processes: Some(40), open_files: Some(64), ..Limits::default() };
+    let mut init = or_skip(Init::start(builtin));
+    let _ports = match init.build(&plan, Framing::Plain) {
+        Err(error) if error.to_string().contains("control group") => skip(&error.to_string()),
+        built => or_skip(built),
+    };
+    if output(&mut init, 1, "h1", shell("command -v python3")).0.is_empty() {
+        skip("no python3 here to fork with");
+    }
+    assert_eq!(output(&mut init, 2, "h1", shell("ulimit -S -n; ulimit -H -n")).0, "64\n64\n");
+    // As two users, whose processes count together.
+    let count = |text: String| text.trim().parse::<u32>().expect("a number");
+    let first = said(&mut init, 3, "h1", python(&[FORK, "stay"], true));
+    let second = output(&mut init, 4, "h2", shell("echo here")).0;
+    assert_eq!(second, "here\n");
+    // The program itself is one of them, and another user's programs count with it.
+    assert_eq!(count(first), 39);
+    assert_ne!(output(&mut init, 5, "h1", shell("/bin/true; /bin/true")).1, ExitStatus::Code(0));
+    // What longwire measures with is not limited, and neither are the others.
+    assert_eq!(output(&mut init, 6, "h1", native("icmp", "")).1, ExitStatus::Code(0));
+    assert_eq!(count(output(&mut init, 7, "h2", python(&[FORK], false)).0), 300);
+    assert!(init.signal(3, Signal::SIGKILL).expect("a known program"));
+}
+
+pub(crate) fn memory() {
+    let mut plan = segment(2);
+    plan.hosts[0].limits.memory = Some(64 << 20);
+    let mut init = or_skip(Init::start(builtin));
+    let _ports = match init.build(&plan, Framing::Plain) {
+        Err(error) if error.to_string().contains("control group") => {
+            assert!(error.cause == longwire::host::Cause::Machine && error.to_string().contains("memory"), "{error}");
+            skip(&error.to_string())
+        }
+        built => or_skip(built),
+    };
+    let groups = || {
+        let found = Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-name", "host-h1"]).output();
+        found.is_ok_and(|found| !found.stdout.is_empty())
+    };
+    assert!(groups());
+    let hungry = "head -c 300M /dev/zero | tail -n 1 | wc -c";
+    assert_eq!(output(&mut init, 1, "h1", shell(hungry)).0, "0\n");
+    assert_eq!(output(&mut init, 2, "h2", shell(hungry)).0, "314572800\n");
+    drop(init);
+    assert!(!groups(), "a group is left");
+}
+
+/// The first line of a program that goes on.
+fn said(init: &mut Init, id: u64, host: &str, what: What) -> String {
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    init.spawn(Spawn { id, host: host.into(), what, stdio: Stdio { stdout: Some(writer.into()), ..Stdio::default() } })
+        .expect("started");
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).is_ok_and(|n| n == 1) && byte != *b"\n" {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).expect("text")
 }
 
 pub(crate) fn machine() {
