@@ -97,6 +97,7 @@ impl Child {
         match self.connection.ask(Ask::Signal { program: self.number, signal }, &[])? {
             (_, Answer::Done(heard)) => Ok(heard),
             (_, Answer::Refused(reason)) => Err(Error::new(ErrorKind::Program, reason)),
+            (_, Answer::Needs(_)) => Err(Error::new(ErrorKind::Machine, "the run asked for files")),
             (_, Answer::NotSpawned(error)) => Err(error.into()),
         }
     }

@@ -205,6 +205,7 @@ impl Command {
             }
             (_, Answer::NotSpawned(error)) => Err(error.into()),
             (_, Answer::Refused(reason)) => Err(Error::new(ErrorKind::Over, reason)),
+            (_, Answer::Needs(_)) => Err(Error::new(ErrorKind::Machine, "the run asked for files")),
         }
     }
 

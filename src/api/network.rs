@@ -10,6 +10,7 @@ use super::{Error, ErrorKind, Host};
 use crate::diag::suggestion;
 use crate::engine::DirectionSpec;
 use crate::record::Report;
+use crate::run::given::Texts;
 use crate::run::owner::{Answer, Ask};
 use crate::scenario::Resolved;
 use crate::scenario::network::Place;
@@ -130,7 +131,14 @@ impl Network {
     /// As [`Network::set`].
     pub fn set_all(&self, changes: impl IntoIterator<Item = impl Into<String>>) -> Result<(), Error> {
         let changes: Vec<String> = changes.into_iter().map(Into::into).collect();
-        self.ask(Ask::Set { changes })
+        let mut files = Texts::new();
+        loop {
+            let ask = Ask::Set { changes: changes.clone(), files: files.clone() };
+            match self.held.connection.ask(ask, &[])? {
+                (_, Answer::Needs(needed)) => files.extend(needed.read()),
+                (_, answer) => return done(answer),
+            }
+        }
     }
 
     /// Waits until the scenario is over — its workloads are done, or its duration is — and takes everything down.
@@ -164,10 +172,15 @@ impl Network {
     }
 
     fn ask(&self, ask: Ask) -> Result<(), Error> {
-        match self.held.connection.ask(ask, &[])? {
-            (_, Answer::Done(_)) => Ok(()),
-            (_, Answer::Refused(reason)) => Err(Error::new(ErrorKind::Scenario, reason)),
-            (_, Answer::NotSpawned(error)) => Err(error.into()),
-        }
+        self.held.connection.ask(ask, &[]).and_then(|(_, answer)| done(answer))
+    }
+}
+
+fn done(answer: Answer) -> Result<(), Error> {
+    match answer {
+        Answer::Done(_) => Ok(()),
+        Answer::Refused(reason) => Err(Error::new(ErrorKind::Scenario, reason)),
+        Answer::NotSpawned(error) => Err(error.into()),
+        Answer::Needs(_) => Err(Error::new(ErrorKind::Machine, "the run asked for files that nothing named")),
     }
 }

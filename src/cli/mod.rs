@@ -96,8 +96,11 @@ pub fn main() -> i32 {
             return code as i32;
         }
     };
-    let code = carry_out(cli.command);
-    // what was asked for did not get out
+    exit_code(carry_out(cli.command))
+}
+
+/// Of a process that comes to this code: what was asked for may not have got out.
+fn exit_code(code: i32) -> i32 {
     if code == 0 && paint::has_failed() { Exit::Machine as i32 } else { code }
 }
 
@@ -116,7 +119,7 @@ fn quoted(error: &str, arguments: impl Iterator<Item = OsString>) -> Option<Prin
 
 fn carry_out(command: Command) -> i32 {
     match command {
-        Command::Run(args) => run::main(&args) as i32,
+        Command::Run(args) => run::main(&args),
         Command::Sim(args) => sim::main(&args) as i32,
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,

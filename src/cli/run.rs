@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::Exit;
-use super::again;
+use super::again::{self, Attempts};
 use super::html;
 use super::input::{self, OverrideArgs, Source};
 use super::output::{self, Output};
@@ -77,24 +77,22 @@ pub(super) struct Args {
     /// Run again, with the same seed, while the run is INVALID: up to N times
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry_invalid: u32,
-    /// Which attempt this is
-    #[arg(long, hide = true, value_name = "N", default_value_t = 1)]
-    attempt: u32,
     /// The process that this run must not outlive
     #[arg(long, hide = true, value_name = "PID")]
     pub(super) parent: Option<i32>,
 }
 
-pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> Exit {
+/// Returns the exit code.
+pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
     if args.parent.is_some_and(|parent| !again::end_with(parent)) {
-        return Exit::Interrupted;
+        return Exit::Interrupted as i32;
     }
-    // First of all: as long as nothing has been opened, its number is what the caller means. A later attempt has told it before.
-    let ready = match ready_fd.filter(|_| args.attempt == 1).map(sys::take_inherited).transpose() {
+    // First of all: as long as nothing has been opened, its number is what the caller means.
+    let mut ready = match ready_fd.map(sys::take_inherited).transpose() {
         Ok(ready) => ready,
         Err(error) => {
             paint::complain(&format!("--ready-fd: {error}"));
-            return Exit::Input;
+            return Exit::Input as i32;
         }
     };
     let read = Source::open(&args.file).and_then(|source| {
@@ -105,10 +103,29 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> Exit {
         }
         Ok((source.path().to_owned(), resolved))
     });
-    match read {
-        Ok((file, resolved)) => carry_out(&file, resolved, args, None, ready),
-        Err(exit) => exit,
+    let (file, resolved) = match read {
+        Ok(read) => read,
+        Err(exit) => return exit as i32,
+    };
+    if args.retry_invalid == 0 {
+        return carry_out(&file, resolved, args, 1, None, ready).unwrap_or(Exit::Invalid) as i32;
     }
+    let mut attempts = match Attempts::begin() {
+        Ok(attempts) => attempts,
+        Err(errno) => {
+            paint::complain(&format!("cannot take signals: {}", errno.desc()));
+            return Exit::Machine as i32;
+        }
+    };
+    for attempt in 1.. {
+        // the first that comes up says so
+        let (resolved, ready) = (resolved.clone(), ready.take());
+        let run = || carry_out(&file, resolved, args, attempt, None, ready);
+        if let Some(code) = attempts.make(run) {
+            return code;
+        }
+    }
+    Exit::Invalid as i32
 }
 
 /// The same inside a guest, in virtual time. `files`: the scenario's, as the launcher has checked them.
@@ -118,7 +135,7 @@ pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Ex
         input::read(&args.file, files, &overrides)
     });
     match read {
-        Ok(resolved) => carry_out(&args.file, resolved, args, Some(inside), None),
+        Ok(resolved) => carry_out(&args.file, resolved, args, 1, Some(inside), None).unwrap_or(Exit::Invalid),
         Err(exit) => exit,
     }
 }
@@ -141,11 +158,18 @@ pub(super) fn applied(args: &Args, mut resolved: Resolved) -> Result<Resolved, E
     Ok(resolved)
 }
 
-/// `file`: what the scenario is called.
-fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside>, ready: Option<File>) -> Exit {
+/// `file`: what the scenario is called. `None`: it was INVALID, and is to be run again.
+fn carry_out(
+    file: &Path,
+    resolved: Resolved,
+    args: &Args,
+    attempt: u32,
+    inside: Option<Inside>,
+    ready: Option<File>,
+) -> Option<Exit> {
     let resolved = match applied(args, resolved) {
         Ok(resolved) => resolved,
-        Err(exit) => return exit,
+        Err(exit) => return Some(exit),
     };
     if inside.is_some() && resolved.scenario.timing != TimingSpec::default() {
         paint::note("note: `timing` is for live runs, and does nothing in virtual time\n");
@@ -163,7 +187,7 @@ fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside
     let called = inside.as_ref().and_then(|inside| inside.out.clone());
     let outputs = match Outputs::open(args, file, &resolved, &command) {
         Ok(outputs) => Outputs { called: called.unwrap_or(outputs.called), ..outputs },
-        Err(exit) => return exit,
+        Err(exit) => return Some(exit),
     };
     let out = outputs.out.clone();
     let virtual_time = inside.is_some();
@@ -173,13 +197,11 @@ fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside
     let result = run::run(&resolved, options, watcher);
     drop(status);
     match result {
-        Ok(report) if report.verdict == Verdict::Invalid && args.attempt <= args.retry_invalid => {
-            paint::note(&format!("INVALID, attempt {}: {}; running again\n", args.attempt, report.reasons.join("; ")));
-            let error = again::run_again(args.attempt + 1);
-            paint::complain(&format!("cannot run again: {error}"));
-            conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, &command, outputs)
+        Ok(report) if report.verdict == Verdict::Invalid && attempt <= args.retry_invalid => {
+            paint::note(&format!("INVALID, attempt {attempt}: {}; running again\n", report.reasons.join("; ")));
+            None
         }
-        Ok(report) => conclude(&Report { attempts: args.attempt, ..report }, &resolved, args, &command, outputs),
+        Ok(report) => Some(conclude(&Report { attempts: attempt, ..report }, &resolved, args, &command, outputs)),
         Err(error) => {
             let text = error.to_string();
             if let Some(out) = &out {
@@ -188,7 +210,7 @@ fn carry_out(file: &Path, resolved: Resolved, args: &Args, inside: Option<Inside
                 let _ = out.write("report.txt", told.as_str()).and_then(|()| out.conclude());
             }
             paint::complain(&text);
-            exit_of(&error)
+            Some(exit_of(&error))
         }
     }
 }

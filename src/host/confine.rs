@@ -1,15 +1,19 @@
-//! What a process gives up before it does something that it need not trust: privileges, and writing to the machine's files.
+//! What a process gives up before it does something that it need not trust: privileges, files, system calls.
 //!
 //! Sources: no_new_privs of prctl(2), capabilities(7), landlock(7), seccomp(2), personality(2), sched_setaffinity(2).
 #![allow(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::File;
 use std::io;
+use std::os::fd::IntoRawFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use caps::{CapSet, Capability};
 use landlock::{
-    ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -17,6 +21,11 @@ use nix::sys::personality::{self, Persona};
 use nix::sys::prctl;
 use nix::unistd::Pid;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+
+use super::{filter, helper, peer};
+
+/// Set by [`run`].
+static IN_FORCE: AtomicBool = AtomicBool::new(false);
 
 /// The newest rules that this code knows; older kernels apply those that they know.
 const RULES: ABI = ABI::V6;
@@ -30,24 +39,134 @@ const RULES: ABI = ABI::V6;
 /// # Errors
 /// The kernel refused, or a path of `writable` cannot be opened.
 pub fn confine(writable: &[PathBuf]) -> io::Result<bool> {
-    prctl::set_no_new_privs().map_err(io::Error::from)?;
-    drop_capabilities()?;
+    keep_only(&[])?;
     restrict_writes(writable)
 }
 
-/// Drops all capabilities, also those that root would get back on execution.
-fn drop_capabilities() -> io::Result<()> {
+/// What is in force of a confinement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// Programs that this process might execute gain no privileges.
+    pub no_new_privs: bool,
+    /// Capabilities in any set but the bounding one, which gives nothing without new privileges.
+    pub capabilities: Vec<String>,
+    /// System calls are filtered.
+    pub filter: bool,
+    /// Files are closed, and the network: all of the rules that this code knows, some of them, or none.
+    pub rules: Rules,
+}
+
+/// How much of the Landlock rules the kernel knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// All that this code asks for.
+    All,
+    /// Those of an older kernel.
+    Some,
+    /// The kernel has no Landlock (before 5.13, or switched off).
+    None,
+}
+
+/// Confines this process to what a run needs once it is set up: no privilege and no way to gain one, no file but its own in
+/// /proc, no connection, and the system calls of [`filter`]. `init` is the one process that it may kill. Threads that start from here
+/// on are confined alike; descriptors that are open stay usable.
+///
+/// What the kernel does not have is left out, and told. This process must have one thread.
+///
+/// # Errors
+/// There are several threads, or the kernel refused something that it has.
+pub fn run(init: Pid) -> io::Result<InForce> {
+    helper::require_one_thread("give up rights").map_err(io::Error::other)?;
+    peer::learn();
+    prctl::set_no_new_privs().map_err(io::Error::from)?;
+    let rules = close_files()?;
+    keep_only(&[])?;
+    let mut held = BTreeSet::new();
+    for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable, CapSet::Ambient] {
+        held.extend(caps::read(None, set).map_err(io::Error::other)?.iter().map(ToString::to_string));
+    }
+    let (no_new_privs, capabilities) = (prctl::get_no_new_privs()?, held.into_iter().collect());
+    IN_FORCE.store(true, Ordering::Relaxed);
+    // last of all: from here on not even this can be asked
+    Ok(InForce { no_new_privs, capabilities, filter: filter::apply(init)?, rules })
+}
+
+/// Whether this process has been confined by [`run`].
+pub(crate) fn is_in_force() -> bool {
+    IN_FORCE.load(Ordering::Relaxed)
+}
+
+/// Numbers of the system calls that were refused since [`run`].
+pub fn refused_calls() -> Vec<u32> {
+    filter::refused()
+}
+
+/// Whether a process can be confined here: tried for good, so for a child.
+pub(crate) fn try_out() -> io::Result<InForce> {
+    run(Pid::this())
+}
+
+/// Gives up for good the privileges that programs gain on execution, and all capabilities but some, as far as this process has
+/// them; also those that root would get back.
+///
+/// # Errors
+/// The kernel refused.
+pub(crate) fn keep_only(kept: &[Capability]) -> io::Result<()> {
+    prctl::set_no_new_privs().map_err(io::Error::from)?;
     let all = |error: caps::errors::CapsError| io::Error::other(format!("dropping capabilities: {error}"));
     // Without CAP_SETPCAP there is nothing in the bounding set that could be used: no_new_privs is set.
-    if caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SETPCAP).map_err(all)? {
-        for capability in caps::runtime::thread_all_supported() {
-            caps::drop(None, caps::CapSet::Bounding, capability).map_err(all)?;
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(all)? {
+        for capability in caps::runtime::thread_all_supported().into_iter().filter(|one| !kept.contains(one)) {
+            caps::drop(None, CapSet::Bounding, capability).map_err(all)?;
         }
     }
-    for set in [caps::CapSet::Ambient, caps::CapSet::Inheritable, caps::CapSet::Effective, caps::CapSet::Permitted] {
+    let had = caps::read(None, CapSet::Permitted).map_err(all)?;
+    let kept: HashSet<Capability> = kept.iter().copied().filter(|one| had.contains(one)).collect();
+    for set in [CapSet::Ambient, CapSet::Inheritable] {
         caps::clear(None, set).map_err(all)?;
     }
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept).map_err(all)?;
+    }
     Ok(())
+}
+
+/// Closes everything that Landlock can close, but for reading what /proc says of this process.
+fn close_files() -> io::Result<Rules> {
+    let refused = |error: landlock::RulesetError| io::Error::other(format!("closing files: {error}"));
+    let own = File::open("/proc/self")?;
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(RULES))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(RULES)))
+        // not of signals, since the run ends its init by one
+        .and_then(|rules| rules.scope(Scope::AbstractUnixSocket))
+        .and_then(Ruleset::create)
+        .and_then(|rules| rules.add_rule(PathBeneath::new(&own, AccessFs::from_read(RULES))))
+        .map_err(refused)?;
+    let status = rules.restrict_self().map_err(refused)?.ruleset;
+    // A rule is about an inode, and those of /proc last as long as somebody holds them.
+    let _ = own.into_raw_fd();
+    Ok(match status {
+        RulesetStatus::FullyEnforced => Rules::All,
+        RulesetStatus::PartiallyEnforced => Rules::Some,
+        RulesetStatus::NotEnforced => Rules::None,
+    })
+}
+
+/// Closes all files but those beneath a directory.
+pub(crate) fn keep_files_beneath(directory: &Path) -> io::Result<()> {
+    let refused = |error: landlock::RulesetError| io::Error::other(format!("closing files: {error}"));
+    let all = AccessFs::from_all(RULES);
+    let opened = File::open(directory)?;
+    Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)
+        .and_then(Ruleset::create)
+        .and_then(|rules| rules.add_rule(PathBeneath::new(&opened, all)))
+        .and_then(landlock::RulesetCreated::restrict_self)
+        .map(drop)
+        .map_err(refused)
 }
 
 fn restrict_writes(writable: &[PathBuf]) -> io::Result<bool> {

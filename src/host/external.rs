@@ -22,61 +22,61 @@ use crate::scenario::network::{InterfacePlan, RoutePlan, netns_path};
 pub(crate) struct External {
     pub(crate) port: TapPort,
     pub(crate) outside: Outside,
+    /// Set where somebody else made it.
+    borrowed: Option<Borrowed>,
 }
 
-/// An interface in a network namespace that is not the run's own.
+/// An interface in a network namespace that is not the run's own. To look at it takes no rights.
 pub(crate) struct Outside {
     netlink: Netlink,
     index: u32,
     /// What it had counted before this run.
     before: InterfaceStatistics,
-    /// Set where somebody else made it.
-    borrowed: Option<Borrowed>,
 }
 
 /// What goes between processes beside the descriptors of an [`External`]: its TAP's, and its netlink socket's.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Passed {
     info: TapInfo,
     index: u32,
     before: InterfaceStatistics,
-    borrowed: Option<Borrowed>,
 }
 
 impl External {
-    /// Takes it apart, to send it to another process.
-    pub(crate) fn into_parts(self) -> Result<(Passed, Vec<OwnedFd>), HostError> {
-        let External { port, mut outside } = self;
+    /// Takes it apart, to send it to another process; what was borrowed stays in this one.
+    pub(crate) fn into_parts(self) -> Result<(Passed, Vec<OwnedFd>, Option<Borrowed>), HostError> {
+        let External { port, outside: Outside { netlink, index, before }, borrowed } = self;
         let (fd, info) = port.into_parts();
-        let socket = outside.netlink.as_fd().try_clone_to_owned();
+        let socket = netlink.as_fd().try_clone_to_owned();
         let socket = socket.map_err(|e| HostError::os("hand an interface on", e))?;
-        let passed = Passed { info, index: outside.index, before: outside.before, borrowed: outside.borrowed.take() };
-        Ok((passed, vec![fd, socket]))
+        Ok((Passed { info, index, before }, vec![fd, socket], borrowed))
     }
 
     /// Puts together what another process took apart.
     pub(crate) fn from_parts(passed: Passed, fds: Vec<OwnedFd>) -> Result<External, HostError> {
-        let Passed { info, index, before, borrowed } = passed;
+        let Passed { info, index, before } = passed;
         let [fd, socket] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| {
             HostError::lacking(format!("take over `{}`", info.name), "its descriptors got lost between two processes")
         })?;
         // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
         let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
-        Ok(External { port: TapPort::from_parts(fd, info), outside: Outside { netlink, index, before, borrowed } })
+        let outside = Outside { netlink, index, before };
+        Ok(External { port: TapPort::from_parts(fd, info), outside, borrowed: None })
     }
 }
 
-/// What a TAP that somebody else made was set to, and is set to again when the run lets go of it.
-#[derive(Serialize, Deserialize)]
+/// What a TAP that somebody else made was set to. Dropped, it is set to that again, as far as it is still there.
 pub(crate) struct Borrowed {
+    netlink: Netlink,
+    index: u32,
     name: String,
     before: Settings,
 }
 
 impl Outside {
     /// Counts from here on. The TAP must be open: what its host sent before that was nobody's.
-    fn new(netlink: Netlink, index: u32, borrowed: Option<Borrowed>) -> Result<Outside, HostError> {
-        let mut outside = Outside { netlink, index, before: InterfaceStatistics::default(), borrowed };
+    fn new(netlink: Netlink, index: u32) -> Result<Outside, HostError> {
+        let mut outside = Outside { netlink, index, before: InterfaceStatistics::default() };
         outside.before = outside.counters()?;
         Ok(outside)
     }
@@ -92,15 +92,15 @@ impl Outside {
     }
 }
 
-impl Drop for Outside {
+impl Drop for Borrowed {
     fn drop(&mut self) {
-        let Some(Borrowed { name, before }) = &self.borrowed else { return };
+        let Borrowed { netlink, index, name, before } = self;
         // Best effort: its owner may have taken it away by now.
         if let Some(length) = before.queue_length {
-            let _ = configure::size_ring(&mut self.netlink, self.index, name, length);
+            let _ = configure::size_ring(netlink, *index, name, length);
         }
         if !before.up {
-            let _ = configure::take_down(&mut self.netlink, self.index, name);
+            let _ = configure::take_down(netlink, *index, name);
         }
     }
 }
@@ -144,8 +144,11 @@ pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing, make: bool)
     if !before.up {
         configure::bring_up(&mut netlink, index, tap).map_err(permitted)?;
     }
-    let borrowed = existed.then(|| Borrowed { name: tap.to_owned(), before });
-    Ok(External { port, outside: Outside::new(netlink, index, borrowed)? })
+    let borrowed = match existed {
+        true => Some(Borrowed { netlink: Netlink::open()?, index, name: tap.to_owned(), before }),
+        false => None,
+    };
+    Ok(External { port, outside: Outside::new(netlink, index)?, borrowed })
 }
 
 fn by_hand(tap: &str, mtu: u32) -> String {
@@ -202,7 +205,9 @@ pub(crate) fn interface(
         let mut netlink = Netlink::open()?;
         let index = index_of(&port, &plan.name)?;
         configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own: false })?;
-        External { port, outside: Outside::new(netlink, index, None)? }.into_parts()
+        let (passed, fds, _) =
+            External { port, outside: Outside::new(netlink, index)?, borrowed: None }.into_parts()?;
+        Ok((passed, fds))
     })?;
     External::from_parts(passed, fds)
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -16,12 +17,19 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, getegid, geteuid, getgroups, unlinkat};
 
+use super::confine;
+use super::opener::Opener;
+
 /// Symbolic links on the way to a name: as many as the kernel follows (path_resolution(7)).
 const LINKS: usize = 40;
 
 /// An open directory.
 #[derive(Debug)]
-pub struct Folder(OwnedFd);
+pub struct Folder {
+    fd: OwnedFd,
+    /// Where this process may not use it any more: who does, and the directory's name there.
+    served: OnceLock<(Arc<Opener>, PathBuf)>,
+}
 
 /// Where a path leads: a directory, and the name in it, which may be free.
 #[derive(Debug)]
@@ -35,6 +43,21 @@ pub(super) struct Located {
 }
 
 impl Folder {
+    fn of(fd: OwnedFd) -> Folder {
+        Folder { fd, served: OnceLock::new() }
+    }
+
+    /// From here on another process does what is asked of this directory, which is `name` in that of the opener.
+    pub fn serve(&self, opener: &Arc<Opener>, name: &str) {
+        // one process is enough
+        let _ = self.served.set((Arc::clone(opener), name.into()));
+    }
+
+    /// Who does it, and a name in this directory as it is called there; `None` where this process does.
+    fn other(&self, name: &OsStr) -> Option<(&Opener, PathBuf)> {
+        self.served.get().map(|(opener, at)| (&**opener, at.join(name)))
+    }
+
     /// Opens the directory that a path names. It is made, with those above it, if there is none.
     ///
     /// # Errors
@@ -65,7 +88,7 @@ impl Folder {
     /// # Errors
     /// Something else stands there, or it cannot be made.
     pub fn inside(&self, name: impl AsRef<OsStr>) -> io::Result<Folder> {
-        match mkdirat(&self.0, name.as_ref(), Mode::from_bits_truncate(0o777)) {
+        match mkdirat(&self.fd, name.as_ref(), Mode::from_bits_truncate(0o777)) {
             Ok(()) | Err(Errno::EEXIST) => self.directory(name),
             // "." has no place to be made in
             Err(_) if name.as_ref() == "." => self.directory(name),
@@ -78,8 +101,14 @@ impl Folder {
     /// # Errors
     /// There is none, or something else of that name.
     pub fn directory(&self, name: impl AsRef<OsStr>) -> io::Result<Folder> {
+        if let Some((opener, _)) = self.served.get() {
+            let (fd, place) = (self.fd.try_clone()?, self.other(name.as_ref()));
+            let folder = Folder::of(fd);
+            place.map(|(_, at)| folder.served.set((Arc::clone(opener), at)));
+            return Ok(folder);
+        }
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(Folder(openat(&self.0, name.as_ref(), flags, Mode::empty())?))
+        Ok(Folder::of(openat(&self.fd, name.as_ref(), flags, Mode::empty())?))
     }
 
     /// What stands under a name, without following a link.
@@ -87,11 +116,24 @@ impl Folder {
     /// # Errors
     /// Those of looking.
     pub fn look(&self, name: impl AsRef<OsStr>) -> io::Result<Option<FileStat>> {
-        match fstatat(&self.0, name.as_ref(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+        if let Some((opener, name)) = self.other(name.as_ref()) {
+            return match opener.look(&name) {
+                Ok(seen) => Ok(Some(fstat(&seen)?)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            };
+        }
+        match fstatat(&self.fd, name.as_ref(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(seen) => Ok(Some(seen)),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// A descriptor by which what stands under a name, a link too, can be looked at.
+    pub(super) fn reach(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(&self.fd, name.as_ref(), flags, Mode::empty())?.into())
     }
 
     /// All names in it, in their order.
@@ -102,7 +144,7 @@ impl Folder {
         use std::os::unix::ffi::OsStrExt as _;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut names = Vec::new();
-        for entry in Dir::openat(&self.0, ".", flags, Mode::empty())?.iter() {
+        for entry in Dir::openat(&self.fd, ".", flags, Mode::empty())?.iter() {
             let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
             if name != "." && name != ".." {
                 names.push(name);
@@ -117,8 +159,11 @@ impl Folder {
     /// # Errors
     /// There is none, or it is something else.
     pub fn read(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        if let Some((opener, name)) = self.other(name.as_ref()) {
+            return opener.read(&name);
+        }
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = File::from(openat(&self.0, name.as_ref(), flags, Mode::empty())?);
+        let file = File::from(openat(&self.fd, name.as_ref(), flags, Mode::empty())?);
         match file.metadata()?.is_file() {
             true => Ok(file),
             false => Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found something else")),
@@ -130,8 +175,11 @@ impl Folder {
     /// # Errors
     /// Something of that name is there; those of making a file.
     pub fn create(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        if let Some((opener, name)) = self.other(name.as_ref()) {
+            return opener.create(&name);
+        }
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(&self.0, name.as_ref(), flags, Mode::from_bits_truncate(0o666))?.into())
+        Ok(openat(&self.fd, name.as_ref(), flags, Mode::from_bits_truncate(0o666))?.into())
     }
 
     /// Makes a file in place of whatever is there, which is not a directory.
@@ -163,6 +211,9 @@ impl Folder {
 
     /// A file under a name that nobody uses, until it is renamed.
     pub(super) fn temporary(&self) -> io::Result<Temporary<'_>> {
+        if self.served.get().is_none() && confine::is_in_force() {
+            return Err(Errno::EACCES.into());
+        }
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!(".longwire-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         // that of a process of the same number, which was killed
@@ -175,7 +226,10 @@ impl Folder {
     /// # Errors
     /// Those of renaming.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
-        Ok(renameat(&self.0, from.as_ref(), &self.0, to.as_ref())?)
+        if let (Some((opener, from)), Some((_, to))) = (self.other(from.as_ref()), self.other(to.as_ref())) {
+            return opener.rename(&from, &to);
+        }
+        Ok(renameat(&self.fd, from.as_ref(), &self.fd, to.as_ref())?)
     }
 
     /// Removes what is no directory, if it is there.
@@ -183,7 +237,10 @@ impl Folder {
     /// # Errors
     /// Those of removing.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
-        match unlinkat(&self.0, name.as_ref(), UnlinkatFlags::NoRemoveDir) {
+        if let Some((opener, name)) = self.other(name.as_ref()) {
+            return opener.remove(&name);
+        }
+        match unlinkat(&self.fd, name.as_ref(), UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
@@ -191,7 +248,10 @@ impl Folder {
 
     /// Whether files can be made in it by what its mode says, without any privilege. Access lists do not count.
     pub fn is_plainly_writable(&self) -> bool {
-        let Ok(seen) = fstat(&self.0) else { return false };
+        if self.served.get().is_some() {
+            return true;
+        }
+        let Ok(seen) = fstat(&self.fd) else { return false };
         let groups = || getgroups().unwrap_or_default().into_iter().chain([getegid()]);
         let bit = match () {
             () if seen.st_uid == geteuid().as_raw() => 0o200,
@@ -204,7 +264,7 @@ impl Folder {
     /// Whether what another user has put here is not to be trusted: the rule of `fs.protected_symlinks` and its like (proc(5)), which not
     /// every machine has switched on.
     fn is_trap(&self, found: &FileStat) -> io::Result<bool> {
-        let here = fstat(&self.0)?;
+        let here = fstat(&self.fd)?;
         let shared = here.st_mode & 0o1002 == 0o1002;
         Ok(shared && found.st_uid != geteuid().as_raw() && found.st_uid != here.st_uid)
     }
@@ -212,7 +272,7 @@ impl Folder {
 
 impl AsFd for Folder {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -259,14 +319,14 @@ pub(super) fn locate(path: &Path) -> io::Result<Located> {
         };
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let folder = Folder(match &at {
-            Some(at) => openat(&at.0, parent, flags, Mode::empty())?,
+        let folder = Folder::of(match &at {
+            Some(at) => openat(&at.fd, parent, flags, Mode::empty())?,
             None => openat(AT_FDCWD, parent, flags, Mode::empty())?,
         });
         let name = name.to_owned();
-        let magic = fstatfs(&folder.0)?.filesystem_type() == PROC_SUPER_MAGIC;
+        let magic = fstatfs(&folder.fd)?.filesystem_type() == PROC_SUPER_MAGIC;
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let seen = match openat(&folder.0, name.as_os_str(), flags, Mode::empty()) {
+        let seen = match openat(&folder.fd, name.as_os_str(), flags, Mode::empty()) {
             Err(Errno::ENOENT) => return Ok(Located { folder, name, found: None, magic }),
             seen => seen?,
         };

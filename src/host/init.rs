@@ -14,14 +14,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::attendant::{Attendant, Order};
 use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
-use super::external::{self, External, Outside};
+use super::external::{External, Outside};
 use super::groups::{Controller, Groups};
 use super::identity::{self, Identity};
+use super::keeper::Keeper;
 use super::namespace::NamespaceFds;
 use super::pid1::{self, Birth};
+use super::presence::Seen;
 use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefore};
 use super::sockets::Transport;
 use super::spawn::{self, Builtin, What};
@@ -46,12 +47,15 @@ pub struct Init {
     identity: Identity,
     events: VecDeque<Event>,
     hosts: Vec<(String, Made)>,
-    /// Where there are external machines.
-    attendant: Option<Attendant>,
+    /// Where there are external machines, with the position in `hosts` of the first host of its plan. Dropped after what it has handed
+    /// out.
+    keeper: Option<(usize, Keeper)>,
     /// Where programs are limited by them. They go after init, with which the last process goes.
     groups: Option<Groups>,
     /// The segments whose neighbours init knows, by their numbers.
     told: BTreeMap<usize, Arc<[Neighbour]>>,
+    /// /dev/null. A run that has given up its rights opens nothing.
+    null: OwnedFd,
 }
 
 /// Who made a host's interfaces, and so who reads their counters.
@@ -127,6 +131,7 @@ impl Init {
         let rootless = !namespace::is_privileged();
         let identity = user.map_or_else(|| Identity::caller(rootless), Ok)?;
         let open_files = raise_open_files();
+        let null = spawn::null().map_err(|e| HostError::os("open /dev/null", e))?;
         let (socket, theirs) = message::pair().map_err(|e| HostError::os(doing, e))?;
         let mut flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
         if rootless {
@@ -149,7 +154,8 @@ impl Init {
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);
         let (events, hosts, told) = Default::default();
-        let mut init = Init { socket, pid, alive: true, identity, events, hosts, attendant: None, groups: None, told };
+        let (keeper, groups) = (None, None);
+        let mut init = Init { socket, pid, alive: true, identity, events, hosts, keeper, groups, told, null };
         match init.reply()? {
             (Reply::Ready, _) => Ok(init),
             (other, _) => Err(unexpected(other)),
@@ -158,7 +164,7 @@ impl Init {
 
     /// Makes every host of a plan, in order. Returns, host by host and interface by interface, the open TAPs.
     ///
-    /// Must be called before threads start where a host stands in a network namespace that exists.
+    /// Must be called before threads start where a host is an external machine: a keeper is forked for those.
     ///
     /// # Errors
     /// The first thing that could not be made, with its host, and its cure where one is known. The run cannot go on then.
@@ -170,10 +176,7 @@ impl Init {
                 .cure("run it with sudo, or take `privileged` away"));
         }
         self.groups = self.limit(plan)?;
-        let external = |host: &HostPlan| host.place != Place::Namespace && !host.interfaces.is_empty();
-        if self.attendant.is_none() && plan.hosts.iter().any(external) {
-            self.attendant = Some(Attendant::start()?);
-        }
+        self.keeper = Keeper::start(plan, framing)?.map(|keeper| (self.hosts.len(), keeper));
         plan.hosts.iter().map(|host| self.build_host(host, framing_of(host, framing))).collect()
     }
 
@@ -191,7 +194,8 @@ impl Init {
     ) -> Result<Option<Attached>, HostError> {
         let framing = framing_of(host, framing);
         let plan = &host.interfaces[interface];
-        let Some((_, Made::Outside(outside))) = self.hosts.iter_mut().find(|(name, _)| *name == host.name) else {
+        let position = self.hosts.iter().position(|(name, _)| *name == host.name);
+        let Some((position, (_, Made::Outside(outside)))) = position.map(|at| (at, &mut self.hosts[at])) else {
             let request = Request::Attach { host: host.name.clone(), interface, framing };
             let reply = self.ask(&request, &[])?;
             // What came before the answer is about what was there before.
@@ -210,24 +214,28 @@ impl Init {
         if !fresh && !outside[interface].as_mut().is_some_and(|outside| outside.has(name)) {
             return Ok(None);
         }
-        let order = Order {
-            place: host.place.clone(),
-            interface: plan.clone(),
-            routes: host.routes.clone(),
-            framing,
-            make: fresh,
-        };
-        let Some(attendant) = &self.attendant else { return Ok(None) };
-        let External { port, outside: new } = attendant.attach(&order).map_err(|e| e.at(&host.name))?;
+        let Some((first, keeper)) = &self.keeper else { return Ok(None) };
+        let attached = keeper.attach(position - first, interface, fresh);
+        let External { port, outside: new, .. } = attached.map_err(|e| e.at(&host.name))?;
         outside[interface] = Some(new);
         Ok(Some(Attached::Other(port)))
     }
 
     /// Lets go of an external machine's network namespace, which would otherwise stay alive without its machine.
     pub fn let_go(&mut self, host: &str) {
-        if let Some((_, Made::Outside(outside))) = self.hosts.iter_mut().find(|(name, _)| name == host) {
+        let mut hosts = self.hosts.iter_mut().enumerate();
+        if let Some((position, (_, Made::Outside(outside)))) = hosts.find(|(_, (name, _))| name == host) {
             outside.iter_mut().for_each(|interface| *interface = None);
+            if let Some((first, keeper)) = &self.keeper {
+                keeper.release(position - first);
+            }
         }
+    }
+
+    /// Which network namespace the path of an external machine leads to now, by the machine's position in the plan; the outer `None`
+    /// where that cannot be told any more.
+    pub fn see(&self, host: usize) -> Option<Option<Seen>> {
+        self.keeper.as_ref()?.1.see(host)
     }
 
     /// Makes the control groups that the limits of hosts need.
@@ -242,10 +250,6 @@ impl Init {
     }
 
     fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
-        let outside = |made: Vec<External>| {
-            let (ports, interfaces) = made.into_iter().map(|e| (e.port, Some(e.outside))).unzip();
-            (ports, Made::Outside(interfaces))
-        };
         let (ports, made) = match &host.place {
             Place::Namespace => {
                 self.tell_segments(host)?;
@@ -260,24 +264,20 @@ impl Init {
                     (other, _) => return Err(unexpected(other)),
                 }
             }
-            Place::ExternalTap { tap } => {
-                let made = match &host.interfaces[..] {
-                    // no link yet: the checks have said so
-                    [] => Vec::new(),
-                    [interface] => vec![external::tap(tap, interface, framing, true).map_err(|e| e.at(&host.name))?],
-                    several => {
-                        let reason = format!("a TAP is one interface, and {} links end there", several.len());
-                        return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
-                    }
-                };
-                outside(made)
+            Place::ExternalTap { tap } if host.interfaces.len() > 1 => {
+                let reason = format!("a TAP is one interface, and {} links end there", host.interfaces.len());
+                return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
             }
-            Place::ExternalNetns { netns } => {
-                let made = host
-                    .interfaces
-                    .iter()
-                    .map(|interface| external::interface(netns, interface, &host.routes, framing, true));
-                outside(made.collect::<Result<_, _>>().map_err(|e: HostError| e.at(&host.name))?)
+            Place::ExternalTap { .. } | Place::ExternalNetns { .. } => {
+                let attach = |interface| {
+                    // one that has an interface has a keeper
+                    let keeper = self.keeper.as_ref().ok_or_else(|| HostError::lacking("attach it", "nobody keeps it"));
+                    let (first, keeper) = keeper?;
+                    keeper.attach(self.hosts.len() - first, interface, true).map_err(|e| e.at(&host.name))
+                };
+                let made = (0..host.interfaces.len()).map(attach).collect::<Result<Vec<_>, _>>()?;
+                let (ports, outside) = made.into_iter().map(|e| (e.port, Some(e.outside))).unzip();
+                (ports, Made::Outside(outside))
             }
         };
         self.hosts.push((host.name.clone(), made));
@@ -307,7 +307,7 @@ impl Init {
         let Spawn { id, host, what, stdio } = spawn;
         let or_null = |fd: Option<OwnedFd>| match fd {
             Some(fd) => Ok(fd),
-            None => spawn::null().map_err(|e| HostError::os("open /dev/null", e)),
+            None => self.null.try_clone().map_err(|e| HostError::os("hand /dev/null on", e)),
         };
         let fds = [or_null(stdio.stdin)?, or_null(stdio.stdout)?, or_null(stdio.stderr)?];
         let request = Request::Spawn { id, host, what };
@@ -424,6 +424,11 @@ impl Init {
         }
     }
 
+    /// Init's process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Who the programs run as.
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -497,7 +502,8 @@ impl Drop for Init {
     }
 }
 
-fn framing_of(host: &HostPlan, framing: Framing) -> Framing {
+/// What stands before a host's frames.
+pub(crate) fn framing_of(host: &HostPlan, framing: Framing) -> Framing {
     if host.offloads { framing } else { Framing::Plain }
 }
 

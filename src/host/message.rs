@@ -112,6 +112,12 @@ pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, 
     Ok(Some((message, fds)))
 }
 
+/// Whether an error of [`receive`] left the next message where it begins: this one was read to its end, and not understood.
+pub(crate) fn is_whole(error: &io::Error) -> bool {
+    let not_understood = error.get_ref().is_some_and(|inner| inner.is::<serde_json::Error>());
+    not_understood || error.raw_os_error() == Some(libc::EMFILE)
+}
+
 /// Whether the other end is closed. What it sent before may still wait to be read.
 pub(crate) fn is_closed(socket: impl AsFd) -> bool {
     let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];

@@ -20,20 +20,23 @@
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
 //! | `external` `helper` | machines that longwire does not make |
-//! | `presence` `attendant` | whether these are still there; who attaches them again when they come back |
-//! | `confine` `janitor` | what a process gives up before it runs what it need not trust; cleaning up after one that was killed |
+//! | `presence` `keeper` | whether these are still there; the process that attaches them, and again when they come back |
+//! | `confine` `filter` | what a process gives up before it does what it need not trust; the system calls that are left to it |
+//! | `beside` `opener` | processes that answer requests of a run that has given up its rights; the one for output files |
+//! | `janitor` | cleaning up after a process that was killed |
 //! | `open` `folder` `destination` | files that users name: what may be read, and how much of it; directories and single files that are written |
 //! | `signals` | signals that ask for an end |
 //! | `takeover` | a copy of a program with many threads, taken over before its `main` |
 //! | `probe` | what this machine can do |
 
-mod attendant;
+mod beside;
 mod capabilities;
 mod configure;
 pub mod confine;
 mod destination;
 mod error;
 mod external;
+mod filter;
 mod first;
 pub mod folder;
 mod groups;
@@ -43,11 +46,13 @@ mod identity;
 mod init;
 mod janitor;
 mod join;
+mod keeper;
 pub mod message;
 mod mount;
 mod namespace;
 mod netlink;
 pub mod open;
+mod opener;
 mod peer;
 mod pid1;
 mod presence;
@@ -73,8 +78,9 @@ pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
 pub use janitor::{Janitor, Scratch};
 pub use join::join_and_run;
 pub use namespace::NamespaceFds;
+pub use opener::Opener;
 pub use peer::Credentials;
-pub use presence::{Presence, Sight};
+pub use presence::{Presence, Seen, Sight};
 pub use protocol::{DefaultRoute, Event, ExitStatus, ProgramId, RouteBefore};
 pub use run_dir::RUN_DIR;
 pub use sockets::Transport;

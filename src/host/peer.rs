@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -43,9 +44,18 @@ fn trusts(peer: u32, own: u32, sees_all_users: impl Fn() -> bool) -> bool {
     (peer == 0 || peer == own) && is_somebody()
 }
 
+/// Read once: a run that has given up its rights cannot.
 fn overflow_user() -> u32 {
-    let text = fs::read_to_string("/proc/sys/kernel/overflowuid");
-    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(65_534)
+    static USER: OnceLock<u32> = OnceLock::new();
+    *USER.get_or_init(|| {
+        let text = fs::read_to_string("/proc/sys/kernel/overflowuid");
+        text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(65_534)
+    })
+}
+
+/// Reads what is needed to know users later, when no files can be opened any more.
+pub(crate) fn learn() {
+    overflow_user();
 }
 
 fn sees_all_users() -> bool {

@@ -23,11 +23,14 @@ pub struct Presence {
     path: PathBuf,
     /// The process that names it; `None` where a path does, and where the kernel has no pidfd_open (before Linux 5.3).
     process: Option<OwnedFd>,
-    /// Device and inode of the namespace that was there; `None` while there is none.
-    seen: Option<(u64, u64)>,
+    /// The namespace that was there; `None` while there is none.
+    seen: Option<Seen>,
     /// It was a process, which does not come back: its number may be given to a stranger.
     ended: bool,
 }
+
+/// Device and inode of a namespace.
+pub type Seen = (u64, u64);
 
 /// What has become of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +75,9 @@ impl Presence {
         }
     }
 
-    /// Whether something has changed since the last call.
-    pub fn look(&mut self) -> Sight {
+    /// Whether something has changed since the last call. `see` looks which namespace is at the path, where that has to be looked at;
+    /// `None` where it cannot.
+    pub fn look(&mut self, see: impl FnOnce() -> Option<Option<Seen>>) -> Sight {
         if let Some(process) = &self.process {
             let mut polled = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
             if !self.ended && matches!(poll(&mut polled, PollTimeout::ZERO), Ok(1..)) {
@@ -82,10 +86,7 @@ impl Presence {
             }
             return Sight::Unchanged;
         }
-        let now = namespace_at(&self.path);
-        if now == self.seen {
-            return Sight::Unchanged;
-        }
+        let Some(now) = see().filter(|now| *now != self.seen) else { return Sight::Unchanged };
         let before = std::mem::replace(&mut self.seen, now);
         match (before, now) {
             (_, None) => Sight::Gone,
@@ -106,8 +107,8 @@ fn open_process(pid: i32) -> Option<OwnedFd> {
     i32::try_from(fd).ok().filter(|fd| *fd >= 0).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Device and inode of the namespace at a path. A file of `ip netns` that no namespace is mounted on yet is none.
-fn namespace_at(path: &Path) -> Option<(u64, u64)> {
+/// The namespace at a path. A file of `ip netns` that no namespace is mounted on yet is none.
+pub(crate) fn namespace_at(path: &Path) -> Option<Seen> {
     let is_namespace = statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC);
     let found = std::fs::metadata(path).ok().filter(|_| is_namespace)?;
     Some((found.dev(), found.ino()))
@@ -118,17 +119,22 @@ mod tests {
     use super::*;
     use std::process::Command;
 
+    fn look(presence: &mut Presence) -> Sight {
+        let path = presence.path.clone();
+        presence.look(|| Some(namespace_at(&path)))
+    }
+
     #[test]
     fn a_process_that_ended_is_gone_once_and_for_all() {
         let mut child = Command::new("sleep").arg("100").spawn().unwrap();
         let mut presence = Presence::of(&child.id().to_string());
-        assert_eq!((presence.look(), presence.can_return()), (Sight::Unchanged, true));
+        assert_eq!((look(&mut presence), presence.can_return()), (Sight::Unchanged, true));
         child.kill().unwrap();
         // not waited for yet: a zombie has ended
         let mut polled = [PollFd::new(presence.fd().unwrap(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut polled, PollTimeout::from(10_000_u16)), Ok(1));
-        assert_eq!(presence.look(), Sight::Gone);
-        assert_eq!((presence.look(), presence.can_return()), (Sight::Unchanged, false));
+        assert_eq!(look(&mut presence), Sight::Gone);
+        assert_eq!((look(&mut presence), presence.can_return()), (Sight::Unchanged, false));
         assert!(presence.fd().is_none());
         child.wait().unwrap();
     }
@@ -143,16 +149,16 @@ mod tests {
         };
         lead_to("/proc/self/ns/net");
         let mut presence = Presence::of(link.to_str().unwrap());
-        assert_eq!(presence.look(), Sight::Unchanged);
+        assert_eq!(look(&mut presence), Sight::Unchanged);
         lead_to("/proc/self/ns/uts");
-        assert_eq!(presence.look(), Sight::Another);
+        assert_eq!(look(&mut presence), Sight::Another);
         std::fs::remove_file(&link).unwrap();
-        assert_eq!(presence.look(), Sight::Gone);
+        assert_eq!(look(&mut presence), Sight::Gone);
         // what `ip netns add` makes first: a file that nothing is mounted on
         std::fs::write(&link, "").unwrap();
-        assert_eq!(presence.look(), Sight::Unchanged);
+        assert_eq!(look(&mut presence), Sight::Unchanged);
         lead_to("/proc/self/ns/net");
-        assert_eq!(presence.look(), Sight::Another);
+        assert_eq!(look(&mut presence), Sight::Another);
         assert!(presence.can_return() && presence.fd().is_none());
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use nix::sched::{CloneFlags, unshare};
 
+use super::confine::{self, Rules};
 use super::error::HostError;
 use super::{helper, identity, mount, namespace, private, sysctl};
 use crate::port::tap::{Framing, TapPort};
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Probe> {
         probe("mount namespace", "names in /etc/hosts", false, hosts_file()),
         probe("/proc/sys", "settings of hosts", false, settings()),
         probe("TAP", "frames of the hosts", false, tap(|_| Ok("can be opened".into()))),
+        probe("confinement", "the engine without rights: seccomp, Landlock", true, confinement()),
         probe("TAP offloads", "speed: super-frames instead of single ones", true, tap(offloads)),
     ]
 }
@@ -130,6 +132,29 @@ fn tap(look: impl FnOnce(&TapPort) -> std::io::Result<String>) -> Result<String,
         let port = TapPort::open(name, Framing::VirtioNet).map_err(|e| HostError::tap(name, e))?;
         look(&port).map_err(|e| HostError::tap(name, e))
     })
+}
+
+/// What a run gives up before it reads the first frame.
+fn confinement() -> Result<String, HostError> {
+    let doing = "give up all rights";
+    helper::in_child(doing, || {
+        let in_force = confine::try_out().map_err(|e| HostError::os(doing, e))?;
+        let lacks = [
+            (!in_force.filter).then_some("no seccomp filters (CONFIG_SECCOMP_FILTER)"),
+            (in_force.rules == Rules::None)
+                .then_some("no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK, `lsm=landlock,…`)"),
+        ];
+        let lacks: Vec<_> = lacks.into_iter().flatten().collect();
+        if !lacks.is_empty() {
+            return Err(HostError::lacking(
+                "confine the engine wholly",
+                format!("this kernel has {}", lacks.join(" and ")),
+            ));
+        }
+        let rules = if in_force.rules == Rules::All { "Landlock" } else { "Landlock of an older kernel" };
+        Ok((format!("no capabilities, no_new_privs, seccomp, {rules}"), Vec::new()))
+    })
+    .map(|(found, _)| found)
 }
 
 fn offloads(port: &TapPort) -> std::io::Result<String> {

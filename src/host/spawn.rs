@@ -188,6 +188,11 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
     // As the user who runs it: root may be able to enter where the user is not.
     let cwd = arguments.map_or(c"/", |arguments| &arguments.cwd);
     nix::unistd::chdir(cwd).map_err(|e| Failure::Directory(e as i32))?;
+    // Where root runs longwire, programs gain nothing by what they execute. Those of a normal user may: ping with file capabilities,
+    // sudo. In a guest everybody is a normal user.
+    if !launch.identity.nested && !launch.builtins_as_root && !launch.privileged {
+        nix::sys::prctl::set_no_new_privs().map_err(|e| failed(("give up new privileges", e)))?;
+    }
     reset_signals();
     Ok(())
 }

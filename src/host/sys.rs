@@ -48,6 +48,17 @@ pub fn set_no_priority() -> Result<(), Errno> {
     Errno::result(rc).map(drop)
 }
 
+/// Gives the calling thread a real-time priority that threads which it starts inherit, to have without the right to take one.
+///
+/// # Errors
+/// As [`set_fifo_priority`].
+pub fn set_inherited_fifo_priority(priority: u8) -> Result<(), Errno> {
+    let parameter = libc::sched_param { sched_priority: libc::c_int::from(priority) };
+    // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
+    let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) };
+    Errno::result(rc).map(drop)
+}
+
 /// Asks for short turns on a processor: a thread that woke runs sooner then, ahead of those with longer ones, and for no larger a share.
 /// Linux takes it from 6.12 on, between 0.1 ms and 100 ms, and needs no privilege for it (sched(7), EEVDF); older ones ignore it.
 ///

@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod capture;
 mod captured;
+pub mod confinement;
 mod dropped;
 pub mod event_log;
 pub mod expectation;

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::asked::spec_words;
+use super::confinement::Confinement;
 use super::expectation::Expectation;
 use super::gaps::Gaps;
 use super::histogram::Histogram;
@@ -83,6 +84,9 @@ pub struct Report {
     pub timing: Timing,
     /// Where it ran.
     pub machine: Machine,
+    /// What the process of a live run had given up; in virtual time all of the guest is confined by whoever started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
     /// Files of what went through links, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<Capture>,

@@ -206,6 +206,9 @@ fn write_machine(out: &mut Page, report: &Report) -> std::fmt::Result {
     }
     out.blank();
     putln!(out, "{FAINT}machine: {}{FAINT:#}", words.join(", "))?;
+    if let Some(confinement) = &report.confinement {
+        putln!(out, "{FAINT}confinement: {confinement}{FAINT:#}")?;
+    }
     for left in report.not_reached.iter().take(LISTED) {
         let at = left.after.clone().or(left.planned_ns.map(time)).unwrap_or_default();
         putln!(out, "{DOUBT}note{DOUBT:#}: the run ended before the timeline came to {at}: {}", left.what)?;

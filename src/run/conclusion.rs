@@ -13,6 +13,7 @@ use super::validity;
 use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
+use crate::record::confinement::Confinement;
 use crate::record::phases::Phase;
 use crate::record::report::{
     Direction, EventKind, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict,
@@ -44,6 +45,8 @@ pub(super) struct Ended<'a> {
     pub(super) offloads: Vec<Vec<&'static str>>,
     /// By port.
     pub(super) outages: Vec<Vec<Outage>>,
+    pub(super) machine: Machine,
+    pub(super) confinement: Option<Confinement>,
 }
 
 /// Percentiles of a direction's delays that expectations ask for.
@@ -169,7 +172,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             spin_rests: outcome.spin_rests,
             log_lost: outcome.log_lost,
         },
-        machine: machine(),
+        machine: ended.machine,
+        confinement: ended.confinement,
         captures: Vec::new(),
         attempts: 1,
         runs: ended
@@ -200,6 +204,7 @@ fn broken(report: &Report) -> Option<Vec<String>> {
 /// Warns of what was there for nothing.
 fn warned(resolved: &Resolved, mut report: Report) -> Report {
     report.warnings = warnings::of(&resolved.detours, &report);
+    report.warnings.extend(report.confinement.as_ref().and_then(Confinement::warning));
     let unused = warnings::unused_nats(&resolved.plan, &report);
     if !unused.is_empty() && matches!(report.verdict, Verdict::Pass | Verdict::None | Verdict::Fail) {
         report.verdict = Verdict::Fail;
@@ -309,7 +314,8 @@ fn ring_drops(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> u64 
         .sum()
 }
 
-fn machine() -> Machine {
+/// Where it runs. A run that has given up its rights may not look any more.
+pub(super) fn machine() -> Machine {
     Machine {
         kernel: nix::sys::utsname::uname()
             .map_or_else(|_| String::new(), |u| u.release().to_string_lossy().into_owned()),

@@ -175,17 +175,17 @@ pub struct PortOutcome {
 
 impl Live {
     /// Starts the network. Dropped frames and commands go to `log`, what happens on captured links to `tape`, where there
-    /// is one.
+    /// is one. `confine` gives up what is not needed to run, before the thread starts that reads the first frame.
     ///
     /// # Errors
-    /// Those of making an epoll instance and a thread.
-    pub fn start(
+    /// Those of making an epoll instance and a thread, and those of `confine`.
+    pub fn start<C>(
         plan: &Plan,
         pace: Pace,
         ports: Vec<LivePort>,
-        log: Option<LogSender>,
-        tape: Option<Tape>,
-    ) -> io::Result<Live> {
+        (log, tape): (Option<LogSender>, Option<Tape>),
+        confine: impl FnOnce() -> io::Result<C>,
+    ) -> io::Result<(Live, C)> {
         let (requests, inbox) = unbounded();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let clock = Clock::start();
@@ -210,8 +210,16 @@ impl Live {
             }),
             refused: Vec::new(),
         };
-        let thread = std::thread::Builder::new().name("longwire-engine".into()).spawn(move || state.run())?;
-        Ok(Live { requests, wake, thread: Some(thread), lost, clock })
+        let begin = || {
+            let confined = confine()?;
+            let thread = std::thread::Builder::new().name("longwire-engine".into()).spawn(move || state.run())?;
+            Ok::<_, io::Error>((thread, confined))
+        };
+        let (thread, confined) = match pace {
+            Pace::Live(timing) => scheduling::hand_down(&timing, begin),
+            Pace::Virtual => begin(),
+        }?;
+        Ok((Live { requests, wake, thread: Some(thread), lost, clock }, confined))
     }
 
     /// Applies commands at the present instant, all at once. `what` is how people would write them. Where a timeline is under

@@ -12,18 +12,21 @@
 //! | `control` `live_set` `standing` | how `exec`, `set`, `ps` and `status` reach a run; how its links stand |
 //! | `owner` | what a run hears from the process that it belongs to, where that is a program and not a person |
 //! | `show` | what frames meet in each link, in virtual time |
-//! | `disk` | scenario files and the tables that they name |
+//! | `disk` `given` | scenario files and the tables that they name; those that live changes name |
+//! | `confinement` | what a run gives up once it is set up |
 //! | `out_dir` `captures` | what `--out` leaves; captures of links among it |
 
 mod agenda;
 mod captures;
 pub mod clock;
 mod conclusion;
+mod confinement;
 pub mod control;
 mod correct;
 mod course;
 mod disk;
 mod gaps;
+pub mod given;
 mod happened;
 pub mod lateness;
 pub mod live;

@@ -16,8 +16,8 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use serde::{Deserialize, Serialize};
 
-use crate::host::Folder;
 use crate::host::open::plain;
+use crate::host::{Folder, HostError, Opener};
 use crate::record::event_log::{self, Entry, Names};
 use crate::scenario::Resolved;
 use crate::scenario::timeline::Action;
@@ -253,6 +253,22 @@ impl OutDir {
         }
         Manifest::of(planned).write(&folder)?;
         Ok(OutDir(Arc::new(Inner { path: path.canonicalize()?, folder, programs, captures, held })))
+    }
+
+    /// From here on another process opens files for this one and for its copies, which may give up the rights for that. This
+    /// process must have one thread.
+    ///
+    /// # Errors
+    /// No process can be made.
+    pub(super) fn give_up(&self) -> Result<(), HostError> {
+        let Inner { path, folder, programs, captures, .. } = &*self.0;
+        let opener = Arc::new(Opener::start(path)?);
+        folder.serve(&opener, "");
+        programs.serve(&opener, PROGRAMS);
+        if let Some(captures) = captures {
+            captures.serve(&opener, CAPTURES);
+        }
+        Ok(())
     }
 
     /// Its absolute path.

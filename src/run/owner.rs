@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
+use super::given::{Needed, Texts};
 use super::supervisor::RunError;
 use crate::host::{Event, ExitStatus, Init, Program, ProgramId, Spawn, SpawnError, Stdio, What, message};
 use crate::record::Report;
@@ -33,8 +34,8 @@ pub(crate) enum Ask {
     Spawn { host: String, program: Program },
     /// Send a signal to the process group of the program that was started under this number.
     Signal { program: u64, signal: i32 },
-    /// Make live changes, as people write them, at one instant.
-    Set { changes: Vec<String> },
+    /// Make live changes, as people write them, at one instant; with files that they name, as far as the run has asked for them.
+    Set { changes: Vec<String>, files: Texts },
     /// From now on the run ends when its workloads are done.
     Wait,
     /// End the run.
@@ -78,6 +79,8 @@ pub(crate) enum Answer {
     Done(bool),
     /// The program does not run.
     NotSpawned(SpawnError),
+    /// Not done yet: these files are to come along.
+    Needs(Needed),
     /// Not done, and why.
     Refused(String),
 }
@@ -220,7 +223,7 @@ mod tests {
         let (ours, theirs) = message::pair().unwrap();
         let mut owner = Owner::new(theirs);
         assert!(owner.next().unwrap().is_none(), "it does not wait");
-        let question = Question { number: 4, ask: Ask::Set { changes: vec!["x.loss=1%".into()] } };
+        let question = Question { number: 4, ask: Ask::Set { changes: vec!["x.loss=1%".into()], files: Texts::new() } };
         message::send(&ours, &question, &[]).unwrap();
         let (question, fds) = owner.next().unwrap().unwrap();
         assert!(matches!(question, Question { number: 4, ask: Ask::Set { .. } }) && fds.is_empty());

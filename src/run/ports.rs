@@ -125,7 +125,7 @@ impl<'a> Ports<'a> {
             let Some(machine) = self.machines[host].as_mut().filter(|machine| all || machine.fd().is_some()) else {
                 continue;
             };
-            if machine.look() == Sight::Unchanged {
+            if machine.look(|| init.see(host)) == Sight::Unchanged {
                 continue;
             }
             let words = machine.words();

@@ -11,6 +11,18 @@ use crate::units::Duration;
 /// How long the engine's thread may run before it is another one's turn: the least that Linux takes. A turn of the loop takes less.
 const SLICE: std::time::Duration = std::time::Duration::from_micros(100);
 
+/// Does `work`, which gives up the right to take a real-time priority, and starts a thread that has the scenario's by then, as far as
+/// this one may have it: `prepare` finds it there, or is refused.
+pub(super) fn hand_down<T>(timing: &TimingSpec, work: impl FnOnce() -> T) -> T {
+    let taken = timing.priority.is_some_and(|priority| sys::set_inherited_fifo_priority(priority.get()).is_ok());
+    let done = work();
+    if taken {
+        // giving it up needs no privilege
+        let _ = sys::set_no_priority();
+    }
+    done
+}
+
 /// Prepares the calling thread; returns what was refused, in words.
 pub(super) fn prepare(timing: &TimingSpec) -> Vec<String> {
     let mut refused = Vec::new();

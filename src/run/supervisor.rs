@@ -20,8 +20,9 @@ use self::log::Log;
 use super::agenda::{Keep, Kept};
 use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
+use super::confinement;
 use super::control::Control;
-use super::disk::Disk;
+use super::given::{Given, Needed, Texts};
 use super::happened::Happened;
 use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
 use super::live_set;
@@ -40,8 +41,8 @@ use crate::port::tap::Framing;
 use crate::record::event_log::Names;
 use crate::record::report::{EventKind, Mode, Report};
 use crate::record::status::RunInfo;
+use crate::scenario::Resolved;
 use crate::scenario::set::LiveLinks;
-use crate::scenario::{Files, Once, Resolved};
 use crate::units::{Duration, Instant};
 
 /// What the run does from t = 0 on, as a watcher hears it.
@@ -138,6 +139,10 @@ pub(crate) fn run_for(
     let mut init = Init::start_for(super::workload::main, user)?;
     let signals = take_signals()?;
     let machines = ports::watch(&resolved.network);
+    // Processes that serve a run without rights are forked while it has them.
+    if let (Some(out), None) = (&options.out, &options.inside) {
+        out.give_up()?;
+    }
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
@@ -168,22 +173,26 @@ pub(crate) fn run_for(
         }
         _ => (None, None),
     };
+    let info = asked::info(resolved, &options.file, &control.name);
+    let machine = conclusion::machine();
     let pace = match options.inside {
         Some(_) => Pace::Virtual,
         None => Pace::Live(resolved.scenario.timing),
     };
-    let live =
-        Live::start(&resolved.plan, pace, live_ports, sender, tape).map_err(RunError::machine("start the engine"))?;
+    // a guest is confined as a whole
+    let confine = || options.inside.is_none().then(|| confinement::begin(&init)).transpose();
+    let (live, confinement) = Live::start(&resolved.plan, pace, live_ports, (sender, tape), confine)
+        .map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
     let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
     let around =
         Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name, inherited);
-    let files = Once::after(resolved.files.clone(), &Disk);
+    let files = Given::new(resolved.files.clone());
     let mut run = Run {
         resolved,
         log,
-        info: asked::info(resolved, &options.file, &control.name),
+        info,
         around,
         links: LiveLinks::new(resolved),
         signals,
@@ -271,6 +280,8 @@ pub(crate) fn run_for(
         statistics,
         offloads,
         outages,
+        machine,
+        confinement: confinement.map(confinement::end),
     };
     let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
     let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
@@ -326,8 +337,8 @@ struct Run<'a> {
     events: Vec<Happened>,
     events_omitted: u64,
     timeline: Timeline<'a>,
-    /// Files that live changes name; what has been read before stays as it was.
-    files: &'a dyn Files,
+    /// Files that live changes name.
+    files: &'a Given,
     /// Programs that the timeline starts, by the names of the report.
     runs: Vec<(String, Work)>,
     kept: Kept,
@@ -530,6 +541,12 @@ impl Run<'_> {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(errno) => Err(RunError::Machine { doing: "wait for the hosts", error: errno.into() }),
         }
+    }
+
+    /// The same as [`Run::set`], with files that came along. `Err` with files that it needs besides; or with why it is not done.
+    fn set_with(&mut self, changes: &[String], came: Texts) -> Result<(), (String, Option<Needed>)> {
+        let files = self.files;
+        files.with(came, || self.set(changes))
     }
 
     /// Makes live changes at one instant; none if one is wrong, in hosts neither.

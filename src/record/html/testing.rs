@@ -145,6 +145,7 @@ pub(in crate::record) fn report() -> Report {
         },
         timing: Timing { requested: TimingSpec::default(), refused: vec![], spin_rests: 0, log_lost: 0 },
         machine: Machine { kernel: "6.18.0".into(), cores: 2, version: "0.1.0".into() },
+        confinement: None,
         captures: vec![],
         attempts: 1,
         runs: IndexMap::new(),

@@ -214,6 +214,7 @@ pub(super) fn report() -> Report {
         },
         timing: Timing { requested: TimingSpec::default(), refused: Vec::new(), spin_rests: 0, log_lost: 0 },
         machine: Machine { kernel: "6.18".into(), cores: 2, version: "0".into() },
+        confinement: None,
         captures: Vec::new(),
         attempts: 1,
         privileged: Vec::new(),

@@ -14,6 +14,7 @@ use super::greeting::{self, Greeting, Incoming};
 use super::{ControlError, Reply, Request};
 use crate::host::{Credentials, NamespaceFds, message};
 use crate::record::status::{RunInfo, Status};
+use crate::run::given::Texts;
 
 /// How long a socket may be too busy to take a connection.
 const BUSY: Duration = Duration::from_secs(2);
@@ -189,15 +190,21 @@ impl Found {
         }
     }
 
-    /// Makes live changes; what changed, in words.
+    /// Makes live changes; what changed, in words. Files that they name are read here.
     ///
     /// # Errors
     /// It is gone, silent, of another version, or refuses.
     pub fn set(self, changes: Vec<String>) -> Result<Vec<String>, ControlError> {
         let run = self.name.clone();
-        match self.ask(&Request::Set { changes })? {
-            (Reply::Set(done), _) => Ok(done),
-            _ => Err(misunderstood(&run)),
+        let (mut found, mut files) = (self, Texts::new());
+        loop {
+            let request = Request::Set { changes: changes.clone(), files: files.clone() };
+            match found.ask(&request)? {
+                (Reply::Set(done), _) => return Ok(done),
+                (Reply::Needs(needed), _) => files.extend(needed.read()),
+                _ => return Err(misunderstood(&run)),
+            }
+            found = find(Some(&run))?;
         }
     }
 

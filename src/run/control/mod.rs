@@ -16,6 +16,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::record::status::{RunInfo, Status};
+use crate::run::given::{Needed, Texts};
 
 mod address;
 mod client;
@@ -42,6 +43,8 @@ pub enum Request {
     Set {
         /// One change an entry; they take effect at one instant.
         changes: Vec<String>,
+        /// Files that they name, as far as the run has asked for them.
+        files: Texts,
     },
 }
 
@@ -62,6 +65,8 @@ pub enum Reply {
     },
     /// Done: what changed, in words, one a direction.
     Set(Vec<String>),
+    /// Not done yet: these files are to come along.
+    Needs(Needed),
     /// Not done, and why.
     Refused(String),
 }

@@ -66,7 +66,7 @@ fn a_request_is_answered_and_those_that_say_nothing_are_not_waited_for() {
     drop(connect(&name));
     let run = answer_one(control);
     let error = find(Some(&name)).unwrap().set(vec!["x.loss=1%".into()]).unwrap_err();
-    assert_eq!(error.to_string(), "Set { changes: [\"x.loss=1%\"] }");
+    assert_eq!(error.to_string(), "Set { changes: [\"x.loss=1%\"], files: {} }");
     run.join().unwrap();
 }
 
@@ -121,7 +121,7 @@ fn a_client_of_another_version_is_greeted_and_heard_no_further() {
     let mut control = listen("current");
     let mut stream = connect(&control.name);
     stream.write_all(b"longwire 0.0.1\n").unwrap();
-    message::send(&stream, &Request::Set { changes: vec!["x.loss=1%".into()] }, &[]).unwrap();
+    message::send(&stream, &Request::Set { changes: vec!["x.loss=1%".into()], files: Texts::new() }, &[]).unwrap();
     assert!(control.accept().is_empty());
     let mut said = Vec::new();
     // then the connection is reset: what it had sent beyond its greeting was not read

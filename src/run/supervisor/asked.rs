@@ -63,7 +63,11 @@ impl Run<'_> {
                 }
                 Err(error) => Err(error.to_string()),
             },
-            Request::Set { changes } => self.set(&changes).map(|()| Reply::Set(changes)),
+            Request::Set { changes, files } => match self.set_with(&changes, files) {
+                Ok(()) => Ok(Reply::Set(changes)),
+                Err((_, Some(needed))) => Ok(Reply::Needs(needed)),
+                Err((reason, None)) => Err(reason),
+            },
         };
         let fds = namespaces.as_ref().map(NamespaceFds::as_fds).unwrap_or_default();
         self.control.answer(peer, &answered.unwrap_or_else(Reply::Refused), &fds);

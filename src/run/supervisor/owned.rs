@@ -46,7 +46,11 @@ impl Run<'_> {
         while let Some((question, fds)) = self.owner_mut().map_or(Ok(None), Owner::next)? {
             let Question { number, ask } = question;
             let answer = match ask {
-                Ask::Set { changes } => self.set(&changes).map_or_else(Answer::Refused, |()| Answer::Done(true)),
+                Ask::Set { changes, files } => match self.set_with(&changes, files) {
+                    Ok(()) => Answer::Done(true),
+                    Err((_, Some(needed))) => Answer::Needs(needed),
+                    Err((reason, None)) => Answer::Refused(reason),
+                },
                 Ask::Spawn { host, program } => {
                     let what = format!("command {number} started in {host}: {}", program.argv.join(" "));
                     let Some(owner) = &mut self.owner else { return Ok(()) };

@@ -1,0 +1,246 @@
+//! The keeper: a process beside the run that does what still needs rights once the run has given up its own. It attaches
+//! interfaces of machines that longwire does not make, when the run begins and when they are back: deleted and made again, or in
+//! another network namespace. It gives TAPs that it borrowed back as they were.
+//!
+//! Requests are numbers: positions in the scenario, as it was when the keeper was forked. So it can be asked for nothing that
+//! the scenario does not name, and it never sees a frame. It holds the capabilities that the scenario's external machines need; a
+//! run without any has no keeper.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use caps::Capability;
+use serde::{Deserialize, Serialize};
+
+use super::beside::{Answer, Beside};
+use super::confine;
+use super::error::HostError;
+use super::external::{self, Borrowed, External, Passed};
+use super::init::framing_of;
+use super::presence::{self, Seen};
+use crate::port::tap::Framing;
+use crate::scenario::network::{HostPlan, NetworkPlan, Place, netns_path};
+
+const DOING: &str = "attach an interface";
+
+/// The main process's handle. Dropped, it ends the process, which gives back what it borrowed.
+#[derive(Debug)]
+pub(crate) struct Keeper(Beside);
+
+/// What it can be asked. `host` is a position in the plan, `interface` one in the host.
+#[derive(Debug, Serialize, Deserialize)]
+enum Request {
+    /// Attach an interface of an external machine. With `make` in a namespace that does not have it, otherwise the one that is there.
+    Attach { host: usize, interface: usize, make: bool },
+    /// Give back the host's TAPs, as their owner had them.
+    Release { host: usize },
+    /// Look which namespace the host's path leads to.
+    See { host: usize },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Reply {
+    Attached(Result<Passed, HostError>),
+    Released,
+    Seen(Option<Seen>),
+}
+
+impl Keeper {
+    /// Forks it for a plan, if that has external machines. This process must have one thread.
+    ///
+    /// # Errors
+    /// There are several threads, or no process can be made.
+    pub(crate) fn start(plan: &NetworkPlan, framing: Framing) -> Result<Option<Keeper>, HostError> {
+        let hosts: Vec<HostPlan> = plan.hosts.clone();
+        let rights = rights(&hosts);
+        if rights.is_empty() {
+            return Ok(None);
+        }
+        let keeper = Beside::start(DOING, move || {
+            confine::keep_only(&rights)?;
+            let mut state = State { hosts, framing, borrowed: BTreeMap::new() };
+            Ok(move |request| state.answer(request))
+        })?;
+        Ok(Some(Keeper(keeper)))
+    }
+
+    /// Attaches an interface.
+    ///
+    /// # Errors
+    /// What cannot be attached, and why; and the keeper is gone.
+    pub(crate) fn attach(&self, host: usize, interface: usize, make: bool) -> Result<External, HostError> {
+        let answer = self.0.ask::<_, Reply>(&Request::Attach { host, interface, make });
+        match answer.map_err(|e| HostError::os(DOING, e))? {
+            (Reply::Attached(passed), fds) => External::from_parts(passed?, fds),
+            _ => Err(HostError::lacking(DOING, "the process for it answered something else")),
+        }
+    }
+
+    /// Lets go of a host. Best effort: a keeper that is gone cannot.
+    pub(crate) fn release(&self, host: usize) {
+        let _ = self.0.ask::<_, Reply>(&Request::Release { host });
+    }
+
+    /// The namespace that a host's path leads to; the outer `None` where the keeper is gone.
+    pub(crate) fn see(&self, host: usize) -> Option<Option<Seen>> {
+        match self.0.ask::<_, Reply>(&Request::See { host }) {
+            Ok((Reply::Seen(seen), _)) => Some(seen),
+            _ => None,
+        }
+    }
+}
+
+/// What it takes for the external machines of a plan (capabilities(7)).
+fn rights(hosts: &[HostPlan]) -> Vec<Capability> {
+    let mut rights = Vec::new();
+    for host in hosts.iter().filter(|host| !host.interfaces.is_empty()) {
+        let needed: &[Capability] = match host.place {
+            Place::Namespace => &[],
+            // to make a TAP, and to set it up
+            Place::ExternalTap { .. } => &[Capability::CAP_NET_ADMIN],
+            Place::ExternalNetns { .. } => &[
+                Capability::CAP_NET_ADMIN,
+                // to enter its network namespace
+                Capability::CAP_SYS_ADMIN,
+                // to open the namespace of another user's process, or of one with more rights
+                Capability::CAP_SYS_PTRACE,
+                // paths of containers lead through directories that are closed to others
+                Capability::CAP_DAC_READ_SEARCH,
+            ],
+        };
+        rights.extend(needed);
+    }
+    rights.sort_by_key(Capability::index);
+    rights.dedup();
+    rights
+}
+
+/// In the keeper's process.
+struct State {
+    hosts: Vec<HostPlan>,
+    framing: Framing,
+    /// By host and interface: TAPs that somebody else made.
+    borrowed: BTreeMap<(usize, usize), Borrowed>,
+}
+
+impl State {
+    fn answer(&mut self, request: Request) -> Answer<Reply> {
+        match request {
+            Request::Attach { host, interface, make } => match self.attach(host, interface, make) {
+                Ok((passed, fds)) => (Reply::Attached(Ok(passed)), fds),
+                Err(error) => (Reply::Attached(Err(error)), Vec::new()),
+            },
+            Request::Release { host } => {
+                self.borrowed.retain(|(other, _), _| *other != host);
+                (Reply::Released, Vec::new())
+            }
+            Request::See { host } => (Reply::Seen(self.see(host)), Vec::new()),
+        }
+    }
+
+    fn attach(&mut self, host: usize, interface: usize, make: bool) -> Result<Answer<Passed>, HostError> {
+        let nothing = || HostError::lacking(DOING, "the scenario has no such interface");
+        let plan = self.hosts.get(host).ok_or_else(nothing)?;
+        let interface_plan = plan.interfaces.get(interface).ok_or_else(nothing)?;
+        let framing = framing_of(plan, self.framing);
+        let attached = match &plan.place {
+            Place::ExternalTap { tap } => external::tap(tap, interface_plan, framing, make)?,
+            Place::ExternalNetns { netns } => external::interface(netns, interface_plan, &plan.routes, framing, make)?,
+            Place::Namespace => return Err(HostError::lacking(DOING, "it is of this run's own making")),
+        };
+        let (passed, fds, borrowed) = attached.into_parts()?;
+        // the one that it replaces is given back now
+        match borrowed {
+            Some(borrowed) => drop(self.borrowed.insert((host, interface), borrowed)),
+            None => drop(self.borrowed.remove(&(host, interface))),
+        }
+        Ok((passed, fds))
+    }
+
+    fn see(&self, host: usize) -> Option<Seen> {
+        match &self.hosts.get(host)?.place {
+            Place::ExternalNetns { netns } => presence::namespace_at(Path::new(&netns_path(netns))),
+            Place::ExternalTap { .. } | Place::Namespace => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{message, takeover};
+    use super::*;
+    use crate::scenario::{MemoryFiles, Overrides, load};
+    use std::os::fd::OwnedFd;
+
+    fn plan(nodes: &str) -> NetworkPlan {
+        let text = format!(
+            "longwire: 1\nnodes: {{ {nodes}, sw: switch, own: host }}\n\
+             links: {{ l: {{ ends: [m, sw] }}, o: {{ ends: [own, sw] }} }}\n"
+        );
+        load(Path::new("t"), &MemoryFiles::one("t", &text), &Overrides::default()).unwrap().network
+    }
+
+    #[test]
+    fn a_keeper_has_the_rights_that_its_machines_need_and_no_other() {
+        let of = |nodes: &str| rights(&plan(nodes).hosts);
+        assert!(of("m: host").is_empty());
+        assert_eq!(of("m: { external: { tap: lw0 } }"), [Capability::CAP_NET_ADMIN]);
+        let netns = of("m: { external: { netns: box, interface: e } }");
+        assert!(netns.contains(&Capability::CAP_SYS_ADMIN) && netns.len() == 4, "{netns:?}");
+        assert!(!netns.contains(&Capability::CAP_DAC_OVERRIDE) && !netns.contains(&Capability::CAP_SYS_MODULE));
+    }
+
+    /// In a process of its own: forking takes one thread.
+    #[test]
+    fn garbage_does_nothing_and_an_unknown_number_is_refused() {
+        let (mut child, socket) = takeover::copy(COPY, WHAT, "keeper").unwrap();
+        let told = message::receive::<Vec<String>>(&socket).unwrap().map(|(told, _)| told);
+        assert_eq!(told, Some(Vec::new()), "what does not hold");
+        assert!(child.wait().unwrap().success());
+    }
+
+    const WHAT: &str = "keeper";
+    takeover::before_main!(COPY: WHAT => copy);
+
+    fn copy(socket: OwnedFd) -> i32 {
+        message::send(&socket, &wrong(), &[]).map_or(1, |()| 0)
+    }
+
+    fn wrong() -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut hold = |what: &str, holds: bool| {
+            if !holds {
+                wrong.push(what.to_owned());
+            }
+        };
+        let plan = plan("m: { external: { tap: lw-garbage } }");
+        let at = |name: &str| plan.hosts.iter().position(|host| host.name == name).unwrap();
+        let keeper = Keeper::start(&plan, Framing::Plain).unwrap().unwrap();
+        let status = |key: &str| {
+            let text = std::fs::read_to_string(format!("/proc/{}/status", keeper.0.pid())).unwrap();
+            text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("?").trim().to_owned()
+        };
+        // answered, so it is set up
+        hold("it answers", keeper.see(at("m")).is_some());
+        hold("no_new_privs", status("NoNewPrivs:") == "1");
+        let effective = u64::from_str_radix(&status("CapEff:"), 16).unwrap();
+        hold("at most CAP_NET_ADMIN", effective & !(1 << 12) == 0);
+        for garbage in
+            ["[]", "null", "{\"attach\":1}", "{\"Attach\":{\"host\":-1}}", "{\"See\":{}}", "{\"Run\":\"sh\"}"]
+        {
+            let value: serde_json::Value = serde_json::from_str(garbage).unwrap();
+            message::send(keeper.0.socket(), &value, &[]).unwrap();
+        }
+        hold("it answers after garbage", keeper.see(at("m")).is_some());
+        for (host, interface) in [(at("own"), 0), (99, 0), (at("m"), 9)] {
+            hold("what is not in the scenario is refused", keeper.attach(host, interface, true).is_err());
+        }
+        hold("no interface was made", !Path::new("/sys/class/net/lw-garbage").exists());
+        // a head that announces more than any message has: nothing after it can be told apart
+        nix::unistd::write(keeper.0.socket(), &[0xff; 8]).unwrap();
+        hold("it ends after noise", keeper.see(at("m")).is_none());
+        let told = keeper.attach(at("m"), 0, true).err().map(|error| error.to_string()).unwrap_or_default();
+        hold("and says so", told.contains("has ended"));
+        wrong
+    }
+}
