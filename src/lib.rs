@@ -103,5 +103,12 @@ pub mod suite;
 pub mod units;
 pub mod wire;
 
+/// What fuzz targets need of the tests.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::wire::testing::{Spec, Train, naive_sum};
+}
+
 pub use api::{Child, Command, Error, ErrorKind, Host, Network, Setup, Stdio, scenario, skip, unsupported, up};
 pub use record::Report;

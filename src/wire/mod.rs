@@ -32,7 +32,7 @@ pub mod rewrite;
 pub mod segmentation;
 pub mod summary;
 pub mod tcp;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
 pub mod udp;
 pub mod vlan;

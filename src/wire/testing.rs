@@ -1,12 +1,14 @@
 //! Frames for the tests of this layer, put together byte by byte, with nothing from the code under test but the names of
-//! what they are.
+//! what they are. Fuzz targets build trains with them, too.
+#![allow(missing_docs, unreachable_pub, reason = "tests and fuzz targets see it")]
 
+#[cfg(test)]
 use proptest::prelude::*;
 
 use super::gso::{Gso, GsoKind, PartialChecksum};
 
 /// The ones' complement sum, word by word as RFC 1071 defines it.
-pub(crate) fn naive_sum(bytes: &[u8]) -> u16 {
+pub fn naive_sum(bytes: &[u8]) -> u16 {
     let mut sum = 0u32;
     for pair in bytes.chunks(2) {
         sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
@@ -19,37 +21,37 @@ pub(crate) fn naive_sum(bytes: &[u8]) -> u16 {
 
 /// A super-frame, and what was put into it.
 #[derive(Clone, Debug)]
-pub(crate) struct Train {
-    pub(crate) frame: Vec<u8>,
-    pub(crate) l3: usize,
-    pub(crate) l4: usize,
-    pub(crate) header: usize,
-    pub(crate) gso: Gso,
-    pub(crate) partial: Option<PartialChecksum>,
+pub struct Train {
+    pub frame: Vec<u8>,
+    pub l3: usize,
+    pub l4: usize,
+    pub header: usize,
+    pub gso: Gso,
+    pub partial: Option<PartialChecksum>,
 }
 
 /// What varies between trains.
 #[derive(Clone, Debug)]
-pub(crate) struct Spec {
-    pub(crate) kind: GsoKind,
-    pub(crate) tags: usize,
+pub struct Spec {
+    pub kind: GsoKind,
+    pub tags: usize,
     /// Words of IPv4 options; or one extension header for each: hop-by-hop, routing, destination.
-    pub(crate) network_options: usize,
+    pub network_options: usize,
     /// Words of TCP options.
-    pub(crate) tcp_options: usize,
-    pub(crate) flags: u8,
-    pub(crate) seq: u32,
-    pub(crate) id: u16,
-    pub(crate) dont_fragment: bool,
-    pub(crate) tos: u8,
-    pub(crate) size: u16,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) partial: bool,
+    pub tcp_options: usize,
+    pub flags: u8,
+    pub seq: u32,
+    pub id: u16,
+    pub dont_fragment: bool,
+    pub tos: u8,
+    pub size: u16,
+    pub payload: Vec<u8>,
+    pub partial: bool,
 }
 
 impl Train {
     /// A train without tags and options.
-    pub(crate) fn plain(kind: GsoKind, size: u16, payload_len: usize) -> Train {
+    pub fn plain(kind: GsoKind, size: u16, payload_len: usize) -> Train {
         Spec {
             kind,
             tags: 0,
@@ -68,7 +70,7 @@ impl Train {
     }
 
     /// The sum of the pseudo header for `len` bytes of transport, of the addresses in `frame`.
-    pub(crate) fn pseudo(kind: GsoKind, frame: &[u8], l3: usize, len: usize) -> Vec<u8> {
+    pub fn pseudo(kind: GsoKind, frame: &[u8], l3: usize, len: usize) -> Vec<u8> {
         let protocol = if kind.is_tcp() { 6 } else { 17 };
         let addresses = if kind.is_v4() { &frame[l3 + 12..l3 + 20] } else { &frame[l3 + 8..l3 + 40] };
         [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, protocol]].concat()
@@ -76,7 +78,7 @@ impl Train {
 }
 
 impl Spec {
-    pub(crate) fn build(self) -> Train {
+    pub fn build(self) -> Train {
         let (v4, is_tcp) = (self.kind.is_v4(), self.kind.is_tcp());
         let protocol = if is_tcp { 6 } else { 17 };
         let mut f = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
@@ -141,12 +143,17 @@ impl Spec {
     }
 }
 
+/// Bytes of payload at most. Miri takes a second for a thousand of them.
+#[cfg(test)]
+const PAYLOAD: usize = if cfg!(miri) { 300 } else { 6000 };
+
 /// Any train of up to 6,000 bytes of payload and about 60 frames.
+#[cfg(test)]
 pub(crate) fn train() -> impl Strategy<Value = Train> {
     let kind = prop_oneof![Just(GsoKind::Tcp4), Just(GsoKind::Tcp6), Just(GsoKind::Udp4), Just(GsoKind::Udp6)];
     let shape = (kind, 0usize..3, 0usize..11, 0usize..11);
     let fields = (any::<u8>(), any::<u32>(), any::<u16>(), any::<bool>(), any::<u8>(), any::<bool>());
-    let payload = proptest::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(0xff), 1 => Just(0)], 0..6000);
+    let payload = proptest::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(0xff), 1 => Just(0)], 0..PAYLOAD);
     (shape, fields, payload, 1u16..1600).prop_map(|(shape, fields, payload, size)| {
         let (kind, tags, network_options, tcp_options) = shape;
         let (flags, seq, id, dont_fragment, tos, partial) = fields;
@@ -158,6 +165,7 @@ pub(crate) fn train() -> impl Strategy<Value = Train> {
 }
 
 /// Frames of the kinds that hosts send, one of each.
+#[cfg(test)]
 pub(crate) fn real_frames() -> Vec<Vec<u8>> {
     let hex = |text: &str| -> Vec<u8> {
         let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
