@@ -488,6 +488,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "about amounts of memory: minutes in an interpreter")]
     fn released_storage_is_used_again() {
         let mut pool = FramePool::default();
         for n in 0..1000 {
@@ -523,6 +524,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "about amounts of memory: minutes in an interpreter")]
     fn many_short_trains_hold_about_the_memory_of_their_bytes() {
         let mut pool = FramePool::default();
         let cut = Cut { header: 66, segment: 1448 };
