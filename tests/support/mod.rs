@@ -261,6 +261,12 @@ fn gather(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 impl Started {
+    /// It may take so long.
+    pub(crate) fn within(mut self, limit: Duration) -> Started {
+        self.limit = limit;
+        self
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
