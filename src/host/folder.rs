@@ -366,9 +366,8 @@ pub fn copy(from: &Folder, to: &Folder, skip: &[&str]) -> io::Result<Vec<PathBuf
                 let mut file = from.read(&name)?;
                 let mut copy = to.temporary()?;
                 io::copy(&mut file, &mut copy.file)?;
-                let mode = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(
-                    file.metadata()?.mode() & 0o777,
-                ));
+                let bits = file.metadata()?.mode() & 0o777;
+                let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(bits);
                 copy.file.set_permissions(mode)?;
                 copy.rename(&name)?;
             }
