@@ -238,10 +238,11 @@ fn assert_memory_is_flat(looks: &[Look]) {
 
 fn assert_counts_are_flat(looks: &[Look]) {
     let (first, last) = windows(looks);
-    let counts: [(&str, &dyn Fn(&Look) -> usize); 3] = [
-        ("processes", &|look| look.held.len()),
-        ("threads", &|look| look.sum(|held| held.threads)),
-        ("descriptors", &|look| look.sum(|held| held.descriptors)),
+    type Count = fn(&Look) -> usize;
+    let counts: [(&str, Count); 3] = [
+        ("processes", |look| look.held.len()),
+        ("threads", |look| look.sum(|held| held.threads)),
+        ("descriptors", |look| look.sum(|held| held.descriptors)),
     ];
     for (what, count) in counts {
         // what comes and goes is there at some looks and not at others

@@ -114,6 +114,7 @@ const OLDER: &[libc::c_long] =
 const OLDER: &[libc::c_long] = &[];
 
 /// What may be asked of a device or terminal.
+#[allow(clippy::unnecessary_cast, reason = "the type of the numbers depends on the C library")]
 const IOCTLS: &[u64] = &[
     libc::TUNGETIFF as u64,
     libc::TUNSETCARRIER as u64,

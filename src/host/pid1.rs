@@ -106,6 +106,7 @@ struct Woken {
 }
 
 /// What is told by an event of [`Pid1::changes`]: a host by its position in `watched`, and what of it.
+#[derive(Clone, Copy)]
 enum Change {
     Interface(usize),
     FirstEnded(usize),
@@ -632,7 +633,7 @@ impl Pid1 {
 impl Pid1 {
     /// Lets each host's process 1 go once its host has no orphan left; whether one is there still.
     fn dismiss(&mut self) -> bool {
-        self.hosts.values_mut().fold(false, |any, host| host.first.dismiss() || any)
+        self.hosts.values_mut().filter_map(|host| host.first.dismiss().then_some(())).count() > 0
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) struct HostSpec {
     #[schemars(with = "bool")]
     pub privileged: Spanned<bool>,
     /// What its programs may use at most. Nothing is limited by default.
-    pub limits: LimitsSpec,
+    pub limits: Box<LimitsSpec>,
     /// Kernel settings of its network namespace: names below `net.` and their values.
     #[schemars(with = "IndexMap<String, sysctl::Value>")]
     pub sysctl: IndexMap<Spanned<String>, sysctl::Value>,

@@ -166,7 +166,7 @@ n = 0
 for _ in range(300):
     try:
         if os.fork() == 0:
-            time.sleep(60); os._exit(0)
+            os.close(1); time.sleep(60); os._exit(0)
     except OSError:
         break
     n += 1
