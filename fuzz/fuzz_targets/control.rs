@@ -64,7 +64,7 @@ fn server(bytes: &[u8], greets: bool) {
         for (request, peer) in heard {
             count::taken();
             assert!(!peer.inside);
-            peer.answer(&Reply::Refused("no".into()), &[]);
+            server.answer(peer, &Reply::Refused("no".into()), &[]);
             if let Request::Set { changes } = request {
                 changes.iter().for_each(|text| set(text));
             }
