@@ -333,7 +333,8 @@ fn addresses(batch: &mut Batch, plan: &InterfacePlan, index: u32, ipv6: bool, ow
         }
         let message = address_message(address.addr(), address.prefix_len(), index);
         // whoever makes an interface of an external machine anew may have given it its address
-        batch.push(message, NLM_F_CREATE | NLM_F_REPLACE, format!("give `{name}` the address {address}"));
+        let there = if own { NLM_F_EXCL } else { NLM_F_REPLACE };
+        batch.push(message, NLM_F_CREATE | there, format!("give `{name}` the address {address}"));
     }
     if own && ipv6_here {
         add_link_local(batch, plan, index);
