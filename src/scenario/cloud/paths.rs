@@ -1,6 +1,6 @@
 //! Regions and matrices → links: one for each pair of regions, named `CLOUD-REGION-REGION` in the order of `regions`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -30,13 +30,17 @@ pub(in crate::scenario) fn paths(
     tables: &Tables<'_>,
     told: &mut Diagnostics,
 ) -> Vec<Draft> {
+    // once for all clouds: there may be thousands
+    let entries = |section: &str| root.get(section).and_then(Node::entries).unwrap_or_default();
+    let trees: HashMap<&str, &Node> = entries("nodes").iter().map(|entry| (&*entry.key, &entry.value)).collect();
+    let mut taken = SECTIONS.iter().flat_map(|section| entries(section)).map(|entry| entry.key.clone()).collect();
     let mut paths = Vec::new();
     for (node, (name, entry)) in nodes.iter().enumerate() {
         let Some(NodeSpec::Cloud(spec)) = &entry.spec else { continue };
-        let tree = root.get("nodes").and_then(|nodes| nodes.get(name)).and_then(|node| node.get("cloud"));
+        let tree = trees.get(&**name).and_then(|node| node.get("cloud"));
         if let Some(tree) = tree.filter(|tree| !tree.has_pruned()) {
-            let cloud = Cloud { node, name, span: entry.span, spec, tree, root, tables };
-            paths.extend(cloud.paths(told));
+            let cloud = Cloud { node, name, span: entry.span, spec, tree, tables };
+            paths.extend(cloud.paths(&mut taken, told));
         }
     }
     paths
@@ -49,14 +53,13 @@ struct Cloud<'a> {
     span: Span,
     spec: &'a CloudSpec,
     tree: &'a Node,
-    root: &'a Node,
     tables: &'a Tables<'a>,
 }
 
 impl Cloud<'_> {
-    fn paths(&self, told: &mut Diagnostics) -> Vec<Draft> {
+    fn paths(&self, taken: &mut HashSet<String>, told: &mut Diagnostics) -> Vec<Draft> {
         let mut wrong = Diagnostics::default();
-        self.check_regions(&mut wrong);
+        self.check_regions(taken, &mut wrong);
         let empty = Cells::new();
         let [delay, jitter, loss] = [("delay", Quantity::Time), ("jitter", Quantity::Time), ("loss", Quantity::Share)]
             .map(|(key, quantity)| self.tree.entry(key).map(|entry| self.cells(entry, quantity, &mut wrong)));
@@ -97,7 +100,7 @@ impl Cloud<'_> {
         format!("{}-{}-{}", self.name, regions[a].value, regions[b].value)
     }
 
-    fn check_regions(&self, told: &mut Diagnostics) {
+    fn check_regions(&self, taken: &mut HashSet<String>, told: &mut Diagnostics) {
         let regions = &self.spec.regions;
         if regions.is_empty() || regions.len() > MOST_REGIONS {
             let message = format!("a cloud has 1 to {MOST_REGIONS} regions, not {}", regions.len());
@@ -113,11 +116,6 @@ impl Cloud<'_> {
                 let message = format!("`{}` is a region of `{}` already", region.value, self.name);
                 told.push(Diagnostic::error(region.span, message).related(first.span, "the first"));
             }
-        }
-        let mut taken: BTreeSet<String> = BTreeSet::new();
-        for section in SECTIONS {
-            let entries = self.root.get(section).and_then(Node::entries).unwrap_or_default();
-            taken.extend(entries.iter().map(|entry| entry.key.clone()));
         }
         let is_name = |region: usize| names::check_one(&regions[region]).is_ok();
         for b in (0..regions.len()).filter(|b| is_name(*b)) {
@@ -401,6 +399,12 @@ mod tests {
                 .contains("`net-fra-tokyo`, the name of the path between them, is taken")
         );
         assert!(with("[c, net.fra]", "[net.tokyo, net.fra]").contains("both ends are `net`"));
+        // a path of another cloud takes its name too
+        let two = "  net: { cloud: { regions: [fra, tokyo-x], delay: 1ms } }\n  net-fra: { cloud: { regions: [tokyo, x], delay: 1ms } }";
+        assert!(
+            with("  net:\n    cloud:\n      regions: [fra, tokyo]\n      delay: 5ms", two)
+                .contains("`net-fra-tokyo-x`, the name of the path between them, is taken")
+        );
     }
 
     #[test]
