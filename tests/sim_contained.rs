@@ -58,6 +58,29 @@ fn writes_beside_the_folder_stay_in_the_guest() {
 }
 
 #[test]
+fn through_sudo_what_is_left_belongs_to_the_caller() {
+    let Some(sim) = Sim::new("") else { return };
+    if !support::is_root() {
+        support::skip("only root can do as sudo does");
+        return;
+    }
+    sim.lab.write(
+        "scenario.yaml",
+        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\n\
+         workloads: { w: { in: a, shell: \"echo said\" } }\n",
+    );
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(sim.lab.path(""), open).expect("ours");
+    let mut command = sim.other(support::open_copy(&sim.lab), &["sim", "scenario.yaml", "--out", "out"]);
+    command.env("SUDO_UID", "65534").env("SUDO_GID", "65534");
+    let ended = sim.lab.start(command).wait();
+    assert_eq!(ended.code, 0, "{}", ended.told());
+    assert_eq!(sim.lab.read("out/programs/w.log"), "said\n");
+    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(sim.lab.path("out/report.json")).expect("there"));
+    assert_eq!(owner, 65_534);
+}
+
+#[test]
 fn a_folder_in_memory_is_the_machines_too() {
     let Some(sim) = Sim::new("") else { return };
     let Ok(folder) = tempfile::Builder::new().prefix("folder-of-a-test-").tempdir_in("/dev/shm") else {

@@ -27,6 +27,7 @@ pub(super) fn carry_out(orders: &Orders) -> Result<Report, Failure> {
     std::hint::black_box(GUEST);
     let resolved = orders.resolved(true)?;
     let kernel = kernel::find().map_err(failure)?;
+    sim::become_caller().map_err(failure)?;
     let out = orders
         .out
         .as_ref()

@@ -178,6 +178,9 @@ impl Claimed {
         for (option, name, path) in single(run) {
             files.extend(Output::open(option, path)?.map(|file| (name, file)));
         }
+        if run.out.is_some() {
+            sim::become_caller().map_err(|error| failed(&error, None))?;
+        }
         let create = |path: &PathBuf| {
             OutDir::create(path, resolved, run.force).map_err(|error| output::refuse_out(path, &error))
         };

@@ -52,20 +52,29 @@ fn enough_open_files() -> Result<(), SimError> {
     }
 }
 
+/// Through sudo, this process becomes the person behind it, who is returned: nothing here needs root. What it makes from then on is that
+/// person's, such as the directory of `--out`.
+///
+/// # Errors
+/// The kernel refuses, or nobody can tell who that is.
+pub fn become_caller() -> Result<Identity, SimError> {
+    let identity = Identity::caller(false).map_err(|error| SimError::Input(error.to_string()))?;
+    if getuid().is_root() {
+        identity
+            .become_caller()
+            .map_err(|(what, errno)| SimError::Lacks(format!("cannot {what}: {}", errno.desc())))?;
+    }
+    Ok(identity)
+}
+
 /// Runs a scenario in virtual time. Must be called while this process has one thread; afterwards it has no capability and writes to
 /// the order's folder and `--out` only.
 ///
 /// # Errors
 /// This machine lacks something, the guest died, or its time stood still for too long. Nothing is left behind in any case.
 pub fn simulate(kernel: &Kernel, order: Order, watcher: &mut dyn Watcher) -> Result<Ended, SimError> {
-    let identity = Identity::caller(false).map_err(|error| SimError::Input(error.to_string()))?;
+    let identity = become_caller()?;
     enough_open_files()?;
-    if getuid().is_root() {
-        // through sudo, the person behind it: nothing here needs root
-        identity
-            .become_caller()
-            .map_err(|(what, errno)| SimError::Lacks(format!("cannot {what}: {}", errno.desc())))?;
-    }
     let signals = take_signals().map_err(|errno| SimError::Lacks(format!("cannot take signals: {}", errno.desc())))?;
     let mut place = Place::make(order.memory)?;
     let lacks = |what: &str, error: io::Error| SimError::Lacks(format!("cannot {what}: {error}"));

@@ -30,7 +30,7 @@ use crate::scenario::Resolved;
 use crate::units::{ByteSize, Duration, Instant};
 
 pub use console::announce;
-pub use launch::simulate;
+pub use launch::{become_caller, simulate};
 pub use place::Place;
 
 /// In the environment of the guest's first process.
