@@ -114,7 +114,12 @@ impl HostError {
 
     /// Something that a user namespace was needed for, or that was refused inside one.
     pub(crate) fn user_namespace(doing: impl Into<String>, error: impl Into<io::Error>) -> HostError {
+        let error = error.into();
+        let exhausted = open_files(&error).is_some();
         let error = HostError::os(doing, error);
+        if exhausted {
+            return error;
+        }
         match user_namespace_cure(|path| std::fs::read_to_string(path).ok()) {
             Some(cure) => error.cure(cure),
             None => error.cure(
@@ -231,6 +236,8 @@ mod tests {
         assert_eq!(error.cause, Cause::Machine);
         let open_files = HostError::os("make a namespace", Errno::EMFILE);
         assert!(open_files.cure.is_some_and(|cure| cure.contains("ulimit -n")));
+        let mapping = HostError::user_namespace("map users", Errno::EMFILE);
+        assert!(mapping.cure.is_some_and(|cure| cure.contains("ulimit -n")));
     }
 
     #[test]
