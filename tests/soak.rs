@@ -211,9 +211,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Two windows: the beginning and the end of what is left after warming up.
+/// Two windows: the beginning and the end of what is left after warming up, without the looks at a run that ends.
 fn windows(looks: &[Look]) -> (&[Look], &[Look]) {
-    let whole = looks.last().expect("it was looked at").at;
+    let whole = looks.last().expect("it was looked at").at.saturating_sub(3 * LOOK);
+    let looks = &looks[..looks.partition_point(|look| look.at < whole)];
     let warm = looks.partition_point(|look| look.at < WARM.min(whole / 2));
     let rest = &looks[warm..];
     let quarter = rest.len().div_ceil(4);
