@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
-use nix::unistd::{UnlinkatFlags, getegid, geteuid, getgroups, unlinkat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::confine;
 use super::opener::Opener;
@@ -244,21 +244,6 @@ impl Folder {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
-    }
-
-    /// Whether files can be made in it by what its mode says, without any privilege. Access lists do not count.
-    pub fn is_plainly_writable(&self) -> bool {
-        if self.served.get().is_some() {
-            return true;
-        }
-        let Ok(seen) = fstat(&self.fd) else { return false };
-        let groups = || getgroups().unwrap_or_default().into_iter().chain([getegid()]);
-        let bit = match () {
-            () if seen.st_uid == geteuid().as_raw() => 0o200,
-            () if groups().any(|group| group.as_raw() == seen.st_gid) => 0o020,
-            () => 0o002,
-        };
-        seen.st_mode & bit != 0
     }
 
     /// Whether what another user has put here is not to be trusted: the rule of `fs.protected_symlinks` and its like (proc(5)), which not

@@ -4,9 +4,9 @@
 //! without a manifest is somebody else's. All of it is opened, checked and made before anything runs; what is done later is done relative
 //! to the open directories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Seek as _, Write};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -36,8 +36,6 @@ const FILES: [&str; 9] = [
     "console.txt",
     "scenario.yaml",
 ];
-/// The last of [`FILES`] that a run writes itself.
-const OWN: usize = 6;
 /// What programs write.
 const PROGRAMS: &str = "programs";
 /// Captures of links.
@@ -58,8 +56,6 @@ struct Inner {
     folder: Folder,
     programs: Folder,
     captures: Option<Folder>,
-    /// Files that could not be made later, without privileges, made beforehand and written in place.
-    held: BTreeMap<PathBuf, File>,
 }
 
 /// Why a directory is not written to.
@@ -205,15 +201,6 @@ impl OutDir {
     /// # Errors
     /// Those of making directories and files; there are files that longwire did not write.
     pub fn create(path: &Path, resolved: &Resolved, beside: bool) -> Result<OutDir, OutDirError> {
-        OutDir::make(path, resolved, beside, |folder| !folder.is_plainly_writable())
-    }
-
-    fn make(
-        path: &Path,
-        resolved: &Resolved,
-        beside: bool,
-        holds: impl Fn(&Folder) -> bool,
-    ) -> Result<OutDir, OutDirError> {
         let folder = Folder::make(path)?;
         match Manifest::read(&folder)? {
             Some(manifest) => clear(&folder, &manifest)?,
@@ -239,20 +226,8 @@ impl OutDir {
             // that it can be written to shows before the run
             place.try_out()?;
         }
-        let mut held = BTreeMap::new();
-        for file in &planned {
-            let place = match Path::new(file).parent().and_then(Path::to_str) {
-                Some(PROGRAMS) => Some(&programs),
-                Some(CAPTURES) => captures.as_ref(),
-                _ => Some(&folder).filter(|_| FILES[..OWN].contains(&file.as_str())),
-            };
-            let Some(place) = place.filter(|place| holds(place)) else { continue };
-            let name = Path::new(file).file_name().unwrap_or_default();
-            let made = place.replace(name).map_err(|error| OutDirError::File(file.clone(), error))?;
-            held.insert(PathBuf::from(file), made);
-        }
         Manifest::of(planned).write(&folder)?;
-        Ok(OutDir(Arc::new(Inner { path: path.canonicalize()?, folder, programs, captures, held })))
+        Ok(OutDir(Arc::new(Inner { path: path.canonicalize()?, folder, programs, captures })))
     }
 
     /// From here on another process opens files for this one and for its copies, which may give up the rights for that. This
@@ -291,19 +266,7 @@ impl OutDir {
     /// # Errors
     /// Those of writing.
     pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        match self.held(name)? {
-            Some(mut file) => file.write_all(text.as_bytes()),
-            None => self.0.folder.write(name, text.as_bytes()),
-        }
-    }
-
-    /// A file that was made beforehand, empty again.
-    fn held(&self, file: impl AsRef<Path>) -> io::Result<Option<File>> {
-        let Some(file) = self.0.held.get(file.as_ref()) else { return Ok(None) };
-        let mut file = file.try_clone()?;
-        file.set_len(0)?;
-        file.rewind()?;
-        Ok(Some(file))
+        self.0.folder.write(name, text.as_bytes())
     }
 
     /// The file for what a program writes.
@@ -311,11 +274,7 @@ impl OutDir {
     /// # Errors
     /// Those of making a file.
     pub fn program_output(&self, name: &str) -> io::Result<File> {
-        let name = format!("{name}.log");
-        match self.held(Path::new(PROGRAMS).join(&name))? {
-            Some(file) => Ok(file),
-            None => self.0.programs.replace(name),
-        }
+        self.0.programs.replace(format!("{name}.log"))
     }
 
     /// What a program has written, and the file's path in this directory.
@@ -333,10 +292,7 @@ impl OutDir {
     /// Those of making a file.
     pub(super) fn capture(&self, name: &str) -> io::Result<File> {
         let folder = self.0.captures.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        match self.held(Path::new(CAPTURES).join(name))? {
-            Some(file) => Ok(file),
-            None => folder.replace(name),
-        }
+        folder.replace(name)
     }
 
     /// Starts the thread that writes `events.jsonl`; it ends with the log. It gives how many entries did not fit.
@@ -345,8 +301,7 @@ impl OutDir {
     /// Those of making a file or a thread.
     pub fn event_log(&self, names: Names, log: Receiver<Vec<Entry>>) -> io::Result<JoinHandle<io::Result<u64>>> {
         const LOG: &str = "events.jsonl";
-        let file = self.held(LOG)?.map_or_else(|| self.0.folder.replace(LOG), Ok)?;
-        let mut file = BufWriter::new(file);
+        let mut file = BufWriter::new(self.0.folder.replace(LOG)?);
         std::thread::Builder::new().name("longwire-log".into()).spawn(move || {
             let beyond = event_log::write_up_to(LOGGED, log, &names, &mut file)?;
             file.flush().map(|()| beyond)
@@ -367,7 +322,7 @@ impl OutDir {
                 there.push(file);
             }
         }
-        if folder.is_plainly_writable() { Manifest::of(there).write(folder) } else { Ok(()) }
+        Manifest::of(there).write(folder)
     }
 }
 
@@ -472,20 +427,5 @@ pub(super) mod tests {
         fs::remove_dir_all(at("out/programs")).unwrap();
         symlink(place.path(), at("out/programs")).unwrap();
         assert!(OutDir::create(&at("out"), &resolved(""), false).is_err());
-    }
-
-    #[test]
-    fn what_could_not_be_made_later_is_made_before() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("out");
-        let out = OutDir::make(&path, &resolved("capture: [wire]"), false, |_| true).unwrap();
-        assert!(path.join("programs/w.log").exists() && path.join("captures/wire.pcapng").exists());
-        out.write("report.txt", "a longer text").unwrap();
-        out.write("report.txt", "short").unwrap();
-        assert_eq!(fs::read_to_string(path.join("report.txt")).unwrap(), "short");
-        for text in ["first", "2nd"] {
-            out.program_output("w").unwrap().write_all(text.as_bytes()).unwrap();
-        }
-        assert_eq!(fs::read_to_string(path.join("programs/w.log")).unwrap(), "2nd");
     }
 }
