@@ -180,7 +180,6 @@ fn of_a_run_that_was_stopped_they_claim_what_the_stop_cannot_have_decided() {
     let scenario = |expect: &str| {
         format!(
             "longwire: 1\nduration: 2s\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b], delay: 1ms }} }}\n\
-             services: {{ here: {{ in: a, shell: \"touch up; sleep 100\" }} }}\n\
              workloads: {{ rtt: {{ ping: {{ from: a, to: b, every: 20ms }} }} }}\nexpect: [{expect}]\n"
         )
     };
@@ -191,8 +190,12 @@ fn of_a_run_that_was_stopped_they_claim_what_the_stop_cannot_have_decided() {
         ("rtt.min >= 2ms, rtt.loss == 0%", 0, ""),
     ] {
         let Some(lab) = Lab::new(&scenario(expect)) else { return };
-        let run = lab.start_run(&["--json", "-"]);
-        lab.until_file("up");
+        let line = format!("exec {} run scenario.yaml --json - --ready-fd 3 3>up", env!("CARGO_BIN_EXE_longwire"));
+        let run = lab.start(lab.other("sh", &["-c", &line]));
+        // written at t = 0
+        support::until("the run is up", || {
+            std::fs::read_to_string(lab.path("up")).is_ok_and(|line| line.contains('{'))
+        });
         std::thread::sleep(Duration::from_millis(700));
         run.signal(Signal::SIGSTOP);
         std::thread::sleep(Duration::from_millis(400));
