@@ -75,10 +75,12 @@ impl HostError {
         HostError { cause: Cause::Ended, ..HostError::input(format!("go on with host `{host}`"), reason) }
     }
 
-    /// Replaces the cure.
+    /// Replaces the cure, unless files ran out: that has only one.
     #[must_use]
     pub(crate) fn cure(mut self, cure: impl Into<String>) -> HostError {
-        self.cure = Some(cure.into());
+        if self.errno.and_then(|errno| open_files(&io::Error::from_raw_os_error(errno))).is_none() {
+            self.cure = Some(cure.into());
+        }
         self
     }
 
@@ -114,12 +116,7 @@ impl HostError {
 
     /// Something that a user namespace was needed for, or that was refused inside one.
     pub(crate) fn user_namespace(doing: impl Into<String>, error: impl Into<io::Error>) -> HostError {
-        let error = error.into();
-        let exhausted = open_files(&error).is_some();
         let error = HostError::os(doing, error);
-        if exhausted {
-            return error;
-        }
         match user_namespace_cure(|path| std::fs::read_to_string(path).ok()) {
             Some(cure) => error.cure(cure),
             None => error.cure(
