@@ -65,7 +65,7 @@ fn server(bytes: &[u8], greets: bool) {
             count::taken();
             assert!(!peer.inside);
             server.answer(peer, &Reply::Refused("no".into()), &[]);
-            if let Request::Set { changes } = request {
+            if let Request::Set { changes, .. } = request {
                 changes.iter().for_each(|text| set(text));
             }
         }
@@ -84,7 +84,7 @@ fn reply(bytes: &[u8]) {
             assert!(fds.is_empty());
             match reply {
                 Reply::Status(status) => drop(status.text()),
-                Reply::Info(_) | Reply::Exec { .. } | Reply::Set(_) | Reply::Refused(_) => {}
+                Reply::Info(_) | Reply::Exec { .. } | Reply::Set(_) | Reply::Needs(_) | Reply::Refused(_) => {}
             }
         }
     }
