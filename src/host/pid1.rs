@@ -26,7 +26,7 @@ use super::identity::{self, Identity};
 use super::namespace::NamespaceFds;
 use super::netlink::Netlink;
 use super::protocol::{DefaultRoute, Event, ExitStatus, ProgramId, Reply, Request, RouteBefore};
-use super::restore::Keeper;
+use super::restore::Restorer;
 use super::spawn::{self, Builtin, Launch, What};
 use super::{message, mount, namespace, run_dir, sockets, sysctl};
 use crate::port::tap::{Framing, TapInfo, TapPort};
@@ -63,7 +63,7 @@ struct Host {
     first: First,
     netlink: Netlink,
     indices: Vec<u32>,
-    keeper: Keeper,
+    restorer: Restorer,
     limits: Limits,
     /// The control groups that its programs join.
     groups: Vec<OwnedFd>,
@@ -262,8 +262,8 @@ impl Pid1 {
                 message::send(&self.birth.socket, &Reply::Event(ended), &[]).map_err(|_| MainIsGone)?;
                 continue;
             }
-            host.keeper.keep(&mut host.netlink);
-            for interface in host.keeper.take_gone() {
+            host.restorer.keep(&mut host.netlink);
+            for interface in host.restorer.take_gone() {
                 let gone = Event::InterfaceGone { host: name.clone(), interface };
                 message::send(&self.birth.socket, &Reply::Event(gone), &[]).map_err(|_| MainIsGone)?;
             }
@@ -394,7 +394,7 @@ impl Pid1 {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, change.to_data());
             self.changes.add(fd, event).map_err(|e| HostError::os("watch a host", e))
         };
-        watch(host.keeper.as_fd(), Change::Interface(at))?;
+        watch(host.restorer.as_fd(), Change::Interface(at))?;
         watch(host.first.as_fd(), Change::FirstEnded(at))?;
         self.watched.push(plan.name.clone());
         self.hosts.insert(plan.name.clone(), host);
@@ -417,12 +417,12 @@ impl Pid1 {
         let mut netlink = Netlink::open()?;
         let indices = configure::host(&mut netlink, plan, self.ipv6)?;
         sysctl::apply_asked(&plan.sysctl, true)?;
-        let keeper = Keeper::new(plan, &indices, self.ipv6)?;
+        let restorer = Restorer::new(plan, &indices, self.ipv6)?;
         let furnish = || first::furnish(plan, &begun, self.guarded);
         let mounts =
             self.among(begun.processes.as_fd(), furnish).map_err(|e| HostError::os("enter a PID namespace", e))??;
         let own = begun.with_mounts(mounts);
-        Ok((Host { own, first, netlink, indices, keeper, limits: plan.limits, groups }, taps))
+        Ok((Host { own, first, netlink, indices, restorer, limits: plan.limits, groups }, taps))
     }
 
     /// Does `work` while children of this process are members of another PID namespace.
@@ -525,12 +525,12 @@ impl Pid1 {
         seen.map_err(|e| HostError::os(doing, e))
     }
 
-    /// Sets an interface up that is there again; see [`Keeper::attach`].
+    /// Sets an interface up that is there again; see [`Restorer::attach`].
     fn attach(&mut self, name: &str, at: usize, framing: Framing) -> Result<Option<Option<TapPort>>, HostError> {
         let doing = "attach an interface again";
         let host = self.hosts.get_mut(name).ok_or_else(|| unknown_host(doing))?;
         namespace::enter_network(host.own.network.as_fd()).map_err(|e| HostError::os(doing, e))?;
-        let attached = host.keeper.attach(&mut host.netlink, at, framing);
+        let attached = host.restorer.attach(&mut host.netlink, at, framing);
         namespace::enter_network(self.base.network.as_fd()).map_err(|e| HostError::os(doing, e))?;
         let Some((index, tap)) = attached? else { return Ok(None) };
         host.indices[at] = index;
@@ -566,9 +566,9 @@ impl Pid1 {
         let index = host.indices.get(to.interface).copied();
         let index = index.ok_or_else(|| HostError::lacking(doing, "it has no such interface"))?;
         for via in &to.gateways {
-            let kept = host.keeper.default_route(&mut host.netlink, *via);
+            let kept = host.restorer.default_route(&mut host.netlink, *via);
             let request = configure::move_default(&mut host.netlink, index, *via).map_err(|e| e.at(&to.host))?;
-            host.keeper.moved(&mut host.netlink, to.interface, *via);
+            host.restorer.moved(&mut host.netlink, to.interface, *via);
             done.push(RouteBefore { host: to.host.clone(), request, kept });
         }
         Ok(())
@@ -588,7 +588,7 @@ impl Pid1 {
         let host = self.hosts.get_mut(name).ok_or_else(|| unknown_host(&doing))?;
         host.netlink.repeat(request, doing).map_err(|e| e.at(name))?;
         if let Some((interface, via)) = kept {
-            host.keeper.moved(&mut host.netlink, *interface, *via);
+            host.restorer.moved(&mut host.netlink, *interface, *via);
         }
         Ok(())
     }
@@ -633,7 +633,11 @@ impl Pid1 {
 impl Pid1 {
     /// Lets each host's process 1 go once its host has no orphan left; whether one is there still.
     fn dismiss(&mut self) -> bool {
-        self.hosts.values_mut().filter_map(|host| host.first.dismiss().then_some(())).count() > 0
+        let mut any = false;
+        for host in self.hosts.values_mut() {
+            any |= host.first.dismiss();
+        }
+        any
     }
 }
 

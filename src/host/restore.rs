@@ -4,7 +4,7 @@
 //! does not bring them back (`ip link set eth0 down; ip link set eth0 up`). What the scenario gave is restored here. A
 //! route that a program removed or replaced while the interface was up stays as the program wants it.
 //!
-//! An interface that was deleted, or moved to another namespace, is told here, and is set up by [`Keeper::attach`] once it is
+//! An interface that was deleted, or moved to another namespace, is told here, and is set up by [`Restorer::attach`] once it is
 //! there again.
 //!
 //! Order of the kernel's messages: an interface's new state is told before the routes that go with it are
@@ -30,7 +30,7 @@ const GROUPS: u32 = 0x1 | 0x40 | 0x400;
 const NEIGHBOURS: u32 = 0x4;
 
 /// Watches a host's interfaces.
-pub(crate) struct Keeper {
+pub(crate) struct Restorer {
     monitor: Monitor,
     kept: Vec<Kept>,
     ipv6: bool,
@@ -53,9 +53,9 @@ struct Kept {
     asked: BTreeSet<IpAddr>,
 }
 
-impl Keeper {
+impl Restorer {
     /// Watches the interfaces of a host, which are up, in the network namespace that this thread is in.
-    pub(crate) fn new(plan: &HostPlan, indices: &[u32], ipv6: bool) -> Result<Keeper, HostError> {
+    pub(crate) fn new(plan: &HostPlan, indices: &[u32], ipv6: bool) -> Result<Restorer, HostError> {
         let kept = plan.interfaces.iter().zip(indices).map(|(interface, index)| {
             let is_its = |route: &&RoutePlan| match (&route.interface, route.via) {
                 (Some(name), _) => *name == interface.name,
@@ -76,7 +76,7 @@ impl Keeper {
         });
         let on_demand = plan.interfaces.iter().any(|interface| interface.neighbours.is_on_demand());
         let groups = if on_demand { GROUPS | NEIGHBOURS } else { GROUPS };
-        Ok(Keeper { monitor: Monitor::open(groups)?, kept: kept.collect(), ipv6 })
+        Ok(Restorer { monitor: Monitor::open(groups)?, kept: kept.collect(), ipv6 })
     }
 
     /// Takes in what was told, and gives interfaces that have come up again what they had.
@@ -220,7 +220,7 @@ fn hear(kept: &mut [Kept], told: &Told) {
     }
 }
 
-impl AsFd for Keeper {
+impl AsFd for Restorer {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.monitor.as_fd()
     }
