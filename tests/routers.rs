@@ -1,8 +1,12 @@
 //! Routers in virtual time: five in a row, held to the sums of their links, to path MTUs, and to account for every frame.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+#[path = "support/conservation.rs"]
+mod conservation;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use conservation::assert_conserved;
 use longwire::engine::{Command, DirectionSpec, Engine, FrameSink, LinkId, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
 use longwire::frame::{DropCause, FrameView};
 use longwire::model::DelaySpec;
@@ -95,19 +99,6 @@ struct Arrivals(Vec<(u32, Instant, Vec<u8>)>);
 impl FrameSink for Arrivals {
     fn deliver(&mut self, port: NodeId, frame: FrameView<'_>, at: Instant) {
         self.0.push((port.0, at, frame.to_vec()));
-    }
-}
-
-fn assert_conserved(engine: &Engine) {
-    for id in engine.directions() {
-        let c = engine.counters(id);
-        let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
-        assert_eq!(c.offered.frames + c.duplicated, out, "direction {id:?}");
-    }
-    for id in engine.nodes() {
-        let c = engine.node_counters(id);
-        let out = c.sent + c.consumed + c.dropped.frames() + engine.held(id);
-        assert_eq!(c.received + c.originated + c.replicated, out, "node {id:?}");
     }
 }
 

@@ -2,7 +2,11 @@
 //! it, too.
 #![allow(unreachable_pub, reason = "public for the fuzz targets, which are a crate")]
 
-use longwire::engine::{DirectionSpec, Engine, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
+#[path = "conservation.rs"]
+mod conservation;
+
+pub use conservation::assert_conserved;
+use longwire::engine::{DirectionSpec, FrameSink, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
 use longwire::frame::FrameView;
 use longwire::model::DelaySpec;
 use longwire::node::{RouterInterface, RouterPlan};
@@ -135,18 +139,4 @@ pub fn real_frames() -> Vec<Vec<u8>> {
         frame(node_mac(0), [0x81, 0], &[0, 7, 8, 0]),
         frame(MacAddr([1, 0x80, 0xc2, 0, 0, 0]), [0, 38], &[0x42, 0x42, 3]),
     ]
-}
-
-/// Both equations hold: each direction's and each node's frames add up.
-pub fn assert_conserved(engine: &Engine) {
-    for id in engine.directions() {
-        let c = engine.counters(id);
-        let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
-        assert_eq!(c.offered.frames + c.duplicated, out, "direction {id:?}");
-    }
-    for id in engine.nodes() {
-        let c = engine.node_counters(id);
-        let out = c.sent + c.consumed + c.dropped.frames() + engine.held(id);
-        assert_eq!(c.received + c.originated + c.replicated, out, "node {id:?}");
-    }
 }
