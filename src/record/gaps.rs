@@ -1,5 +1,5 @@
-//! Gaps: stretches of a run in which the ports were not read and a frame waited. A frame that was sent in one waited unread until its end; a
-//! frame that was due in one left late. Nothing else is late by more than [`Gaps::least_ns`].
+//! Gaps: stretches of a run in which the ports were not read and a frame waited. A frame that was sent in one waited unread
+//! until its end; a frame that was due in one left late. Nothing else is late by more than [`Gaps::least_ns`].
 
 use serde::{Deserialize, Serialize};
 
