@@ -74,34 +74,48 @@
 //! | [`model`] [`queue`] [`node`] | one impairment, queue discipline or node kind a file |
 //! | [`engine`] | the simulated network: no clock, no OS, no I/O |
 //! | [`profile`] | named link presets, each number with its source |
-//! | [`scenario`](mod@scenario) | YAML text → spec → check → plan |
+//! | [`language`] | text → a tree with places |
+//! | [`topology`] | nodes and links as a file declares them |
+//! | [`addressing`] | segments, addresses, routes; the plans of the engine and of the hosts |
+//! | [`tasks`] | services, workloads, timeline, expectations: what a file asks for |
+//! | [`scenario`](mod@scenario) | a file from text to a checked scenario; schema and listing |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
-//! | [`record`] | what a run leaves behind: report, event log; what `show` draws |
+//! | [`report`] [`capture`] [`draw`] [`judge`] [`page`] | what a run leaves behind as JSON and text; pcapng; pictures; verdicts; HTML |
+//! | [`workload`] | the built-in workloads, inside the hosts |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
 //! | [`sim`] | runs in virtual time, inside user-mode Linux |
 //! | [`suite`] | many runs, each a process of its own: matrix, shards, JUnit |
 //! | [`api`] | networks from Rust: what this page begins with |
 //! | [`cli`] | the command line, one file a subcommand; the only place that prints |
 
+pub mod addressing;
 pub mod api;
+pub mod capture;
 pub mod cli;
 pub mod diag;
+pub mod draw;
 pub mod engine;
 pub mod frame;
 pub mod host;
+pub mod judge;
+pub mod language;
 pub mod model;
 pub mod node;
+pub mod page;
 pub mod port;
 pub mod profile;
 pub mod queue;
-pub mod record;
+pub mod report;
 pub mod rng;
 pub mod run;
 pub mod scenario;
 pub mod sim;
 pub mod suite;
+pub mod tasks;
+pub mod topology;
 pub mod units;
 pub mod wire;
+pub mod workload;
 
 /// What fuzz targets need of the tests.
 #[cfg(fuzzing)]
@@ -111,4 +125,4 @@ pub mod fuzzing {
 }
 
 pub use api::{Child, Command, Error, ErrorKind, Host, Network, Setup, Stdio, scenario, skip, unsupported, up};
-pub use record::Report;
+pub use report::Report;

@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use longwire::capture::{Missing, Next, Tape, tape};
 use longwire::engine::{
     DirectionId, DirectionSpec, Engine, Fate, FrameSink, LinkId, LinkPlan, NodeId, NodeKind, NodePlan, Plan,
 };
@@ -13,7 +14,6 @@ use longwire::frame::{Cut, FrameView};
 use longwire::model::{DelaySpec, LossSpec, RateSpec};
 use longwire::node::{RouterInterface, RouterPlan, SwitchSpec};
 use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
-use longwire::record::capture::{Missing, Next, Tape, tape};
 use longwire::units::{ByteSize, Duration, Instant};
 
 thread_local! {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use longwire::engine::{DirectionId, Engine, Fate, FateKind, FrameSink, LinkId, NodeId, NodeKind};
 use longwire::frame::FrameView;
-use longwire::scenario::{FileKind, Files, MemoryFiles, Overrides, Resolved, load};
+use longwire::language::files::{FileKind, Files, MemoryFiles};
+use longwire::scenario::{Overrides, load};
+use longwire::tasks::resolved::Resolved;
 use longwire::units::{Duration, Instant};
 
 /// Delivered frames: at which port, when, and the number in their payload.

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use longwire::engine::{Engine, FrameSink, NodeId};
 use longwire::frame::FrameView;
-use longwire::scenario::{MemoryFiles, Overrides, Resolved, load};
+use longwire::language::files::MemoryFiles;
+use longwire::scenario::{Overrides, load};
+use longwire::tasks::resolved::Resolved;
 use longwire::units::Instant;
 use longwire::wire::icmp_error::V4;
 

@@ -11,8 +11,14 @@ const LAYERS: &[&[&str]] = &[
     &["frame", "wire"],
     &["model", "queue", "node"],
     &["engine"],
-    &["scenario", "profile"],
-    &["port", "host", "record"],
+    &["profile", "language"],
+    &["topology"],
+    &["addressing"],
+    &["tasks"],
+    &["scenario"],
+    &["port", "host", "report"],
+    &["workload", "capture", "draw", "judge"],
+    &["page"],
     &["run"],
     &["sim"],
     &["suite"],
@@ -21,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Layers up to this one are the engine's side.
-const ENGINE_SIDE: usize = 4;
+const ENGINE_SIDE: usize = 8;
 
 /// What the engine's side must not name, and why.
 const FORBIDDEN: &[(&str, &str)] = &[
@@ -148,7 +154,7 @@ fn arrows_run_downwards_and_the_engine_knows_no_world() {
         let relative = file.strip_prefix(&root).unwrap();
         let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
         let module = first.trim_end_matches(".rs");
-        if relative.file_name().is_some_and(|name| name.to_string_lossy().contains("tests")) {
+        if relative.to_string_lossy().contains("tests") {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();

@@ -339,7 +339,7 @@ fn a_scenario_in_virtual_time_is_the_same_every_time_and_from_any_thread() -> Re
     });
     let (first, second, other) = (first?, second?, other?);
     first.assert_pass();
-    assert_eq!(first.mode, longwire::record::report::Mode::Virtual);
+    assert_eq!(first.mode, longwire::report::json::Mode::Virtual);
     assert_eq!((first.seed, first.params["loss"].as_str()), (3, "10%"));
     let json = |report: &Report| serde_json::to_value(report).expect("plain data");
     assert_eq!(json(&first), json(&second));

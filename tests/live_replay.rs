@@ -4,8 +4,11 @@ use std::path::Path;
 
 use longwire::engine::{Engine, Fate, FateKind, FrameSink, NodeId, Place};
 use longwire::frame::FrameView;
-use longwire::record::event_log::{self, Entry, Names};
-use longwire::scenario::{MemoryFiles, Overrides, Resolved, load};
+use longwire::language::files::MemoryFiles;
+use longwire::report::event_log;
+use longwire::report::event_log::{Entry, Names};
+use longwire::scenario::{Overrides, load};
+use longwire::tasks::resolved::Resolved;
 use longwire::units::Instant;
 
 const SCENARIO: &str = "\

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use longwire::engine::{Command, Engine, Fate, FateKind, FrameSink, LinkId, NodeId, Place};
 use longwire::frame::{DropCause, FrameView};
+use longwire::language::files::MemoryFiles;
 use longwire::node::routing::Hop;
-use longwire::scenario::{MemoryFiles, Overrides, Resolved, load};
+use longwire::scenario::{Overrides, load};
+use longwire::tasks::resolved::Resolved;
 use longwire::units::Instant;
 use proptest::prelude::*;
 
@@ -60,7 +62,7 @@ impl Lab {
         LinkId(self.resolved.plan.links.iter().position(|link| link.name == name).expect(name) as u32)
     }
 
-    fn host(&self, name: &str) -> &longwire::scenario::network::InterfacePlan {
+    fn host(&self, name: &str) -> &longwire::addressing::network::InterfacePlan {
         &self.resolved.network.hosts.iter().find(|host| host.name == name).expect(name).interfaces[0]
     }
 

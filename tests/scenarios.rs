@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use longwire::scenario::spec::{Amount, Scenario, Start, Workload, WorkloadKind};
-use longwire::scenario::{FileKind, Files, MemoryFiles, Overrides, Resolved, load};
+use longwire::language::files::{FileKind, Files, MemoryFiles};
+use longwire::scenario::{Overrides, load};
+use longwire::tasks::resolved::Resolved;
+use longwire::tasks::spec::{Amount, Scenario, Start, Workload, WorkloadKind};
 use longwire::units::Duration;
 
 /// A scenario in this repository may take so long at the most, if everything in it takes as long as it may.

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use longwire::record::Report;
+use longwire::report::json::Report;
 use serde_json::Value;
 use support::sim::Sim;
 

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use longwire::engine::{Command, Engine, Fate, FateKind, FrameSink, NodeId};
 use longwire::frame::{DropCause, FrameView};
+use longwire::language::files::MemoryFiles;
 use longwire::model::RateSpec;
-use longwire::scenario::set::LiveLinks;
-use longwire::scenario::{MemoryFiles, Overrides, Resolved, load};
+use longwire::scenario::{Overrides, load};
+use longwire::tasks::resolved::Resolved;
+use longwire::tasks::set::LiveLinks;
 use longwire::units::Instant;
 use proptest::prelude::*;
 

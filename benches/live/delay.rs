@@ -1,7 +1,7 @@
 //! Section 3: how far a delay strays from what was asked.
 
 use longwire::port::tap::Framing;
-use longwire::run::workload::job::Pace;
+use longwire::workload::job::Pace;
 use serde_json::json;
 
 use super::job::{Carrier, Job, Measured, Raw, Traffic, UdpFlow};

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use longwire::run::workload::job::Pace;
-use longwire::run::workload::report::{UdpReceiveReport, UdpSendReport};
+use longwire::workload::job::Pace;
+use longwire::workload::report::{UdpReceiveReport, UdpSendReport};
 use serde_json::{Map, Value, json};
 
 use super::child;

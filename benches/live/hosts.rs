@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use longwire::addressing::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place};
 use longwire::host::{Init, NamespaceFds, Program, Spawn, Stdio, What};
 use longwire::port::tap::{Framing, TapPort};
-use longwire::run::workload;
-use longwire::scenario::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place};
 use longwire::units::Duration;
+use longwire::workload;
 use serde::de::DeserializeOwned;
 
 use super::job::Stop;

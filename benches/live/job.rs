@@ -1,7 +1,7 @@
 //! What is measured: one traffic through one carrier, in a process of its own, and what comes of it.
 
 use longwire::port::tap::Framing;
-use longwire::run::workload::job::Pace;
+use longwire::workload::job::Pace;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

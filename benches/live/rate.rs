@@ -1,7 +1,7 @@
 //! Section 4: how far a rate strays from what was asked.
 
-use longwire::run::workload::job::Pace;
 use longwire::units::Rate;
+use longwire::workload::job::Pace;
 use serde_json::json;
 
 use super::job::{Carrier, Job, TcpFlow, Traffic, UdpFlow};

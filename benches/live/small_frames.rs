@@ -1,7 +1,7 @@
 //! Section 2: what small frames cost, and whether any is lost.
 
 use longwire::port::tap::Framing;
-use longwire::run::workload::job::Pace;
+use longwire::workload::job::Pace;
 use serde_json::json;
 
 use super::job::{Carrier, Job, Raw, Traffic, UdpFlow};

@@ -1,8 +1,8 @@
 //! The built-in UDP and ping workloads, between hosts that no scenario made.
 
 use longwire::host::What;
-use longwire::run::workload::job::{PingJob, UdpReceiveJob, UdpSendJob};
-use longwire::run::workload::report::{Line, PingReport, UdpReceiveReport, UdpSendReport};
+use longwire::workload::job::{PingJob, UdpReceiveJob, UdpSendJob};
+use longwire::workload::report::{Line, PingReport, UdpReceiveReport, UdpSendReport};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

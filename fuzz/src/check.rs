@@ -1,8 +1,10 @@
 //! A scenario from memory, checked as `longwire check` does; and one that may run, driven for a while.
 
 use longwire::engine::{Engine, NodeKind};
-use longwire::record::mistakes;
-use longwire::scenario::{MemoryFiles, Overrides, Resolved, listing, load};
+use longwire::report::mistakes;
+use longwire::language::files::MemoryFiles;
+use longwire::scenario::{Overrides, listing, load};
+use longwire::tasks::resolved::Resolved;
 use longwire::units::{Duration, Instant};
 
 use crate::{Nowhere, assert_conserved, count};

@@ -17,7 +17,7 @@ use super::copy::{self, Order};
 use super::error::cause_of_host;
 use super::{Error, ErrorKind};
 use crate::host::{ExitStatus, message, takeover};
-use crate::record::Report;
+use crate::report::json::Report;
 use crate::run::owner::{Answer, Ask, Cause, Question, Told};
 
 /// How long the copy of the program may take to say that it is one. What waits longer has not been taken over.

@@ -10,13 +10,16 @@ use super::error::cause_of;
 use super::simulate;
 use crate::diag::printable::Printable;
 use crate::host::{message, probe, takeover};
-use crate::record::{Report, terminal};
+use crate::language::files::MemoryFiles;
+use crate::report::json::Report;
+use crate::report::terminal;
 use crate::run::live::Progress;
 use crate::run::out_dir::{OutDir, OutDirError};
 use crate::run::owner::{Cause, Owner, Told};
 use crate::run::supervisor::run_for;
 use crate::run::{Options, RunError, Watcher};
-use crate::scenario::{MemoryFiles, Overrides, Resolved, listing, load};
+use crate::scenario::{Overrides, listing, load};
+use crate::tasks::resolved::Resolved;
 use crate::units::Duration;
 
 /// What a copy is to become, in its environment.

@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 use super::command::InHost;
 use super::connection::Connection;
 use super::{Error, ErrorKind, Host};
+use crate::addressing::network::Place;
 use crate::diag::suggestion;
 use crate::engine::DirectionSpec;
-use crate::record::Report;
+use crate::report::json::Report;
 use crate::run::given::Texts;
 use crate::run::owner::{Answer, Ask};
-use crate::scenario::Resolved;
-use crate::scenario::network::Place;
+use crate::tasks::resolved::Resolved;
 
 /// A network that is up, from t = 0 on: its hosts are made, its services are ready, its workloads begin.
 ///
@@ -145,7 +145,7 @@ impl Network {
     ///
     /// # Errors
     /// The scenario has no end of its own: then [`Network::stop`] it. Something broke down on the way. That something
-    /// failed, or that the machine did not keep up, is no error: see [`Report::verdict`](crate::record::Report).
+    /// failed, or that the machine did not keep up, is no error: see [`Report::verdict`](crate::report::json::Report).
     pub fn wait(self) -> Result<Report, Error> {
         if !self.ends {
             let reason = "the scenario has neither workloads nor a duration, so it never ends: stop() the network";

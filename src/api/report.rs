@@ -2,8 +2,8 @@
 
 use super::{Error, ErrorKind};
 use crate::diag::suggestion;
-use crate::record::report::{Direction, Port, Report, Verdict, Work};
-use crate::record::terminal;
+use crate::report::json::{Direction, Port, Report, Verdict, Work};
+use crate::report::terminal;
 
 impl Report {
     /// The direction of a link toward an end: a node, with or without its interface.

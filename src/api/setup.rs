@@ -9,9 +9,11 @@ use super::copy::{Order, Orders};
 use super::network::{Asked, Held};
 use super::{Error, ErrorKind, Network, skip};
 use crate::diag::{Diagnostics, Sources};
-use crate::record::{Report, mistakes};
+use crate::report::json::Report;
+use crate::report::mistakes;
 use crate::run::Remembering;
-use crate::scenario::{Overrides, Resolved, load};
+use crate::scenario::{Overrides, load};
+use crate::tasks::resolved::Resolved;
 
 /// What an inline scenario is called in messages; its folder is the current one.
 const INLINE: &str = "scenario.yaml";

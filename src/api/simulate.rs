@@ -3,7 +3,7 @@
 use super::copy::{Failure, Orders, unwritten};
 use crate::cli;
 use crate::host::takeover;
-use crate::record::Report;
+use crate::report::json::Report;
 use crate::run::out_dir::OutDir;
 use crate::run::owner::Cause;
 use crate::sim::guest::{EXCHANGE, STDERR};

@@ -6,9 +6,9 @@ use clap::Parser as _;
 
 use super::{Cli, Command, Exit, paint, run};
 use crate::host::{Identity, Program, join_and_run};
+use crate::language::files::MemoryFiles;
 use crate::run::Inside;
 use crate::run::control::{self, Entrance};
-use crate::scenario::MemoryFiles;
 use crate::sim::{Job, Shell, User};
 
 /// Runs a job, and returns the exit code of the run.

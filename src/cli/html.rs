@@ -7,11 +7,12 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::input::OverrideArgs;
-use crate::record::Report;
-use crate::record::html::{self, ProgramOutput, Subject};
+use crate::page;
+use crate::page::{ProgramOutput, Subject};
+use crate::report::json::Report;
 use crate::run::out_dir::OutDir;
-use crate::scenario::Resolved;
 use crate::suite::case::shell_words;
+use crate::tasks::resolved::Resolved;
 
 /// Bytes of each program's output on a page.
 const OUTPUT: u64 = 64 * 1024;
@@ -38,7 +39,7 @@ pub(super) fn command(
 /// The page. `called`: the directory of `--out`, as the page's reader calls it; empty for a page within.
 pub(super) fn page(report: &Report, resolved: &Resolved, command: &str, out: Option<&OutDir>, called: &Path) -> String {
     let outputs = out.map(|out| outputs(report, out, called)).unwrap_or_default();
-    html::page(&Subject { report, resolved, command, outputs: &outputs, index: None })
+    page::page(&Subject { report, resolved, command, outputs: &outputs, index: None })
 }
 
 /// The end of what each program wrote; what cannot be read is left to the report's own lines.

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, paint};
 use crate::host::open;
+use crate::language::files;
+use crate::language::files::{FileKind, Files};
 use crate::run::Remembering;
-use crate::scenario::{FileKind, Files, Overrides, Resolved, files, load};
+use crate::scenario::{Overrides, load};
+use crate::tasks::resolved::Resolved;
 
 /// What standard input is called in messages. Files that it names are relative to the current directory.
 const STDIN: &str = "<stdin>";

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::diag::printable::{Printable, printable};
 use crate::diag::{Diagnostics, Sources};
 use crate::host::open::plain;
-use crate::record::mistakes;
+use crate::report::mistakes;
 
 /// Something could not be written to standard output.
 static FAILED: AtomicBool = AtomicBool::new(false);

@@ -3,7 +3,7 @@
 use super::{Exit, paint};
 use crate::diag::printable::Printable;
 use crate::host::user_name;
-use crate::record::status::{FORM, List, Listed, list};
+use crate::report::status::{FORM, List, Listed, list};
 use crate::run::control;
 
 /// List the networks that are up

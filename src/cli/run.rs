@@ -14,19 +14,21 @@ use super::output::{self, Output};
 use super::paint::{self, StatusLine};
 use crate::diag::printable::Printable;
 use crate::host::{Cause, sys};
-use crate::record::report::{Report, Verdict};
-use crate::record::series::Series;
-use crate::record::status::RunInfo;
-use crate::record::terminal;
+use crate::language::files::Files;
+use crate::report::json::{Report, Verdict};
+use crate::report::series::Series;
+use crate::report::status::RunInfo;
+use crate::report::terminal;
 use crate::run::clock::Clock;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
 use crate::run::supervisor::RUNNING;
 use crate::run::{self, Inside, Options, RunError, Watcher};
-use crate::scenario::capture::Capture;
-use crate::scenario::timing::TimingSpec;
-use crate::scenario::{Files, Overrides, Resolved, listing};
+use crate::scenario::{Overrides, listing};
 use crate::sim;
+use crate::tasks::capture::Capture;
+use crate::tasks::resolved::Resolved;
+use crate::tasks::timing::TimingSpec;
 use crate::units::{Duration, Rate};
 
 /// Run a scenario against the machine's clock, with real hosts

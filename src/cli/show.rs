@@ -7,11 +7,11 @@ use super::input::{self, OverrideArgs, Source};
 use super::output::{self, Output};
 use super::{Exit, paint};
 use crate::diag::printable::Printable;
+use crate::draw::show::{Name, Show, svg, text};
+use crate::draw::topology;
 use crate::host::Folder;
-use crate::record::show::{Name, Show, svg, text};
-use crate::record::topology;
 use crate::run::show::{self, LARGEST, Options, SMALLEST};
-use crate::scenario::Resolved;
+use crate::tasks::resolved::Resolved;
 use crate::units::ByteSize;
 
 /// Show what frames meet in each link, in virtual time, or the network

@@ -10,9 +10,10 @@ use super::{Exit, again, input, run};
 use crate::diag::{self, printable::Printable};
 use crate::run::out_dir::OutDir;
 use crate::run::{Remembering, memory};
-use crate::scenario::{Overrides, Resolved};
+use crate::scenario::Overrides;
 use crate::sim::guest::{EXCHANGE, STDERR, STDOUT};
 use crate::sim::{self, Ended, Order, Shell, SimError, Watcher, kernel};
+use crate::tasks::resolved::Resolved;
 use crate::units::Duration;
 
 /// Run a scenario in virtual time: exact, repeatable, without privileges

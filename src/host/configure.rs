@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::HostError;
 use super::netlink::{Batch, Netlink};
+use crate::addressing::neighbour_table::Neighbour;
+use crate::addressing::network::{HostPlan, InterfacePlan, RoutePlan};
 use crate::port::tap::QUEUE_LENGTH;
-use crate::scenario::neighbour_table::Neighbour;
-use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 
 /// Smallest MTU over which Linux speaks IPv6 (RFC 8200 §5).
 pub(crate) const IPV6_MIN_MTU: u32 = 1_280;

@@ -15,8 +15,8 @@ use super::error::{Cause, HostError};
 use super::netlink::Netlink;
 use super::open::{Expected, open};
 use super::{configure, helper, namespace, peer, sysctl};
+use crate::addressing::network::{InterfacePlan, RoutePlan, netns_path};
 use crate::port::tap::{Framing, QUEUE_LENGTH, TapInfo, TapPort};
-use crate::scenario::network::{InterfacePlan, RoutePlan, netns_path};
 
 /// An interface of an external machine: its TAP, and what else the run does with it.
 pub(crate) struct External {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::error::HostError;
 use super::namespace::{self, NamespaceFds, own};
 use super::{guard, helper, message, mount, private, spawn};
-use crate::scenario::network::HostPlan;
+use crate::addressing::network::HostPlan;
 
 const DOING: &str = "start a host's process 1";
 /// Of waitpid(2): any child.

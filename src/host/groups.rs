@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::HostError;
 use super::janitor::Janitor;
-use crate::scenario::network::HostPlan;
+use crate::addressing::network::HostPlan;
 
 /// What a group limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -27,9 +27,9 @@ use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefor
 use super::sockets::Transport;
 use super::spawn::{self, Builtin, What};
 use super::{helper, message, namespace};
+use crate::addressing::neighbour_table::Neighbour;
+use crate::addressing::network::{HostPlan, NetworkPlan, Place};
 use crate::port::tap::{Framing, TapPort};
-use crate::scenario::neighbour_table::Neighbour;
-use crate::scenario::network::{HostPlan, NetworkPlan, Place};
 use crate::units::Duration;
 
 /// The main process's handle on init. Dropping it ends every program and takes every host away at once;

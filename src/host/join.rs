@@ -16,7 +16,7 @@ use super::namespace::{self, NamespaceFds};
 use super::protocol::ExitStatus;
 use super::spawn::{self, Launch, Program, What};
 use super::{helper, peer};
-use crate::scenario::network::Limits;
+use crate::addressing::network::Limits;
 
 impl NamespaceFds {
     /// Checks that they are what a run of the user `uid` hands out: its user namespace is that user's own, and all others

@@ -18,8 +18,8 @@ use super::error::HostError;
 use super::external::{self, Borrowed, External, Passed};
 use super::init::framing_of;
 use super::presence::{self, Seen};
+use crate::addressing::network::{HostPlan, NetworkPlan, Place, netns_path};
 use crate::port::tap::Framing;
-use crate::scenario::network::{HostPlan, NetworkPlan, Place, netns_path};
 
 const DOING: &str = "attach an interface";
 
@@ -169,7 +169,8 @@ impl State {
 mod tests {
     use super::super::{message, takeover};
     use super::*;
-    use crate::scenario::{MemoryFiles, Overrides, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
     use std::os::fd::OwnedFd;
 
     fn plan(nodes: &str) -> NetworkPlan {

@@ -29,9 +29,9 @@ use super::protocol::{DefaultRoute, Event, ExitStatus, ProgramId, Reply, Request
 use super::restore::Restorer;
 use super::spawn::{self, Builtin, Launch, What};
 use super::{message, mount, namespace, run_dir, sockets, sysctl};
+use crate::addressing::neighbour_table::Neighbour;
+use crate::addressing::network::{HostPlan, Limits};
 use crate::port::tap::{Framing, TapInfo, TapPort};
-use crate::scenario::neighbour_table::Neighbour;
-use crate::scenario::network::{HostPlan, Limits};
 
 /// TAPs that one process closes when the run ends, one after the other: each waits for a grace period of RCU, 10 to 20 ms.
 const TAPS_PER_HOLDER: usize = 8;

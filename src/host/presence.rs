@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{FsType, statfs};
 
-use crate::scenario::network::netns_path;
+use crate::addressing::network::netns_path;
 
 /// What namespaces are files of (linux/magic.h).
 const NSFS_MAGIC: FsType = FsType(0x6e73_6673);
@@ -44,7 +44,7 @@ pub enum Sight {
 }
 
 impl Presence {
-    /// Begins to watch the namespace that `netns` names, in the words of [`crate::scenario::network::Place::ExternalNetns`].
+    /// Begins to watch the namespace that `netns` names, in the words of [`crate::addressing::network::Place::ExternalNetns`].
     pub fn of(netns: &str) -> Presence {
         let path = PathBuf::from(netns_path(netns));
         let process = process_of(&path).and_then(open_process);

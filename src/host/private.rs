@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::HostError;
 use super::mount;
-use crate::scenario::network::{HostPlan, HostsFile};
+use crate::addressing::network::{HostPlan, HostsFile};
 
 /// Folders of a host's own /run, empty at the start, with their permissions.
 const RUN_FOLDERS: &[(&str, u32)] = &[("netns", 0o755), ("longwire", 0o755), ("lock", 0o1777)];

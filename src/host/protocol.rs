@@ -8,9 +8,9 @@ use super::configure::InterfaceStatistics;
 use super::error::{HostError, SpawnError};
 use super::sockets::Transport;
 use super::spawn::What;
+use crate::addressing::neighbour_table::Neighbour;
+use crate::addressing::network::HostPlan;
 use crate::port::tap::{Framing, TapInfo};
-use crate::scenario::neighbour_table::Neighbour;
-use crate::scenario::network::HostPlan;
 
 /// A number that the main process gives to each program that it starts.
 pub type ProgramId = u64;

@@ -20,8 +20,8 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use super::configure::{self, Family};
 use super::error::HostError;
 use super::netlink::{Monitor, Netlink, Told};
+use crate::addressing::network::{HostPlan, InterfacePlan, RoutePlan};
 use crate::port::tap::{Framing, TapPort};
-use crate::scenario::network::{HostPlan, InterfacePlan, RoutePlan};
 
 /// Changes of interfaces, and of routes in both families: RTMGRP_LINK, RTMGRP_IPV4_ROUTE and RTMGRP_IPV6_ROUTE of
 /// linux/rtnetlink.h.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SpawnError;
 use super::identity::Identity;
-use crate::scenario::network::Limits;
+use crate::addressing::network::Limits;
 
 /// Where a program without a `PATH` of its own is looked for.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

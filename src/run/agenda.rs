@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use crossbeam_channel::Sender;
 
 use crate::engine::{Command, Engine, FrameSink};
-use crate::record::phases::{PhaseRecorder, RecordedPhase};
-use crate::record::series::{Recorded, Recorder};
+use crate::report::phases::{PhaseRecorder, RecordedPhase};
+use crate::report::series::{Recorded, Recorder};
 use crate::units::{Duration, Instant};
 
 /// What the engine is told at a time.

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use super::clock::Clock;
 use super::out_dir::{CAPTURES, OutDir};
+use crate::capture::{CaptureFile, CaptureTitle, Next, Reel, Tape, Totals, tape};
 use crate::engine::LinkId;
-use crate::record::capture::{CaptureFile, CaptureTitle, Next, Reel, Tape, Totals, tape};
-use crate::record::report;
-use crate::record::report::Verdict;
-use crate::scenario::Resolved;
-use crate::scenario::capture::{Capture, Keep};
+use crate::report::json::Capture as CaptureReport;
+use crate::report::json::Verdict;
+use crate::tasks::capture::{Capture, Keep};
+use crate::tasks::resolved::Resolved;
 use crate::units::Instant;
 
 /// What has been captured is in the file after so long at the latest, if nothing more comes.
@@ -123,7 +123,7 @@ impl Captures {
 
     /// Ends the files, once the engine's thread has ended, and keeps them or not. One that cannot be written is a matter of its
     /// own: the others, and the run, are what they are.
-    pub(super) fn conclude(mut self, verdict: Verdict) -> Vec<report::Capture> {
+    pub(super) fn conclude(mut self, verdict: Verdict) -> Vec<CaptureReport> {
         let totals = self.end();
         let nothing_failed = matches!(verdict, Verdict::Pass | Verdict::None);
         let kept = self.keep == Keep::Always || !nothing_failed;
@@ -158,7 +158,7 @@ impl Place {
         }
     }
 
-    fn conclude(self, out: &OutDir, kept: bool, totals: io::Result<Totals>) -> report::Capture {
+    fn conclude(self, out: &OutDir, kept: bool, totals: io::Result<Totals>) -> CaptureReport {
         let moved = match out.captures() {
             Some(folder) if !kept => folder.remove(&self.during),
             _ => self.keep(out),
@@ -175,7 +175,7 @@ impl Place {
         };
         let Totals { frames, bytes, missed, beyond, complete } =
             totals.unwrap_or_else(|_| Totals { bytes: there(), ..Totals::default() });
-        report::Capture {
+        CaptureReport {
             file: (kept && moved.is_ok()).then(|| format!("{CAPTURES}/{}", self.kept)),
             link: self.link,
             reason,
@@ -189,16 +189,16 @@ impl Place {
 }
 
 /// What could not be written of a capture, in a sentence.
-pub(super) fn unwritten(capture: &report::Capture) -> Option<String> {
+pub(super) fn unwritten(capture: &CaptureReport) -> Option<String> {
     let reason = capture.reason.as_ref().filter(|reason| reason.starts_with(BROKEN))?;
     Some(format!("the capture of `{}`: {reason}", capture.link))
 }
 
 /// What a report says of captures that the scenario asks for, where there is no directory for them.
-pub(super) fn not_written(resolved: &Resolved) -> Vec<report::Capture> {
+pub(super) fn not_written(resolved: &Resolved) -> Vec<CaptureReport> {
     let links = resolved.scenario.capture.iter().flat_map(|capture| &capture.links);
     links
-        .map(|link| report::Capture {
+        .map(|link| CaptureReport {
             link: resolved.links[*link].name.clone(),
             file: None,
             reason: Some("not written: there is no --out DIR".into()),
@@ -289,7 +289,8 @@ fn os() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{MemoryFiles, Overrides, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
     use std::fs;
 
     fn resolved(keep: &str) -> Resolved {

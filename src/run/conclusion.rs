@@ -13,15 +13,17 @@ use super::validity;
 use super::work::{Failure, Work};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
-use crate::record::confinement::Confinement;
-use crate::record::phases::Phase;
-use crate::record::report::{
+use crate::judge;
+use crate::report::confinement::Confinement;
+use crate::report::json::{
     Direction, EventKind, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict,
 };
-use crate::record::series::Series;
-use crate::record::{expected, judge, warnings};
-use crate::scenario::expect::{Expectation, Percentile, Subject, percentiles};
-use crate::scenario::{Resolved, ResolvedLink};
+use crate::report::phases::Phase;
+use crate::report::series::Series;
+use crate::report::{expected, warnings};
+use crate::tasks::expect::{Expectation, Percentile, Subject, percentiles};
+use crate::tasks::resolved::Resolved;
+use crate::topology::link::ResolvedLink;
 use crate::units::{Duration, Instant};
 
 /// A run that is over, but for what the engine has counted.

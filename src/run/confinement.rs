@@ -4,7 +4,7 @@
 
 use crate::host::Init;
 use crate::host::confine::{self, InForce, Rules};
-use crate::record::confinement::{Confinement, Landlock};
+use crate::report::confinement::{Confinement, Landlock};
 
 /// Confines this process, which must have one thread; threads that start from here on are confined alike.
 ///

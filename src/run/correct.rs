@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::workload;
-use crate::record::gaps::Gaps;
-use crate::record::judge::queueing;
-use crate::record::report::{Report, Work};
-use crate::scenario::expect::Percentile;
+use crate::judge::queueing;
+use crate::report::gaps::Gaps;
+use crate::report::json::{Report, Work};
+use crate::tasks::expect::Percentile;
+use crate::workload;
 
 /// Puts what receivers would have measured at the least beside what they measured, and takes their samples away.
 pub(super) fn correct(report: &mut Report) {

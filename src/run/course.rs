@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use super::work::since;
 use crate::engine::{Command, DirectionId, DirectionSpec};
-use crate::record::report::Changed;
-use crate::scenario::set::LiveLinks;
+use crate::report::json::Changed;
+use crate::tasks::set::LiveLinks;
 use crate::units::Instant;
 
 /// So many changes of a direction are kept.

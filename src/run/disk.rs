@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::host::open;
-use crate::scenario::{FileKind, Files, files};
+use crate::language::files;
+use crate::language::files::{FileKind, Files};
 
 /// Files on the disk: regular ones, no longer than their kind may be.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::taps::BURST;
 use crate::port::tap::QUEUE_LENGTH;
-use crate::record::gaps as record;
+use crate::report::gaps as record;
 use crate::units::{Duration, Instant};
 
 /// The shortest gap. The loop sleeps for at most half of it, so that no stop of this length hides in a sleep.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
-use crate::scenario::{FileKind, Files, MemoryFiles};
+use crate::language::files::{FileKind, Files, MemoryFiles};
 
 /// Texts of files, by the paths that the run has for them, or why one cannot be read.
 pub(crate) type Texts = BTreeMap<PathBuf, Result<String, String>>;

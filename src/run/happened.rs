@@ -1,7 +1,7 @@
 //! What happened during a run, as the report tells it.
 
 use super::work::since;
-use crate::record::report::{Event, EventKind};
+use crate::report::json::{Event, EventKind};
 use crate::units::Instant;
 
 /// Something that happened.

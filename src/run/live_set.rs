@@ -4,9 +4,11 @@
 use super::node_set;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::Command;
-use crate::scenario::set::LiveLinks;
-use crate::scenario::timeline::{self, Directory, RouteMove};
-use crate::scenario::{Files, Resolved};
+use crate::language::files::Files;
+use crate::tasks::resolved::Resolved;
+use crate::tasks::set::LiveLinks;
+use crate::tasks::timeline;
+use crate::tasks::timeline::{Directory, RouteMove};
 
 /// What a call of `set` comes to.
 pub(super) struct Wanted {

@@ -8,7 +8,6 @@
 //! | `memory` | whether the guest of a run in virtual time ran out of memory |
 //! | `agenda` `timeline` `happened` | what changes at which time: inside the network, in the hosts; what came of it |
 //! | `work` `service` `programs` `process` `output` | what runs in the hosts, and what it says |
-//! | `workload` | the built-in workloads, inside the hosts |
 //! | `control` `live_set` `standing` | how `exec`, `set`, `ps` and `status` reach a run; how its links stand |
 //! | `owner` | what a run hears from the process that it belongs to, where that is a program and not a person |
 //! | `show` | what frames meet in each link, in virtual time |
@@ -50,7 +49,6 @@ mod taps;
 mod timeline;
 pub mod validity;
 mod work;
-pub mod workload;
 
 pub use disk::{Disk, Remembering};
 pub use supervisor::{Inside, Options, RunError, Watcher, run};

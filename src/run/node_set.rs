@@ -2,7 +2,7 @@
 
 use crate::engine::{Command, Plan};
 use crate::node::NodeCommand;
-use crate::scenario::timeline::find_translator;
+use crate::tasks::timeline::find_translator;
 
 /// Reads a change of a node; `None` if it is not one.
 ///
@@ -25,7 +25,8 @@ mod tests {
 
     use super::*;
     use crate::engine::NodeId;
-    use crate::scenario::{MemoryFiles, Overrides, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
 
     #[test]
     fn a_router_with_nat_is_rebound_and_nothing_else() {

@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::open::plain;
 use crate::host::{Folder, HostError, Opener};
-use crate::record::event_log::{self, Entry, Names};
-use crate::scenario::Resolved;
-use crate::scenario::timeline::Action;
+use crate::report::event_log;
+use crate::report::event_log::{Entry, Names};
+use crate::tasks::resolved::Resolved;
+use crate::tasks::timeline::Action;
 
 /// The list of what longwire writes into the directory.
 pub const MANIFEST: &str = "longwire-manifest.json";
@@ -329,11 +330,12 @@ impl OutDir {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::scenario::{MemoryFiles, Overrides, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    pub(in crate::run) fn resolved(more: &str) -> Resolved {
+    pub(crate) fn resolved(more: &str) -> Resolved {
         let text = format!(
             "longwire: 1\nduration: 1s\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b] }} }}\n\
              workloads: {{ w: {{ in: a, command: [true] }} }}\n{more}\n"

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use indexmap::IndexMap;
 
-use crate::scenario::expect::values::Extractor;
+use crate::tasks::expect::values::Extractor;
 use crate::units::ByteSize;
 
 /// Bytes of output that are kept for the report.

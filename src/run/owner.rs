@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::given::{Needed, Texts};
 use super::supervisor::RunError;
 use crate::host::{Event, ExitStatus, Init, Program, ProgramId, Spawn, SpawnError, Stdio, What, message};
-use crate::record::Report;
+use crate::report::json::Report;
 
 /// The owner's programs count from here, so that they are none of the run's own.
 const FIRST: ProgramId = 1 << 32;

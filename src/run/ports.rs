@@ -14,11 +14,11 @@ use super::plugs::Lost;
 use super::process::Processes;
 use super::supervisor::RunError;
 use super::work::since;
+use crate::addressing::network::{NetworkPlan, Place};
 use crate::host::{Attached, Init, Presence, Sight};
 use crate::port::tap::Framing;
-use crate::record::report::{EventKind, Outage};
-use crate::scenario::Resolved;
-use crate::scenario::network::{NetworkPlan, Place};
+use crate::report::json::{EventKind, Outage};
+use crate::tasks::resolved::Resolved;
 use crate::units::{Duration, Instant};
 
 /// How often it is looked for what does not tell by itself: paths, and interfaces that are to come back.

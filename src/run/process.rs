@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::out_dir::OutDir;
 use super::output::Output;
-use super::workload::report::Line;
 use crate::host::{Event, ExitStatus, HostError, Init, ProgramId, Spawn, SpawnError, Stdio, What, open};
 use crate::units::{Duration, Instant};
+use crate::workload::report::Line;
 
 /// How long a program's output may stay open after its end, in the hands of a child that it left.
 const LINGERING_OUTPUT: Duration = Duration::from_millis(200);

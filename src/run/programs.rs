@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::out_dir::OutDir;
+use crate::addressing::network::NetworkPlan;
 use crate::host::{self, What};
-use crate::scenario::network::NetworkPlan;
-use crate::scenario::spec::{Command, Program, Scenario};
+use crate::tasks::spec::{Command, Program, Scenario};
 
 /// What programs get to know of the run that they are part of.
 pub(super) struct Surroundings<'a> {

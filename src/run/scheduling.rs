@@ -5,7 +5,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::host::sys;
-use crate::scenario::timing::{Priority, TimingSpec};
+use crate::tasks::timing::{Priority, TimingSpec};
 use crate::units::Duration;
 
 /// How long the engine's thread may run before it is another one's turn: the least that Linux takes. A turn of the loop takes less.

@@ -6,8 +6,8 @@ use super::process::{Processes, Start};
 use super::programs::{self, Surroundings};
 use super::work::{Failure, GRACE, not_started, since};
 use crate::host::{ExitStatus, ProgramId, Transport};
-use crate::record::report;
-use crate::scenario::spec::{ReadyCheck, Service as Spec};
+use crate::report::json::Work;
+use crate::tasks::spec::{ReadyCheck, Service as Spec};
 use crate::units::{Duration, Instant};
 
 /// How often readiness is looked for.
@@ -162,8 +162,8 @@ impl Service {
                 return true;
             }
         }
-        let program = crate::scenario::spec::Program {
-            run: crate::scenario::spec::Command::Command(argv.to_vec()),
+        let program = crate::tasks::spec::Program {
+            run: crate::tasks::spec::Command::Command(argv.to_vec()),
             ..self.spec.program.clone()
         };
         let log_name = format!("{}.ready", self.name);
@@ -180,8 +180,8 @@ impl Service {
         }
     }
 
-    pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> report::Work {
-        report::Work {
+    pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> Work {
+        Work {
             kind: programs::kind(&self.spec.program).into(),
             place: hosts[self.spec.program.host].clone(),
             ok: self.failure().is_none(),

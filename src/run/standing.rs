@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use std::borrow::Cow;
 
 use crate::engine::{DirectionId, DirectionSpec, Engine};
-use crate::record::asked;
-use crate::record::report::{Count, by_cause};
-use crate::record::status::Direction;
+use crate::report::asked;
+use crate::report::json::{Count, by_cause};
+use crate::report::status::Direction;
 
 /// One direction, at one instant.
 #[derive(Debug)]

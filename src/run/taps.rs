@@ -8,12 +8,12 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::live::{LivePort, LogSender, PortOutcome};
 use super::plugs::{Lost, Plugs};
+use crate::capture::Tape;
 use crate::engine::{Command, DirectionId, Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
 use crate::port::tap::{self, TapPort};
 use crate::port::tap_frames::{self, Abilities, Received};
-use crate::record::capture::Tape;
-use crate::record::event_log::Entry;
+use crate::report::event_log::Entry;
 use crate::units::{Duration, Instant};
 
 /// Frames read from one port before the others get their turn.

@@ -13,13 +13,13 @@ use super::happened::Happened;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::work::Work;
+use crate::addressing::network::NetworkPlan;
 use crate::diag::Diagnostics;
 use crate::host::{DefaultRoute, HostError, Init, RouteBefore};
-use crate::record::report::{EventKind, NotReached};
-use crate::scenario::Files;
-use crate::scenario::network::NetworkPlan;
-use crate::scenario::set::LiveLinks;
-use crate::scenario::timeline::{Action, Happening, Phase, RouteMove, Step};
+use crate::language::files::Files;
+use crate::report::json::{EventKind, NotReached};
+use crate::tasks::set::LiveLinks;
+use crate::tasks::timeline::{Action, Happening, Phase, RouteMove, Step};
 use crate::units::{Duration, Instant};
 
 /// A run's timeline, and how far it has come.
@@ -289,7 +289,9 @@ fn told(wrong: &Diagnostics) -> String {
 mod tests {
     use super::*;
     use crate::engine::{Command, LinkId};
-    use crate::scenario::{MemoryFiles, Overrides, Resolved, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
+    use crate::tasks::resolved::Resolved;
     use std::path::Path;
 
     fn resolved() -> Resolved {
@@ -340,7 +342,7 @@ mod tests {
         let disk = MemoryFiles::one("t", text).with("t.csv", "time,delay\n0s,5ms\n");
         let resolved = load(Path::new("t"), &disk, &Overrides::default()).unwrap();
         let gone = MemoryFiles::default();
-        let files = crate::scenario::Once::after(resolved.files.clone(), &gone);
+        let files = crate::language::files::Once::after(resolved.files.clone(), &gone);
         let mut links = LiveLinks::new(&resolved);
         let mut timeline = Timeline::new(&resolved.timeline, &resolved.network, &files);
         // a change by hand has the rest of the timeline read anew

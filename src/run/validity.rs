@@ -2,9 +2,9 @@
 
 use super::live::Outcome;
 use crate::port::tap::QUEUE_LENGTH;
-use crate::record::gaps::Gaps;
-use crate::record::report::{Measured, Mode, Validity};
-use crate::scenario::validity::ValiditySpec;
+use crate::report::gaps::Gaps;
+use crate::report::json::{Measured, Mode, Validity};
+use crate::tasks::validity::ValiditySpec;
 use crate::units::Duration;
 
 /// How well a workload could do what it was there for.

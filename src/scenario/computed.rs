@@ -16,16 +16,16 @@ const ROUTES_OF: usize = 50;
 const PREFIXES: usize = 4;
 
 /// What routers compute while all links are up.
-pub(super) struct Computed(Option<Routes>);
+pub(crate) struct Computed(Option<Routes>);
 
 impl Computed {
-    pub(super) fn of(plan: &Plan) -> Computed {
+    pub(crate) fn of(plan: &Plan) -> Computed {
         let routers = plan.nodes.iter().filter(|node| node.router().is_some()).count();
         Computed((1..=ROUTES_OF).contains(&routers).then(|| engine::routes(plan)))
     }
 
     /// Lines with what they came from. What a router's own addresses say is not worth one.
-    pub(super) fn routes(&mut self, node: usize, router: &RouterPlan) -> Vec<(String, &'static str)> {
+    pub(crate) fn routes(&mut self, node: usize, router: &RouterPlan) -> Vec<(String, &'static str)> {
         let device = |port: u32| router.interfaces.get(port as usize).map_or("", |interface| interface.name.as_str());
         let given = router.routes.iter().map(|route| {
             let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::compact::{Line, compact};
 use super::computed::Computed;
-use super::link::lookup;
-use super::network::{HostPlan, Limits, Place};
-use super::parse::parse;
-use super::series::SeriesSpec;
-use super::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
-use super::timeline::Action;
-use super::tree::{Node, Origin, Value};
-use super::{Resolved, ResolvedLink};
+use crate::addressing::network::{HostPlan, Limits, Place};
 use crate::diag::printable::{printable, yaml};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
+use crate::language::parse::parse;
+use crate::language::tree::{Node, Origin, Value};
 use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
+use crate::tasks::resolved::Resolved;
+use crate::tasks::series::SeriesSpec;
+use crate::tasks::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
+use crate::tasks::timeline::Action;
+use crate::topology::compact::{Line, compact};
+use crate::topology::link::ResolvedLink;
+use crate::topology::link::lookup;
 use crate::units::ByteSize;
 
 /// Comments stand in this column, or one space after a longer line.
@@ -423,7 +424,8 @@ mod tests {
 
     /// The listing of a small scenario with these texts, as the tree that it reads as.
     fn read_back(name: &str, value: &str, command: &str) -> Option<Node> {
-        use crate::scenario::{MemoryFiles, Overrides, load};
+        use crate::language::files::MemoryFiles;
+        use crate::scenario::{Overrides, load};
         let text = format!(
             "longwire: 1\nname: {}\nparams: {{ p: {} }}\nnodes: {{ a: host, b: host }}\nlinks: {{ l: {{ ends: [a, b] }} }}\n\
              workloads:\n  w: {{ in: a, shell: {} }}\nexpect: [ w.exit == 0 ]\n",

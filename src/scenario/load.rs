@@ -8,39 +8,49 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::address::AddressingSpec;
-use super::build::{Built, Draft, build};
-use super::capture::{self, CaptureSpec};
-use super::expand::{expand, fold};
-use super::expect;
-use super::files::{Files, MemoryFiles, Once};
-use super::gather::{KEYS, gather};
-use super::link::{Layers, LinkHead, position_of_end};
-use super::matrix;
-use super::network::Place;
-use super::node::{ExternalSpec, NodeSpec};
-use super::parse::missing_space;
-use super::presets::{PresetTree, Presets};
-use super::reach::Hosts;
-use super::read::read;
-use super::series::SeriesSpec;
-use super::set::LiveLinks;
-use super::sim::SimSpec;
-use super::spanned::Spanned;
-use super::spec::Scenario;
-use super::tables::Tables;
-use super::tasks::{self, Named};
-use super::timeline;
-use super::timing::TimingSpec;
-use super::topology::{self, End, NodeEntry, Trunk};
-use super::transit::Transit;
-use super::tree::{Entry, Node, Origin, Value};
-use super::validity::ValiditySpec;
-use super::ways::Ways;
-use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{Groups, Overrides, Resolved, ResolvedLink, cloud, detour, names, params, patience};
+use super::Overrides;
+use crate::addressing::address::AddressingSpec;
+use crate::addressing::build::{Built, build};
+use crate::addressing::network::Place;
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
+use crate::language::files::{Files, MemoryFiles, Once};
+use crate::language::gather::{KEYS, gather};
+use crate::language::matrix;
+use crate::language::parse::missing_space;
+use crate::language::presets::{PresetTree, Presets};
+use crate::language::read::read;
+use crate::language::spanned::Spanned;
+use crate::language::tree::{Entry, Node, Origin, Value};
+use crate::language::{names, params};
 use crate::profile;
+use crate::tasks::capture;
+use crate::tasks::capture::CaptureSpec;
+use crate::tasks::check;
+use crate::tasks::check::Named;
+use crate::tasks::expect;
+use crate::tasks::reach::Hosts;
+use crate::tasks::resolved::Resolved;
+use crate::tasks::series::SeriesSpec;
+use crate::tasks::set::LiveLinks;
+use crate::tasks::sim::SimSpec;
+use crate::tasks::spec::Scenario;
+use crate::tasks::timeline;
+use crate::tasks::timing::TimingSpec;
+use crate::tasks::transit::Transit;
+use crate::tasks::validity::ValiditySpec;
+use crate::tasks::ways::Ways;
+use crate::tasks::workload::{ServiceSpec, WorkloadSpec};
+use crate::tasks::{detour, patience};
+use crate::topology::cloud;
+use crate::topology::ends;
+use crate::topology::ends::{End, NodeEntry, Trunk};
+use crate::topology::expand::Groups;
+use crate::topology::expand::{expand, fold};
+use crate::topology::link::Draft;
+use crate::topology::link::ResolvedLink;
+use crate::topology::link::{Layers, LinkHead, position_of_end};
+use crate::topology::node::{ExternalSpec, NodeSpec};
+use crate::topology::tables::Tables;
 use crate::units::Duration;
 
 /// The longest run of frames of one train in a live run, unless the scenario says.
@@ -137,7 +147,7 @@ impl Load {
         self.tables(&mut links, path, files);
         {
             let mut ends: Vec<&mut [End; 2]> = links.iter_mut().filter_map(|link| link.ends.as_mut()).collect();
-            topology::name_interfaces(&mut ends, &nodes, &mut self.told);
+            ends::name_interfaces(&mut ends, &nodes, &mut self.told);
         }
         self.forbid_loops(&links, &nodes);
         self.warn_of_lone_hosts(&root, &links, &nodes);
@@ -182,8 +192,8 @@ impl Load {
             .iter()
             .any(|entry| entry.value.pruned && (entry.key == "duration" || !KEYS.contains(&entry.key.as_str())));
         let assumed = if told_duration { Some(Duration::MAX) } else { duration };
-        let checked_services = tasks::services(&services, &hosts, &mut self.told);
-        let mut checked_workloads = tasks::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
+        let checked_services = check::services(&services, &hosts, &mut self.told);
+        let mut checked_workloads = check::workloads(&workloads, &services, assumed, &hosts, &mut self.told);
 
         if overrides.virtual_time && assumed.is_none() && workloads.is_empty() {
             self.told.push(
@@ -420,7 +430,7 @@ impl Load {
             (None, Some(_)) => {}
         }
         for name in [tap, interface].into_iter().flatten() {
-            if let Err(reason) = topology::interface_name(name) {
+            if let Err(reason) = ends::interface_name(name) {
                 self.told.push(Diagnostic::error(name.span, reason));
             }
         }
@@ -453,7 +463,7 @@ impl Load {
         node.entries()?;
         // Without ends the rest is read all the same: it may hold more mistakes.
         node.pruned = false;
-        let ends = head.as_ref().and_then(|head| topology::ends(&head.ends, nodes, &mut self.told));
+        let ends = head.as_ref().and_then(|head| ends::ends(&head.ends, nodes, &mut self.told));
         let preset = head.as_ref().and_then(|head| self.preset(head, ends.as_ref(), presets));
         let layers =
             Layers { link: &node, ends: ends.as_ref(), preset: preset.as_ref().map(|(preset, user)| (preset, *user)) };
@@ -517,7 +527,7 @@ impl Load {
             .filter(|(_, ends)| ends.iter().all(cannot))
             .map(|(link, ends)| Trunk { link: &link.name, span: link.span, ends })
             .collect();
-        topology::forbid_loops(&trunks, &mut self.told);
+        ends::forbid_loops(&trunks, &mut self.told);
     }
 
     fn warn_of_lone_hosts(&mut self, root: &Node, links: &[Draft], nodes: &IndexMap<String, NodeEntry>) {

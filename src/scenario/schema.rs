@@ -9,21 +9,23 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::address::AddressingSpec;
-use super::capture::CaptureSpec;
-use super::expand::{DumbbellSpec, FatTreeSpec, FullSpec, ImportsSpec, MOST, MeshSpec, RingSpec, StarSpec, TreeSpec};
-use super::expect::ExpectationSpec;
-use super::link::{Fields, Mtu};
-use super::node::NodeSpec;
-use super::series::SeriesSpec;
-use super::sim::SimSpec;
-use super::timeline::StepSpec;
-use super::timing::TimingSpec;
-use super::validity::ValiditySpec;
-use super::workload::{ServiceSpec, WorkloadSpec};
+use crate::addressing::address::AddressingSpec;
 use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
 use crate::profile;
 use crate::queue::QueueSpec;
+use crate::tasks::capture::CaptureSpec;
+use crate::tasks::expect::ExpectationSpec;
+use crate::tasks::series::SeriesSpec;
+use crate::tasks::sim::SimSpec;
+use crate::tasks::timeline::StepSpec;
+use crate::tasks::timing::TimingSpec;
+use crate::tasks::validity::ValiditySpec;
+use crate::tasks::workload::{ServiceSpec, WorkloadSpec};
+use crate::topology::expand::{
+    DumbbellSpec, FatTreeSpec, FullSpec, ImportsSpec, MOST, MeshSpec, RingSpec, StarSpec, TreeSpec,
+};
+use crate::topology::link::{Fields, Mtu};
+use crate::topology::node::NodeSpec;
 use crate::units::Duration;
 
 /// A scalar that stands for a parameter.
@@ -288,7 +290,7 @@ pub fn schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::gather::KEYS;
+    use crate::language::gather::KEYS;
 
     fn keys(value: &Value) -> Vec<&str> {
         let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -304,8 +306,8 @@ mod tests {
         assert_eq!(keys(&schema["properties"]), expected);
         assert_eq!(schema["additionalProperties"], json!(false));
         let mut link = vec!["ends", "profile", "user", "half_duplex", "rtt", "toward"];
-        link.extend(crate::scenario::link::FIELDS);
-        link.extend(crate::scenario::expand::PATTERNS);
+        link.extend(crate::topology::link::FIELDS);
+        link.extend(crate::topology::expand::PATTERNS);
         link.sort_unstable();
         assert_eq!(keys(&schema["$defs"]["Link"]["properties"]), link);
     }
@@ -318,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_good_scenario_fits() {
-        assert_eq!(check(include_str!("good.yaml")), [""; 0]);
+        assert_eq!(check(include_str!("tests/good.yaml")), [""; 0]);
         assert_eq!(
             check(
                 "longwire: 1\nparams: { n: 5 }\nnodes: { a: { host: { mtu: $n, neighbours: $n } } }\nlinks: { l: { loss: $n, framing: ethernet, queue: { fifo: { packets: $n } } } }\n"

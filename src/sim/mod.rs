@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::Resolved;
+use crate::tasks::resolved::Resolved;
 use crate::units::{ByteSize, Duration, Instant};
 
 pub use console::announce;

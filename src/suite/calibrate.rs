@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::outcome::end_of;
-use crate::scenario::ValiditySpec;
+use crate::tasks::validity::ValiditySpec;
 use crate::units::{Duration, Probability};
 
 /// How long each of the two runs sends.
@@ -279,7 +279,8 @@ impl fmt::Display for Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{MemoryFiles, Overrides, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
     use serde_json::json;
 
     fn calibration(idle: Seen, busy: Seen) -> Calibration {

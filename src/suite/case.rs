@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::diag::printable::{is_printable, printable};
-use crate::record::report::Mode;
+use crate::report::json::Mode;
 
 /// A scenario to be run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

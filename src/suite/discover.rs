@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use glob::MatchOptions;
 
 use crate::host::open;
-use crate::scenario::FileKind;
+use crate::language::files::FileKind;
 
 /// The scenarios that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::outcome::{Outcome, Status, Unmet};
 use super::plan::Skipped;
 use super::runner::Ended;
 use super::summary;
+use crate::language::files::{FileKind, Files as _};
 use crate::run::Disk;
-use crate::scenario::{FileKind, Files as _};
 
 /// A line for each run that is not good, at the scenario's file; at the line of the expectation that does not hold, where it can
 /// be found.

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::outcome::{Outcome, Status};
 use super::runner::Ended;
-use crate::record::html::{self, IndexEntry};
-use crate::record::report::Verdict;
+use crate::page;
+use crate::page::IndexEntry;
+use crate::report::json::Verdict;
 
 /// The index, to lie in the folder of the pages.
 pub fn index(ended: &Ended) -> String {
-    html::index(&ended.outcomes.iter().map(entry).collect::<Vec<_>>())
+    page::index(&ended.outcomes.iter().map(entry).collect::<Vec<_>>())
 }
 
 fn entry(outcome: &Outcome) -> IndexEntry {

@@ -6,7 +6,7 @@ use super::outcome::{Outcome, Status, exit_code};
 use super::plan::Plan;
 use super::runner::Ended;
 use super::shard::Shard;
-use crate::record::report::Mode;
+use crate::report::json::Mode;
 
 /// The whole summary. Fields are added, never changed.
 pub fn summary(plan: &Plan, shard: Option<Shard>, ended: &Ended) -> Value {

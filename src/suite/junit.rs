@@ -185,8 +185,8 @@ fn clean(xml: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::expectation::{Expectation, Judged};
-    use crate::record::expected;
+    use crate::report::expectation::{Expectation, Judged};
+    use crate::report::expected;
     use crate::suite::case::{Case, Param};
     use crate::suite::outcome::{Status, Unmet};
     use crate::units::Duration;

@@ -9,9 +9,9 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::case::{Case, one_line};
-use crate::record::expectation::Expectation;
-use crate::record::expected;
-use crate::record::report::Validity;
+use crate::report::expectation::Expectation;
+use crate::report::expected;
+use crate::report::json::Validity;
 use crate::units::Duration;
 
 /// Characters of a program's output that are kept: enough to see why, whatever it wrote.

@@ -8,7 +8,10 @@ use super::case::{Case, Param, Repetition};
 use super::discover::{File, Found};
 use super::shard::Shard;
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
-use crate::scenario::{Files, Matrix, Overrides, Resolved, load, load_combination};
+use crate::language::files::Files;
+use crate::language::matrix::Matrix;
+use crate::scenario::{Overrides, load, load_combination};
+use crate::tasks::resolved::Resolved;
 use crate::units::ByteSize;
 
 /// What the command line says beside the files.
@@ -175,7 +178,7 @@ impl Read<'_> {
         for (name, choices) in own.scenario.matrix.axes() {
             let values = given(name);
             axes.push(if values.is_empty() {
-                let param = |c: &crate::scenario::matrix::Choice| Param {
+                let param = |c: &crate::language::matrix::Choice| Param {
                     name: name.into(),
                     text: c.text.clone(),
                     word: c.word.clone(),
@@ -305,7 +308,7 @@ impl Once {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::MemoryFiles;
+    use crate::language::files::MemoryFiles;
     use proptest::prelude::*;
 
     const TWELVE: &str = "\

@@ -1,8 +1,8 @@
 //! A run as test cases: the run itself, and each of its expectations.
 
 use super::outcome::{Outcome, Status};
-use crate::record::expectation::Expectation;
-use crate::record::expected;
+use crate::report::expectation::Expectation;
+use crate::report::expected;
 
 /// What became of a test case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,7 +79,8 @@ fn run(program: &Path, folder: &Path, out: &Path) -> Result<(), TrialError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{MemoryFiles, Overrides, load};
+    use crate::language::files::MemoryFiles;
+    use crate::scenario::{Overrides, load};
     use std::os::unix::fs::PermissionsExt as _;
 
     fn with(script: &str) -> Result<Duration, TrialError> {

@@ -9,9 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, exit};
 use std::time::{Duration, Instant};
 
+use longwire::addressing::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan};
 use longwire::host::{Cause, Event, ExitStatus, HostError, Init, Program, ProgramId, Spawn, SpawnError, Stdio, What};
 use longwire::port::tap::{Framing, TapPort};
-use longwire::scenario::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 const SKIPPED: i32 = 77;

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
+use longwire::addressing::network::{NetworkPlan, RoutePlan};
 use longwire::host::{Cause, DefaultRoute, ExitStatus, Init};
 use longwire::port::tap::Framing;
-use longwire::scenario::network::{NetworkPlan, RoutePlan};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 

@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use longwire::addressing::neighbour_table::NeighbourTable;
+use longwire::addressing::network::{NetworkPlan, Place, RoutePlan};
 use longwire::host::{Cause, ExitStatus, HostError, Init, link_local, probe};
 use longwire::port::tap::{Framing, QUEUE_LENGTH, RING_FRAMES, TapPort};
-use longwire::scenario::neighbour_table::NeighbourTable;
-use longwire::scenario::network::{NetworkPlan, Place, RoutePlan};
 
 use crate::harness::{as_root, build, builtin, connect, native, or_skip, output, segment, shell, skip, start, until};
 

@@ -7,9 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
+use longwire::addressing::network::Limits;
 use longwire::host::{Event, ExitStatus, Init, Program, Spawn, Stdio, What};
 use longwire::port::tap::Framing;
-use longwire::scenario::network::Limits;
 use longwire::units::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -13,7 +13,7 @@ use super::address::{self, Address};
 use super::greeting::{self, Greeting, Incoming};
 use super::{ControlError, Reply, Request};
 use crate::host::{Credentials, NamespaceFds, message};
-use crate::record::status::{RunInfo, Status};
+use crate::report::status::{RunInfo, Status};
 use crate::run::given::Texts;
 
 /// How long a socket may be too busy to take a connection.

@@ -15,7 +15,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::status::{RunInfo, Status};
+use crate::report::status::{RunInfo, Status};
 use crate::run::given::{Needed, Texts};
 
 mod address;

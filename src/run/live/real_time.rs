@@ -10,7 +10,7 @@ use crate::run::gaps::{self, Gaps, Turn};
 use crate::run::scheduling::{self, Budget};
 use crate::run::spin;
 use crate::run::taps::BURST;
-use crate::scenario::timing::TimingSpec;
+use crate::tasks::timing::TimingSpec;
 use crate::units::{Duration, Instant};
 
 /// The loop wakes at least this often, so that a stop of the process shows even when no frame comes, and even when one does.

@@ -5,7 +5,7 @@ use std::io;
 use nix::sys::epoll::EpollEvent;
 
 use super::{Loop, Wake, scheduling, wait};
-use crate::scenario::timing::{Priority, TimingSpec};
+use crate::tasks::timing::{Priority, TimingSpec};
 
 impl Loop {
     /// In virtual time no time passes while this thread works: one reading of the clock does for all, after the last frame was read,

@@ -6,13 +6,13 @@ mod statistics;
 mod traffic;
 
 use crate::diag;
+use crate::draw::show::{Lost, Name, RateOverTime, Show, Shown, Traffic};
 use crate::engine::{DirectionSpec, LinkPlan};
 use crate::frame::DropCause;
 use crate::model::{LossSpec, Order, RateSpec};
-use crate::record::report::{Direction, Percentiles};
-use crate::record::show::{Lost, Name, RateOverTime, Show, Shown, Traffic};
+use crate::report::json::{Direction, Percentiles};
 use crate::rng::Way;
-use crate::scenario::Resolved;
+use crate::tasks::resolved::Resolved;
 use crate::units::{Duration, NANOS_PER_SEC};
 use offer::{Lone, Outcome};
 

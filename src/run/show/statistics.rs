@@ -1,7 +1,7 @@
 //! What is computed of single frames: bins of delays, runs of lost frames, bounds of a share.
 
-use crate::record::histogram::round_up;
-use crate::record::show::{Binned, Histogram, Runs};
+use crate::draw::show::{Binned, Histogram, Runs};
+use crate::report::histogram::round_up;
 
 /// At most so many bins: a histogram of more is read no better.
 const MOST_BINS: u64 = 60;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::*;
-use crate::record::show::Runs;
-use crate::scenario::{MemoryFiles, Overrides, load};
+use crate::draw::show::Runs;
+use crate::language::files::MemoryFiles;
+use crate::scenario::{Overrides, load};
 
 fn resolved(links: &str) -> Resolved {
     let text = format!("longwire: 1\nseed: 3\nnodes: {{ a: host, b: host, c: host }}\nlinks:\n{links}");

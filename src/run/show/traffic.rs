@@ -1,9 +1,9 @@
 //! What is offered: frames of one size at a pace at which the queue stays short, for so long that what changes over time
 //! comes round.
 
+use crate::draw::show::Traffic;
 use crate::engine::{DirectionSpec, LinkPlan};
 use crate::model::RateSpec;
-use crate::record::show::Traffic;
 use crate::rng::Way;
 use crate::units::{Duration, NANOS_PER_SEC};
 use crate::wire::ethernet::{EtherType, Frame, HEADER_LEN, MacAddr};

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use super::Run;
+use crate::addressing::network::Place;
 use crate::diag::suggestion;
 use crate::host::{NamespaceFds, user_name};
-use crate::record::status::{self, RunInfo, Status};
+use crate::report::status;
+use crate::report::status::{RunInfo, Status};
 use crate::run::conclusion::direction_names;
 use crate::run::control::{Control, Peer, Reply, Request};
 use crate::run::supervisor::RunError;
-use crate::scenario::Resolved;
-use crate::scenario::network::Place;
+use crate::tasks::resolved::Resolved;
 
 /// Opens the run's sockets: one on the machine, and one in each host that it makes.
 pub(super) fn listen(resolved: &Resolved, stem: &str, init: &mut crate::host::Init) -> Result<Control, RunError> {

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
 
-use crate::record::event_log::{Entry, Names};
+use crate::report::event_log::{Entry, Names};
 use crate::run::out_dir::OutDir;
 
 /// The log: waiting, or being written.

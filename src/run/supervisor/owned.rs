@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::Signal;
 
 use super::{Run, RunError};
-use crate::record::report::EventKind;
+use crate::report::json::EventKind;
 use crate::run::happened::Happened;
 use crate::run::owner::{Answer, Ask, Owner, Question, Told};
 use crate::units::Instant;

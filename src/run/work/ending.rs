@@ -3,7 +3,7 @@
 use crate::units::{Duration, Instant};
 
 /// How long a program may take to end after SIGTERM.
-pub(in crate::run) const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// How long a TCP connection may go on delivering what it has been given, when a transfer without an amount comes to its end.
 pub(super) const DRAIN: Duration = Duration::from_millis(500);
 /// How long a built-in workload may take to report after it was told to end at once. It needs milliseconds: only a
@@ -12,7 +12,7 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Why a workload was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::run) enum EndReason {
+pub(crate) enum EndReason {
     /// Its own `timeout`.
     Timeout,
     /// The scenario's duration is over.

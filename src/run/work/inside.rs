@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::run::workload::report::{UdpReceiveReport, UdpSendReport};
 use crate::units::Duration;
+use crate::workload::report::{UdpReceiveReport, UdpSendReport};
 
 /// Takes them out of what the receiver counts as lost. `transit`: how long a datagram may be on its way.
 pub(super) fn set_aside(sender: &Value, receiver: &mut Value, transit: Duration) {
@@ -57,7 +57,7 @@ fn overdue_before(sender: &UdpSendReport, time: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::workload::report::{Interval, Intervals};
+    use crate::workload::report::{Interval, Intervals};
 
     const MS: u64 = 1_000_000;
 

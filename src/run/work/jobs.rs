@@ -1,10 +1,10 @@
 //! What the built-in workloads are told, from what the scenario says.
 
 use crate::host::What;
-use crate::run::workload::job;
-use crate::run::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
-use crate::scenario::expect::Percentile;
-use crate::scenario::spec::{Amount, Pace, Path, Ping, Tcp, Udp};
+use crate::tasks::expect::Percentile;
+use crate::tasks::spec::{Amount, Pace, Path, Ping, Tcp, Udp};
+use crate::workload::job;
+use crate::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};
 
 pub(super) fn receiver(path: &Path) -> usize {
     path.to.expect("the checks have found the receiving host of udp and tcp")

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::run::workload::report::Heard;
+use crate::workload::report::Heard;
 
 /// What a receiver says of its arrivals, for the run alone.
 const HEARD: &str = "heard";

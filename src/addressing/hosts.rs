@@ -1,0 +1,290 @@
+//! The hosts' side of the plan: interfaces, addresses, neighbours, routes and rules.
+
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::address::{self, AddressingSpec, Family, Interface};
+use super::gateways::Directory;
+use super::neighbour_table::NeighbourTable;
+use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
+use super::{hosts_file, neighbours, own, realm};
+use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
+use crate::language::address_text::Address;
+use crate::language::spanned::Spanned;
+use crate::node::RouterPlan;
+use crate::topology::mac;
+use crate::topology::members::{Attached, Attachment, Members};
+use crate::topology::node::{Addresses, HostSpec, NodeSpec, Offloads};
+use crate::topology::router;
+use crate::topology::router::{RouterSpec, checked_route};
+
+/// The kernel's main routing table (rt_tables).
+pub(crate) const MAIN: u32 = 254;
+/// The table of a host's first interface, where it has several.
+const FIRST_TABLE: u32 = 101;
+/// The table of one of a host's interfaces, where it has several.
+pub(crate) fn table(interface: usize) -> u32 {
+    FIRST_TABLE + interface as u32
+}
+
+/// What a link without `mtu` carries.
+pub(crate) const USUAL_MTU: u32 = 1500;
+/// What a TAP can be set to: 65,535 less its Ethernet header (tun.c, MAX_MTU).
+const TAP_MTU: u32 = 65_521;
+/// What every link that carries IPv6 must carry.
+pub(crate) const IPV6_MTU: u32 = 1280;
+
+/// Plans all hosts, and the routers.
+pub(crate) fn plan(
+    seed: u64,
+    members: &Members<'_>,
+    pools: &AddressingSpec,
+    diagnostics: &mut Diagnostics,
+) -> (NetworkPlan, Vec<RouterPlan>) {
+    let Members { hosts, routers, segments } = members;
+    forbid_shared(hosts, diagnostics);
+    let borders: Vec<_> = routers.iter().map(|router| (router, router::outside(router))).collect();
+    let realms = realm::realms(*segments, &borders);
+    // Routers come first, so that gateways have the first address of a segment.
+    let all = || routers.iter().chain(hosts);
+    let mut first_on: Vec<Option<(&str, bool)>> = vec![None; *segments];
+    let mut lines: Vec<bool> = vec![false; *segments];
+    for (member, attachment) in all().flat_map(|member| member.attachments.iter().map(move |a| (member, a))) {
+        let router = matches!(member.spec, NodeSpec::Router(_));
+        match first_on[attachment.segment].replace((attachment.link, router)) {
+            None => {}
+            // two ends of one link are all of its segment
+            Some((link, first)) => lines[attachment.segment] = router && first && link == attachment.link,
+        }
+    }
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for member in all() {
+        let explicit = explicit(member, diagnostics);
+        interfaces.extend(member.attachments.iter().zip(explicit).map(|(attachment, explicit)| Interface {
+            name: format!("{}.{}", member.name, attachment.interface),
+            segment: attachment.segment,
+            explicit,
+            automatic: member.spec.has_interfaces(),
+        }));
+    }
+    let addresses = address::assign(&interfaces, &realms, &lines, pools, diagnostics);
+    let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
+    let mut given = addresses.into_iter().zip(mac::assign(seed, names));
+
+    let mut router_plans: Vec<RouterPlan> = Vec::with_capacity(routers.len());
+    for member in routers {
+        let given = given.by_ref().take(member.attachments.len()).collect();
+        if let NodeSpec::Router(spec) = member.spec {
+            router_plans.push(router::plan(member, spec, seed, given, diagnostics));
+        }
+    }
+    let mut plans: Vec<HostPlan> = Vec::with_capacity(hosts.len());
+    for host in hosts {
+        let mut interfaces = Vec::new();
+        for attachment in &host.attachments {
+            let (addresses, mac) = given.next().expect("one for each interface");
+            let mtu = mtu(host, attachment, &addresses, diagnostics);
+            let (name, link) = (attachment.interface.clone(), attachment.link.to_owned());
+            interfaces.push(InterfacePlan {
+                name,
+                link,
+                mac,
+                mtu,
+                addresses,
+                gateways: Vec::new(),
+                neighbours: NeighbourTable::default(),
+            });
+        }
+        let (routes, rules) = match host.spec {
+            NodeSpec::Host(spec) => routes(host.name, spec, &interfaces, diagnostics),
+            _ => (Vec::new(), Vec::new()),
+        };
+        plans.push(HostPlan {
+            name: host.name.to_owned(),
+            place: place(host.spec),
+            offloads: !matches!(host.spec, NodeSpec::Host(spec) if spec.offloads == Offloads::Off),
+            interfaces,
+            routes,
+            rules,
+            ..HostPlan::default()
+        });
+    }
+    let directory = Directory::new(members, &plans, &router_plans);
+    for router in routers.iter().zip(&router_plans) {
+        let nets: Vec<&[IpNet]> = router.1.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+        if let NodeSpec::Router(spec) = router.0.spec {
+            spec.routes.iter().for_each(|route| directory.check(route, router.0, &nets, diagnostics));
+        }
+    }
+    for (host, plan) in hosts.iter().zip(&plans) {
+        let nets: Vec<&[IpNet]> = plan.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+        if let NodeSpec::Host(spec) = host.spec {
+            spec.routes.list.iter().for_each(|route| directory.check(route, host, &nets, diagnostics));
+        }
+    }
+    directory.give(members, &mut plans, &realms, diagnostics);
+    neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
+    let named: Vec<_> = routers.iter().zip(&router_plans).collect();
+    let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
+    let texts = hosts_file::texts(&plans, &segments, &named, &realms).unwrap_or_else(|too_long| {
+        let hosts_file::TooLong { host, bytes } = too_long;
+        let message = format!("the /etc/hosts of {} hosts would take more than {bytes}", hosts.len());
+        let help = "their own parts name all hosts nearby with several interfaces: give fewer hosts several, or use smaller segments";
+        diagnostics.push(Diagnostic::error(hosts[host].span, message).help(help));
+        Vec::new()
+    });
+    for ((plan, text), host) in plans.iter_mut().zip(texts).zip(hosts) {
+        plan.hosts_file = text;
+        if let NodeSpec::Host(spec) = host.spec {
+            own::fill(plan, spec, diagnostics);
+        }
+    }
+    (NetworkPlan { hosts: plans }, router_plans)
+}
+
+/// Two machines cannot be at one interface.
+fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
+    let mut taken: BTreeMap<(Option<String>, &str), (&str, Span)> = BTreeMap::new();
+    for host in hosts {
+        let NodeSpec::External(external) = host.spec else { continue };
+        let Some(interface) = external.tap.as_ref().or(external.interface.as_ref()) else { continue };
+        let netns = external.netns.as_ref().map(|netns| netns_path(&netns.value));
+        if let Some((other, first)) = taken.insert((netns, &interface.value), (host.name, interface.span)) {
+            diagnostics.push(
+                Diagnostic::error(
+                    interface.span,
+                    format!(
+                        "`{}` and `{other}` are both at `{}`: an interface is one machine's",
+                        host.name, interface.value
+                    ),
+                )
+                .related(first, "the first")
+                .help("name another interface, or put both machines on a bridge behind one external machine"),
+            );
+        }
+    }
+}
+
+fn place(spec: &NodeSpec) -> Place {
+    match spec {
+        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) | NodeSpec::Cloud(_) => {
+            Place::Namespace
+        }
+        NodeSpec::External(external) => match (&external.tap, &external.netns) {
+            (None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
+            (tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },
+        },
+    }
+}
+
+/// The addresses that the file names, for each interface.
+fn explicit(host: &Attached<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spanned<Address>>> {
+    let mut lists = vec![Vec::new(); host.attachments.len()];
+    let addresses = match host.spec {
+        NodeSpec::External(external) => {
+            if let Some(first) = lists.first_mut() {
+                *first = external.addresses.clone();
+            }
+            return lists;
+        }
+        NodeSpec::Host(HostSpec { addresses: Some(addresses), .. })
+        | NodeSpec::Router(RouterSpec { addresses: Some(addresses), .. }) => addresses,
+        _ => return lists,
+    };
+    let interfaces: Vec<&str> = host.attachments.iter().map(|a| a.interface.as_str()).collect();
+    match (&addresses.value, &mut lists[..]) {
+        (Addresses::List(list), [only]) => only.clone_from(list),
+        (Addresses::List(_), []) => {}
+        (Addresses::List(_), _) => {
+            let map: Vec<_> = interfaces.iter().map(|name| format!("{name}: […]")).collect();
+            diagnostics.push(
+                Diagnostic::error(
+                    addresses.span,
+                    format!("`{}` has {} interfaces: say which one has which addresses", host.name, interfaces.len()),
+                )
+                .help(format!("write `addresses: {{ {} }}`", map.join(", "))),
+            );
+        }
+        (Addresses::PerInterface(map), lists) => {
+            for (name, list) in map {
+                match interfaces.iter().position(|interface| *interface == name.as_str()) {
+                    Some(at) => lists[at].clone_from(list),
+                    None => diagnostics.push(
+                        Diagnostic::error(name.span, format!("`{}` has no interface `{}`", host.name, name.value))
+                            .help(suggestion(name, interfaces.iter().copied())),
+                    ),
+                }
+            }
+        }
+    }
+    lists
+}
+
+fn mtu(host: &Attached<'_>, attachment: &Attachment<'_>, addresses: &[IpNet], diagnostics: &mut Diagnostics) -> u32 {
+    let own = match host.spec {
+        NodeSpec::Host(HostSpec { mtu: Some(mtu), .. }) => Some((mtu.0, Some(mtu.span))),
+        _ => None,
+    };
+    let (mtu, span) = own.or(attachment.mtu).unwrap_or((USUAL_MTU, None));
+    if mtu < IPV6_MTU && addresses.iter().any(|net| Family::of(net.addr()) == Family::V6) {
+        diagnostics.push(too_small_for_ipv6(mtu, span));
+    }
+    mtu.min(TAP_MTU)
+}
+
+/// RFC 8200 §5: links that carry IPv6 carry packets of 1280 bytes.
+pub(crate) fn too_small_for_ipv6(mtu: u32, span: Option<Span>) -> Diagnostic {
+    Diagnostic::error(span, format!("an mtu of {mtu} is too small for IPv6, which hosts use here"))
+        .help("write 1280 or more, or turn IPv6 off with `addressing: { ipv6: none }`")
+}
+
+type Rules = Vec<(IpAddr, u32)>;
+
+fn routes(
+    name: &str,
+    spec: &HostSpec,
+    interfaces: &[InterfacePlan],
+    diagnostics: &mut Diagnostics,
+) -> (Vec<RoutePlan>, Rules) {
+    let several = interfaces.len() > 1;
+    let (mut routes, mut rules) = (Vec::new(), Vec::new());
+    if several {
+        for (at, interface) in interfaces.iter().enumerate() {
+            let mut nets: Vec<IpNet> = interface.addresses.iter().map(IpNet::trunc).collect();
+            nets.dedup();
+            routes.extend(nets.into_iter().map(|to| RoutePlan {
+                to,
+                via: None,
+                interface: Some(interface.name.clone()),
+                table: table(at),
+            }));
+            rules.extend(interface.addresses.iter().map(|net| (net.addr(), table(at))));
+        }
+    }
+    let nets: Vec<&[IpNet]> = interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+    for route in &spec.routes.list {
+        let Some((to, on_link)) = checked_route(name, route, &nets, diagnostics) else { continue };
+        let via = route.via.value;
+        let by =
+            |at: usize, table| RoutePlan { to, via: Some(via), interface: Some(interfaces[at].name.clone()), table };
+        // Of several default routes of one family the first is in force; the others wait in the tables of their
+        // interfaces, for a timeline to move it there.
+        let taken = routes.iter().find(|other: &&RoutePlan| other.table == MAIN && other.to == to);
+        match taken {
+            None => routes.push(by(on_link[0], MAIN)),
+            Some(first) if to.prefix_len() == 0 && first.interface != Some(interfaces[on_link[0]].name.clone()) => {}
+            Some(first) => {
+                let other = first.via.map(|via| via.to_string()).unwrap_or_default();
+                let message = format!("`{name}` has a route to {to} already, by {other}");
+                diagnostics.push(Diagnostic::error(route.via.span, message).help("take one of them away"));
+                continue;
+            }
+        }
+        if several {
+            routes.extend(on_link.iter().map(|at| by(*at, table(*at))));
+        }
+    }
+    (routes, rules)
+}

@@ -1,0 +1,157 @@
+//! How delays were distributed: of each direction, of pings' round trips, of datagrams on their way.
+
+use serde_json::Value;
+
+use super::charts::time_unit;
+use super::markup::Markup;
+use super::plot::{self, HISTOGRAM};
+use crate::report::histogram::Histogram;
+use crate::report::json::{Direction, Percentiles, Report};
+use crate::report::measured;
+use crate::report::terminal::{grouped, time};
+
+/// Histograms in full view, and drawn at all: workloads first, then the directions that delivered most.
+const OPEN: usize = 8;
+const DRAWN: usize = 40;
+
+/// One distribution.
+struct Shape {
+    title: String,
+    about: &'static str,
+    histogram: Histogram,
+    percentiles: Option<Percentiles>,
+}
+
+/// The section; nothing where no two delays differ.
+pub(super) fn write(out: &mut Markup, report: &Report) {
+    let shapes: Vec<Shape> = workloads(report).chain(directions(report)).collect();
+    if shapes.is_empty() {
+        return;
+    }
+    out.element("div", &[("class", "grid")], |out| shapes.iter().take(OPEN).for_each(|shape| figure(out, shape)));
+    let folded = shapes.len().min(DRAWN).saturating_sub(OPEN);
+    if folded > 0 {
+        out.element("details", &[], |out| {
+            out.leaf("summary", &[], &format!("{folded} more"));
+            out.element("div", &[("class", "grid")], |out| {
+                shapes.iter().take(DRAWN).skip(OPEN).for_each(|shape| figure(out, shape));
+            });
+        });
+    }
+    if let Some(left) = shapes.len().checked_sub(DRAWN).filter(|left| *left > 0) {
+        let words = format!("{left} more are in the JSON report (`delay_histogram`).");
+        out.leaf("p", &[("class", "note")], &words);
+    }
+}
+
+fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
+    report.workloads.iter().filter_map(|(name, work)| match &*work.kind {
+        "ping" => {
+            let samples = work.results.get("samples")?.as_array()?;
+            let mut times: Vec<u64> = samples.iter().filter_map(|sample| sample.get(1)?.as_u64()).collect();
+            times.sort_unstable();
+            let lengths: Vec<(u64, u64)> =
+                times.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect();
+            Some(Shape {
+                title: format!("{name}: {}", work.place),
+                about: "round trip of each ping",
+                histogram: Histogram::of(&lengths)?,
+                percentiles: work.results.get("rtt_ns").and_then(measured::percentiles),
+            })
+        }
+        "udp" => {
+            let receiver = work.results.get("receiver")?;
+            Some(Shape {
+                title: format!("{name}: {}", work.place),
+                about: "one-way delay of each datagram",
+                histogram: read(receiver.get("delay_histogram")?)?,
+                percentiles: receiver.get("delay_ns").and_then(measured::percentiles),
+            })
+        }
+        _ => None,
+    })
+}
+
+fn read(value: &Value) -> Option<Histogram> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+/// The directions that delivered most come first.
+fn directions(report: &Report) -> impl Iterator<Item = Shape> + '_ {
+    let mut busiest: Vec<&Direction> = report.directions.iter().filter(|d| d.delay_histogram.is_some()).collect();
+    busiest.sort_by_key(|direction| std::cmp::Reverse(direction.delivered.bytes));
+    busiest.into_iter().filter_map(|direction| {
+        Some(Shape {
+            title: format!("{}: {} → {}", direction.link, direction.from, direction.to),
+            about: "delay of each frame on the link",
+            histogram: direction.delay_histogram.clone()?,
+            percentiles: direction.delay_ns,
+        })
+    })
+}
+
+fn figure(out: &mut Markup, shape: &Shape) {
+    let Shape { title, about, histogram, percentiles } = shape;
+    let end = histogram.from_ns as f64 + histogram.width_ns as f64 * histogram.counts.len() as f64;
+    let (scale, unit) = time_unit(end);
+    out.element("figure", &[], |out| {
+        out.element("figcaption", &[], |out| {
+            out.leaf("strong", &[], title);
+            out.leaf("small", &[], &format!(" {about}, in {unit}"));
+        });
+        let (width, height) = HISTOGRAM;
+        let view = format!("0 0 {width} {height}");
+        let label = format!("Histogram: {title}, {about}, in {unit}");
+        let attributes =
+            [("class", "chart"), ("viewBox", view.as_str()), ("role", "img"), ("aria-label", label.as_str())];
+        let attributes = [&attributes[..], &[("xmlns", "http://www.w3.org/2000/svg")]].concat();
+        match plot::histogram(histogram, scale) {
+            Ok(drawn) => out.element("svg", &attributes, |out| out.own(&drawn)),
+            Err(error) => out.leaf("p", &[("class", "note")], &format!("It cannot be drawn: {error}")),
+        }
+        let mut words = percentiles.map_or_else(String::new, |p| {
+            format!(
+                "min {} · p50 {} · p90 {} · p99 {} · max {}",
+                time(p.min),
+                time(p.p50),
+                time(p.p90),
+                time(p.p99),
+                time(p.max)
+            )
+        });
+        if histogram.longer > 0 {
+            words += &format!(" · {} longer than what is drawn", grouped(histogram.longer));
+        }
+        out.leaf("p", &[("class", "note")], &words);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    #[test]
+    fn pings_datagrams_and_directions_have_their_shapes() {
+        let report = testing::report();
+        let mut out = Markup::default();
+        write(&mut out, &report);
+        let html = out.finish();
+        for words in
+            ["round trip of each ping, in ms", "one-way delay of each datagram", "delay of each frame on the link"]
+        {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+        assert!(html.contains("3 longer than what is drawn"), "{html}");
+    }
+
+    #[test]
+    fn constant_delays_have_none() {
+        let mut report = testing::report();
+        report.directions.iter_mut().for_each(|direction| direction.delay_histogram = None);
+        report.workloads.clear();
+        let mut out = Markup::default();
+        write(&mut out, &report);
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,596 @@
+//! The report of a run, version 1 of its JSON form, which is stable. Frames and bytes are wire frames and wire bytes,
+//! whatever travelled as super-frames; times are in nanoseconds.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::asked::spec_words;
+use super::confinement::Confinement;
+use super::expectation::Expectation;
+use super::gaps::Gaps;
+use super::histogram::Histogram;
+use super::parameters::parameters;
+use super::phases::Phase;
+use super::requested::Requested;
+use super::series::Series;
+use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
+use crate::frame::DropCause;
+use crate::node::NatCounters;
+use crate::node::router::firewall::{Counted, Policy, RuleCount};
+use crate::tasks::timing::TimingSpec;
+use crate::tasks::validity::ValiditySpec;
+
+/// All that a run has to tell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this form.
+    pub longwire: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The file it came from, as it was given.
+    pub file: String,
+    /// The seed that repeats it.
+    pub seed: u64,
+    /// Parameters as they were used.
+    pub params: IndexMap<String, String>,
+    /// Against which clock it ran.
+    pub mode: Mode,
+    /// From t = 0 to the end.
+    pub duration_ns: u64,
+    /// What the run says about the scenario.
+    pub verdict: Verdict,
+    /// Why, where it is not a pass: one sentence each.
+    pub reasons: Vec<String>,
+    /// Each direction of each link, in file order.
+    pub directions: Vec<Direction>,
+    /// Nodes inside the network, in file order.
+    pub nodes: Vec<Node>,
+    /// Each interface of each host.
+    pub ports: Vec<Port>,
+    /// Workloads by name, in file order.
+    pub workloads: IndexMap<String, Work>,
+    /// Services by name, in file order.
+    pub services: IndexMap<String, Work>,
+    /// What was expected, in file order, and what became of it.
+    pub expectations: Vec<Expectation>,
+    /// What was changed, started and ended, in order of time.
+    pub events: Vec<Event>,
+    /// Live changes beyond those in `events`, which has the first 2,000.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub events_omitted: u64,
+    /// What each direction counted from one mark of the timeline to the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// What the run ended too early for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_reached: Vec<NotReached>,
+    /// Every direction over time; `None` with `series: none`, and where the run never came to t = 0.
+    pub series: Option<Series>,
+    /// What is worth knowing, one sentence each: a NAT that was passed by, rules that matched nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Files of the run's directory that could not be written, or not whole: a sentence each. Such a run does not exit with 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unwritten: Vec<String>,
+    /// Hosts whose programs kept root's rights on the machine (`privileged: true`), in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub privileged: Vec<String>,
+    /// Whether the machine kept up.
+    pub validity: Validity,
+    /// How time was kept.
+    pub timing: Timing,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What the process of a live run had given up; in virtual time all of the guest is confined by whoever started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
+    /// Files of what went through links, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
+    /// How often it was run: once, and again for each time that it was INVALID and a retry was asked for.
+    pub attempts: u32,
+    /// Programs that the timeline started, by name, in the order of their steps.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub runs: IndexMap<String, Work>,
+}
+
+/// Against which clock a run ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The machine's.
+    Live,
+    /// The engine's own.
+    Virtual,
+}
+
+/// What a run says about its scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All that was expected holds.
+    Pass,
+    /// A workload, service or expectation failed.
+    Fail,
+    /// The machine could not keep up, so neither pass nor fail is claimed.
+    Invalid,
+    /// The run could not be carried out.
+    Error,
+    /// It was interrupted, and torn down cleanly.
+    Interrupted,
+    /// Nothing was expected and nothing failed.
+    None,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "PASS",
+            Verdict::Fail => "FAIL",
+            Verdict::Invalid => "INVALID",
+            Verdict::Error => "ERROR",
+            Verdict::Interrupted => "INTERRUPTED",
+            Verdict::None => "NONE",
+        }
+    }
+}
+
+/// Frames and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Wire frames.
+    pub frames: u64,
+    /// Wire bytes, Ethernet frames without FCS.
+    pub bytes: u64,
+}
+
+impl From<Amount> for Count {
+    fn from(Amount { frames, bytes }: Amount) -> Count {
+        Count { frames, bytes }
+    }
+}
+
+/// A distribution of times in ns. Minimum, maximum and mean are exact, percentiles to three digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// The least.
+    pub min: u64,
+    /// Half were at most this.
+    pub p50: u64,
+    /// 90 % were at most this.
+    pub p90: u64,
+    /// 99 % were at most this.
+    pub p99: u64,
+    /// 99.9 % were at most this.
+    pub p999: u64,
+    /// The most.
+    pub max: u64,
+    /// The mean.
+    pub mean: u64,
+}
+
+impl Percentiles {
+    /// `None` where nothing was counted.
+    pub fn of(times: &TimeStatistics) -> Option<Percentiles> {
+        let at = |q| times.quantile(q).map(|d| d.as_nanos());
+        Some(Percentiles {
+            min: times.min()?.as_nanos(),
+            p50: at(0.5)?,
+            p90: at(0.9)?,
+            p99: at(0.99)?,
+            p999: at(0.999)?,
+            max: times.max()?.as_nanos(),
+            mean: times.mean()?.as_nanos(),
+        })
+    }
+}
+
+/// What happened in one direction of a link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Direction {
+    /// The link's name.
+    pub link: String,
+    /// Where frames come from: a node, with the interface where it has several.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// What the near end sent into it.
+    pub offered: Count,
+    /// What arrived at the far end.
+    pub delivered: Count,
+    /// Copies that a duplication model made.
+    pub duplicated: u64,
+    /// Frames whose bits were changed.
+    pub corrupted: u64,
+    /// Frames that the queue marked: congestion experienced.
+    pub marked: u64,
+    /// Delivered frames that a later one had overtaken.
+    pub reordered: u64,
+    /// Delays that were drawn negative and became zero.
+    pub clamped: u64,
+    /// Still inside at the end.
+    pub inside: u64,
+    /// Dropped frames by cause, those that happened.
+    pub dropped: IndexMap<Cow<'static, str>, u64>,
+    /// From offered to delivered, in model time.
+    pub delay_ns: Option<Percentiles>,
+    /// Percentiles of the same beside those, in ns by name, that expectations asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub delay_percentiles_ns: BTreeMap<String, u64>,
+    /// The same in bins; `None` where no two frames took different times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_histogram: Option<Histogram>,
+    /// What the scenario asked of this direction at first, as it would write it.
+    pub requested: Requested,
+    /// The same in one form: see [`super::parameters`].
+    #[serde(default)]
+    pub parameters: serde_json::Value,
+    /// What was asked of it later, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
+    /// Changes beyond those in `changes`, which has the first 1,000.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changes_omitted: u64,
+    /// Models with an `only` that no frame matched, as people write them: they have done nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
+}
+
+impl Direction {
+    /// Puts together what an engine counted.
+    pub fn new(names: [String; 3], counters: &DirectionCounters, inside: u64, requested: DirectionSpec) -> Direction {
+        let [link, from, to] = names;
+        Direction {
+            link,
+            from,
+            to,
+            offered: counters.offered.into(),
+            delivered: counters.delivered.into(),
+            duplicated: counters.duplicated,
+            corrupted: counters.corrupted,
+            marked: counters.marked,
+            reordered: counters.reordered,
+            clamped: counters.clamped,
+            inside,
+            dropped: by_cause(&counters.dropped),
+            delay_ns: Percentiles::of(&counters.delay),
+            delay_percentiles_ns: BTreeMap::new(),
+            delay_histogram: Histogram::of(&counters.delay.lengths()),
+            parameters: parameters(&requested),
+            changes: Vec::new(),
+            changes_omitted: 0,
+            requested: requested.into(),
+            unmatched: Vec::new(),
+        }
+    }
+}
+
+/// What a direction was asked to do from some instant on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changed {
+    /// When, from t = 0.
+    pub at_ns: i64,
+    /// All that was asked from then on, in a few words.
+    pub words: String,
+    /// The same in one form.
+    pub parameters: serde_json::Value,
+}
+
+impl Changed {
+    /// So much was asked from `at_ns` on.
+    pub fn new(at_ns: i64, spec: &DirectionSpec) -> Changed {
+        Changed { at_ns, words: spec_words(spec), parameters: parameters(spec) }
+    }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+pub(crate) fn by_cause(dropped: &Dropped) -> IndexMap<Cow<'static, str>, u64> {
+    DropCause::ALL
+        .into_iter()
+        .map(|cause| (cause.name().into(), dropped.by(cause).frames))
+        .filter(|(_, frames)| *frames > 0)
+        .collect()
+}
+
+/// What happened in a node inside the network: `received + originated + replicated = sent + consumed + dropped + held`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// `router`, `switch`, `hub`, or `region` of a cloud.
+    #[serde(default)]
+    pub kind: Cow<'static, str>,
+    /// Frames that links delivered to it.
+    pub received: u64,
+    /// Frames of its own: answers, errors, questions for addresses, fragments.
+    pub originated: u64,
+    /// Copies that it made for flooding.
+    pub replicated: u64,
+    /// Frames that it offered to links.
+    pub sent: u64,
+    /// Frames that were meant for it.
+    pub consumed: u64,
+    /// Frames that still waited there for a neighbour's address.
+    pub held: u64,
+    /// Dropped frames by cause, those that happened.
+    pub dropped: IndexMap<Cow<'static, str>, u64>,
+    /// What a router's address translation did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat: Option<NatCounters>,
+    /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub firewall: Vec<Rule>,
+}
+
+/// A rule of a firewall, and what it decided about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its name, or the rule as it is written.
+    pub rule: String,
+    /// `allow`, `drop` or `reject`.
+    pub action: Policy,
+    /// How much.
+    #[serde(flatten)]
+    pub decided: Count,
+}
+
+impl From<RuleCount<'_>> for Rule {
+    fn from(RuleCount { rule, action, counted }: RuleCount<'_>) -> Rule {
+        let Counted { frames, bytes } = counted;
+        Rule { rule: rule.to_owned(), action, decided: Count { frames, bytes } }
+    }
+}
+
+impl Node {
+    /// Puts together what an engine counted.
+    pub fn new(name: String, counters: &NodeCounters, held: u64) -> Node {
+        let NodeCounters { received, originated, replicated, sent, consumed, ref dropped } = *counters;
+        Node {
+            name,
+            kind: Cow::default(),
+            received,
+            originated,
+            replicated,
+            sent,
+            consumed,
+            held,
+            dropped: by_cause(dropped),
+            nat: None,
+            firewall: Vec::new(),
+        }
+    }
+}
+
+/// One interface of a host: a TAP.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Port {
+    /// The host's name.
+    pub host: String,
+    /// The interface's name inside the host.
+    pub interface: String,
+    /// Frames read from the host.
+    pub received: u64,
+    /// Frames written to the host.
+    pub sent: u64,
+    /// Frames from the host whose offload header did not fit them; they went no further.
+    pub malformed: u64,
+    /// Frames that the host's kernel refused (its interface was down or just gone, or the frame too short).
+    pub refused: u64,
+    /// Frames of the host that the TAP's ring dropped before longwire could read them; `None` where the kernel of an
+    /// external machine was not asked.
+    pub ring_drops: Option<u64>,
+    /// Offloads that the TAP granted.
+    pub offloads: Vec<Cow<'static, str>>,
+    /// When its interface was gone, and the port down: in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
+    /// Delivered by the clock − delivered by the model.
+    pub lateness_ns: Option<Percentiles>,
+    /// How long frames from the host may have waited before longwire read them: zero where it read its ports all the time.
+    #[serde(default)]
+    pub unread_ns: Option<Percentiles>,
+}
+
+/// A stretch of time in which a port was down since its interface was gone. What came to the port was dropped there, by the
+/// cause `port_down`, and so was what still came out of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// When it began, from t = 0, in model time.
+    pub from_ns: i64,
+    /// When the interface was back, from t = 0. `None`: never.
+    pub to_ns: Option<i64>,
+    /// What had happened, in words.
+    pub reason: String,
+    /// Why it could not be attached again although it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// How a workload or service fared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Work {
+    /// `command`, `shell`, `ping`, `udp` or `tcp`.
+    pub kind: Cow<'static, str>,
+    /// The host it ran in, or `from → to`.
+    pub place: String,
+    /// Whether it did what was asked.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was started, from t = 0; negative for services. `None`: never.
+    pub started_ns: Option<i64>,
+    /// When it ended, from t = 0. `None`: never.
+    pub ended_ns: Option<i64>,
+    /// The program's exit code, 128 + n for signal n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// Its last lines of output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+    /// What a built-in workload measured.
+    #[serde(flatten)]
+    pub results: IndexMap<String, serde_json::Value>,
+}
+
+/// Something that happened during the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// When, from t = 0: a change inside the network in model time, everything else by the clock.
+    pub at_ns: i64,
+    /// When the timeline wanted it, from t = 0. Inside the network it is never late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_ns: Option<i64>,
+    /// Who wanted it.
+    pub kind: EventKind,
+    /// What, in words: `wifi.loss=100%`, `phone.route=wwan0`, `mark worse`, `fetch started`.
+    pub what: String,
+    /// The name that the timeline gave to this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+}
+
+/// Who wanted what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The scenario's timeline.
+    Timeline,
+    /// `longwire set`.
+    Set,
+    /// A workload: it started or ended.
+    Work,
+    /// The interface behind a port went away, or came back.
+    Port,
+    /// Somebody ended the run.
+    Signal,
+    /// Routers and switches: they follow a change one convergence time later.
+    Network,
+}
+
+/// Something on the timeline that the run ended too early for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NotReached {
+    /// When it was to happen, from t = 0, if that was ever known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_ns: Option<u64>,
+    /// What it was to come after, if that never happened: `fetch.ended + 2s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// What.
+    pub what: String,
+}
+
+/// Whether the machine kept up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Validity {
+    /// Within all limits.
+    pub ok: bool,
+    /// Which were exceeded: one sentence each.
+    pub reasons: Vec<String>,
+    /// What was measured.
+    pub measured: Measured,
+    /// The limits.
+    pub limits: ValiditySpec,
+    /// When the ports were not read.
+    #[serde(default)]
+    pub gaps: Gaps,
+}
+
+impl Validity {
+    /// Whether longwire was late beyond a limit: what depends on time is in doubt.
+    pub fn is_late(&self) -> bool {
+        let (measured, limits) = (&self.measured, &self.limits);
+        measured.lateness_p99_ns.is_some_and(|late| late > limits.lateness_p99.as_nanos())
+            || measured.stall_ns > limits.stall.as_nanos()
+            || measured.gap_share > limits.gaps.as_f64()
+            || measured.run_delay.is_some_and(|share| share > limits.run_delay.as_f64())
+    }
+
+    /// Whether frames were lost on their way into the network: everything is in doubt.
+    pub fn is_broken(&self) -> bool {
+        self.measured.ring_drops > self.limits.ring_drops
+    }
+
+    /// Whether a workload was kept from its work: it sent in bursts, and took what arrived late.
+    pub fn is_starved(&self) -> bool {
+        let (measured, limits) = (&self.measured, &self.limits);
+        measured.workload_run_delay.is_some_and(|share| share > limits.workload_run_delay.as_f64())
+            || measured.workload_lateness_p99_ns.is_some_and(|late| late > limits.workload_lateness_p99.as_nanos())
+    }
+}
+
+/// How well the machine kept up.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Measured {
+    /// The 99th percentile of lateness, at the port where it was worst: of the time that frames from the host may have
+    /// waited unread, or of the time by which frames to it left late.
+    pub lateness_p99_ns: Option<u64>,
+    /// The longest time between two drains of the ports.
+    pub stall_ns: u64,
+    /// Share of the run in gaps, in which the ports were not read.
+    #[serde(default)]
+    pub gap_share: f64,
+    /// Share of the run that the engine's thread was ready to run and waited for a processor; `None` where the kernel
+    /// does not tell.
+    pub run_delay: Option<f64>,
+    /// Frames that the rings dropped while the links' own queues had room.
+    pub ring_drops: u64,
+    /// The largest share of its time that a workload's main thread was ready to run and waited for a processor.
+    pub workload_run_delay: Option<f64>,
+    /// The 99th percentile of how late built-in workloads sent their datagrams, where it was worst.
+    pub workload_lateness_p99_ns: Option<u64>,
+}
+
+/// How the engine's thread kept time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Timing {
+    /// What the scenario asked for.
+    pub requested: TimingSpec,
+    /// What the machine refused of it: one sentence each.
+    pub refused: Vec<String>,
+    /// How often the machine was found so short of processor time that spinning was left off for a second.
+    pub spin_rests: u64,
+    /// Entries of the event log that were lost because writing them fell behind, or because it was full.
+    pub log_lost: u64,
+}
+
+/// Where a run ran.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// The kernel's release.
+    pub kernel: String,
+    /// Processors that this process may use.
+    pub cores: usize,
+    /// longwire's version.
+    pub version: Cow<'static, str>,
+}
+
+/// The file of what went through a link, for Wireshark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The link's name.
+    pub link: String,
+    /// Where it is, from the run's directory; `None` where there is none.
+    pub file: Option<String>,
+    /// Why there is none, or why it breaks off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Wire frames in it, those included that were dropped, and copies that the link made.
+    pub frames: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Frames that are not in it because writing fell behind.
+    pub missed: u64,
+    /// Frames that are not in it because there was no room.
+    pub beyond: u64,
+    /// Whether every frame is in it, and says what became of it.
+    pub complete: bool,
+}

@@ -1,0 +1,134 @@
+//! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
+
+use super::json::{Direction, Node, Report, Work};
+use super::measured::held_up;
+use crate::engine::Plan;
+use crate::node::router::firewall::UNSOLICITED_IPV6;
+use crate::tasks::detour::Detour;
+
+/// All warnings about a finished run.
+pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
+    let ran = |detour: &&Detour| report.workloads.get(&detour.workload).is_some_and(|work| work.started_ns.is_some());
+    let rights = |host| format!("programs in `{host}` kept root's rights on the machine: it is `privileged`");
+    let mut warnings: Vec<String> = report.privileged.iter().map(rights).collect();
+    warnings.extend(detours.iter().filter(ran).map(Detour::words));
+    for node in &report.nodes {
+        warnings.extend(nat(node));
+        warnings.extend(rules(node));
+    }
+    warnings.extend(report.workloads.iter().filter_map(|(name, work)| socket_buffer(name, work)));
+    // a rule for both ways of a link is not idle if it matched one way
+    let alike = |a: &Direction, b: &Direction| a.link == b.link && a.requested.json() == b.requested.json();
+    for direction in &report.directions {
+        let same = || report.directions.iter().filter(|other| alike(direction, other));
+        let idle = direction.unmatched.iter().filter(|model| same().all(|other| other.unmatched.contains(model)));
+        let Direction { link, from, to, .. } = direction;
+        warnings.extend(idle.map(|model| format!("no frame matched {model}, on `{link}` from {from} to {to}")));
+    }
+    warnings
+}
+
+/// Routers whose NAT is `required`, and translated nothing.
+pub fn unused_nats(plan: &Plan, report: &Report) -> Vec<String> {
+    let required = plan.nodes.iter().filter(|node| {
+        let nat = node.router().and_then(|router| router.nat.as_ref());
+        nat.is_some_and(|nat| nat.spec.required)
+    });
+    let idle = |name: &str| {
+        let node = report.nodes.iter().find(|node| node.name == name);
+        node.and_then(|node| node.nat).is_some_and(|nat| nat.translated == 0)
+    };
+    let unused = required.filter(|node| idle(&node.name));
+    unused.map(|node| format!("`{}` translated nothing, and its NAT is `required`", node.name)).collect()
+}
+
+/// A connection that a socket buffer held up was not held up by the network.
+fn socket_buffer(name: &str, work: &Work) -> Option<String> {
+    let (what, share) = held_up(work)?;
+    let share = (share * 100.0).round();
+    Some(format!(
+        "{what} held `{name}` up {share} % of the time, not the network: give it a larger `sockbuf`, or the hosts larger \
+         `net.ipv4.tcp_rmem` and `net.ipv4.tcp_wmem` by `sysctl`"
+    ))
+}
+
+fn nat(node: &Node) -> Option<String> {
+    let nat = node.nat?;
+    let (name, frames) = (&node.name, nat.ipv6);
+    match (nat.translated, nat.ipv6) {
+        (0, 0) => Some(format!("the NAT of `{name}` translated nothing")),
+        (0, _) => Some(format!("the NAT of `{name}` translated nothing: {frames} IPv6 frames passed around it")),
+        (_, 0) => None,
+        _ => Some(format!("{frames} IPv6 frames passed `{name}` around its NAT")),
+    }
+}
+
+fn rules(node: &Node) -> impl Iterator<Item = String> {
+    // replies and the default come last: that nothing was left for them is nobody's mistake
+    let own = node.firewall.len().saturating_sub(2);
+    let idle = node.firewall[..own].iter().filter(|rule| rule.decided.frames == 0 && rule.rule != UNSOLICITED_IPV6);
+    idle.map(|rule| format!("no packet matched the rule `{} {}` of `{}`", rule.action.word(), rule.rule, node.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::NodeCounters;
+    use crate::node::NatCounters;
+    use crate::node::router::firewall::Policy;
+    use crate::report::json::{Count, Rule};
+    use crate::report::testing;
+
+    fn report(nat: NatCounters, rules: &[(&str, u64)]) -> Report {
+        let rule = |(rule, frames): &(&str, u64)| Rule {
+            rule: (*rule).into(),
+            action: Policy::Drop,
+            decided: Count { frames: *frames, bytes: 0 },
+        };
+        let mut report = testing::report();
+        let firewall = rules.iter().map(rule).collect();
+        report.nodes = vec![Node { nat: Some(nat), firewall, ..Node::new("home".into(), &NodeCounters::default(), 0) }];
+        report.directions.iter_mut().for_each(|direction| direction.unmatched.clear());
+        report
+    }
+
+    #[test]
+    fn what_did_nothing_is_named_and_what_worked_is_not() {
+        let used = NatCounters { translated: 3, ..NatCounters::default() };
+        let rules = [("web", 0), ("ssh", 4), (UNSOLICITED_IPV6, 0), ("replies", 0), ("default", 0)];
+        assert_eq!(of(&[], &report(used, &rules)), ["no packet matched the rule `drop web` of `home`"]);
+        assert_eq!(of(&[], &report(NatCounters::default(), &[])), ["the NAT of `home` translated nothing"]);
+        let around = NatCounters { ipv6: 9, ..NatCounters::default() };
+        assert_eq!(
+            of(&[], &report(around, &[])),
+            ["the NAT of `home` translated nothing: 9 IPv6 frames passed around it"]
+        );
+        let both = NatCounters { ipv6: 9, ..used };
+        assert_eq!(of(&[], &report(both, &[])), ["9 IPv6 frames passed `home` around its NAT"]);
+    }
+
+    #[test]
+    fn a_privileged_host_is_named_first() {
+        let mut run = report(NatCounters::default(), &[]);
+        run.privileged.push("probe".into());
+        let told = of(&[], &run);
+        assert_eq!(told[0], "programs in `probe` kept root's rights on the machine: it is `privileged`");
+    }
+
+    #[test]
+    fn a_model_for_frames_that_never_came_and_a_workload_on_a_detour() {
+        let mut run = report(NatCounters { translated: 1, ..NatCounters::default() }, &[]);
+        run.directions.truncate(1);
+        run.directions[0].unmatched.push("loss with only: lldp".into());
+        let name = run.workloads.keys().next().unwrap().clone();
+        let detour = |workload: &str| Detour { workload: workload.into(), router: "home".into() };
+        let warnings = of(&[detour(&name), detour("never run")], &run);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert_eq!(warnings[0], format!("`{name}` passes `home` over IPv6, around its NAT"));
+        assert!(warnings[1].starts_with("no frame matched loss with only: lldp, on `"), "{warnings:?}");
+        // it is for both ways, and matched the other way
+        let other = Direction { unmatched: Vec::new(), ..run.directions[0].clone() };
+        run.directions.push(other);
+        assert_eq!(of(&[], &run), [""; 0]);
+    }
+}

@@ -1,0 +1,619 @@
+//! One live run from beginning to end: hosts, engine, services, workloads, signals, control socket, teardown, report.
+//!
+//! Everything here happens on the main thread, which polls: the hosts' init, the programs' pipes, signals and the control
+//! socket. The engine has a thread of its own.
+
+mod asked;
+mod log;
+mod owned;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
+
+use self::log::Log;
+use super::agenda::{Keep, Kept};
+use super::captures::{self, Prepared};
+use super::conclusion::{self, Ended};
+use super::confinement;
+use super::control::Control;
+use super::given::{Given, Needed, Texts};
+use super::happened::Happened;
+use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
+use super::live_set;
+use super::out_dir::OutDir;
+use super::owner::Owner;
+use super::ports::{self, Ports};
+use super::process::Processes;
+use super::programs::Surroundings;
+use super::service::{self, Service};
+use super::timeline::{self, Timeline};
+use super::work::{EndReason, GRACE, Work};
+use crate::engine::NodeId;
+use crate::host::signals::Requests;
+use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore, open};
+use crate::port::tap::Framing;
+use crate::report::event_log::Names;
+use crate::report::json::{EventKind, Mode, Report};
+use crate::report::status::RunInfo;
+use crate::tasks::resolved::Resolved;
+use crate::tasks::set::LiveLinks;
+use crate::units::{Duration, Instant};
+
+/// What the run does from t = 0 on, as a watcher hears it.
+pub const RUNNING: &str = "running";
+
+/// How often a watcher hears how the run is doing.
+const WATCH: Duration = Duration::from_millis(250);
+/// The same in virtual time, where waking up is work and nobody looks.
+const WATCH_VIRTUAL: Duration = Duration::from_secs(3600);
+
+/// So many live changes are kept for the report. Whoever makes one a second for hours knows what they were.
+const CHANGES: usize = 2_000;
+
+/// What a live run needs besides its scenario.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Where all that explains the run is left.
+    pub out: Option<OutDir>,
+    /// The scenario's file as it was given.
+    pub file: String,
+    /// The run happens in a guest, in virtual time.
+    pub inside: Option<Inside>,
+}
+
+/// What a run in a guest is told by whoever started the guest.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Who programs run as.
+    pub user: Identity,
+    /// What programs find in their environment.
+    pub environment: Vec<(String, String)>,
+    /// What the directory of `--out` is called on the machine.
+    pub out: Option<PathBuf>,
+}
+
+/// Hears how a run is doing.
+pub trait Watcher {
+    /// What the run does now: "starting services".
+    fn phase(&mut self, what: &str);
+    /// The network is up, and its services are ready: t = 0.
+    fn up(&mut self, _run: &RunInfo) {}
+    /// How far it is, a few times a second: time since t = 0, the whole duration if there is one, frames so far.
+    fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress);
+}
+
+/// Why a run could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The hosts could not be made or have failed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The engine failed.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// A step of the timeline is not possible any more: a file that it reads is gone.
+    #[error("{0}")]
+    Timeline(String),
+    /// Something of the machine failed on the way.
+    #[error("cannot {doing}: {}", open::plain(error))]
+    Machine {
+        /// What was being done: completes "cannot …".
+        doing: &'static str,
+        /// Why it failed.
+        error: io::Error,
+    },
+}
+
+impl RunError {
+    fn machine(doing: &'static str) -> impl Fn(io::Error) -> RunError {
+        move |error| RunError::Machine { doing, error }
+    }
+}
+
+/// Runs a scenario live. Must be called while the process has one thread.
+///
+/// # Errors
+/// The hosts cannot be made, or the run broke down on the way. Nothing is left behind in either case.
+pub fn run(resolved: &Resolved, options: Options, watcher: &mut dyn Watcher) -> Result<Report, RunError> {
+    run_for(resolved, options, watcher, None)
+}
+
+/// The same for an owner: a process that starts programs in the hosts, makes live changes, and says when it ends.
+///
+/// # Errors
+/// As [`run`]; and the owner is gone.
+pub(crate) fn run_for(
+    resolved: &Resolved,
+    options: Options,
+    watcher: &mut dyn Watcher,
+    owner: Option<&mut Owner>,
+) -> Result<Report, RunError> {
+    watcher.phase("making hosts");
+    let user = options.inside.as_ref().map(|inside| inside.user.clone());
+    let mut init = Init::start_for(crate::workload::main, user)?;
+    let signals = take_signals()?;
+    let machines = ports::watch(&resolved.network);
+    // Processes that serve a run without rights are forked while it has them.
+    if let (Some(out), None) = (&options.out, &options.inside) {
+        out.give_up()?;
+    }
+    let taps = init.build(&resolved.network, Framing::VirtioNet)?;
+
+    let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
+    let control = asked::listen(resolved, &stem, &mut init)?;
+
+    let mut taps: Vec<Vec<Option<_>>> = taps.into_iter().map(|host| host.into_iter().map(Some).collect()).collect();
+    let mut offloads = Vec::new();
+    let live_ports = resolved
+        .ports
+        .iter()
+        .map(|port| {
+            let tap = taps[port.host][port.interface].take().expect("each interface belongs to one port");
+            offloads.push(tap.info().offloads.iter().map(|offload| offload.name()).collect());
+            LivePort { node: NodeId(port.node as u32), tap }
+        })
+        .collect();
+    let (sender, log) = match &options.out {
+        Some(out) => {
+            let (sender, batches) = LogSender::new();
+            (Some(sender), Some(Log::new(out.clone(), batches)))
+        }
+        None => (None, None),
+    };
+    let (prepared, tape) = match (&resolved.scenario.capture, &options.out) {
+        (Some(capture), Some(out)) => {
+            let made = Prepared::new(resolved, capture, out).map_err(RunError::machine("write the captures"))?;
+            (Some(made.0), Some(made.1))
+        }
+        _ => (None, None),
+    };
+    let info = asked::info(resolved, &options.file, &control.name);
+    let machine = conclusion::machine();
+    let pace = match options.inside {
+        Some(_) => Pace::Virtual,
+        None => Pace::Live(resolved.scenario.timing),
+    };
+    // a guest is confined as a whole
+    let confine = || options.inside.is_none().then(|| confinement::begin(&init)).transpose();
+    let (live, confinement) = Live::start(&resolved.plan, pace, live_ports, (sender, tape), confine)
+        .map_err(RunError::machine("start the engine"))?;
+    let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
+    let captures = captures.map_err(RunError::machine("write the captures"))?;
+    let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
+    let around =
+        Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name, inherited);
+    let files = Given::new(resolved.files.clone());
+    let mut run = Run {
+        resolved,
+        log,
+        info,
+        around,
+        links: LiveLinks::new(resolved),
+        signals,
+        requests: Requests::default(),
+        control,
+        live,
+        processes: Processes::new(init),
+        ports: Ports::new(resolved, machines),
+        services: resolved.scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
+        work: resolved
+            .scenario
+            .workloads
+            .iter()
+            .zip(1..)
+            .map(|((name, spec), number)| Work::new(name, spec, number))
+            .collect(),
+        events: Vec::new(),
+        events_omitted: 0,
+        timeline: Timeline::new(&resolved.timeline, &resolved.network, &files),
+        files: &files,
+        runs: timeline::runs(&resolved.timeline),
+        kept: Kept::default(),
+        zero: None,
+        interrupted: false,
+        owner,
+        watch: if options.inside.is_some() { WATCH_VIRTUAL } else { WATCH },
+    };
+    run.carry_out(watcher)?;
+    // what programs take to end is not part of what was asked to happen
+    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
+    run.kept = run.live.end()?;
+    run.timeline.take_in(&mut run.links, &mut run.events);
+    watcher.phase("taking everything down");
+    run.end_programs()?;
+    let statistics = run.processes.init.statistics()?;
+    let lacking = run.processes.outputs_lacking();
+    if let (Some(captures), Some(zero)) = (&captures, run.zero) {
+        captures.span(zero, zero + ended);
+    }
+    let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
+    run.begin_log(zero);
+    let Run {
+        log,
+        live,
+        processes,
+        ports,
+        services,
+        work,
+        runs,
+        events,
+        events_omitted,
+        timeline,
+        kept,
+        interrupted,
+        owner,
+        ..
+    } = run;
+    let outages = ports.outages(zero, zero + ended);
+    let clock = live.clock;
+    let mut outcome = live.stop()?;
+    // Everything is counted by now, and gone if init is.
+    let last = processes.init.shutdown(Duration::ZERO).unwrap_or_default();
+    if let Some(owner) = owner {
+        owner.tell_ends(&last)?;
+    }
+    let log_failed = match log.map_or(Ok(0), Log::finish) {
+        Ok(beyond) => {
+            outcome.log_lost += beyond;
+            None
+        }
+        Err(error) => Some(error),
+    };
+    let ended = Ended {
+        zero,
+        clock,
+        duration: ended,
+        interrupted,
+        services,
+        work,
+        runs,
+        events,
+        events_omitted,
+        timeline,
+        kept,
+        statistics,
+        offloads,
+        outages,
+        machine,
+        confinement: confinement.map(confinement::end),
+    };
+    let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
+    let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
+    report.unwritten.extend(log_failed.map(|error| format!("the event log could not be written: {error}")));
+    report.unwritten.extend(lacking.unwritten);
+    report.warnings.extend(report.unwritten.iter().cloned().chain(lacking.cut));
+    report.captures = match captures {
+        Some(captures) => captures.conclude(report.verdict),
+        None => captures::not_written(resolved),
+    };
+    report.unwritten.extend(report.captures.iter().filter(|_| options.out.is_some()).filter_map(captures::unwritten));
+    Ok(report)
+}
+
+/// From here on signals are read, not delivered. A second one while the run is being taken down ends it at once.
+fn take_signals() -> Result<SignalFd, RunError> {
+    let mut mask = SigSet::empty();
+    mask.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    let take = || {
+        mask.thread_block()?;
+        SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+    };
+    take().map_err(|errno: nix::errno::Errno| RunError::Machine { doing: "take signals", error: errno.into() })
+}
+
+/// Waits for the event log, if it could be begun.
+fn names(resolved: &Resolved, zero: Instant) -> Names {
+    Names {
+        directions: resolved.links.iter().flat_map(conclusion::direction_names).collect(),
+        nodes: resolved.plan.nodes.iter().map(|node| node.name.clone()).collect(),
+        zero,
+    }
+}
+
+struct Run<'a> {
+    resolved: &'a Resolved,
+    /// What run it is.
+    info: RunInfo,
+    around: Surroundings<'a>,
+    /// The links as they stand after live changes.
+    links: LiveLinks,
+    signals: SignalFd,
+    /// What signals have asked for.
+    requests: Requests,
+    control: Control,
+    live: Live,
+    /// What goes to `events.jsonl`, if there is a directory for it.
+    log: Option<Log>,
+    processes: Processes,
+    ports: Ports<'a>,
+    services: Vec<Service>,
+    work: Vec<Work>,
+    events: Vec<Happened>,
+    events_omitted: u64,
+    timeline: Timeline<'a>,
+    /// Files that live changes name.
+    files: &'a Given,
+    /// Programs that the timeline starts, by the names of the report.
+    runs: Vec<(String, Work)>,
+    kept: Kept,
+    /// t = 0: when all services were ready.
+    zero: Option<Instant>,
+    interrupted: bool,
+    owner: Option<&'a mut Owner>,
+    /// How often the watcher hears how the run is doing.
+    watch: Duration,
+}
+
+impl Run<'_> {
+    fn begin_log(&mut self, zero: Instant) {
+        let resolved = self.resolved;
+        if let Some(log) = &mut self.log {
+            log.begin(|| names(resolved, zero));
+        }
+    }
+
+    /// Services up, workloads through, or whatever ends a run before.
+    fn carry_out(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        if !self.services.is_empty() {
+            watcher.phase("starting services");
+        }
+        for service in &mut self.services {
+            service.start(self.live.clock.now(), &mut self.processes, &self.around);
+        }
+        while !self.interrupted && self.services.iter().all(|s| s.failure().is_none()) {
+            if self.services.iter().all(Service::is_ready) {
+                let steps =
+                    self.timeline.schedule(&self.links).map_err(|impossible| RunError::Timeline(impossible.reason))?;
+                let keep = Keep { series: self.resolved.scenario.series.0, phases: self.timeline.has_marks() };
+                let zero = self.live.begin(Begin { steps, keep, tell: self.timeline.listener() })?;
+                self.timeline.begin(zero);
+                self.zero = Some(zero);
+                self.begin_log(zero);
+                self.tell_owner_of_begin()?;
+                watcher.phase(RUNNING);
+                watcher.up(&self.info);
+                return self.main_part(watcher);
+            }
+            self.turn(service::LOOK)?;
+        }
+        Ok(())
+    }
+
+    fn main_part(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        let zero = self.zero.expect("the main part begins at t = 0");
+        let duration = self.resolved.scenario.duration;
+        let end = duration.map(|duration| zero + duration);
+        let mut watched = zero;
+        loop {
+            let now = self.live.clock.now();
+            self.start_due(zero, now);
+            self.act()?;
+            let service_failed = self.services.iter().any(|s| s.failure().is_some());
+            let runs = self.runs.iter().any(|(_, run)| run.is_running());
+            let all_done = self.may_end() && !self.work.is_empty() && self.work.iter().all(Work::is_done) && !runs;
+            let over = end.map_or(all_done, |end| now >= end);
+            let stop = match (self.interrupted, service_failed, over) {
+                (true, ..) => Some(EndReason::Interrupted),
+                (_, true, _) => Some(EndReason::Service),
+                (.., true) => Some(EndReason::Over),
+                (.., false) => self.is_stopped().then_some(EndReason::Stopped),
+            };
+            if let Some(reason) = stop {
+                self.stop_work(now, reason);
+            }
+            let none_runs = !self.work.iter().chain(self.runs.iter().map(|(_, run)| run)).any(Work::is_running);
+            if none_runs && stop.is_some() {
+                return Ok(());
+            }
+            if now - watched >= self.watch {
+                watched = now;
+                watcher.progress(now - zero, duration, &self.live.progress()?);
+            }
+            let next = self.next_timer(zero).into_iter().chain(end).filter(|at| *at > now).min();
+            self.turn(next.map_or(self.watch, |at| (at - now).min(self.watch)))?;
+        }
+    }
+
+    /// Starts the workloads whose time has come, and notes it.
+    fn start_due(&mut self, zero: Instant, now: Instant) {
+        let ended: Vec<(String, Option<Instant>)> =
+            self.work.iter().map(|work| (work.name.clone(), work.ended.or(work.is_done().then_some(now)))).collect();
+        let ended = |name: &str| ended.iter().find(|(other, _)| other == name).and_then(|(_, at)| *at);
+        for work in &mut self.work {
+            if work.starts_at(zero, ended).is_some_and(|at| at <= now) {
+                work.start(now, &mut self.processes, &self.around);
+                self.events.push(Happened::new(now, EventKind::Work, format!("{} started", work.name)));
+            }
+        }
+    }
+
+    /// Makes the timeline's changes in hosts, and takes in what has changed inside the network.
+    fn act(&mut self) -> Result<(), RunError> {
+        let clock = self.live.clock;
+        if self.timeline.hear(&self.work) {
+            self.reschedule()?;
+        }
+        let mut runs: Vec<&mut Work> = self.runs.iter_mut().map(|(_, run)| run).collect();
+        for done in self.timeline.act(|| clock.now(), &mut self.processes, &mut runs, &self.around) {
+            self.live.note(done.at, done.what.clone())?;
+            self.events.push(done);
+        }
+        self.timeline.take_in(&mut self.links, &mut self.events);
+        Ok(())
+    }
+
+    /// There is more to come of the timeline than the engine has been told.
+    fn reschedule(&mut self) -> Result<(), RunError> {
+        loop {
+            self.timeline.take_in(&mut self.links, &mut self.events);
+            let steps = match self.timeline.schedule(&self.links) {
+                Ok(steps) => steps,
+                Err(impossible) => {
+                    self.timeline.leave_out(impossible);
+                    continue;
+                }
+            };
+            match self.live.replace(Rest { after: self.timeline.inside(), steps }) {
+                Err(LiveError::Refused(Refusal::Overtaken)) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn next_timer(&self, zero: Instant) -> Option<Instant> {
+        let starts = self.work.iter().filter_map(|work| work.starts_at(zero, |_| None));
+        let work = self.work.iter().chain(self.runs.iter().map(|(_, run)| run));
+        let timers = work.filter_map(Work::next_timer);
+        starts.chain(timers).chain(self.timeline.next_timer()).min()
+    }
+
+    fn stop_work(&mut self, now: Instant, reason: EndReason) {
+        for work in &mut self.work {
+            work.stop(now, reason, &mut self.processes);
+        }
+        for (_, run) in self.runs.iter_mut().filter(|(_, run)| run.is_running()) {
+            run.stop(now, reason, &mut self.processes);
+        }
+    }
+
+    /// Waits for something to happen, up to `at_most`, and takes it in.
+    fn turn(&mut self, at_most: Duration) -> Result<(), RunError> {
+        self.wait(at_most)?;
+        let now = self.live.clock.now();
+        self.processes.take_in(now)?;
+        for happened in self.ports.look(now, &self.live, &mut self.processes)? {
+            self.live.note(happened.at, happened.what.clone())?;
+            self.events.push(happened);
+        }
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            if !self.requests.counts(signal.ssi_signo, std::time::Instant::now()) {
+                continue;
+            }
+            let what = format!("interrupted by signal {}", signal.ssi_signo);
+            self.events.push(Happened::new(now, EventKind::Signal, what));
+            if std::mem::replace(&mut self.interrupted, true) {
+                // asked twice: the kernel takes everything away
+                std::process::exit(130);
+            }
+        }
+        for (request, peer) in self.control.accept() {
+            self.serve(request, peer);
+        }
+        self.serve_owner(now)?;
+        for service in &mut self.services {
+            service.step(now, &mut self.processes, &self.around);
+        }
+        for work in &mut self.work {
+            let before = work.is_done();
+            work.step(now, &mut self.processes, &self.around);
+            if work.is_done() && !before {
+                let how = work.failure().map_or("ended".into(), |f| format!("failed: {}", f.reason));
+                self.events.push(Happened::new(now, EventKind::Work, format!("{} {how}", work.name)));
+            }
+        }
+        for (name, run) in &mut self.runs {
+            let before = run.is_done();
+            run.step(now, &mut self.processes, &self.around);
+            if run.is_done() && !before {
+                let how = run.failure().map_or("ended".into(), |f| format!("failed: {}", f.reason));
+                self.events.push(Happened::new(now, EventKind::Work, format!("run {name} {how}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self, at_most: Duration) -> Result<(), RunError> {
+        let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.live.lost_fd()];
+        let others = self.control.fds().chain(self.processes.fds()).chain(self.ports.fds()).chain(self.owner_fd());
+        let all = fixed.into_iter().chain(others);
+        let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        fds.extend(self.control.writing().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
+        // to the nanosecond: what the timeline changes in hosts has its time
+        let at_most = self.ports.patience().map_or(at_most, |patience| patience.min(at_most));
+        let timeout = TimeSpec::from_duration(at_most.into());
+        match ppoll(&mut fds, Some(timeout), None) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(errno) => Err(RunError::Machine { doing: "wait for the hosts", error: errno.into() }),
+        }
+    }
+
+    /// The same as [`Run::set`], with files that came along. `Err` with files that it needs besides; or with why it is not done.
+    fn set_with(&mut self, changes: &[String], came: Texts) -> Result<(), (String, Option<Needed>)> {
+        let files = self.files;
+        files.with(came, || self.set(changes))
+    }
+
+    /// Makes live changes at one instant; none if one is wrong, in hosts neither.
+    fn set(&mut self, changes: &[String]) -> Result<(), String> {
+        let mut moved = None;
+        self.try_set(changes, &mut moved).map_err(|reason| {
+            match self.processes.init.put_back(moved.unwrap_or_default()) {
+                Ok(()) => reason,
+                Err(stuck) => format!("{reason}; and longwire {stuck}"),
+            }
+        })
+    }
+
+    /// The same; where it fails, `moved` puts routes back.
+    fn try_set(&mut self, changes: &[String], moved: &mut Option<Vec<RouteBefore>>) -> Result<(), String> {
+        loop {
+            self.timeline.take_in(&mut self.links, &mut self.events);
+            let wanted = live_set::read(&self.links, self.resolved, changes, self.files)?;
+            let steps = self.timeline.schedule(&wanted.links).map_err(|impossible| impossible.reason)?;
+            let rest = Rest { after: self.timeline.inside(), steps };
+            // First what the kernel may refuse.
+            if moved.is_none() {
+                let routes = timeline::move_routes(&mut self.processes.init, &self.resolved.network, &wanted.routes);
+                *moved = Some(routes.map_err(|e| e.to_string())?);
+            }
+            let rest = self.zero.is_some().then_some(rest);
+            let at = match self.live.apply(wanted.commands.clone(), changes.join(" "), rest) {
+                Err(LiveError::Refused(Refusal::Overtaken)) => continue,
+                result => result.map_err(|e| e.to_string())?,
+            };
+            self.links = wanted.links;
+            self.timeline.course.note(at, &wanted.commands, &self.links);
+            let kept = self.events.iter().filter(|event| event.kind == EventKind::Set).count();
+            let more = changes.iter().take(CHANGES.saturating_sub(kept));
+            self.events_omitted += (changes.len() - more.len()) as u64;
+            self.events.extend(more.map(|what| Happened::new(at, EventKind::Set, what)));
+            return Ok(());
+        }
+    }
+
+    /// Ends services, and whatever programs are left, gently first.
+    fn end_programs(&mut self) -> Result<(), RunError> {
+        let begun = self.live.clock.now();
+        for service in &mut self.services {
+            service.stop(begun);
+        }
+        for id in self.processes.running() {
+            self.processes.signal(id, Signal::SIGTERM);
+        }
+        self.end_owners_programs(Signal::SIGTERM);
+        loop {
+            let now = self.live.clock.now();
+            let running = self.processes.running();
+            let none = running.is_empty() && self.owners_programs_are_gone();
+            if none && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
+                return Ok(());
+            }
+            if now > begun + GRACE {
+                for id in running {
+                    self.processes.signal(id, Signal::SIGKILL);
+                }
+                self.end_owners_programs(Signal::SIGKILL);
+            }
+            self.turn(Duration::from_millis(50))?;
+        }
+    }
+}
+
+/// Kernel counters, indexed `[host][interface]`; `None` of an interface that is gone.
+pub(super) type Statistics = Vec<Vec<Option<InterfaceStatistics>>>;

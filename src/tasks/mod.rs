@@ -1,0 +1,22 @@
+//! What a file asks to be done: services, workloads, timeline, expectations, live changes. Checked whole, every name resolved.
+//!
+//! Out: [`resolved::Resolved`], a scenario that may run. Begin with `spec` for what is asked and `check` for how it is read.
+
+pub mod capture;
+pub(crate) mod check;
+pub(crate) mod detour;
+pub mod expect;
+pub(crate) mod patience;
+pub(crate) mod reach;
+pub mod resolved;
+pub mod series;
+pub mod set;
+pub mod sim;
+pub mod spec;
+pub mod timeline;
+pub mod timing;
+pub(crate) mod transit;
+pub mod validity;
+pub(crate) mod waits;
+pub(crate) mod ways;
+pub(crate) mod workload;

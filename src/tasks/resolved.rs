@@ -1,0 +1,38 @@
+//! A scenario that may run.
+
+use super::detour::Detour;
+use super::expect::Expectation;
+use super::spec::Scenario;
+use super::timeline::Step;
+use crate::addressing::network::{NetworkPlan, PortPlan};
+use crate::diag::{Diagnostics, Sources};
+use crate::engine::Plan;
+use crate::language::files::MemoryFiles;
+use crate::topology::link::ResolvedLink;
+
+/// A scenario that may run: checked, every name resolved, every default filled in.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Services, workloads and all that is neither of the two plans.
+    pub scenario: Scenario,
+    /// What the engine is built from.
+    pub plan: Plan,
+    /// What is set up in the kernel.
+    pub network: NetworkPlan,
+    /// How the two belong together: one for each [`crate::engine::NodeKind::Port`], in the order of `plan.nodes`.
+    pub ports: Vec<PortPlan>,
+    /// What the values of each link came from, in the order of `plan.links`.
+    pub links: Vec<ResolvedLink>,
+    /// What changes at which time, in the order of time.
+    pub timeline: Vec<Step>,
+    /// What should hold.
+    pub expectations: Vec<Expectation>,
+    /// Workloads that pass a router with NAT over IPv6, which is not translated.
+    pub detours: Vec<Detour>,
+    /// The files that it was read from, tables among them, as they were then.
+    pub files: MemoryFiles,
+    /// Worth knowing; none of them stops a run.
+    pub warnings: Diagnostics,
+    /// The texts that spans point into.
+    pub sources: Sources,
+}
