@@ -1,4 +1,5 @@
-//! Networks from Rust, as programs that use the library see them. As root, all of it once more as a normal user.
+//! Networks from Rust, as programs that use the library see them. As root, all of it once more as a normal user: the test program
+//! starts itself again, so it holds nothing else.
 
 mod support;
 

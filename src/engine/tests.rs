@@ -1,4 +1,4 @@
-//! The engine in virtual time: known answers for each effect. Properties over random networks are in `tests/engine.rs`.
+//! The engine in virtual time: known answers for each effect. Properties over random networks are in `tests/engine/properties.rs`.
 
 use super::*;
 use crate::frame::{Cut, DropCause, FrameView};

@@ -1,14 +1,16 @@
 //! What the end-to-end tests share: a folder with a scenario, `longwire` started on it, and the report read back.
 //!
-//! One run at a time in real time, in all test programs together: a second run beside one would only measure the other. Every run
-//! must leave nothing behind and, with `--json`, a report whose sums add up.
+//! One run at a time in real time, within a test program and beside it: a second run would only measure the first. A lock on a file
+//! gives each [`Lab`] its turn. Every run must leave nothing behind and, with `--json`, a report whose sums add up.
 #![allow(dead_code)] // each test program uses its own part
 
 pub(crate) mod capture;
+pub(crate) mod junit;
 pub(crate) mod report;
 pub(crate) mod scenarios;
 pub(crate) mod sim;
 pub(crate) mod traces;
+pub(crate) mod verdicts;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -376,6 +378,8 @@ pub(crate) fn as_nobody(lab: &Lab) -> Option<impl Fn(&[&str]) -> Ended> {
 /// A copy of `longwire` that other users may start; the build's own folder may be closed to them.
 pub(crate) fn open_copy(lab: &Lab) -> PathBuf {
     let copy = lab.path("longwire");
-    fs::copy(env!("CARGO_BIN_EXE_longwire"), &copy).expect("copied");
+    // by another process: a test beside this one may fork meanwhile, and no file can be started while someone has it open to write
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_longwire")).arg(&copy).status().expect("cp is there");
+    assert!(copied.success(), "copied");
     copy
 }

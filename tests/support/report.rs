@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::verdicts;
+
 /// A number of a report.
 pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -120,44 +122,6 @@ pub(crate) fn check(report: &Value, code: i32) {
     assert!(code != 0 || (failed.is_empty() && broken.is_empty()), "{failed:#?} {broken:#?}");
     let idle_nat = reasons(report).contains("its NAT is `required`");
     assert!(code != 1 || !failed.is_empty() || !broken.is_empty() || idle_nat);
-}
-
-/// What live runs said, kept for the test that runs last: a machine may be too slow for some of them, but if none of a test program
-/// says PASS, it tests nothing.
-pub(crate) mod verdicts {
-    use std::collections::BTreeMap;
-    use std::fs::{self, OpenOptions};
-    use std::io::Write;
-    use std::os::unix::process::parent_id;
-    use std::path::PathBuf;
-
-    /// A file for each `cargo test`: all test programs have one parent.
-    fn file() -> PathBuf {
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("verdicts-{}", parent_id()))
-    }
-
-    /// Notes what a run said.
-    pub(crate) fn note(pass: bool) {
-        let program = std::env::current_exe().expect("a test program");
-        let stem = program.file_stem().expect("a name").to_string_lossy().into_owned();
-        let name = stem.rsplit_once('-').map_or(stem.as_str(), |(name, _)| name);
-        // tests that run as another user leave no note
-        let Ok(mut file) = OpenOptions::new().create(true).append(true).open(file()) else { return };
-        // one write, so that programs beside each other do not mix their lines
-        file.write_all(format!("{name} {}\n", if pass { "pass" } else { "invalid" }).as_bytes()).expect("written");
-    }
-
-    /// By test program: how many runs passed, and how many were INVALID. The notes are gone then.
-    pub(crate) fn take() -> BTreeMap<String, (u32, u32)> {
-        let text = fs::read_to_string(file()).unwrap_or_default();
-        let _ = fs::remove_file(file());
-        let mut counted = BTreeMap::<String, (u32, u32)>::new();
-        for (name, verdict) in text.lines().filter_map(|line| line.split_once(' ')) {
-            let (pass, invalid) = counted.entry(name.to_owned()).or_default();
-            *(if verdict == "pass" { pass } else { invalid }) += 1;
-        }
-        counted
-    }
 }
 
 /// How many of `n` draws, each with probability `p`, may come true: all but one in 10⁸ of such counts, as far as a normal

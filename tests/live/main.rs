@@ -1,0 +1,24 @@
+//! Live runs: real hosts and TAPs by the machine's own clock. They take turns, see `support`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod capture;
+mod cli;
+mod confined;
+mod control;
+mod endings;
+mod fat_tree;
+mod hostile;
+mod hosts;
+mod leftovers;
+mod memory;
+mod network;
+mod offload;
+mod pcapng;
+mod ports;
+mod report;
+mod soak;
+mod stops;
+mod suite;
+mod timeline;

@@ -1,0 +1,9 @@
+//! What needs no network: scenario files, documentation, the CI kit, and commands that only read and print.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod ci_kit;
+mod scenarios;
+mod show;
+mod show_topology;
