@@ -8,9 +8,9 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 
 use libfuzzer_sys::fuzz_target;
 use longwire::host::message;
-use longwire::record::mistakes;
+use longwire::report::mistakes;
 use longwire::run::control::{Control, Reply, Request};
-use longwire::scenario::set::LiveLinks;
+use longwire::tasks::set::LiveLinks;
 use longwire_fuzz::check::{check, with_files};
 use longwire_fuzz::count;
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use longwire::scenario::expect::parse;
+use longwire::tasks::expect::parse;
 use longwire_fuzz::count;
 
 const WORDS: &[&str] = &[
