@@ -106,7 +106,7 @@ impl<'a> Directory<'a> {
             for family in [Family::V4, Family::V6] {
                 let given = plan.routes.iter().filter(|route| is_default(route, family));
                 let given = given.filter(|route| route.interface.as_ref() == Some(&interface.name));
-                let stranger = matches!(plan.place, Place::ExternalTap { .. });
+                let stranger = plan.place.is_beyond_a_wire();
                 let near = |net: &&IpNet| stranger || interface.addresses.iter().any(|own| own.contains(&net.addr()));
                 let router = || self.on(attachment.segment, family).find(near).map(IpNet::addr);
                 interface.gateways.extend(given.filter_map(|route| route.via).next().or_else(router));

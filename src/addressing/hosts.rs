@@ -16,7 +16,7 @@ use crate::language::spanned::Spanned;
 use crate::node::RouterPlan;
 use crate::topology::mac;
 use crate::topology::members::{Attached, Attachment, Members};
-use crate::topology::node::{Addresses, HostSpec, NodeSpec, Offloads};
+use crate::topology::node::{Addresses, ExternalSpec, HostSpec, NodeSpec, Offloads};
 use crate::topology::router;
 use crate::topology::router::{RouterSpec, checked_route};
 
@@ -146,19 +146,19 @@ pub(crate) fn plan(
 
 /// Two machines cannot be at one interface.
 fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
-    let mut taken: BTreeMap<(Option<String>, &str), (&str, Span)> = BTreeMap::new();
+    let mut taken: BTreeMap<(Option<String>, String), (&str, Span)> = BTreeMap::new();
     for host in hosts {
         let NodeSpec::External(external) = host.spec else { continue };
-        let Some(interface) = external.tap.as_ref().or(external.interface.as_ref()) else { continue };
-        let netns = external.netns.as_ref().map(|netns| netns_path(&netns.value));
-        if let Some((other, first)) = taken.insert((netns, &interface.value), (host.name, interface.span)) {
+        let ExternalSpec { tap, qemu, netns, interface, .. } = &external.value;
+        let socket = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span));
+        let name = tap.as_ref().or(interface.as_ref()).map(|name| (name.value.clone(), name.span));
+        let Some((name, span)) = socket.or(name) else { continue };
+        let netns = netns.as_ref().map(|netns| netns_path(&netns.value));
+        if let Some((other, first)) = taken.insert((netns, name.clone()), (host.name, span)) {
             diagnostics.push(
                 Diagnostic::error(
-                    interface.span,
-                    format!(
-                        "`{}` and `{other}` are both at `{}`: an interface is one machine's",
-                        host.name, interface.value
-                    ),
+                    span,
+                    format!("`{}` and `{other}` are both at `{name}`: an interface is one machine's", host.name),
                 )
                 .related(first, "the first")
                 .help("name another interface, or put both machines on a bridge behind one external machine"),
@@ -172,9 +172,10 @@ fn place(spec: &NodeSpec) -> Place {
         NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) | NodeSpec::Cloud(_) => {
             Place::Namespace
         }
-        NodeSpec::External(external) => match (&external.tap, &external.netns) {
-            (None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
-            (tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },
+        NodeSpec::External(external) => match (&external.qemu, &external.tap, &external.netns) {
+            (Some(qemu), ..) => Place::ExternalQemu { path: qemu.value.clone() },
+            (None, None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
+            (None, tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },
         },
     }
 }

@@ -92,8 +92,8 @@ impl Directory {
             }
         }
         for (at, (plan, host)) in hosts.iter().zip(of_hosts).enumerate() {
-            // The MAC of a machine behind a TAP is its own affair.
-            if matches!(plan.place, Place::ExternalTap { .. }) {
+            // The MAC of a machine behind a wire is its own affair.
+            if plan.place.is_beyond_a_wire() {
                 continue;
             }
             let made = plan.place == Place::Namespace;

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -90,11 +91,23 @@ pub enum Place {
         /// The TAP's name.
         tap: String,
     },
+    /// A Unix socket on which longwire waits for a virtual machine, by QEMU's `-netdev stream`. Nothing of the machine is set up.
+    ExternalQemu {
+        /// The socket's path.
+        path: PathBuf,
+    },
     /// An interface in a network namespace that exists: a container.
     ExternalNetns {
         /// A name as in `ip netns`, a path (`/run/netns/x`, `/proc/PID/ns/net`) or a process id as text.
         netns: String,
     },
+}
+
+impl Place {
+    /// Whether only a wire leads there: addresses, routes and neighbours are the machine's own affair.
+    pub fn is_beyond_a_wire(&self) -> bool {
+        matches!(self, Place::ExternalTap { .. } | Place::ExternalQemu { .. })
+    }
 }
 
 /// Where a network namespace is: a number is a process, a word a name as in `ip netns`, all else a path. What leads to the same

@@ -26,9 +26,11 @@ use super::presence::Seen;
 use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefore};
 use super::sockets::Transport;
 use super::spawn::{self, Builtin, What};
+use super::vm_socket::Listener;
 use super::{helper, message, namespace};
 use crate::addressing::neighbour_table::Neighbour;
 use crate::addressing::network::{HostPlan, NetworkPlan, Place};
+use crate::port::Port;
 use crate::port::tap::{Framing, TapPort};
 use crate::units::Duration;
 
@@ -63,6 +65,8 @@ enum Made {
     ByInit,
     /// `None` of one that is gone.
     Outside(Vec<Option<Outside>>),
+    /// By whoever comes.
+    Waited(Listener),
 }
 
 impl std::fmt::Debug for Made {
@@ -70,6 +74,7 @@ impl std::fmt::Debug for Made {
         f.write_str(match self {
             Made::ByInit => "ByInit",
             Made::Outside(_) => "Outside",
+            Made::Waited(_) => "Waited",
         })
     }
 }
@@ -79,8 +84,8 @@ impl std::fmt::Debug for Made {
 pub enum Attached {
     /// The one that it was, by the same TAP.
     Same,
-    /// Another TAP.
-    Other(TapPort),
+    /// Another one.
+    Other(Port),
 }
 
 /// Where a program's standard streams lead. Every one is the program's alone: this process's copies are closed.
@@ -176,7 +181,7 @@ impl Init {
                 .cure("run it with sudo, or take `privileged` away"));
         }
         self.groups = self.limit(plan)?;
-        self.keeper = Keeper::start(plan, framing)?.map(|keeper| (self.hosts.len(), keeper));
+        self.keeper = Keeper::start(plan, framing, &self.identity)?.map(|keeper| (self.hosts.len(), keeper));
         plan.hosts.iter().map(|host| self.build_host(host, framing_of(host, framing))).collect()
     }
 
@@ -195,6 +200,10 @@ impl Init {
         let framing = framing_of(host, framing);
         let plan = &host.interfaces[interface];
         let position = self.hosts.iter().position(|(name, _)| *name == host.name);
+        if let Some((_, Made::Waited(listener))) = position.map(|at| &self.hosts[at]) {
+            let accepted = listener.accept().map_err(|reason| HostError::lacking("take a virtual machine", reason))?;
+            return Ok(accepted.map(|stream| Attached::Other(Port::Stream(stream))));
+        }
         let Some((position, (_, Made::Outside(outside)))) = position.map(|at| (at, &mut self.hosts[at])) else {
             let request = Request::Attach { host: host.name.clone(), interface, framing };
             let reply = self.ask(&request, &[])?;
@@ -205,7 +214,7 @@ impl Init {
                 (Reply::NotThere, _) => Ok(None),
                 (Reply::Attached { tap: None }, _) => Ok(Some(Attached::Same)),
                 (Reply::Attached { tap: Some(info) }, mut fds) if fds.len() == 1 => {
-                    Ok(fds.pop().map(|fd| Attached::Other(TapPort::from_parts(fd, info))))
+                    Ok(fds.pop().map(|fd| Attached::Other(Port::Tap(TapPort::from_parts(fd, info)))))
                 }
                 (other, _) => Err(unexpected(other)),
             };
@@ -218,7 +227,23 @@ impl Init {
         let attached = keeper.attach(position - first, interface, fresh);
         let External { port, outside: new, .. } = attached.map_err(|e| e.at(&host.name))?;
         outside[interface] = Some(new);
-        Ok(Some(Attached::Other(port)))
+        Ok(Some(Attached::Other(Port::Tap(port))))
+    }
+
+    /// Sends away all who wait at the socket of a virtual machine that has come already. Returns how many that were.
+    pub fn send_away(&self, host: &str) -> usize {
+        match self.hosts.iter().find(|(name, _)| name == host) {
+            Some((_, Made::Waited(listener))) => std::iter::from_fn(|| listener.accept().transpose()).count(),
+            _ => 0,
+        }
+    }
+
+    /// Becomes readable when a virtual machine comes.
+    pub fn waiting_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.hosts.iter().filter_map(|(_, made)| match made {
+            Made::Waited(listener) => Some(listener.as_fd()),
+            _ => None,
+        })
     }
 
     /// Lets go of an external machine's network namespace, which would otherwise stay alive without its machine.
@@ -268,11 +293,15 @@ impl Init {
                 let reason = format!("a TAP is one interface, and {} links end there", host.interfaces.len());
                 return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
             }
+            Place::ExternalQemu { .. } if host.interfaces.is_empty() => (Vec::new(), Made::Outside(Vec::new())),
+            Place::ExternalQemu { .. } => {
+                let (first, keeper) = self.keeper()?;
+                let listener = keeper.listen(self.hosts.len() - first).map_err(|e| e.at(&host.name))?;
+                (Vec::new(), Made::Waited(Listener::new(listener, self.identity.uid)))
+            }
             Place::ExternalTap { .. } | Place::ExternalNetns { .. } => {
                 let attach = |interface| {
-                    // one that has an interface has a keeper
-                    let keeper = self.keeper.as_ref().ok_or_else(|| HostError::lacking("attach it", "nobody keeps it"));
-                    let (first, keeper) = keeper?;
+                    let (first, keeper) = self.keeper()?;
                     keeper.attach(self.hosts.len() - first, interface, true).map_err(|e| e.at(&host.name))
                 };
                 let made = (0..host.interfaces.len()).map(attach).collect::<Result<Vec<_>, _>>()?;
@@ -282,6 +311,11 @@ impl Init {
         };
         self.hosts.push((host.name.clone(), made));
         Ok(ports)
+    }
+
+    /// The keeper, and the first host that it counts. An external machine that has an interface has one.
+    fn keeper(&self) -> Result<&(usize, Keeper), HostError> {
+        self.keeper.as_ref().ok_or_else(|| HostError::lacking("attach it", "nobody keeps it"))
     }
 
     /// Tells init the neighbours of a host, a segment at a time, unless it knows them.
@@ -372,6 +406,7 @@ impl Init {
         };
         let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
             Made::ByInit => made.remove(name).unwrap_or_default(),
+            Made::Waited(_) => vec![None],
             Made::Outside(interfaces) => {
                 interfaces.iter_mut().map(|interface| interface.as_mut()?.counters().ok()).collect()
             }

@@ -1,12 +1,14 @@
 //! The keeper: a process beside the run that does what still needs rights once the run has given up its own. It attaches
 //! interfaces of machines that longwire does not make, when the run begins and when they are back: deleted and made again, or in
-//! another network namespace. It gives TAPs that it borrowed back as they were.
+//! another network namespace. It gives TAPs that it borrowed back as they were. It makes the sockets on which virtual machines are
+//! waited for, and takes them away.
 //!
 //! Requests are numbers: positions in the scenario, as it was when the keeper was forked. So it can be asked for nothing that
 //! the scenario does not name, and it never sees a frame. It holds the capabilities that the scenario's external machines need; a
 //! run without any has no keeper.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use caps::Capability;
@@ -16,8 +18,10 @@ use super::beside::{Answer, Beside};
 use super::confine;
 use super::error::HostError;
 use super::external::{self, Borrowed, External, Passed};
+use super::identity::Identity;
 use super::init::framing_of;
 use super::presence::{self, Seen};
+use super::vm_socket::SocketFile;
 use crate::addressing::network::{HostPlan, NetworkPlan, Place, netns_path};
 use crate::port::tap::Framing;
 
@@ -32,6 +36,8 @@ pub(crate) struct Keeper(Beside);
 enum Request {
     /// Attach an interface of an external machine. With `make` in a namespace that does not have it, otherwise the one that is there.
     Attach { host: usize, interface: usize, make: bool },
+    /// Make the socket on which the host, a virtual machine, is waited for.
+    Listen { host: usize },
     /// Give back the host's TAPs, as their owner had them.
     Release { host: usize },
     /// Look which namespace the host's path leads to.
@@ -41,6 +47,7 @@ enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 enum Reply {
     Attached(Result<Passed, HostError>),
+    Listening(Result<(), HostError>),
     Released,
     Seen(Option<Seen>),
 }
@@ -50,15 +57,15 @@ impl Keeper {
     ///
     /// # Errors
     /// There are several threads, or no process can be made.
-    pub(crate) fn start(plan: &NetworkPlan, framing: Framing) -> Result<Option<Keeper>, HostError> {
+    pub(crate) fn start(plan: &NetworkPlan, framing: Framing, user: &Identity) -> Result<Option<Keeper>, HostError> {
         let hosts: Vec<HostPlan> = plan.hosts.clone();
-        let rights = rights(&hosts);
+        let (rights, user) = (rights(&hosts), user.clone());
         if rights.is_empty() {
             return Ok(None);
         }
         let keeper = Beside::start(DOING, move || {
             confine::keep_only(&rights)?;
-            let mut state = State { hosts, framing, borrowed: BTreeMap::new() };
+            let mut state = State { hosts, framing, user, borrowed: BTreeMap::new(), sockets: BTreeMap::new() };
             Ok(move |request| state.answer(request))
         })?;
         Ok(Some(Keeper(keeper)))
@@ -73,6 +80,19 @@ impl Keeper {
         match answer.map_err(|e| HostError::os(DOING, e))? {
             (Reply::Attached(passed), fds) => External::from_parts(passed?, fds),
             _ => Err(HostError::lacking(DOING, "the process for it answered something else")),
+        }
+    }
+
+    /// Makes the socket of a virtual machine. It is taken away when the keeper ends.
+    ///
+    /// # Errors
+    /// Why it cannot be made; and the keeper is gone.
+    pub(crate) fn listen(&self, host: usize) -> Result<OwnedFd, HostError> {
+        const DOING: &str = "wait for a virtual machine";
+        let other = || HostError::lacking(DOING, "the process for it answered something else");
+        match self.0.ask::<_, Reply>(&Request::Listen { host }).map_err(|e| HostError::os(DOING, e))? {
+            (Reply::Listening(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
+            _ => Err(other()),
         }
     }
 
@@ -98,6 +118,10 @@ fn rights(hosts: &[HostPlan]) -> Vec<Capability> {
             Place::Namespace => &[],
             // to make a TAP, and to set it up
             Place::ExternalTap { .. } => &[Capability::CAP_NET_ADMIN],
+            // to make a socket in the caller's folder and to take it away, and to give it to the caller
+            Place::ExternalQemu { .. } => {
+                &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER, Capability::CAP_CHOWN]
+            }
             Place::ExternalNetns { .. } => &[
                 Capability::CAP_NET_ADMIN,
                 // to enter its network namespace
@@ -121,6 +145,10 @@ struct State {
     framing: Framing,
     /// By host and interface: TAPs that somebody else made.
     borrowed: BTreeMap<(usize, usize), Borrowed>,
+    /// Whose sockets are.
+    user: Identity,
+    /// By host.
+    sockets: BTreeMap<usize, SocketFile>,
 }
 
 impl State {
@@ -129,6 +157,10 @@ impl State {
             Request::Attach { host, interface, make } => match self.attach(host, interface, make) {
                 Ok((passed, fds)) => (Reply::Attached(Ok(passed)), fds),
                 Err(error) => (Reply::Attached(Err(error)), Vec::new()),
+            },
+            Request::Listen { host } => match self.listen(host) {
+                Ok(fd) => (Reply::Listening(Ok(())), vec![fd]),
+                Err(error) => (Reply::Listening(Err(error)), Vec::new()),
             },
             Request::Release { host } => {
                 self.borrowed.retain(|(other, _), _| *other != host);
@@ -146,7 +178,7 @@ impl State {
         let attached = match &plan.place {
             Place::ExternalTap { tap } => external::tap(tap, interface_plan, framing, make)?,
             Place::ExternalNetns { netns } => external::interface(netns, interface_plan, &plan.routes, framing, make)?,
-            Place::Namespace => return Err(HostError::lacking(DOING, "it is of this run's own making")),
+            Place::Namespace | Place::ExternalQemu { .. } => return Err(nothing()),
         };
         let (passed, fds, borrowed) = attached.into_parts()?;
         // the one that it replaces is given back now
@@ -157,10 +189,22 @@ impl State {
         Ok((passed, fds))
     }
 
+    fn listen(&mut self, host: usize) -> Result<OwnedFd, HostError> {
+        let Some(Place::ExternalQemu { path }) = self.hosts.get(host).map(|host| &host.place) else {
+            return Err(HostError::lacking(DOING, "the scenario has no such socket"));
+        };
+        if self.sockets.contains_key(&host) {
+            return Err(HostError::lacking(DOING, "it is there already"));
+        }
+        let (fd, file) = SocketFile::listen(path, &self.user)?;
+        self.sockets.insert(host, file);
+        Ok(fd)
+    }
+
     fn see(&self, host: usize) -> Option<Seen> {
         match &self.hosts.get(host)?.place {
             Place::ExternalNetns { netns } => presence::namespace_at(Path::new(&netns_path(netns))),
-            Place::ExternalTap { .. } | Place::Namespace => None,
+            Place::ExternalTap { .. } | Place::ExternalQemu { .. } | Place::Namespace => None,
         }
     }
 }
@@ -171,7 +215,6 @@ mod tests {
     use super::*;
     use crate::language::files::MemoryFiles;
     use crate::scenario::{Overrides, load};
-    use std::os::fd::OwnedFd;
 
     fn plan(nodes: &str) -> NetworkPlan {
         let text = format!(
@@ -216,7 +259,7 @@ mod tests {
         };
         let plan = plan("m: { external: { tap: lw-garbage } }");
         let at = |name: &str| plan.hosts.iter().position(|host| host.name == name).unwrap();
-        let keeper = Keeper::start(&plan, Framing::Plain).unwrap().unwrap();
+        let keeper = Keeper::start(&plan, Framing::Plain, &Identity::caller(false).unwrap()).unwrap().unwrap();
         let status = |key: &str| {
             let text = std::fs::read_to_string(format!("/proc/{}/status", keeper.0.pid())).unwrap();
             text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("?").trim().to_owned()

@@ -67,6 +67,7 @@ mod spawn;
 pub mod sys;
 mod sysctl;
 pub(crate) mod takeover;
+mod vm_socket;
 
 pub use configure::{InterfaceStatistics, link_local};
 pub use destination::Destination;

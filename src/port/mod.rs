@@ -1,5 +1,108 @@
-//! How frames enter and leave the engine.
+//! How frames enter and leave the engine: one kind of port a file.
+//!
+//! Begin with [`Port`], which all kinds have in common. `frames` carries frames between a port and the pool.
 
 pub mod epoll;
+pub mod frames;
+pub mod stream;
 pub mod tap;
-pub mod tap_frames;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::frame::{FramePool, FrameView};
+use frames::{Received, Sent};
+use stream::StreamPort;
+use tap::TapPort;
+
+/// An open port of a host.
+#[derive(Debug)]
+pub enum Port {
+    /// A TAP.
+    Tap(TapPort),
+    /// A connection to a virtual machine.
+    Stream(StreamPort),
+}
+
+impl Port {
+    /// Reads one frame into the pool.
+    ///
+    /// # Errors
+    /// `WouldBlock` where none waits; one for which [`Port::is_end`] holds when there will be no more.
+    pub fn receive(&mut self, pool: &mut FramePool) -> io::Result<Received> {
+        match self {
+            Port::Tap(tap) => frames::receive(tap, pool),
+            Port::Stream(stream) => stream.receive(pool),
+        }
+    }
+
+    /// Writes a run of wire frames.
+    pub fn send(&mut self, view: FrameView<'_>) -> Sent {
+        match self {
+            Port::Tap(tap) => frames::send(tap, tap.abilities(), view),
+            Port::Stream(stream) => frames::send(stream, frames::Abilities::default(), view),
+        }
+    }
+
+    /// Whether an error of [`Port::receive`] means that this port is of no use any more.
+    pub fn is_end(&self, error: &io::Error) -> bool {
+        match self {
+            Port::Tap(_) => tap::is_deleted(error),
+            Port::Stream(_) => true,
+        }
+    }
+
+    /// Why there will be no more frames, once [`Port::is_end`] has said so.
+    pub fn ended(&self) -> String {
+        match self {
+            Port::Tap(tap) => format!("`{}` was deleted", tap.info().name),
+            Port::Stream(_) => "the virtual machine has closed its connection".into(),
+        }
+    }
+
+    /// Whether a whole frame has been read from the kernel and not been taken by [`Port::receive`]: the descriptor does not become
+    /// readable for it.
+    pub fn has_frame(&self) -> bool {
+        matches!(self, Port::Stream(stream) if stream.has_frame())
+    }
+
+    /// Whether a part of a frame waits for room in the kernel: the descriptor should be watched for being writable.
+    pub fn has_rest(&self) -> bool {
+        matches!(self, Port::Stream(stream) if stream.has_rest())
+    }
+
+    /// Writes what waits for room, as far as there is any.
+    pub fn flush(&mut self) {
+        if let Port::Stream(stream) = self {
+            stream.flush();
+        }
+    }
+
+    /// Shows the host a carrier, or none. A virtual machine behind a socket cannot be shown one.
+    ///
+    /// # Errors
+    /// `EINVAL` of a TAP before Linux 5.0; `EOPNOTSUPP` of a socket.
+    pub fn set_carrier(&self, on: bool) -> io::Result<()> {
+        match self {
+            Port::Tap(tap) => tap.set_carrier(on),
+            Port::Stream(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+        }
+    }
+
+    /// The offloads that its host may use, by their names in the report.
+    pub fn offloads(&self) -> Vec<&'static str> {
+        match self {
+            Port::Tap(tap) => tap.info().offloads.iter().map(|offload| offload.name()).collect(),
+            Port::Stream(_) => Vec::new(),
+        }
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Port::Tap(tap) => tap.as_fd(),
+            Port::Stream(stream) => stream.as_fd(),
+        }
+    }
+}

@@ -12,6 +12,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use tun_rs::{DeviceBuilder, Layer};
 
+use super::frames::{Abilities, Output};
+use crate::wire::vnet::{self, Endian, VnetHeader};
+
 /// Frames that a TAP's ring holds at least between two drains. A stall of tens of milliseconds at 100,000 frames/s fits; a full
 /// ring drops without telling the sender.
 pub const RING_FRAMES: u32 = 4_096;
@@ -108,6 +111,7 @@ pub struct TapInfo {
 pub struct TapPort {
     fd: OwnedFd,
     info: TapInfo,
+    abilities: Abilities,
 }
 
 impl TapPort {
@@ -140,12 +144,20 @@ impl TapPort {
             Framing::Plain => Vec::new(),
             Framing::VirtioNet => climb_down(&fd)?,
         };
-        Ok(TapPort { fd, info: TapInfo { name: name.into(), framing, offloads } })
+        Ok(TapPort::from_parts(fd, TapInfo { name: name.into(), framing, offloads }))
     }
 
     /// Puts a TAP together again from a descriptor that came from another process.
     pub fn from_parts(fd: OwnedFd, info: TapInfo) -> TapPort {
-        TapPort { fd, info }
+        let has = |offload| info.offloads.contains(&offload);
+        let abilities = Abilities {
+            checksum: has(Offload::Checksum),
+            tso4: has(Offload::Tso4),
+            tso6: has(Offload::Tso6),
+            tso_ecn: has(Offload::TsoEcn),
+            uso: has(Offload::Uso),
+        };
+        TapPort { fd, info, abilities }
     }
 
     /// The descriptor and what is known about it, to send them to another process.
@@ -156,6 +168,16 @@ impl TapPort {
     /// What is known about it.
     pub fn info(&self) -> &TapInfo {
         &self.info
+    }
+
+    /// How long the header is that stands before each frame.
+    pub fn header_len(&self) -> usize {
+        self.info.framing.header_len()
+    }
+
+    /// What its host can finish by itself.
+    pub fn abilities(&self) -> Abilities {
+        self.abilities
     }
 
     /// Reads one frame, header first where there is one.
@@ -242,6 +264,20 @@ impl TapPort {
         }
         set_offload(&self.fd, 0)?;
         Ok(known)
+    }
+}
+
+impl Output for TapPort {
+    fn prefix(&self, vnet: VnetHeader, _: usize, prefix: &mut [u8; vnet::HEADER_LEN]) -> usize {
+        if self.header_len() > 0 {
+            prefix.copy_from_slice(&vnet.encode(Endian::Native)[..vnet::HEADER_LEN]);
+        }
+        self.header_len()
+    }
+
+    /// EIO: the host took its interface down; EINVAL: shorter than an Ethernet header. Both are the host's own doing.
+    fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        TapPort::write(self, parts).map(drop)
     }
 }
 

@@ -1,5 +1,5 @@
 //! How the engine's thread and the main thread agree on interfaces that go away and come back. The engine's thread finds a
-//! TAP deleted; everything else about an interface is known to the main thread.
+//! TAP deleted or a connection closed; everything else about an interface is known to the main thread.
 
 use std::cell::Cell;
 use std::io;
@@ -9,19 +9,19 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::port::tap::TapPort;
+use crate::port::Port;
 use crate::units::Instant;
 
-/// A TAP that was deleted while the engine's thread read it.
+/// A port that ended while the engine's thread read it: a TAP that was deleted, a connection that was closed.
 pub(super) struct Lost {
     /// The port, by its position.
     pub(super) position: usize,
-    /// How many TAPs the port had had after the first.
+    /// How many descriptors the port had had after the first.
     pub(super) replaced: u32,
     /// From when on the port is down, in model time.
     pub(super) at: Instant,
-    /// The TAP. To close it takes time that the engine's thread does not have.
-    pub(super) tap: TapPort,
+    /// What it was. To close it takes time that the engine's thread does not have.
+    pub(super) device: Port,
 }
 
 /// The engine thread's end.
@@ -57,7 +57,7 @@ impl<T> Plugs<T> {
 }
 
 impl<T> Heard<T> {
-    /// TAPs that have been found deleted since the last call. Where there is nothing to hear, this is no system call.
+    /// Ports that have been found ended since the last call. Where there is nothing to hear, this is no system call.
     pub(super) fn take(&self) -> Vec<T> {
         self.take_while(|| {})
     }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | a TAP is deleted | the engine's thread, which reads it | when there is a TAP of its name again |
 //! | a host moves an interface away | the host's init | when it is in the host again |
+//! | a virtual machine closes its connection | the engine's thread, which reads it | when one connects |
 //! | an external machine ends | its process or its path is watched | when its path leads to another namespace |
 
 use std::os::fd::BorrowedFd;
@@ -30,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) fn watch(network: &NetworkPlan) -> Vec<Option<Presence>> {
     let presence = |place: &Place| match place {
         Place::ExternalNetns { netns } => Some(Presence::of(netns)),
-        Place::Namespace | Place::ExternalTap { .. } => None,
+        Place::Namespace | Place::ExternalTap { .. } | Place::ExternalQemu { .. } => None,
     };
     network.hosts.iter().map(|host| presence(&host.place)).collect()
 }
@@ -42,7 +43,7 @@ pub(super) struct Ports<'a> {
     machines: Vec<Option<Presence>>,
     /// By port.
     outages: Vec<Vec<Down>>,
-    /// By port: how many TAPs it has had after the first.
+    /// By port: how many descriptors it has had after the first.
     replaced: Vec<u32>,
     looked: Instant,
     happened: Vec<Happened>,
@@ -64,7 +65,19 @@ impl<'a> Ports<'a> {
     pub(super) fn new(resolved: &'a Resolved, machines: Vec<Option<Presence>>) -> Ports<'a> {
         let outages = resolved.ports.iter().map(|_| Vec::new()).collect();
         let replaced = vec![0; resolved.ports.len()];
-        Ports { resolved, machines, outages, replaced, looked: Instant::ZERO, happened: Vec::new() }
+        let mut ports = Ports { resolved, machines, outages, replaced, looked: Instant::ZERO, happened: Vec::new() };
+        for position in 0..resolved.ports.len() {
+            if ports.is_waited_for(position) {
+                ports.down(position, Instant::ZERO, "no virtual machine has connected".into(), false);
+            }
+        }
+        ports
+    }
+
+    /// Whether a virtual machine comes to this port by itself.
+    fn is_waited_for(&self, position: usize) -> bool {
+        let host = &self.resolved.network.hosts[self.resolved.ports[position].host];
+        matches!(host.place, Place::ExternalQemu { .. })
     }
 
     /// Descriptors that become readable when an external machine has ended.
@@ -75,7 +88,7 @@ impl<'a> Ports<'a> {
     /// How long it may be until [`Ports::look`] is called again; `None` where everything tells by itself.
     pub(super) fn patience(&self) -> Option<Duration> {
         let watched = self.machines.iter().flatten().any(|machine| machine.can_return() && machine.fd().is_none());
-        let down = (0..self.outages.len()).any(|port| self.is_down(port));
+        let down = (0..self.outages.len()).any(|port| self.is_down(port) && !self.is_waited_for(port));
         (watched || down).then_some(LOOK)
     }
 
@@ -89,8 +102,8 @@ impl<'a> Ports<'a> {
         live: &Live,
         processes: &mut Processes,
     ) -> Result<Vec<Happened>, RunError> {
-        for Lost { position, replaced, at, tap } in live.lost() {
-            let reason = format!("`{}` was deleted", tap.info().name);
+        for Lost { position, replaced, at, device } in live.lost() {
+            let reason = device.ended();
             if replaced == self.replaced[position] {
                 self.down(position, at, reason, false);
             } else if let Some(over) = self.outages[position].last_mut() {
@@ -108,11 +121,22 @@ impl<'a> Ports<'a> {
                 self.down(position, at, format!("`{name}` is no longer in its host"), false);
             }
         }
+        for position in (0..self.outages.len()).filter(|position| self.is_waited_for(*position)).collect::<Vec<_>>() {
+            if !self.is_down(position) {
+                let name = &self.resolved.network.hosts[self.resolved.ports[position].host].name;
+                for _ in 0..processes.init.send_away(name) {
+                    self.tell(position, now, "sent a second virtual machine away: it has one".into());
+                }
+            }
+            self.look_for(position, now, live, &mut processes.init)?;
+        }
         let all = now - self.looked >= LOOK;
         self.look_for_machines(all, live, &mut processes.init)?;
         if all {
             self.looked = now;
-            for position in 0..self.outages.len() {
+            for position in
+                (0..self.outages.len()).filter(|position| !self.is_waited_for(*position)).collect::<Vec<_>>()
+            {
                 self.look_for(position, now, live, &mut processes.init)?;
             }
         }
@@ -145,20 +169,21 @@ impl<'a> Ports<'a> {
         let port = &self.resolved.ports[position];
         let host = &self.resolved.network.hosts[port.host];
         let machine = self.machines[port.host].as_ref();
+        let waited = self.is_waited_for(position);
         let Some(down) = self.outages[position].last_mut().filter(|down| down.to.is_none()) else { return Ok(()) };
         let absent = machine.is_some_and(|machine| !machine.is_there());
-        if absent || now < down.next_look {
+        if absent || now < down.next_look && !waited {
             return Ok(());
         }
         let refused = match init.attach(host, port.interface, Framing::VirtioNet, down.fresh) {
             Ok(None) => return Ok(()),
             Ok(Some(attached)) => {
-                let tap = match attached {
+                let device = match attached {
                     Attached::Same => None,
-                    Attached::Other(tap) => Some(tap),
+                    Attached::Other(device) => Some(device),
                 };
-                let other = u32::from(tap.is_some());
-                match live.plug(position, tap) {
+                let other = u32::from(device.is_some());
+                match live.plug(position, device) {
                     Ok(at) => {
                         self.replaced[position] += other;
                         down.to = Some(at);

@@ -1,7 +1,6 @@
-//! The TAPs' side of the live loop: frames in, frames out, lateness counted.
+//! The ports' side of the live loop: frames in, frames out, lateness counted.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -11,8 +10,8 @@ use super::plugs::{Lost, Plugs};
 use crate::capture::Tape;
 use crate::engine::{Command, DirectionId, Engine, Fate, FrameSink, NodeId};
 use crate::frame::{Frame, FrameView};
-use crate::port::tap::{self, TapPort};
-use crate::port::tap_frames::{self, Abilities, Received};
+use crate::port::Port;
+use crate::port::frames::Received;
 use crate::report::event_log::Entry;
 use crate::units::{Duration, Instant};
 
@@ -32,10 +31,10 @@ impl Wake {
 
 /// All TAPs of a run.
 pub(super) struct Taps {
-    ports: Vec<Port>,
+    ports: Vec<PortState>,
     epoll: Arc<Epoll>,
     plugs: Plugs,
-    /// Positions of ports whose TAP has just been found deleted.
+    /// Positions of ports that have just been found ended.
     lost: Vec<usize>,
     /// Positions of ports with a rest.
     rests: Vec<usize>,
@@ -53,12 +52,13 @@ pub(super) struct Taps {
     converged: Vec<(Instant, String)>,
 }
 
-struct Port {
+struct PortState {
     node: NodeId,
     name: String,
-    /// `None` while its interface is gone.
-    tap: Option<TapPort>,
-    abilities: Abilities,
+    /// `None` while what is behind it is gone, or has not come yet.
+    device: Option<Port>,
+    /// The descriptor is watched for being writable.
+    writing: bool,
     counted: PortOutcome,
     /// What is left of a super-frame of which a part had its turn.
     rest: Option<Frame>,
@@ -68,14 +68,14 @@ struct Port {
     turn: u64,
     /// The host is shown no carrier.
     no_carrier: bool,
-    /// How many TAPs it has had after the first.
+    /// How many descriptors it has had after the first.
     replaced: u32,
 }
 
-impl Port {
+impl PortState {
     fn show_carrier(&mut self, on: bool) {
         self.no_carrier = !on;
-        let Some(Err(error)) = self.tap.as_ref().map(|tap| tap.set_carrier(on)) else { return };
+        let Some(Err(error)) = self.device.as_ref().map(|device| device.set_carrier(on)) else { return };
         self.counted.carrier_refused.get_or_insert_with(|| format!("the carrier of `{}`: {error}", self.name));
     }
 }
@@ -103,25 +103,23 @@ impl Taps {
         let mut by_node = vec![NO_PORT; nodes];
         for (position, port) in ports.iter().enumerate() {
             by_node[port.node.0 as usize] = position;
-            epoll.add(port.tap.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
+            if let Some(device) = &port.device {
+                epoll.add(device, EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
+            }
         }
         let ports = ports
             .into_iter()
-            .map(|LivePort { node, tap }| {
-                let (name, abilities) = (tap.info().name.clone(), Abilities::of(&tap));
-                let counted = PortOutcome::default();
-                Port {
-                    node,
-                    name,
-                    tap: Some(tap),
-                    abilities,
-                    counted,
-                    rest: None,
-                    bursts: true,
-                    turn: 0,
-                    no_carrier: false,
-                    replaced: 0,
-                }
+            .map(|LivePort { node, name, device }| PortState {
+                node,
+                name,
+                device,
+                writing: false,
+                counted: PortOutcome::default(),
+                rest: None,
+                bursts: true,
+                turn: 0,
+                no_carrier: false,
+                replaced: 0,
             })
             .collect();
         let (burst, lost, rests) = (Vec::with_capacity(BURST), Vec::new(), Vec::new());
@@ -170,12 +168,13 @@ impl Taps {
     /// An error is the port's own matter: a TAP that was deleted goes, and a frame that the kernel could not hand over is
     /// lost alone.
     fn read_up_to(&mut self, most: usize, most_wire: u64, position: usize, engine: &mut Engine) -> Took {
+        self.flush(position);
         let port = &mut self.ports[position];
         let (mut took, mut wire) = (Took::default(), most_wire);
         while took.frames < most {
-            let received = match (port.rest.take(), &port.tap) {
+            let received = match (port.rest.take(), &mut port.device) {
                 (Some(rest), _) => Ok(Received::Frame(rest)),
-                (None, Some(tap)) => tap_frames::receive(tap, &port.abilities, engine.pool()),
+                (None, Some(device)) => device.receive(engine.pool()),
                 (None, None) => break,
             };
             match received {
@@ -197,7 +196,7 @@ impl Taps {
                 Ok(Received::Malformed) => port.counted.malformed += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if tap::is_deleted(&error) => {
+                Err(error) if port.device.as_ref().is_some_and(|device| device.is_end(&error)) => {
                     self.lost.push(position);
                     break;
                 }
@@ -208,7 +207,33 @@ impl Taps {
                 }
             }
         }
+        if port.rest.is_none() && port.device.as_ref().is_some_and(Port::has_frame) && !self.lost.contains(&position) {
+            self.rests.push(position);
+        }
         took
+    }
+
+    /// Writes what a port could not take at once, and watches it for as long as there is such a rest.
+    fn flush(&mut self, position: usize) {
+        let port = &mut self.ports[position];
+        if port.writing
+            && let Some(device) = &mut port.device
+        {
+            device.flush();
+            self.watch(position);
+        }
+    }
+
+    /// Watches a port for being writable if a part of a frame waits for that, and no longer than that.
+    fn watch(&mut self, position: usize) {
+        let port = &mut self.ports[position];
+        let Some(device) = &port.device else { return };
+        if device.has_rest() != port.writing {
+            port.writing = !port.writing;
+            let flags = if port.writing { EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
+            // It was added, so this cannot fail; if it did, the rest would go with the next frame.
+            let _ = self.epoll.modify(device, &mut EpollEvent::new(flags, position as u64));
+        }
     }
 
     /// Gives what was just read to the engine. `now` is read from the clock once, after the last frame: a frame that
@@ -218,54 +243,53 @@ impl Taps {
             engine.inject(now, node, frame);
         }
         while let Some(position) = self.lost.pop() {
-            if let Some(tap) = self.unplug(position, true, now, engine) {
+            if let Some(device) = self.unplug(position, true, now, engine) {
                 let replaced = self.ports[position].replaced;
-                self.plugs.tell(Lost { position, replaced, at: now, tap });
+                self.plugs.tell(Lost { position, replaced, at: now, device });
             }
         }
     }
 
-    /// The interface behind a port is gone. The TAP, if it is of no use any more; to close it takes time.
+    /// What is behind a port is gone. Returns the descriptor if it is of no use any more; to close it takes time.
     pub(super) fn unplug(
         &mut self,
         position: usize,
         for_good: bool,
         now: Instant,
         engine: &mut Engine,
-    ) -> Option<TapPort> {
+    ) -> Option<Port> {
         let port = &mut self.ports[position];
         engine.apply(now, Command::PortDown(port.node)).expect("ports are nodes of the plan");
-        let tap = if for_good { port.tap.take() } else { None };
-        if let Some(tap) = &tap {
+        let device = if for_good { port.device.take() } else { None };
+        if let Some(device) = &device {
+            port.writing = false;
             // Others may hold the same descriptor, so closing it here would not take it from the list.
-            let _ = self.epoll.delete(tap);
+            let _ = self.epoll.delete(device);
         }
-        tap
+        device
     }
 
-    /// The interface behind a port is there again, with another TAP if there is one. The TAP that it had before, if there was
-    /// another.
+    /// What is behind a port is there again, by a `new` descriptor if there is one. Returns the old one that this replaces.
     ///
     /// # Errors
-    /// The new TAP cannot be waited for, or there is neither a new nor an old one; nothing has changed then.
+    /// The new descriptor cannot be waited for, or there is neither a new nor an old one; nothing has changed then.
     pub(super) fn plug(
         &mut self,
         position: usize,
-        new: Option<TapPort>,
+        new: Option<Port>,
         now: Instant,
         engine: &mut Engine,
-    ) -> io::Result<Option<TapPort>> {
-        if let Some(tap) = &new {
-            self.epoll.add(tap, EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
+    ) -> io::Result<Option<Port>> {
+        if let Some(device) = &new {
+            self.epoll.add(device, EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
         }
-        if new.is_none() && self.ports[position].tap.is_none() {
+        if new.is_none() && self.ports[position].device.is_none() {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
         let old = if new.is_some() { self.unplug(position, true, now, engine) } else { None };
         let port = &mut self.ports[position];
-        if let Some(tap) = new {
-            port.abilities = Abilities::of(&tap);
-            port.tap = Some(tap);
+        if new.is_some() {
+            port.device = new;
             port.replaced += 1;
             if port.no_carrier {
                 port.show_carrier(false);
@@ -335,18 +359,23 @@ impl FrameSink for Taps {
     }
 
     fn deliver(&mut self, node: NodeId, frame: FrameView<'_>, at: Instant) {
-        let port = &mut self.ports[self.by_node[node.0 as usize]];
+        let position = self.by_node[node.0 as usize];
+        let port = &mut self.ports[position];
         let late = self.now - at;
         self.latest = self.latest.max(late);
         port.counted.lateness.record(late, u64::from(frame.count));
-        let Some(tap) = &port.tap else {
+        let Some(device) = &mut port.device else {
             // due before the engine was told that the port is down
             port.counted.refused += u64::from(frame.count);
             return;
         };
-        let sent = tap_frames::send(tap, &port.abilities, frame);
+        let sent = device.send(frame);
+        let watch = device.has_rest();
         port.counted.sent += sent.taken;
         port.counted.refused += sent.refused;
+        if watch {
+            self.watch(position);
+        }
     }
 
     fn fate(&mut self, fate: Fate<'_>) {

@@ -191,6 +191,7 @@ fn host(host: &HostPlan, out: &mut Lines) {
     let kind = match &host.place {
         Place::Namespace => "host".to_owned(),
         Place::ExternalTap { tap } => format!("external TAP {tap}"),
+        Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
         Place::ExternalNetns { netns } => format!("external namespace {netns}"),
     };
     out.noted(1, format!("{}:", host.name), &kind);
@@ -203,9 +204,19 @@ fn host(host: &HostPlan, out: &mut Lines) {
         out.noted(2, format!("{}:", interface.name), &format!("link {}", interface.link));
         out.line(3, format!("mac: {mac}"));
         out.line(3, format!("mtu: {}", interface.mtu));
+        if let Place::ExternalQemu { path } = &host.place {
+            // a comma is written twice in QEMU's options
+            let path = path.display().to_string().replace(',', ",,");
+            let options = format!(
+                "-netdev stream,id={link},server=off,addr.type=unix,addr.path={path} \
+                 -device virtio-net-pci,netdev={link},mac={mac}",
+                link = interface.link
+            );
+            out.noted(3, format!("qemu: {}", flow(&options.into())), "for the command line of the virtual machine");
+        }
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
-        if let (Place::ExternalTap { .. }, [_, ..]) = (&host.place, &interface.gateways[..]) {
+        if host.place.is_beyond_a_wire() && !interface.gateways.is_empty() {
             let gateways: Vec<_> = interface.gateways.iter().map(ToString::to_string).collect();
             out.noted(3, format!("gateways: [{}]", gateways.join(", ")), "for the machine to set: longwire cannot");
         }

@@ -2,7 +2,7 @@
 //! that all mistakes are told at once.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Overrides;
 use crate::addressing::address::AddressingSpec;
 use crate::addressing::build::{Built, build};
+use crate::addressing::network::NetworkPlan;
 use crate::addressing::network::Place;
 use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
 use crate::language::files::{Files, MemoryFiles, Once};
@@ -52,6 +53,9 @@ use crate::topology::link::{Layers, LinkHead, position_of_end};
 use crate::topology::node::{ExternalSpec, NodeSpec};
 use crate::topology::tables::Tables;
 use crate::units::Duration;
+
+/// The longest path of a Unix socket (unix(7), `sun_path` less its terminating zero).
+const LONGEST_SOCKET_PATH: usize = 107;
 
 /// The longest run of frames of one train in a live run, unless the scenario says.
 const COALESCE: Duration = Duration::from_micros(50);
@@ -159,7 +163,7 @@ impl Load {
         links.extend(paths);
 
         let coalesce = head.coalesce.unwrap_or(if overrides.virtual_time { Duration::ZERO } else { COALESCE });
-        let Built { plan, ports, network, segments, router_segments } = build(
+        let Built { plan, ports, mut network, segments, router_segments } = build(
             seed,
             coalesce,
             head.convergence.unwrap_or(CONVERGENCE),
@@ -169,6 +173,8 @@ impl Load {
             &head.addressing,
             &mut self.told,
         );
+
+        self.place_sockets(&mut network, &nodes, path.parent().unwrap_or(Path::new("")));
 
         let services = self.section::<ServiceSpec>(&mut root, "services");
         let workloads = self.section::<WorkloadSpec>(&mut root, "workloads");
@@ -404,13 +410,17 @@ impl Load {
 
     fn external_is_whole(&mut self, name: &str, spec: &NodeSpec, clean: bool) -> bool {
         let NodeSpec::External(external) = spec else { return true };
-        let Spanned { value: ExternalSpec { tap, netns, interface, .. }, span } = external;
+        let Spanned { value: ExternalSpec { tap, qemu, netns, interface, .. }, span } = external;
         let before = self.told.iter().count();
+        if let Some(qemu) = qemu {
+            self.qemu_is_alone(qemu, [tap, netns, interface]);
+            return self.told.iter().count() == before;
+        }
         match (tap, netns) {
             (None, None) | (None, Some(_)) if !clean => return false,
             (None, None) => self.told.push(
                 Diagnostic::error(*span, format!("the external machine `{name}` does not say where it is"))
-                    .help("write `tap: NAME`, or `netns: PATH` and `interface: NAME`"),
+                    .help("write `tap: NAME`, `qemu: PATH`, or `netns: PATH` and `interface: NAME`"),
             ),
             (Some(tap), Some(netns)) => self.told.push(
                 Diagnostic::error(netns.span, "`tap` and `netns` both say where the machine is")
@@ -435,6 +445,32 @@ impl Load {
             }
         }
         self.told.iter().count() == before
+    }
+
+    /// Sockets of virtual machines are named from the scenario's folder, as all files are.
+    fn place_sockets(&mut self, network: &mut NetworkPlan, nodes: &IndexMap<String, NodeEntry>, folder: &Path) {
+        for host in &mut network.hosts {
+            let Place::ExternalQemu { path } = &mut host.place else { continue };
+            *path = folder.join(&*path);
+            if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+                let message =
+                    format!("{} is too long for a socket: at most {LONGEST_SOCKET_PATH} bytes", path.display());
+                let place = nodes.get(&host.name).map(|node| node.span);
+                self.told.push(Diagnostic::error(place, message).help("name a shorter path, as in `/tmp/vm.sock`"));
+            }
+        }
+    }
+
+    fn qemu_is_alone(&mut self, qemu: &Spanned<PathBuf>, others: [&Option<Spanned<String>>; 3]) {
+        if let Some(other) = others.into_iter().flatten().next() {
+            self.told.push(
+                Diagnostic::error(other.span, "two keys say where the machine is")
+                    .related(qemu.span, "the other")
+                    .help(
+                        "keep one: `qemu` is the socket of a virtual machine, and nothing goes with it but `addresses`",
+                    ),
+            );
+        }
     }
 
     fn links(&mut self, root: &Node, nodes: &IndexMap<String, NodeEntry>) -> Vec<Draft> {

@@ -120,6 +120,8 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
                 "write the machine alone",
             );
         }
+        // what the machine calls it, nobody here knows
+        (NodeSpec::External(external), None) if external.qemu.is_some() => Some("eth0".to_owned()),
         (NodeSpec::External(external), None) => {
             external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone())
         }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -212,12 +213,15 @@ impl JsonSchema for Addresses {
     }
 }
 
-/// A machine that longwire does not make: `tap`, or `netns` and `interface`.
+/// A machine that longwire does not make: `tap`, `qemu`, or `netns` and `interface`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExternalSpec {
     /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
     pub tap: Option<Spanned<String>>,
+    /// A Unix socket that longwire makes, and on which it waits for a virtual machine: QEMU's `-netdev stream`.
+    #[schemars(with = "Option<String>")]
+    pub qemu: Option<Spanned<PathBuf>>,
     /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,
     /// The interface's name in that namespace.

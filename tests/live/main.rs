@@ -22,3 +22,4 @@ mod soak;
 mod stops;
 mod suite;
 mod timeline;
+mod vm;

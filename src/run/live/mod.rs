@@ -26,6 +26,7 @@ use crate::capture::Tape;
 use crate::engine::{Command, DirectionCounters, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics};
 use crate::model::Only;
 use crate::node::NatCounters;
+use crate::port::Port;
 use crate::port::tap::TapPort;
 use crate::report::event_log::Entry;
 use crate::report::gaps as record;
@@ -36,12 +37,21 @@ use crate::units::{Duration, Instant};
 /// Log entries on their way to the writer, in batches. When the writer falls behind so far, entries are counted and let go.
 const LOG_BATCHES: usize = 4096;
 
-/// A TAP and the port of the network that it stands for.
+/// A port of the network and what is behind it.
 pub struct LivePort {
     /// The port.
     pub node: NodeId,
-    /// Its TAP.
-    pub tap: TapPort,
+    /// The interface's name, for messages.
+    pub name: String,
+    /// What is behind it; `None` of one that is down until something comes.
+    pub device: Option<Port>,
+}
+
+impl LivePort {
+    /// A port with a TAP.
+    pub fn tap(node: NodeId, tap: TapPort) -> LivePort {
+        LivePort { node, name: tap.info().name.clone(), device: Some(Port::Tap(tap)) }
+    }
 }
 
 /// Which clock it runs by.
@@ -72,12 +82,12 @@ enum Request {
     Standing(Sender<Vec<Standing>>),
     Progress(Sender<Progress>),
     Unplug(usize, bool, Sender<Unplugged>),
-    Plug(usize, Option<TapPort>, Sender<io::Result<Unplugged>>),
+    Plug(usize, Option<Port>, Sender<io::Result<Unplugged>>),
     Stop(Sender<Outcome>),
 }
 
-/// When something changed at a port, and the TAP that it had before, if that is of no use any more.
-type Unplugged = (Instant, Option<TapPort>);
+/// When something changed at a port, and what was behind it before, if that is of no use any more.
+type Unplugged = (Instant, Option<Port>);
 
 /// What begins at t = 0.
 pub struct Begin {
@@ -189,7 +199,10 @@ impl Live {
         let (requests, inbox) = unbounded();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let clock = Clock::start();
-        let engine = Engine::new(plan);
+        let mut engine = Engine::new(plan);
+        for port in ports.iter().filter(|port| port.device.is_none()) {
+            engine.apply(Instant::ZERO, Command::PortDown(port.node)).map_err(io::Error::other)?;
+        }
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, Wake::REQUEST))?;
         let (tell, lost) = plugs::pair()?;
@@ -253,20 +266,20 @@ impl Live {
         self.lost.take()
     }
 
-    /// Becomes readable when a TAP was found deleted.
+    /// Becomes readable when a port has ended.
     pub(super) fn lost_fd(&self) -> BorrowedFd<'_> {
         self.lost.as_fd()
     }
 
-    /// The port at a position is down from here on: its interface is gone, `for_good` with its TAP. The instant that it is.
+    /// The port at a position is down from here on: its interface is gone, `for_good` with its descriptor. The instant that it is.
     pub(super) fn unplug(&self, position: usize, for_good: bool) -> Result<Instant, LiveError> {
         let (at, _closed_here) = self.ask(|reply| Request::Unplug(position, for_good, reply))?;
         Ok(at)
     }
 
-    /// The port at a position is up from here on, with another TAP if there is one. The instant that it is.
-    pub(super) fn plug(&self, position: usize, tap: Option<TapPort>) -> Result<Instant, LiveError> {
-        let (at, _closed_here) = self.ask(|reply| Request::Plug(position, tap, reply))?.map_err(LiveError::Loop)?;
+    /// The port at a position is up from here on, by a new `device` if there is one. The instant that it is.
+    pub(super) fn plug(&self, position: usize, device: Option<Port>) -> Result<Instant, LiveError> {
+        let (at, _closed_here) = self.ask(|reply| Request::Plug(position, device, reply))?.map_err(LiveError::Loop)?;
         Ok(at)
     }
 

@@ -37,6 +37,7 @@ use super::work::{EndReason, GRACE, Work};
 use crate::engine::NodeId;
 use crate::host::signals::Requests;
 use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore, open};
+use crate::port::Port;
 use crate::port::tap::Framing;
 use crate::report::event_log::Names;
 use crate::report::json::{EventKind, Mode, Report};
@@ -154,9 +155,10 @@ pub(crate) fn run_for(
         .ports
         .iter()
         .map(|port| {
-            let tap = taps[port.host][port.interface].take().expect("each interface belongs to one port");
-            offloads.push(tap.info().offloads.iter().map(|offload| offload.name()).collect());
-            LivePort { node: NodeId(port.node as u32), tap }
+            let name = resolved.network.hosts[port.host].interfaces[port.interface].name.clone();
+            let device = taps[port.host].get_mut(port.interface).and_then(Option::take).map(Port::Tap);
+            offloads.push(device.as_ref().map(Port::offloads).unwrap_or_default());
+            LivePort { node: NodeId(port.node as u32), name, device }
         })
         .collect();
     let (sender, log) = match &options.out {
@@ -531,6 +533,7 @@ impl Run<'_> {
     fn wait(&self, at_most: Duration) -> Result<(), RunError> {
         let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.live.lost_fd()];
         let others = self.control.fds().chain(self.processes.fds()).chain(self.ports.fds()).chain(self.owner_fd());
+        let others = others.chain(self.processes.init.waiting_for());
         let all = fixed.into_iter().chain(others);
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         fds.extend(self.control.writing().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));

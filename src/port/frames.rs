@@ -1,21 +1,21 @@
-//! Frames between a TAP and the pool: what the virtio-net header says of a frame comes in with it, and what a TAP can not
+//! Frames between a port and the pool: what the virtio-net header says of a frame comes in with it, and what a port cannot
 //! leave to its host is finished before it goes out.
 //!
-//! A run of a train goes out as one super-frame where the TAP has the offload for it, else cut into wire frames with
-//! complete checksums. A frame with a partial checksum goes out as it is where the TAP knows partial checksums.
+//! A run of a train goes out as one super-frame where the port has the offload for it, else cut into wire frames with
+//! complete checksums. A frame with a partial checksum goes out as it is where the port knows partial checksums.
 
 use std::io::{self, IoSlice, IoSliceMut};
 
-use super::tap::{Framing, Offload as Granted, TapPort};
+use super::tap::TapPort;
 use crate::frame::{Frame, FramePool, FrameView, HEAD_ROOM, PARTS, Rest};
 use crate::wire::gso::{Gso, GsoKind, MAX_HEADER_LEN};
 use crate::wire::segmentation::{Checksum, Cut, Segmenter, complete_checksum};
 use crate::wire::vnet::{ChecksumState, DATA_VALID, Endian, HEADER_LEN, VnetHeader};
 
-/// Longest frame that a TAP hands over: an IP packet of 65,535 bytes, an Ethernet header and two VLAN tags.
-const LONGEST_FRAME: usize = 65_535 + 14 + 8;
+/// Longest frame that a port hands over: an IP packet of 65,535 bytes, an Ethernet header and two VLAN tags.
+pub(super) const LONGEST_FRAME: usize = 65_535 + 14 + 8;
 
-/// What came from a TAP.
+/// What came from a port.
 #[derive(Debug)]
 pub enum Received {
     /// A frame, in the pool.
@@ -24,32 +24,22 @@ pub enum Received {
     Malformed,
 }
 
-/// What a TAP can take.
+/// What the other end of a port can finish by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Abilities {
-    header: bool,
-    checksum: bool,
-    tso4: bool,
-    tso6: bool,
-    tso_ecn: bool,
-    uso: bool,
+    /// Partial checksums.
+    pub checksum: bool,
+    /// Super-frames of TCP over IPv4.
+    pub tso4: bool,
+    /// Super-frames of TCP over IPv6.
+    pub tso6: bool,
+    /// Super-frames of TCP with ECN.
+    pub tso_ecn: bool,
+    /// Super-frames of UDP.
+    pub uso: bool,
 }
 
 impl Abilities {
-    /// Those of an open TAP.
-    pub fn of(tap: &TapPort) -> Abilities {
-        let info = tap.info();
-        let has = |offload| info.offloads.contains(&offload);
-        Abilities {
-            header: info.framing == Framing::VirtioNet,
-            checksum: has(Granted::Checksum),
-            tso4: has(Granted::Tso4),
-            tso6: has(Granted::Tso6),
-            tso_ecn: has(Granted::TsoEcn),
-            uso: has(Granted::Uso),
-        }
-    }
-
     fn takes(&self, gso: Gso) -> bool {
         self.checksum
             && match gso.kind {
@@ -60,13 +50,25 @@ impl Abilities {
     }
 }
 
+/// What frames are written to.
+pub trait Output {
+    /// Writes what stands before a frame of `len` bytes into `prefix`; returns how long that is.
+    fn prefix(&self, vnet: VnetHeader, len: usize, prefix: &mut [u8; HEADER_LEN]) -> usize;
+
+    /// Writes one frame from its parts, the prefix first.
+    ///
+    /// # Errors
+    /// The frame was not taken, whatever for; it is lost.
+    fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()>;
+}
+
 /// Reads one frame into the pool.
 ///
 /// # Errors
 /// Those of [`TapPort::read`]; `WouldBlock` where none waits.
-pub fn receive(tap: &TapPort, abilities: &Abilities, pool: &mut FramePool) -> io::Result<Received> {
+pub fn receive(tap: &TapPort, pool: &mut FramePool) -> io::Result<Received> {
     let mut header = [0; HEADER_LEN];
-    let prefix = if abilities.header { HEADER_LEN } else { 0 };
+    let prefix = tap.header_len();
     let mut frame = pool.read_into(LONGEST_FRAME, |[head, first], more| {
         let mut parts: [IoSliceMut<'_>; 1 + PARTS] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
         let slices =
@@ -79,7 +81,7 @@ pub fn receive(tap: &TapPort, abilities: &Abilities, pool: &mut FramePool) -> io
         let n = tap.read_parts(&mut parts[..count])?;
         Ok::<_, io::Error>(n.saturating_sub(prefix))
     })?;
-    if abilities.header {
+    if prefix > 0 {
         let view = pool.view(&frame);
         let checked =
             VnetHeader::decode(&header, Endian::Native).ok().and_then(|h| h.check(view.head, view.total()).ok());
@@ -99,22 +101,23 @@ pub fn receive(tap: &TapPort, abilities: &Abilities, pool: &mut FramePool) -> io
 pub struct Sent {
     /// Wire frames that the host's kernel took.
     pub taken: u64,
-    /// Wire frames that it refused: its interface is down, or the frame is shorter than an Ethernet header.
+    /// Wire frames that it refused: its interface is down, the frame is shorter than an Ethernet header, or a virtual machine does not
+    /// read its connection.
     pub refused: u64,
 }
 
-/// Writes a run of wire frames to a TAP.
-pub fn send(tap: &TapPort, abilities: &Abilities, view: FrameView<'_>) -> Sent {
-    Writer { tap, abilities: *abilities, sent: Sent::default() }.run(view)
+/// Writes a run of wire frames to a port.
+pub fn send(output: &mut impl Output, abilities: Abilities, view: FrameView<'_>) -> Sent {
+    Writer { output, abilities, sent: Sent::default() }.run(view)
 }
 
-struct Writer<'a> {
-    tap: &'a TapPort,
+struct Writer<'a, O> {
+    output: &'a mut O,
     abilities: Abilities,
     sent: Sent,
 }
 
-impl Writer<'_> {
+impl<O: Output> Writer<'_, O> {
     fn run(mut self, view: FrameView<'_>) -> Sent {
         match view.offload.train {
             None => self.plain(view),
@@ -175,19 +178,18 @@ impl Writer<'_> {
     }
 
     fn write<'b>(&mut self, vnet: VnetHeader, head: &'b [u8], rest: impl Iterator<Item = &'b [u8]>, frames: u64) {
-        let vnet = vnet.encode(Endian::Native);
-        let prefix = if self.abilities.header { &vnet[..HEADER_LEN] } else { &[] };
+        let mut prefix = [0; HEADER_LEN];
         let mut parts = [IoSlice::new(&[]); 2 + PARTS];
-        let mut count = 0;
-        for (part, slice) in
-            parts.iter_mut().zip([prefix, head].into_iter().chain(rest.map(|slice| -> &[u8] { slice })))
-        {
+        let (mut count, mut len) = (1, 0);
+        for (part, slice) in parts[1..].iter_mut().zip([head].into_iter().chain(rest.map(|slice| -> &[u8] { slice }))) {
             *part = IoSlice::new(slice);
             count += 1;
+            len += slice.len();
         }
-        // EIO: the host took its interface down; EINVAL: shorter than an Ethernet header. Both are the host's own doing.
-        match self.tap.write(&parts[..count]) {
-            Ok(_) => self.sent.taken += frames,
+        let prefixed = self.output.prefix(vnet, len, &mut prefix);
+        parts[0] = IoSlice::new(&prefix[..prefixed]);
+        match self.output.write(&parts[..count]) {
+            Ok(()) => self.sent.taken += frames,
             Err(_) => self.sent.refused += frames,
         }
     }
