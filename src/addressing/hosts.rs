@@ -172,10 +172,13 @@ fn place(spec: &NodeSpec) -> Place {
         NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) | NodeSpec::Cloud(_) => {
             Place::Namespace
         }
-        NodeSpec::External(external) => match (&external.qemu, &external.tap, &external.netns) {
-            (Some(qemu), ..) => Place::ExternalQemu { path: qemu.value.clone() },
-            (None, None, Some(netns)) => Place::ExternalNetns { netns: netns.value.clone() },
-            (None, tap, _) => Place::ExternalTap { tap: tap.as_ref().map(|tap| tap.value.clone()).unwrap_or_default() },
+        NodeSpec::External(external) => match &external.value {
+            ExternalSpec { qemu: Some(qemu), .. } => Place::ExternalQemu { path: qemu.value.clone() },
+            ExternalSpec { tap: Some(tap), .. } => Place::ExternalTap { tap: tap.value.clone() },
+            ExternalSpec { netns: Some(netns), .. } => Place::ExternalNetns { netns: netns.value.clone() },
+            ExternalSpec { interface, .. } => Place::ExternalInterface {
+                interface: interface.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            },
         },
     }
 }

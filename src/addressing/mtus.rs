@@ -19,6 +19,10 @@ struct Port {
 /// What a host's interface takes in: as much as the host says, else as its link says for that direction, else what is
 /// usual, or what it sends where that is more.
 pub(crate) fn of_port(host: &Attached<'_>, attachment: &Attachment<'_>, sends: u32) -> Option<u32> {
+    // how much an interface takes that longwire does not set up, its kernel knows
+    if matches!(host.spec, NodeSpec::External(external) if external.is_interface()) {
+        return None;
+    }
     match (own(host), attachment.takes) {
         (Some((own, _)), _) => Some(own),
         (None, Some(_)) => None,

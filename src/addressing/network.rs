@@ -91,6 +91,11 @@ pub enum Place {
         /// The TAP's name.
         tap: String,
     },
+    /// A network interface of the machine, in the caller's own namespace. What is behind it is set up by nobody here.
+    ExternalInterface {
+        /// The interface's name.
+        interface: String,
+    },
     /// A Unix socket on which longwire waits for a virtual machine, by QEMU's `-netdev stream`. Nothing of the machine is set up.
     ExternalQemu {
         /// The socket's path.
@@ -106,7 +111,7 @@ pub enum Place {
 impl Place {
     /// Whether only a wire leads there: addresses, routes and neighbours are the machine's own affair.
     pub fn is_beyond_a_wire(&self) -> bool {
-        matches!(self, Place::ExternalTap { .. } | Place::ExternalQemu { .. })
+        matches!(self, Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalQemu { .. })
     }
 }
 

@@ -6,7 +6,7 @@ use std::{env, io};
 use super::paint::StatusLine;
 use super::{Exit, paint};
 use crate::diag::printable::{BAD, DOUBT, GOOD, Page, Printable, putln};
-use crate::host::{Scratch, probe};
+use crate::host::{self, Scratch, probe};
 use crate::run::lateness;
 use crate::sim::kernel;
 use crate::suite;
@@ -18,9 +18,15 @@ pub(super) struct Args {
     /// Measure for some seconds how well this machine keeps up, and propose limits of validity for it
     #[arg(long)]
     calibrate: bool,
+    /// Give network interfaces back that a run had taken and that was killed with all of its processes; nothing else is done
+    #[arg(long, conflicts_with = "calibrate")]
+    restore: bool,
 }
 
 pub(super) fn main(args: &Args) -> Exit {
+    if args.restore {
+        return restore();
+    }
     // the probes fork, so they come before anything that could start a thread
     let probes = probe::all();
     let mut out = Page::new();
@@ -45,6 +51,26 @@ pub(super) fn main(args: &Args) -> Exit {
         (true, _) => Exit::Machine,
         (false, false) => Exit::Pass,
         (false, true) => calibrate(folder().map_err(io::Error::other)),
+    }
+}
+
+fn restore() -> Exit {
+    match host::restore_abandoned() {
+        Ok(names) => {
+            let mut out = Page::new();
+            for name in &names {
+                let _ = putln!(out, "{name} is as it was before its run");
+            }
+            if names.is_empty() {
+                let _ = putln!(out, "no interface is to be given back");
+            }
+            paint::print(&out.finish());
+            Exit::Pass
+        }
+        Err(error) => {
+            paint::complain(&format!("cannot give interfaces back: {error}; run it with sudo"));
+            Exit::Machine
+        }
     }
 }
 

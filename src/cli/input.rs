@@ -47,6 +47,11 @@ impl Source {
         }
     }
 
+    /// A scenario that a command has made itself.
+    pub(super) fn made(name: &str, text: String) -> Source {
+        Source { path: name.into(), text: Some(text) }
+    }
+
     /// What it is called.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -71,7 +76,7 @@ impl Source {
 /// The name of a scenario that cannot be read again.
 pub(super) fn is_stream(path: &Path) -> bool {
     let name = path.to_string_lossy();
-    name == STDIN || (name.starts_with("<fd ") && name.ends_with('>'))
+    name.starts_with('<') && name.ends_with('>')
 }
 
 /// How a scenario is read.
@@ -105,7 +110,7 @@ fn kind(file: &Path) -> Kind {
 }
 
 /// What may be said beside a scenario file.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct OverrideArgs {
     /// Seed of every random draw, instead of the file's
     #[arg(long, value_name = "N")]
@@ -116,6 +121,11 @@ pub(super) struct OverrideArgs {
 }
 
 impl OverrideArgs {
+    /// A seed, and nothing else.
+    pub(super) fn seeded(seed: Option<u64>) -> OverrideArgs {
+        OverrideArgs { seed, params: Vec::new() }
+    }
+
     /// What the options say.
     ///
     /// # Errors

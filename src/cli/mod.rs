@@ -20,6 +20,7 @@ mod sim;
 mod status;
 mod test;
 mod which;
+mod wire;
 
 use std::ffi::OsString;
 
@@ -61,6 +62,7 @@ struct Cli {
 enum Command {
     Run(run::LiveArgs),
     Sim(sim::Args),
+    Wire(wire::Args),
     Test(test::Args),
     Check(check::Args),
     Show(show::Args),
@@ -121,6 +123,7 @@ fn carry_out(command: Command) -> i32 {
     match command {
         Command::Run(args) => run::main(&args),
         Command::Sim(args) => sim::main(&args) as i32,
+        Command::Wire(args) => wire::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,
         Command::Show(args) => show::main(&args) as i32,

@@ -47,7 +47,7 @@ pub(super) struct LiveArgs {
 }
 
 /// What a run takes against either clock.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
     /// The scenario; `-` is standard input
     pub(super) file: PathBuf,
@@ -78,7 +78,7 @@ pub(super) struct Args {
     pub(super) verbose: bool,
     /// Run again, with the same seed, while the run is INVALID: up to N times
     #[arg(long, value_name = "N", default_value_t = 0)]
-    retry_invalid: u32,
+    pub(super) retry_invalid: u32,
     /// The process that this run must not outlive
     #[arg(long, hide = true, value_name = "PID")]
     pub(super) parent: Option<i32>,
@@ -128,6 +128,16 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
         }
     }
     Exit::Invalid as i32
+}
+
+/// The same for a scenario that a command has made itself.
+pub(super) fn made(name: &str, text: String, args: &Args) -> i32 {
+    let source = Source::made(name, text);
+    let read = args.overrides.overrides().and_then(|overrides| input::read(source.path(), &source.files(), &overrides));
+    match read {
+        Ok(resolved) => carry_out(source.path(), resolved, args, 1, None, None).unwrap_or(Exit::Invalid) as i32,
+        Err(exit) => exit as i32,
+    }
 }
 
 /// The same inside a guest, in virtual time. `files`: the scenario's, as the launcher has checked them.

@@ -252,6 +252,23 @@ pub(crate) fn take_down(netlink: &mut Netlink, index: u32, name: &str) -> Result
     netlink.execute(batch)
 }
 
+/// Whether its kernel answers ARP and ND on an interface.
+pub(crate) fn has_arp(netlink: &mut Netlink, index: u32) -> Result<bool, HostError> {
+    Ok(!netlink.link(index)?.header.flags.contains(LinkFlags::Noarp))
+}
+
+/// Lets its kernel answer ARP and ND on an interface, or keeps it from that (`ip link set dev NAME arp on|off`).
+pub(crate) fn set_arp(netlink: &mut Netlink, index: u32, name: &str, on: bool) -> Result<(), HostError> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.header.flags = if on { LinkFlags::empty() } else { LinkFlags::Noarp };
+    message.header.change_mask = LinkFlags::Noarp;
+    let mut batch = Batch::default();
+    let doing = format!("switch ARP {} on `{name}`", if on { "on" } else { "off" });
+    batch.push(RouteNetlinkMessage::SetLink(message), 0, doing);
+    netlink.execute(batch)
+}
+
 /// Sets an interface's MTU.
 pub(crate) fn set_mtu(netlink: &mut Netlink, index: u32, name: &str, mtu: u32) -> Result<(), HostError> {
     let mut batch = Batch::default();

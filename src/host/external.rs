@@ -1,4 +1,4 @@
-//! Machines that longwire does not make: a TAP in the caller's namespace, an interface in a container.
+//! Machines that longwire does not make: a TAP or an interface in the caller's namespace, an interface in a container.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -13,14 +13,17 @@ use serde::{Deserialize, Serialize};
 use super::configure::{Family, InterfaceStatistics, Settings};
 use super::error::{Cause, HostError};
 use super::netlink::Netlink;
+use super::nic::{self, Taken};
 use super::open::{Expected, open};
 use super::{configure, helper, namespace, peer, sysctl};
 use crate::addressing::network::{InterfacePlan, RoutePlan, netns_path};
+use crate::port::Port;
+use crate::port::packet::PacketPort;
 use crate::port::tap::{Framing, QUEUE_LENGTH, TapInfo, TapPort};
 
-/// An interface of an external machine: its TAP, and what else the run does with it.
+/// An interface of an external machine: its port, and what else the run does with it.
 pub(crate) struct External {
-    pub(crate) port: TapPort,
+    pub(crate) port: Port,
     pub(crate) outside: Outside,
     /// Set where somebody else made it.
     borrowed: Option<Borrowed>,
@@ -34,39 +37,68 @@ pub(crate) struct Outside {
     before: InterfaceStatistics,
 }
 
-/// What goes between processes beside the descriptors of an [`External`]: its TAP's, and its netlink socket's.
+/// What goes between processes beside the descriptors of an [`External`]: its port's, and its netlink socket's.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Passed {
-    info: TapInfo,
+    kind: Kind,
     index: u32,
     before: InterfaceStatistics,
+}
+
+/// What kind of port a descriptor is.
+#[derive(Debug, Serialize, Deserialize)]
+enum Kind {
+    Tap(TapInfo),
+    /// By its interface's name.
+    Packet(String),
 }
 
 impl External {
     /// Takes it apart, to send it to another process; what was borrowed stays in this one.
     pub(crate) fn into_parts(self) -> Result<(Passed, Vec<OwnedFd>, Option<Borrowed>), HostError> {
         let External { port, outside: Outside { netlink, index, before }, borrowed } = self;
-        let (fd, info) = port.into_parts();
+        let (fd, kind) = match port {
+            Port::Tap(tap) => {
+                let (fd, info) = tap.into_parts();
+                (fd, Kind::Tap(info))
+            }
+            Port::Packet(packet) => {
+                let (fd, name) = packet.into_parts();
+                (fd, Kind::Packet(name))
+            }
+            Port::Stream(_) => return Err(HostError::lacking("hand an interface on", "a connection is none")),
+        };
         let socket = netlink.as_fd().try_clone_to_owned();
         let socket = socket.map_err(|e| HostError::os("hand an interface on", e))?;
-        Ok((Passed { info, index, before }, vec![fd, socket], borrowed))
+        Ok((Passed { kind, index, before }, vec![fd, socket], borrowed))
     }
 
     /// Puts together what another process took apart.
     pub(crate) fn from_parts(passed: Passed, fds: Vec<OwnedFd>) -> Result<External, HostError> {
-        let Passed { info, index, before } = passed;
+        let Passed { kind, index, before } = passed;
         let [fd, socket] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| {
-            HostError::lacking(format!("take over `{}`", info.name), "its descriptors got lost between two processes")
+            HostError::lacking("take over an interface", "its descriptors got lost between two processes")
         })?;
         // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
         let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
         let outside = Outside { netlink, index, before };
-        Ok(External { port: TapPort::from_parts(fd, info), outside, borrowed: None })
+        let port = match kind {
+            Kind::Tap(info) => Port::Tap(TapPort::from_parts(fd, info)),
+            Kind::Packet(name) => Port::Packet(PacketPort::from_parts(fd, name)),
+        };
+        Ok(External { port, outside, borrowed: None })
     }
 }
 
-/// What a TAP that somebody else made was set to. Dropped, it is set to that again, as far as it is still there.
-pub(crate) struct Borrowed {
+/// What somebody else's interface was set to. Dropped, it is set to that again, as far as it is still there.
+#[expect(dead_code, reason = "they are there to be dropped")]
+pub(crate) enum Borrowed {
+    Tap(BorrowedTap),
+    Interface(Taken),
+}
+
+/// What a TAP that somebody else made was set to.
+pub(crate) struct BorrowedTap {
     netlink: Netlink,
     index: u32,
     name: String,
@@ -92,9 +124,9 @@ impl Outside {
     }
 }
 
-impl Drop for Borrowed {
+impl Drop for BorrowedTap {
     fn drop(&mut self) {
-        let Borrowed { netlink, index, name, before } = self;
+        let BorrowedTap { netlink, index, name, before } = self;
         // Best effort: its owner may have taken it away by now.
         if let Some(length) = before.queue_length {
             let _ = configure::size_ring(netlink, *index, name, length);
@@ -145,10 +177,17 @@ pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing, make: bool)
         configure::bring_up(&mut netlink, index, tap).map_err(permitted)?;
     }
     let borrowed = match existed {
-        true => Some(Borrowed { netlink: Netlink::open()?, index, name: tap.to_owned(), before }),
+        true => Some(Borrowed::Tap(BorrowedTap { netlink: Netlink::open()?, index, name: tap.to_owned(), before })),
         false => None,
     };
-    Ok(External { port, outside: Outside::new(netlink, index)?, borrowed })
+    Ok(External { port: Port::Tap(port), outside: Outside::new(netlink, index)?, borrowed })
+}
+
+/// Takes the interface `name` of this process's own network namespace.
+pub(crate) fn network_interface(name: &str) -> Result<External, HostError> {
+    let (port, index, taken) = nic::take(name)?;
+    let outside = Outside::new(Netlink::open()?, index)?;
+    Ok(External { port: Port::Packet(port), outside, borrowed: Some(Borrowed::Interface(taken)) })
 }
 
 fn by_hand(tap: &str, mtu: u32) -> String {
@@ -206,7 +245,7 @@ pub(crate) fn interface(
         let index = index_of(&port, &plan.name)?;
         configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own: false })?;
         let (passed, fds, _) =
-            External { port, outside: Outside::new(netlink, index)?, borrowed: None }.into_parts()?;
+            External { port: Port::Tap(port), outside: Outside::new(netlink, index)?, borrowed: None }.into_parts()?;
         Ok((passed, fds))
     })?;
     External::from_parts(passed, fds)

@@ -173,7 +173,7 @@ impl Init {
     ///
     /// # Errors
     /// The first thing that could not be made, with its host, and its cure where one is known. The run cannot go on then.
-    pub fn build(&mut self, plan: &NetworkPlan, framing: Framing) -> Result<Vec<Vec<TapPort>>, HostError> {
+    pub fn build(&mut self, plan: &NetworkPlan, framing: Framing) -> Result<Vec<Vec<Port>>, HostError> {
         if let Some(host) = plan.hosts.iter().find(|host| host.privileged && self.identity.nested) {
             let reason = "it needs root, and this is a normal user's run";
             return Err(HostError::lacking("make a host `privileged`", reason)
@@ -227,7 +227,7 @@ impl Init {
         let attached = keeper.attach(position - first, interface, fresh);
         let External { port, outside: new, .. } = attached.map_err(|e| e.at(&host.name))?;
         outside[interface] = Some(new);
-        Ok(Some(Attached::Other(Port::Tap(port))))
+        Ok(Some(Attached::Other(port)))
     }
 
     /// Sends away all who wait at the socket of a virtual machine that has come already. Returns how many that were.
@@ -274,7 +274,7 @@ impl Init {
         Groups::make(&limits.collect::<Vec<_>>())
     }
 
-    fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<TapPort>, HostError> {
+    fn build_host(&mut self, host: &HostPlan, framing: Framing) -> Result<Vec<Port>, HostError> {
         let (ports, made) = match &host.place {
             Place::Namespace => {
                 self.tell_segments(host)?;
@@ -283,13 +283,14 @@ impl Init {
                 let doors = doors.map_err(|e| HostError::os("open a control group", e).at(&host.name))?;
                 match self.ask(&request, &doors.iter().map(AsFd::as_fd).collect::<Vec<_>>())? {
                     (Reply::Built(infos), fds) if infos.len() == fds.len() => {
-                        let ports = fds.into_iter().zip(infos).map(|(fd, info)| TapPort::from_parts(fd, info));
+                        let ports =
+                            fds.into_iter().zip(infos).map(|(fd, info)| Port::Tap(TapPort::from_parts(fd, info)));
                         (ports.collect(), Made::ByInit)
                     }
                     (other, _) => return Err(unexpected(other)),
                 }
             }
-            Place::ExternalTap { tap } if host.interfaces.len() > 1 => {
+            Place::ExternalTap { tap } | Place::ExternalInterface { interface: tap } if host.interfaces.len() > 1 => {
                 let reason = format!("a TAP is one interface, and {} links end there", host.interfaces.len());
                 return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
             }
@@ -299,7 +300,7 @@ impl Init {
                 let listener = keeper.listen(self.hosts.len() - first).map_err(|e| e.at(&host.name))?;
                 (Vec::new(), Made::Waited(Listener::new(listener, self.identity.uid)))
             }
-            Place::ExternalTap { .. } | Place::ExternalNetns { .. } => {
+            Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalNetns { .. } => {
                 let attach = |interface| {
                     let (first, keeper) = self.keeper()?;
                     keeper.attach(self.hosts.len() - first, interface, true).map_err(|e| e.at(&host.name))

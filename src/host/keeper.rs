@@ -118,6 +118,8 @@ fn rights(hosts: &[HostPlan]) -> Vec<Capability> {
             Place::Namespace => &[],
             // to make a TAP, and to set it up
             Place::ExternalTap { .. } => &[Capability::CAP_NET_ADMIN],
+            // to read and send frames there, and to set it up
+            Place::ExternalInterface { .. } => &[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW],
             // to make a socket in the caller's folder and to take it away, and to give it to the caller
             Place::ExternalQemu { .. } => {
                 &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER, Capability::CAP_CHOWN]
@@ -177,6 +179,11 @@ impl State {
         let framing = framing_of(plan, self.framing);
         let attached = match &plan.place {
             Place::ExternalTap { tap } => external::tap(tap, interface_plan, framing, make)?,
+            Place::ExternalInterface { interface } => {
+                // before it is taken once more, it is given back
+                self.borrowed.remove(&(host, 0));
+                external::network_interface(interface)?
+            }
             Place::ExternalNetns { netns } => external::interface(netns, interface_plan, &plan.routes, framing, make)?,
             Place::Namespace | Place::ExternalQemu { .. } => return Err(nothing()),
         };
@@ -204,7 +211,7 @@ impl State {
     fn see(&self, host: usize) -> Option<Seen> {
         match &self.hosts.get(host)?.place {
             Place::ExternalNetns { netns } => presence::namespace_at(Path::new(&netns_path(netns))),
-            Place::ExternalTap { .. } | Place::ExternalQemu { .. } | Place::Namespace => None,
+            _ => None,
         }
     }
 }

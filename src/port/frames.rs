@@ -37,6 +37,8 @@ pub struct Abilities {
     pub tso_ecn: bool,
     /// Super-frames of UDP.
     pub uso: bool,
+    /// Super-frames with a VLAN tag.
+    pub tagged: bool,
 }
 
 impl Abilities {
@@ -161,7 +163,9 @@ impl<O: Output> Writer<'_, O> {
         let range = u32::from(view.first)..u32::from(view.first) + u32::from(view.count);
         let mut header = [0; MAX_HEADER_LEN];
         let gso = view.offload.train.map(|layout| layout.gso());
-        if range.len() == 1 || gso.is_some_and(|gso| self.abilities.takes(gso)) {
+        let tagged = || matches!(view.head.get(12..14), Some([0x81, 0] | [0x88, 0xa8]));
+        if range.len() == 1 || gso.is_some_and(|gso| self.abilities.takes(gso)) && (self.abilities.tagged || !tagged())
+        {
             let checksum = if self.abilities.checksum { Checksum::Partial } else { Checksum::Complete };
             let cut = segmenter.run(range, checksum, &mut header);
             return self.cut(&header, &cut, view, u64::from(view.count));

@@ -4,6 +4,7 @@
 
 pub mod epoll;
 pub mod frames;
+pub mod packet;
 pub mod stream;
 pub mod tap;
 
@@ -12,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::frame::{FramePool, FrameView};
 use frames::{Received, Sent};
+use packet::PacketPort;
 use stream::StreamPort;
 use tap::TapPort;
 
@@ -20,6 +22,8 @@ use tap::TapPort;
 pub enum Port {
     /// A TAP.
     Tap(TapPort),
+    /// A network interface.
+    Packet(PacketPort),
     /// A connection to a virtual machine.
     Stream(StreamPort),
 }
@@ -32,6 +36,7 @@ impl Port {
     pub fn receive(&mut self, pool: &mut FramePool) -> io::Result<Received> {
         match self {
             Port::Tap(tap) => frames::receive(tap, pool),
+            Port::Packet(packet) => packet.receive(pool),
             Port::Stream(stream) => stream.receive(pool),
         }
     }
@@ -40,6 +45,7 @@ impl Port {
     pub fn send(&mut self, view: FrameView<'_>) -> Sent {
         match self {
             Port::Tap(tap) => frames::send(tap, tap.abilities(), view),
+            Port::Packet(packet) => frames::send(packet, PacketPort::abilities(), view),
             Port::Stream(stream) => frames::send(stream, frames::Abilities::default(), view),
         }
     }
@@ -48,6 +54,7 @@ impl Port {
     pub fn is_end(&self, error: &io::Error) -> bool {
         match self {
             Port::Tap(_) => tap::is_deleted(error),
+            Port::Packet(packet) => packet.is_deleted(),
             Port::Stream(_) => true,
         }
     }
@@ -56,6 +63,7 @@ impl Port {
     pub fn ended(&self) -> String {
         match self {
             Port::Tap(tap) => format!("`{}` was deleted", tap.info().name),
+            Port::Packet(packet) => format!("`{}` was deleted", packet.name()),
             Port::Stream(_) => "the virtual machine has closed its connection".into(),
         }
     }
@@ -78,14 +86,19 @@ impl Port {
         }
     }
 
-    /// Shows the host a carrier, or none. A virtual machine behind a socket cannot be shown one.
+    /// Frames that found no room on their way in since this was last asked, where the port itself knows that.
+    pub fn take_dropped(&self) -> u64 {
+        if let Port::Packet(packet) = self { packet.take_dropped() } else { 0 }
+    }
+
+    /// Shows the host a carrier, or none. What is behind a socket cannot be shown one.
     ///
     /// # Errors
     /// `EINVAL` of a TAP before Linux 5.0; `EOPNOTSUPP` of a socket.
     pub fn set_carrier(&self, on: bool) -> io::Result<()> {
         match self {
             Port::Tap(tap) => tap.set_carrier(on),
-            Port::Stream(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+            Port::Packet(_) | Port::Stream(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
         }
     }
 
@@ -93,7 +106,7 @@ impl Port {
     pub fn offloads(&self) -> Vec<&'static str> {
         match self {
             Port::Tap(tap) => tap.info().offloads.iter().map(|offload| offload.name()).collect(),
-            Port::Stream(_) => Vec::new(),
+            Port::Packet(_) | Port::Stream(_) => Vec::new(),
         }
     }
 }
@@ -102,6 +115,7 @@ impl AsFd for Port {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Port::Tap(tap) => tap.as_fd(),
+            Port::Packet(packet) => packet.as_fd(),
             Port::Stream(stream) => stream.as_fd(),
         }
     }

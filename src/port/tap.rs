@@ -156,6 +156,7 @@ impl TapPort {
             tso6: has(Offload::Tso6),
             tso_ecn: has(Offload::TsoEcn),
             uso: has(Offload::Uso),
+            tagged: true,
         };
         TapPort { fd, info, abilities }
     }

@@ -4,13 +4,14 @@ use super::agenda::Kept;
 use super::clock::Clock;
 use super::correct::correct;
 use super::happened::Happened;
-use super::live::Outcome;
+use super::live::{Outcome, PortOutcome};
 use super::memory;
 use super::service::Service;
 use super::supervisor::Statistics;
 use super::timeline::Timeline;
 use super::validity;
 use super::work::{Failure, Work};
+use crate::addressing::network::{Place, PortPlan};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::judge;
@@ -121,7 +122,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             sent: counted.sent,
             malformed: counted.malformed,
             refused: counted.refused,
-            ring_drops: dropped_by_ring(&ended.statistics, plan.host, plan.interface),
+            ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
             offloads: offloads.iter().copied().map(Into::into).collect(),
             outages: outages.clone(),
             lateness_ns: Percentiles::of(&counted.lateness),
@@ -292,8 +293,18 @@ impl Ends {
     }
 }
 
-fn dropped_by_ring(statistics: &Statistics, host: usize, interface: usize) -> Option<u64> {
-    Some(statistics.get(host)?.get(interface)?.as_ref()?.tx_dropped)
+/// Frames of a host that were dropped before they were read. What a TAP's ring drops, its interface counts as not sent; of a network
+/// interface that counter is about the other way, and its socket counts.
+fn dropped_by_ring(
+    statistics: &Statistics,
+    resolved: &Resolved,
+    port: &PortPlan,
+    counted: &PortOutcome,
+) -> Option<u64> {
+    match resolved.network.hosts[port.host].place {
+        Place::ExternalInterface { .. } => Some(counted.overflowed),
+        _ => Some(statistics.get(port.host)?.get(port.interface)?.as_ref()?.tx_dropped),
+    }
 }
 
 /// Frames that rings dropped where the model would have taken them. Where the link behind a port dropped frames itself
@@ -312,7 +323,7 @@ fn ring_drops(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> u64 
         .iter()
         .zip(outcome.ports.iter().zip(&ended.outages))
         .filter(|(port, (counted, outages))| !overloaded(port.node) && !counted.lost_carrier && outages.is_empty())
-        .filter_map(|(port, _)| dropped_by_ring(&ended.statistics, port.host, port.interface))
+        .filter_map(|(port, (counted, _))| dropped_by_ring(&ended.statistics, resolved, port, counted))
         .sum()
 }
 

@@ -31,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) fn watch(network: &NetworkPlan) -> Vec<Option<Presence>> {
     let presence = |place: &Place| match place {
         Place::ExternalNetns { netns } => Some(Presence::of(netns)),
-        Place::Namespace | Place::ExternalTap { .. } | Place::ExternalQemu { .. } => None,
+        _ => None,
     };
     network.hosts.iter().map(|host| presence(&host.place)).collect()
 }

@@ -336,7 +336,11 @@ impl Taps {
     }
 
     pub(super) fn take_outcomes(&mut self) -> Vec<PortOutcome> {
-        self.ports.iter_mut().map(|port| std::mem::take(&mut port.counted)).collect()
+        let all = self.ports.iter_mut().map(|port| {
+            port.counted.overflowed += port.device.as_ref().map_or(0, Port::take_dropped);
+            std::mem::take(&mut port.counted)
+        });
+        all.collect()
     }
 }
 

@@ -191,6 +191,7 @@ fn host(host: &HostPlan, out: &mut Lines) {
     let kind = match &host.place {
         Place::Namespace => "host".to_owned(),
         Place::ExternalTap { tap } => format!("external TAP {tap}"),
+        Place::ExternalInterface { interface } => format!("external interface {interface}"),
         Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
         Place::ExternalNetns { netns } => format!("external namespace {netns}"),
     };

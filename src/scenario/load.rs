@@ -418,9 +418,11 @@ impl Load {
         }
         match (tap, netns) {
             (None, None) | (None, Some(_)) if !clean => return false,
+            // one of the machine's own
+            (None, None) if interface.is_some() => {}
             (None, None) => self.told.push(
                 Diagnostic::error(*span, format!("the external machine `{name}` does not say where it is"))
-                    .help("write `tap: NAME`, `qemu: PATH`, or `netns: PATH` and `interface: NAME`"),
+                    .help("write `tap: NAME`, `qemu: PATH`, `interface: NAME`, or `netns: PATH` and `interface: NAME`"),
             ),
             (Some(tap), Some(netns)) => self.told.push(
                 Diagnostic::error(netns.span, "`tap` and `netns` both say where the machine is")

@@ -213,7 +213,7 @@ impl JsonSchema for Addresses {
     }
 }
 
-/// A machine that longwire does not make: `tap`, `qemu`, or `netns` and `interface`.
+/// A machine that longwire does not make: `tap`, `qemu`, `interface`, or `netns` and `interface`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExternalSpec {
@@ -224,11 +224,18 @@ pub(crate) struct ExternalSpec {
     pub qemu: Option<Spanned<PathBuf>>,
     /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,
-    /// The interface's name in that namespace.
+    /// The interface's name in that namespace. Without `netns`: a network interface of this machine, which the run takes.
     pub interface: Option<Spanned<String>>,
     /// Addresses that its interface gets; of a machine behind a TAP, those that it has. None unless named.
     #[serde(default)]
     pub addresses: Vec<Spanned<Address>>,
+}
+
+impl ExternalSpec {
+    /// Whether it is a network interface of this machine.
+    pub(crate) fn is_interface(&self) -> bool {
+        self.interface.is_some() && self.netns.is_none()
+    }
 }
 
 impl NodeSpec {

@@ -192,6 +192,16 @@ impl VnetHeader {
         [self.flags, self.gso_type, a, b, c, d, e, f, g, h, 0, 0]
     }
 
+    /// What it says of a frame into whose Ethernet header `bytes` have been put.
+    pub fn moved_by(&mut self, bytes: u16) {
+        if self.flags & NEEDS_CSUM != 0 {
+            self.csum_start = self.csum_start.saturating_add(bytes);
+        }
+        if self.hdr_len > 0 {
+            self.hdr_len = self.hdr_len.saturating_add(bytes);
+        }
+    }
+
     /// Holds the header against its frame of `frame_len` bytes, of which `head` holds the first, at least all headers.
     ///
     /// A train of a single wire frame is none, as in the kernel.

@@ -23,3 +23,4 @@ mod stops;
 mod suite;
 mod timeline;
 mod vm;
+mod wire;

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 
-use crate::support::report::{direction, dropped, number};
+use crate::support::report::{direction, number};
 use crate::support::{Lab, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;

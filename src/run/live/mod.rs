@@ -173,6 +173,8 @@ pub struct PortOutcome {
     pub malformed: u64,
     /// Frames that the host's kernel refused.
     pub refused: u64,
+    /// Frames from the host that found no room before they were read, where the port itself counts them.
+    pub overflowed: u64,
     /// Delivered by the clock − delivered by the model.
     pub lateness: TimeStatistics,
     /// How long frames may have waited before they were read; zero where the ports were read all the time.

@@ -156,7 +156,7 @@ pub(crate) fn run_for(
         .iter()
         .map(|port| {
             let name = resolved.network.hosts[port.host].interfaces[port.interface].name.clone();
-            let device = taps[port.host].get_mut(port.interface).and_then(Option::take).map(Port::Tap);
+            let device = taps[port.host].get_mut(port.interface).and_then(Option::take);
             offloads.push(device.as_ref().map(Port::offloads).unwrap_or_default());
             LivePort { node: NodeId(port.node as u32), name, device }
         })
