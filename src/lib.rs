@@ -63,7 +63,7 @@
 //!
 //! # Layers
 //!
-//! Arrows run downwards only: a layer uses those above it in this list, never those below. `tests/layering.rs` holds it.
+//! Arrows run downwards only: a layer uses those above it in this list, never those below. `tests/layering` holds it.
 //!
 //! | layer | what lives there |
 //! |---|---|
