@@ -8,6 +8,7 @@ mod aqm;
 mod expect;
 mod firewall;
 mod hosts;
+mod html;
 mod isolation;
 mod nat;
 mod network;

@@ -8,6 +8,7 @@ mod rules;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rules::violations;
@@ -90,10 +91,22 @@ fn arrows_run_downwards_and_the_engine_knows_no_world() {
 
 /// What no module declares is not compiled, and nothing else would say so.
 #[test]
-fn every_file_is_part_of_the_program() {
-    let read: BTreeSet<PathBuf> = tree::read(&source()).files.into_iter().map(|file| file.path).collect();
+fn every_file_is_part_of_a_program() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().expect("the package");
+    let mut program = tree::read(&package.join("src"));
     let mut there = BTreeSet::new();
-    tree::rust_files(&source(), &mut there);
+    tree::rust_files(&package.join("src"), &mut there);
+    for folder in ["tests", "benches"] {
+        tree::rust_files(&package.join(folder), &mut there);
+        for entry in fs::read_dir(package.join(folder)).expect("a folder") {
+            let path = entry.expect("readable").path();
+            // as cargo finds them
+            let roots = [path.clone(), path.join("main.rs")];
+            let root = roots.into_iter().find(|root| root.is_file() && root.extension().is_some_and(|end| end == "rs"));
+            root.into_iter().for_each(|root| program.add_root(root));
+        }
+    }
+    let read: BTreeSet<PathBuf> = program.files.into_iter().map(|file| file.path).collect();
     let lost: Vec<_> = there.difference(&read).collect();
     assert!(lost.is_empty(), "no module declares {lost:?}");
 }

@@ -32,13 +32,20 @@ pub(crate) fn read(source: &Path) -> Program {
 }
 
 impl Program {
+    /// Reads a program from its root.
+    pub(crate) fn add_root(&mut self, path: PathBuf) {
+        self.add(path, vec!["main".to_owned()], false);
+    }
+
     fn add(&mut self, path: PathBuf, module: Vec<String>, is_test: bool) {
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let syntax = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let folder = path.parent().expect("a file is in a folder").to_owned();
         let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        // the Rust reference, "Module source filenames": children of mod.rs are beside it, those of others in a folder of its name
-        let children = if ["lib", "main", "mod"].contains(&stem.as_str()) { folder.clone() } else { folder.join(stem) };
+        // the Rust reference, "Module source filenames": children of a root and of mod.rs are beside it, those of others in a folder of
+        // its name
+        let is_root = module.is_empty() || module == ["main"];
+        let children = if is_root || stem == "mod" { folder.clone() } else { folder.join(stem) };
         let declared = declarations(&syntax.items, &folder, &children, &module, is_test);
         self.files.push(SourceFile { path, module, is_test, syntax });
         for (path, module, is_test) in declared {
@@ -67,7 +74,7 @@ fn declarations(
         }
         let beside = children.join(format!("{name}.rs"));
         let path = match path_attribute(&declared.attrs) {
-            Some(path) => folder.join(path),
+            Some(path) => folder.join(path).canonicalize().expect("a file that `path` names"),
             None if beside.is_file() => beside,
             None => children.join(&name).join("mod.rs"),
         };
