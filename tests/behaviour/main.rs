@@ -5,6 +5,7 @@
 mod support;
 
 mod aqm;
+mod endings;
 mod expect;
 mod firewall;
 mod hosts;
@@ -17,3 +18,4 @@ mod routing;
 mod timeline;
 mod traceroute;
 mod vlan;
+mod workloads;

@@ -1,6 +1,6 @@
 //! A network of every kind of node in which most hosts do harm: what the others measure stands, or the run says INVALID.
 
-use crate::support::report::number;
+use crate::support::report::{assert_passed, number};
 use crate::support::{Lab, has};
 
 /// What longwire's main process may hold at most.
@@ -58,8 +58,7 @@ expect:
     let peak = run.peak_memory();
     let ended = run.wait();
     let report = ended.json();
-    crate::support::report::check(&report, ended.code);
-    assert!(matches!(ended.code, 0 | 3), "{}", ended.told());
+    assert_passed(ended.code, &report);
     assert!(number(&report["workloads"]["rtt"]["sent"]) >= 110, "{:#}", report["workloads"]["rtt"]);
     assert!(peak < MEMORY, "{peak} bytes");
     let received = |name: &str| {

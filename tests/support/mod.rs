@@ -137,9 +137,14 @@ impl Lab {
             assert!(!skips_nothing(), "virtual time is wanted here: {error}");
             return Lab::new(scenario);
         }
-        let lab = Lab::in_folder(true);
+        let lab = Lab::simulating();
         lab.write("scenario.yaml", scenario);
         Some(lab)
+    }
+
+    /// A folder for runs in virtual time alone: they do not disturb each other.
+    pub(crate) fn simulating() -> Lab {
+        Lab::in_folder(true)
     }
 
     /// A folder without a scenario.
@@ -150,7 +155,6 @@ impl Lab {
     fn in_folder(simulates: bool) -> Lab {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-tests.lock")).expect("a lock file");
-        // runs in virtual time do not disturb each other
         if simulates { turn.lock_shared() } else { turn.lock() }.expect("our turn");
         let folder = tempfile::Builder::new().prefix("longwire-test-").tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("ours");
@@ -351,6 +355,17 @@ impl Ended {
             .unwrap_or_else(|error| panic!("no report on standard output: {error}\n{}\n{}", self.stdout, self.stderr));
         report::check(&report, self.code);
         report
+    }
+
+    /// Whether it passed, or said INVALID for a reason that names what a slow machine did.
+    pub(crate) fn passed_or_was_late(&self) -> bool {
+        self.code == 0 || (self.code == 3 && report::names_lateness(&(self.stdout.clone() + &self.stderr)))
+    }
+
+    /// Asserts that, where only the machine's own clock will do. What is counted must hold in both cases.
+    #[track_caller]
+    pub(crate) fn assert_passed_or_late(&self) {
+        assert!(self.passed_or_was_late(), "{}", self.told());
     }
 
     /// What it exited with and what it said, for messages.

@@ -52,11 +52,16 @@ pub(crate) fn reasons(report: &Value) -> String {
 const LATENESS: [&str; 6] =
     [" late", "did not run for", "did not read its ports", "waited for a processor", "dropped by TAP rings", "gaps"];
 
+/// Whether a text says what a slow machine did.
+pub(crate) fn names_lateness(text: &str) -> bool {
+    LATENESS.iter().any(|word| text.contains(word))
+}
+
 /// INVALID by a slow machine. In virtual time none is, and other reasons are no excuse.
 fn is_excused(code: i32, report: &Value) -> bool {
     let reasons = report["reasons"].as_array().expect("reasons").iter();
     let mut reasons = reasons.map(|reason| reason.as_str().expect("text"));
-    code == 3 && report["mode"] == "live" && reasons.any(|reason| LATENESS.iter().any(|word| reason.contains(word)))
+    code == 3 && report["mode"] == "live" && reasons.any(names_lateness)
 }
 
 /// The run passed, or the machine was too slow for it, of which [`verdicts`] keep count.

@@ -29,7 +29,7 @@ impl Sim {
                 return None;
             }
         };
-        let lab = Lab::without_hosts();
+        let lab = Lab::simulating();
         lab.write("scenario.yaml", scenario);
         fs::copy(kernel.path, lab.path("linux")).expect("copied");
         fs::create_dir(lab.path("home")).expect("made");
