@@ -65,7 +65,8 @@ expect:
         let port = report["ports"].as_array().expect("ports").iter().find(|port| port["host"] == name).expect("a port");
         number(&port["received"])
     };
-    for (host, least) in [("flood", 10_000), ("frames", 1_000), ("headers", 100)] {
+    // far fewer than they send on an idle machine, far more than any other host
+    for (host, least) in [("flood", 1_000), ("frames", 500), ("headers", 500)] {
         assert!(received(host) > least, "{host} did no harm: {:#}", report["ports"]);
     }
 }
