@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use longwire::addressing::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan, Place};
 use longwire::host::{Init, NamespaceFds, Program, Spawn, Stdio, What};
+use longwire::port::Port;
 use longwire::port::tap::{Framing, TapPort};
 use longwire::units::Duration;
 use longwire::workload;
@@ -47,7 +48,7 @@ impl Hosts {
             ..HostPlan::default()
         });
         let taps = init.build(&NetworkPlan { hosts: hosts.collect() }, framing.unwrap_or_default())?;
-        Ok((Hosts { init, next: 1 }, taps.into_iter().flatten().collect()))
+        Ok((Hosts { init, next: 1 }, taps.into_iter().flatten().filter_map(Port::into_tap).collect()))
     }
 
     /// Starts traffic in a host. Its error output is this process's.

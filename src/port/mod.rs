@@ -102,6 +102,11 @@ impl Port {
         }
     }
 
+    /// The TAP, if it is one.
+    pub fn into_tap(self) -> Option<TapPort> {
+        if let Port::Tap(tap) = self { Some(tap) } else { None }
+    }
+
     /// The offloads that its host may use, by their names in the report.
     pub fn offloads(&self) -> Vec<&'static str> {
         match self {

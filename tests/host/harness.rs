@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use longwire::addressing::network::{HostPlan, HostsFile, InterfacePlan, NetworkPlan};
 use longwire::host::{Cause, Event, ExitStatus, HostError, Init, Program, ProgramId, Spawn, SpawnError, Stdio, What};
+use longwire::port::Port;
 use longwire::port::tap::{Framing, TapPort};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -148,7 +149,7 @@ pub(crate) fn segment(count: u16) -> NetworkPlan {
 pub(crate) fn build(plan: &NetworkPlan) -> (Init, Vec<Vec<TapPort>>) {
     let mut init = or_skip(Init::start(builtin));
     let ports = or_skip(init.build(plan, Framing::Plain));
-    (init, ports)
+    (init, ports.into_iter().map(|host| host.into_iter().filter_map(Port::into_tap).collect()).collect())
 }
 
 /// Copies frames between the first interfaces of two hosts, for as long as this process lives.
