@@ -165,9 +165,16 @@ impl Extras {
         pool: &FramePool,
     ) {
         let view = pool.view(frame);
-        let summary = FrameSummary::new(view.head, view.total());
-        let applies = loss.applies(&summary) | self.scopes().map(|scope| scope.applies(&summary)).iter().sum::<u32>();
+        let mut summary = FrameSummary::new(view.head, view.total());
+        let (mut applies, mut flags) = (0, None);
         for number in frame.number..frame.number + frame.count() {
+            view.wire_flags(number - frame.number, &mut summary);
+            // nothing else that rules look at differs between the wire frames of a train
+            if flags != Some(summary.tcp_flags()) {
+                flags = Some(summary.tcp_flags());
+                let scopes = self.scopes().map(|scope| scope.applies(&summary));
+                applies = loss.applies(&summary) | scopes.iter().sum::<u32>();
+            }
             let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
             entry.applies = applies;
             loss.admit(number, &mut entry, &mut own);

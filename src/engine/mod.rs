@@ -531,6 +531,8 @@ mod every_event_tests;
 #[cfg(test)]
 mod medium_tests;
 #[cfg(test)]
+mod pipeline_tests;
+#[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
 mod switch_tests;

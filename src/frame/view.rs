@@ -6,6 +6,7 @@ use super::pieces::Rest;
 use crate::wire::gso::MAX_HEADER_LEN;
 use crate::wire::segmentation::{Checksum, Segmenter, complete_checksum};
 use crate::wire::summary::{Detail, FrameSummary};
+use crate::wire::tcp::{FLAGS_OFFSET, Flags};
 use crate::wire::vnet::Offload;
 
 /// How a train is cut: a header that each wire frame repeats, and a payload of which each takes its share.
@@ -54,12 +55,21 @@ impl<'a> FrameView<'a> {
     /// What the first wire frame of this stretch is: of a train, with its own length, sequence number and flags.
     pub fn summary(&self) -> FrameSummary {
         let mut summary = FrameSummary::new(self.head, self.wire_len());
-        if let (Some(layout), Detail::Tcp { flags, seq, .. }) = (self.offload.train, &mut summary.detail) {
-            let first = u32::from(self.first);
-            *seq = seq.wrapping_add(layout.payload_start(first) as u32);
-            *flags = layout.flags_of(first..first + 1, *flags);
+        if let (Some(layout), Detail::Tcp { seq, .. }) = (self.offload.train, &mut summary.detail) {
+            *seq = seq.wrapping_add(layout.payload_start(u32::from(self.first)) as u32);
         }
+        self.wire_flags(0, &mut summary);
         summary
+    }
+
+    /// Puts the TCP flags of the wire frame at position `i` of this stretch into the summary of its train: FIN and PSH are
+    /// those of the last alone, and CWR that of the first.
+    #[inline]
+    pub(crate) fn wire_flags(&self, i: u64, summary: &mut FrameSummary) {
+        let (Some(layout), Detail::Tcp { flags, .. }) = (self.offload.train, &mut summary.detail) else { return };
+        let at = u32::from(self.first) + i as u32;
+        let whole = Flags(self.head.get(layout.l4_offset() + FLAGS_OFFSET).copied().unwrap_or_default());
+        *flags = layout.flags_of(at..at + 1, whole);
     }
 
     /// Appends the first wire frame of this stretch, with its own header and its checksum complete.

@@ -228,6 +228,14 @@ impl FrameSummary {
         }
     }
 
+    /// The flags of a TCP segment; `None` if not TCP, and in later fragments.
+    pub const fn tcp_flags(&self) -> Option<Flags> {
+        match self.detail {
+            Detail::Tcp { flags, .. } => Some(flags),
+            _ => None,
+        }
+    }
+
     /// Source port; `None` without ports, and in later fragments.
     pub const fn src_port(&self) -> Option<u16> {
         match self.detail {

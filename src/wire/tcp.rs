@@ -11,6 +11,8 @@ pub const PROTOCOL: u8 = 6;
 pub const MIN_HEADER_LEN: usize = 20;
 /// Bytes of the longest header: 40 of options.
 pub const MAX_HEADER_LEN: usize = 60;
+/// Offset of the flags in the header.
+pub const FLAGS_OFFSET: usize = 13;
 /// Offset of the checksum in the header.
 pub const CHECKSUM_OFFSET: usize = 16;
 

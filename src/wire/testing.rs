@@ -52,6 +52,20 @@ pub struct Spec {
 impl Train {
     /// A train without tags and options.
     pub fn plain(kind: GsoKind, size: u16, payload_len: usize) -> Train {
+        Spec::of(kind, size, payload_len).build()
+    }
+
+    /// The sum of the pseudo header for `len` bytes of transport, of the addresses in `frame`.
+    pub fn pseudo(kind: GsoKind, frame: &[u8], l3: usize, len: usize) -> Vec<u8> {
+        let protocol = if kind.is_tcp() { 6 } else { 17 };
+        let addresses = if kind.is_v4() { &frame[l3 + 12..l3 + 20] } else { &frame[l3 + 8..l3 + 40] };
+        [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, protocol]].concat()
+    }
+}
+
+impl Spec {
+    /// That of a train without tags and options.
+    pub fn of(kind: GsoKind, size: u16, payload_len: usize) -> Spec {
         Spec {
             kind,
             tags: 0,
@@ -66,18 +80,8 @@ impl Train {
             payload: (0..payload_len).map(|i| (i * 7 + i / 256) as u8).collect(),
             partial: true,
         }
-        .build()
     }
 
-    /// The sum of the pseudo header for `len` bytes of transport, of the addresses in `frame`.
-    pub fn pseudo(kind: GsoKind, frame: &[u8], l3: usize, len: usize) -> Vec<u8> {
-        let protocol = if kind.is_tcp() { 6 } else { 17 };
-        let addresses = if kind.is_v4() { &frame[l3 + 12..l3 + 20] } else { &frame[l3 + 8..l3 + 40] };
-        [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, protocol]].concat()
-    }
-}
-
-impl Spec {
     pub fn build(self) -> Train {
         let (v4, is_tcp) = (self.kind.is_v4(), self.kind.is_tcp());
         let protocol = if is_tcp { 6 } else { 17 };

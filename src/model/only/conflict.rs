@@ -36,7 +36,11 @@ impl Key {
 
 /// What cannot hold in a rule, and what to write instead.
 pub(super) fn find(rule: &Rule) -> Option<String> {
-    kinds(rule).or_else(|| portless(rule)).or_else(|| both_ports(rule)).or_else(|| both_addresses(rule))
+    kinds(rule)
+        .or_else(|| flags(rule))
+        .or_else(|| portless(rule))
+        .or_else(|| both_ports(rule))
+        .or_else(|| both_addresses(rule))
 }
 
 /// A value that is found in no frame in which another key is found.
@@ -62,6 +66,7 @@ fn kinds(rule: &Rule) -> Option<String> {
         Key::new("port", &rule.port, ip),
         Key::new("source_port", &rule.source_port, ip),
         Key::new("destination_port", &rule.destination_port, ip),
+        Key::new("tcp_flags", &rule.tcp_flags, |_| V4 | V6),
         Key::new("dscp", &rule.dscp, |_| V4 | V6),
         Key::new("src", &rule.src, net),
         Key::new("dst", &rule.dst, net),
@@ -102,6 +107,23 @@ fn describe(kinds: Kinds) -> String {
         (false, true) => format!("{} and other frames", names.join(", ")),
         (false, false) => format!("{} frames", names.join(" and ")),
     }
+}
+
+/// Flags of what is no TCP; or a list that was meant to hold as a whole: of `[syn, "!ack"]` one or the other does for nearly
+/// every segment.
+fn flags(rule: &Rule) -> Option<String> {
+    let tests = rule.tcp_flags.written();
+    if let Some(other) = rule.protocol.iter().find(|protocol| !tests.is_empty() && **protocol != Protocol::TCP) {
+        return Some(format!(
+            "`tcp_flags` are of TCP, so they never hold with protocol `{}`: take one of them away, or make two maps of them \
+             in a list",
+            other.written()
+        ));
+    }
+    (tests.len() > 1 && rule.tcp_flags.iter().any(|test| test.is_negative())).then(|| {
+        let all: Vec<_> = tests.iter().map(ToString::to_string).collect();
+        format!("any of a list may hold, and without a flag that is set `{}` holds for nearly all: for all of them at once write `{}`", flow(&tests), all.join("+"))
+    })
 }
 
 /// A port of what has none.
@@ -201,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn flags_are_of_tcp_and_a_list_of_them_means_any() {
+        assert!(
+            wrong(json!({"protocol": ["tcp", "udp"], "tcp_flags": "syn"})).contains("never hold with protocol `udp`")
+        );
+        assert!(wrong(json!({"udp": 53, "tcp_flags": "syn"})).contains("`tcp_flags` are of TCP"));
+        assert!(wrong(json!({"ethertype": "arp", "tcp_flags": "syn"})).contains("found in ARP frames"));
+        assert!(wrong(json!({"tcp_flags": ["syn", "!ack"]})).ends_with("write `syn+!ack`"));
+        assert!(wrong(json!({"tcp_flags": "syn,ack"})).contains("as in `syn+ack`"));
+    }
+
+    #[test]
     fn either_of_two_that_are_both_given_must_be_one_of_them() {
         let error = wrong(json!({"source_port": 1000, "destination_port": "80-90", "port": [85, 91]}));
         assert!(error.starts_with("`port: 91` is neither in"), "{error}");
@@ -218,6 +251,8 @@ mod tests {
             json!({"src": "10.0.0.0/8", "dst": "192.0.2.1", "address": "10.1.0.0/16"}),
             json!({"src": "10.0.0.1", "address": "192.0.2.1"}),
             json!({"protocol": ["sctp", 33, 136], "port": 1}),
+            json!({"protocol": "tcp", "tcp_flags": ["syn+!ack", "rst"], "ethertype": "ipv6"}),
+            json!({"tcp_flags": "!ack"}),
             json!({"ethertype": "0x88cc", "vlan": [1, "2-3"]}),
         ] {
             assert!(from_json::<Rule>(value.clone()).is_ok(), "{value}");

@@ -5,6 +5,7 @@
 //! of a datagram (they have no ports), nor a frame whose transport header is cut off.
 
 mod conflict;
+pub(crate) mod flags;
 mod rule;
 pub(crate) mod value;
 
@@ -29,8 +30,8 @@ pub struct Only {
 }
 
 impl Only {
-    /// Whether a frame is one of those meant. Of a super-frame, all wire frames are or none: what rules look at is the
-    /// same in each.
+    /// Whether a frame is one of those meant. Of a super-frame, wire frames with the same TCP flags are all meant or none:
+    /// what else rules look at is the same in each.
     #[inline]
     pub fn matches(&self, frame: &FrameSummary) -> bool {
         self.any.iter().any(|rule| rule.matches(frame))
@@ -167,6 +168,10 @@ mod tests {
             (json!({"udp": 5000}), &[DNS, DNS6]),
             (json!({"tcp": [443, "80-81"]}), &[TCP]),
             (json!({"tcp": 53}), &[]),
+            (json!({"tcp_flags": "syn"}), &[TCP]),
+            (json!({"tcp_flags": ["fin", "syn+!ack"], "tcp": 80}), &[TCP]),
+            (json!({"tcp_flags": ["syn+ack", "rst"]}), &[]),
+            (json!({"tcp_flags": "!ack"}), &[TCP]),
             (json!({"source_port": 53}), &[]),
             (json!({"destination_port": [53, 80]}), &[TCP, DNS, DNS6]),
             (json!({"source_port": "5000-40000", "port": 80}), &[TCP]),
@@ -237,6 +242,7 @@ mod tests {
         let t = Train::plain(GsoKind::Tcp6, 1448, 2000);
         let at = |value: Value, len: usize| only(value).matches_frame(&t.frame[..len], t.frame.len());
         assert_eq!((at(json!({"tcp": 5201}), 62), at(json!({"tcp": 5201}), 61)), (true, false));
+        assert_eq!((at(json!({"tcp_flags": "ack"}), 74), at(json!({"tcp_flags": "ack"}), 73)), (true, false));
         assert_eq!((at(json!("tcp"), 54), at(json!("tcp"), 53)), (true, false));
         assert_eq!((at(json!({"src": "fd00::/8"}), 54), at(json!({"src": "fd00::/8"}), 53)), (true, false));
         assert_eq!((at(json!("ipv6"), 14), at(json!("ipv6"), 13)), (true, false));
@@ -258,6 +264,7 @@ mod tests {
             json!({"tcp": [80, "8000-8010"], "dst": "10.0.0.0/8"}),
             json!({"protocol": ["tcp", "udp"], "port": 53}),
             json!({"ethertype": "0x88b5", "vlan": ["10-20", 30]}),
+            json!({"tcp_flags": ["syn+!ack", "rst"], "dst": "10.0.0.0/8"}),
             json!([{"src": "fd00::1"}, "arp"]),
         ] {
             assert_eq!(again(value.clone()), value);
@@ -297,6 +304,7 @@ mod tests {
             json!({"port": 40_000, "vlan": "0-4094"}),
             json!({"src": ["10.0.0.0/8", "fd00::/8"], "dscp": ["EF", 0, 63]}),
             json!({"address": "::/0", "protocol": [6, 17, 58, 255]}),
+            json!({"tcp_flags": ["fin", "psh+!cwr"]}),
             json!([{"ethertype": "0xffff"}, {"destination_port": 0}, "icmp"]),
         ];
         prop::sample::select(rules.to_vec()).prop_map(only)

@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::conflict;
+use super::flags::FlagTest;
 use super::value::{Carried, Dscp, Many, Ports, Prefix, Protocol, Term, Vlans, Written, flow};
 use crate::diag::suggestion;
 use crate::wire::summary::FrameSummary;
@@ -35,6 +36,8 @@ pub(super) struct Long {
     destination_port: Many<Ports>,
     /// The source or the destination port.
     port: Many<Ports>,
+    /// Flags of TCP that are set, and with `!` those that are not: `syn+!ack`. Of a list any may hold.
+    tcp_flags: Many<FlagTest>,
     /// The differentiated-services codepoint of an IP packet.
     dscp: Many<Dscp>,
     /// What the frame carries behind its VLAN tags. `ip` is IPv4 and IPv6.
@@ -55,6 +58,7 @@ pub(super) struct Rule {
     pub(super) source_port: Many<Ports>,
     pub(super) destination_port: Many<Ports>,
     pub(super) port: Many<Ports>,
+    pub(super) tcp_flags: Many<FlagTest>,
     pub(super) dscp: Many<Dscp>,
 }
 
@@ -93,6 +97,7 @@ impl TryFrom<Long> for Rule {
             source_port: long.source_port,
             destination_port: long.destination_port,
             port,
+            tcp_flags: long.tcp_flags,
             dscp: long.dscp,
         };
         if rule == Rule::default() {
@@ -134,6 +139,7 @@ impl Rule {
             && self.vlan.admits(|ids| frame.vlan.is_some_and(|id| ids.contains(id)))
             && self.protocol.admits(|protocol| frame.protocol == Some(protocol.0))
             && self.matches_ports(frame)
+            && self.tcp_flags.admits(|test| frame.tcp_flags().is_some_and(|flags| test.holds(flags)))
             && self.dscp.admits(|dscp| frame.ip_version().is_some() && frame.dscp == dscp.0)
             && self.matches_addresses(frame)
     }
@@ -171,6 +177,7 @@ impl Rule {
         entries.extend([
             ("source_port", self.source_port.written()),
             ("destination_port", self.destination_port.written()),
+            ("tcp_flags", self.tcp_flags.written()),
             ("dscp", self.dscp.written()),
             ("src", self.src.written()),
             ("dst", self.dst.written()),

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::suggestion;
 use crate::language::spanned::Spanned;
+use crate::model::only::flags::FlagTest;
 use crate::model::only::value::{Dscp, Many, Ports, Protocol, flow};
-use crate::node::router::firewall::value::{FlagTest, IcmpType};
+use crate::node::router::firewall::value::IcmpType;
 use crate::node::router::firewall::{Policy, State};
 
 /// A rule: `allow`, `drop` or `reject` with the packets that are meant, and perhaps a name.

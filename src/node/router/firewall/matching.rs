@@ -4,7 +4,8 @@ use core::net::IpAddr;
 
 use super::networks::Networks;
 use super::plan::State;
-use super::value::{FlagTest, IcmpType};
+use super::value::IcmpType;
+use crate::model::only::flags::FlagTest;
 use crate::model::only::value::{Dscp, Many, Ports, Protocol, Term, flow};
 use crate::wire::summary::{Detail, FrameSummary};
 use crate::wire::tcp::Flags;
