@@ -141,10 +141,13 @@ impl<W: Write> CaptureFile<W> {
         let numbers = record.number..record.number + u64::from(record.frames);
         match record.kind {
             RecordKind::Queue(queue) => self.ways[way].queue = queue,
-            RecordKind::Offered(vnet) => {
+            RecordKind::Offered(vnet) | RecordKind::Originated(vnet) => {
+                let originated = matches!(record.kind, RecordKind::Originated(_));
                 let read = self.each(vnet, record.frames, bytes, |file, n, bytes, original| {
                     let (number, at) = (record.number + u64::from(n), record.at);
-                    file.enter(way, Captured::new(number, at, bytes, original));
+                    let mut frame = Captured::new(number, at, bytes, original);
+                    frame.story.originated = originated;
+                    file.enter(way, frame);
                 });
                 if !read {
                     self.ways[way].missing.missed += u64::from(record.frames);
@@ -277,7 +280,10 @@ impl<W: Write> CaptureFile<W> {
             return self.keep(frame.bytes);
         }
         self.held += need;
-        if frame.story.copy { self.ledger.enter_copy(way, frame) } else { self.ledger.enter(way, frame) }
+        match frame.story.copy || frame.story.originated {
+            true => self.ledger.enter_beside(way, frame),
+            false => self.ledger.enter(way, frame),
+        }
     }
 
     /// Frames of these numbers as they are now.

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::words::Story;
+use crate::frame::FIRST_ORIGINATED;
 use crate::units::Instant;
 
 /// A captured wire frame.
@@ -60,8 +61,8 @@ impl Ledger {
         self.push(way, frame);
     }
 
-    /// Enters a copy of a frame of this number, which may have one.
-    pub(super) fn enter_copy(&mut self, way: usize, frame: Captured) {
+    /// Enters a copy of a frame of this number, which may have one, or a frame that was not offered.
+    pub(super) fn enter_beside(&mut self, way: usize, frame: Captured) {
         let lane = &self.lanes[COPIES + way];
         self.copies.insert((way, frame.number), lane.left + lane.frames.len() as u64);
         self.push(COPIES + way, frame);
@@ -75,7 +76,7 @@ impl Ledger {
 
     /// A frame, or its copy, that has been entered and not taken out.
     pub(super) fn find(&mut self, way: usize, number: u64, copy: bool) -> Option<&mut Captured> {
-        if copy {
+        if copy || number >= FIRST_ORIGINATED {
             let place = *self.copies.get(&(way, number))?;
             let lane = &mut self.lanes[COPIES + way];
             return lane.frames.get_mut(usize::try_from(place.checked_sub(lane.left)?).ok()?);
@@ -124,9 +125,9 @@ mod tests {
         ledger.enter(0, frame(5, 10));
         ledger.enter(1, frame(0, 10));
         ledger.enter(0, frame(8, 20)); // two were missed
-        ledger.enter_copy(0, frame(8, 25));
+        ledger.enter_beside(0, frame(8, 25));
         ledger.enter(0, frame(9, 25));
-        ledger.enter_copy(0, frame(5, 30));
+        ledger.enter_beside(0, frame(5, 30));
         end(&mut ledger, 1, 0, false);
         end(&mut ledger, 0, 8, true);
         end(&mut ledger, 0, 5, true);

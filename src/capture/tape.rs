@@ -52,6 +52,8 @@ pub struct Record {
 pub enum RecordKind {
     /// They were offered; with their bytes, on which this is left to do.
     Offered(VnetHeader),
+    /// The direction made it; with its bytes.
+    Originated(VnetHeader),
     /// A queue marked them; with the bytes that they have now.
     Marked(VnetHeader),
     /// Bits flipped; with the bytes that they have now.
@@ -228,9 +230,17 @@ impl Tape {
 
     fn note(&mut self, slot: u32, fate: &Fate<'_>) {
         let kind = match fate.kind {
-            FateKind::Offered => return self.offered(slot, fate),
+            FateKind::Offered if self.begins(slot, fate, RecordKind::Offered) => {
+                self.taken_to[slot as usize] = fate.number + fate.frames;
+                return;
+            }
+            FateKind::Originated => {
+                self.begins(slot, fate, RecordKind::Originated);
+                return;
+            }
             // of a frame that was not taken
-            _ if fate.number >= self.taken_to[slot as usize] => return,
+            FateKind::Offered => return,
+            _ if fate.answered().is_none() && fate.number >= self.taken_to[slot as usize] => return,
             FateKind::Marked => return self.changed(slot, fate, RecordKind::Marked),
             FateKind::Corrupted => return self.changed(slot, fate, RecordKind::Corrupted),
             FateKind::Duplicated => RecordKind::Duplicated,
@@ -270,15 +280,18 @@ impl Tape {
         }
     }
 
-    fn offered(&mut self, slot: u32, fate: &Fate<'_>) {
+    /// Takes frames whose way begins. Whether there was room.
+    fn begins(&mut self, slot: u32, fate: &Fate<'_>, kind: fn(VnetHeader) -> RecordKind) -> bool {
         if self.shared.full[slot as usize / 2].load(Ordering::Relaxed) {
-            return Shared::add(&self.shared.beyond, slot, fate.frames);
+            Shared::add(&self.shared.beyond, slot, fate.frames);
+            return false;
         }
         // a third of the chunks is for what becomes of those that were taken
-        if self.spare() < self.most / 3 || !self.take(slot, fate, RecordKind::Offered) {
-            return Shared::add(&self.shared.missed, slot, fate.frames);
+        let room = self.spare() >= self.most / 3 && self.take(slot, fate, kind);
+        if !room {
+            Shared::add(&self.shared.missed, slot, fate.frames);
         }
-        self.taken_to[slot as usize] = fate.number + fate.frames;
+        room
     }
 
     fn changed(&mut self, slot: u32, fate: &Fate<'_>, kind: fn(VnetHeader) -> RecordKind) {

@@ -10,6 +10,7 @@ use crate::engine::{
     NodePlan, Place, Plan,
 };
 use crate::frame::{DropCause, FrameView};
+use crate::model::Impairments;
 use crate::model::form::from_json;
 use crate::units::{ByteSize, Duration, Instant};
 use crate::wire::gso::GsoKind;
@@ -171,7 +172,8 @@ fn direction() -> impl Strategy<Value = DirectionSpec> {
         .prop_map(|(delay, loss, rate, queue, corrupt, duplicate, reorder, mtu)| {
             let rate = if rate == "unlimited" { Default::default() } else { from_json(rate).unwrap() };
             let queue = (rate != crate::model::RateSpec::Unlimited).then_some(queue);
-            DirectionSpec { delay, loss, rate, queue, corrupt, duplicate, reorder, mtu, ..DirectionSpec::default() }
+            let impairments = Impairments { corrupt, duplicate, reorder, ..Impairments::default() };
+            DirectionSpec { delay, loss, rate, queue, impairments, mtu, ..DirectionSpec::default() }
         })
 }
 
@@ -187,9 +189,7 @@ fn input() -> impl Strategy<Value = Input> {
                 loss: Some(spec.loss),
                 rate: Some(spec.rate),
                 queue: spec.queue,
-                corrupt: Some(spec.corrupt),
-                duplicate: Some(spec.duplicate),
-                reorder: Some(spec.reorder),
+                impairments: Impairments::default().difference(&spec.impairments),
                 ..Change::default()
             };
             Command::Set(id, change)
@@ -337,7 +337,8 @@ fn check(case: &Case, until: Option<u64>) {
                 of.iter().flat_map(|packet| &packet.comments).filter(|c| c.starts_with(start)).count() as u64
             };
             assert!(of.iter().all(|packet| packet.flow == 2 - way as u32));
-            assert_eq!(of.len() as u64, counters.offered.frames + counters.duplicated);
+            assert_eq!(of.len() as u64, counters.offered.frames + counters.originated + counters.duplicated);
+            assert_eq!(with("originated: reset"), counters.originated);
             assert_eq!(counted, [of.len() as u64, 0]);
             assert_eq!(with("copy made by duplicate"), counters.duplicated);
             assert_eq!(with("duplicated: "), counters.duplicated);
@@ -352,8 +353,9 @@ fn check(case: &Case, until: Option<u64>) {
                 });
                 assert_eq!(said.count() as u64, counters.dropped.by(cause).frames, "{cause:?}");
             }
-            let is_copy = |packet: &&&Read| packet.comments.iter().any(|c| c.starts_with("copy made"));
-            let frames: Vec<&&Read> = of.iter().filter(|packet| !is_copy(packet)).collect();
+            let begins = |packet: &Read, start: &str| packet.comments.iter().any(|c| c.starts_with(start));
+            let whole: Vec<&&Read> = of.iter().filter(|packet| !begins(packet, "copy made")).collect();
+            let frames: Vec<&&&Read> = whole.iter().filter(|packet| !begins(packet, "originated")).collect();
             // each as it was offered, but for what the comments say of it
             assert_eq!(frames.len(), seen.offered[link * 2 + way].len());
             for (packet, (at, bytes)) in frames.iter().zip(&seen.offered[link * 2 + way]) {
@@ -372,7 +374,7 @@ fn check(case: &Case, until: Option<u64>) {
             let mut delivered: Vec<u64> = seen.delivered[link * 2 + way].clone();
             delivered.retain(|delay| *delay > 0);
             delivered.sort_unstable();
-            assert_eq!(delays(&frames), delivered, "what was delayed by how much");
+            assert_eq!(delays(&whole), delivered, "what was delayed by how much");
         }
     }
 }
@@ -397,7 +399,7 @@ proptest! {
             assert!(file.len() as u64 <= size, "{} of {size} bytes", file.len());
             let (_, packets, counted) = read(file);
             let ids = [0, 1].map(|way| DirectionId((link * 2 + way) as u32));
-            let came = ids.map(|id| engine.counters(id).offered.frames + engine.counters(id).duplicated);
+            let came = ids.map(|id| engine.counters(id)).map(|c| c.offered.frames + c.originated + c.duplicated);
             // a copy of a frame that is not there is not counted
             assert!(totals.frames + totals.beyond <= came[0] + came[1]);
             assert_eq!(totals.frames, packets.len() as u64);
@@ -421,9 +423,12 @@ fn everything_that_can_happen_to_a_frame_happens() {
     let impaired = DirectionSpec {
         delay: from_json(json!({ "mean": "1ms", "jitter": "2ms" })).unwrap(),
         loss: from_json(json!("10%")).unwrap(),
-        corrupt: from_json(json!({ "probability": "10%", "bits": 2 })).unwrap(),
-        duplicate: from_json(json!("10%")).unwrap(),
-        reorder: from_json(json!("10%")).unwrap(),
+        impairments: Impairments {
+            reset: from_json(json!("10%")).unwrap(),
+            corrupt: from_json(json!({ "probability": "10%", "bits": 2 })).unwrap(),
+            duplicate: from_json(json!("10%")).unwrap(),
+            reorder: from_json(json!("10%")).unwrap(),
+        },
         ..DirectionSpec::default()
     };
     let queued = DirectionSpec {
@@ -457,6 +462,8 @@ fn everything_that_can_happen_to_a_frame_happens() {
         "ran ahead: reorder",
         "reordered: ",
         "dropped: loss",
+        "dropped: reset",
+        "originated: reset",
         "dropped: queue_full (codel)",
         "dropped: aqm (codel) after ",
         "dropped: link_down",
@@ -478,7 +485,8 @@ fn everything_that_can_happen_to_a_frame_happens() {
 #[test]
 fn named_bits_are_those_that_flipped() {
     let corrupt = from_json(serde_json::json!({ "probability": "100%", "bits": 5 })).unwrap();
-    let spec = DirectionSpec { corrupt, ..DirectionSpec::default() };
+    let impairments = Impairments { corrupt, ..Impairments::default() };
+    let spec = DirectionSpec { impairments, ..DirectionSpec::default() };
     let inputs = (0..20).map(|n| (1000, Input::Train { port: 0, frames: 2 + n })).collect();
     let links = vec![[spec, DirectionSpec::default()], [DirectionSpec::default(), DirectionSpec::default()]];
     let (_, seen, files) = run(&Case { coalesce: Duration::ZERO, links, inputs, snap: None }, 64 << 20, None);

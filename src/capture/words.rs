@@ -15,6 +15,8 @@ const BITS_NAMED: usize = 8;
 pub(super) struct Story {
     /// It is a copy.
     pub(super) copy: bool,
+    /// The direction made it.
+    pub(super) originated: bool,
     /// It is a copy of a frame whose bits had flipped.
     pub(super) of_corrupted: bool,
     /// When its first bit was sent; `None` where it takes no time on the wire.
@@ -90,6 +92,9 @@ impl Comments {
         if story.copy {
             let of = if story.of_corrupted { ", of a corrupted frame" } else { "" };
             self.say(|text| write!(text, "copy made by duplicate{of}"));
+        }
+        if story.originated {
+            self.say(|text| text.write_str("originated: reset"));
         }
         if story.marked {
             self.say(|text| write!(text, "marked CE: {}", story.queue));

@@ -26,6 +26,8 @@ const SYNONYMS: &[Synonym] = &[
     ("drop", "loss", None),
     ("drop_rate", "loss", None),
     ("ber", "loss", Some("loss: { bit_error_rate: 1e-6 }")),
+    ("reset_peer", "reset", None),
+    ("rst", "reset", None),
     ("corruption", "corrupt", None),
     ("duplication", "duplicate", None),
     ("dup", "duplicate", None),

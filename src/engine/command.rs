@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{DirectionId, DirectionSpec, LinkId, NodeId};
-use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
+use crate::model::{DelaySpec, Framing, ImpairmentChanges, LossSpec, RateSpec};
 use crate::node::NodeCommand;
 use crate::queue::QueueSpec;
 
@@ -52,15 +52,9 @@ pub struct Change {
     /// New loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossSpec>,
-    /// New corruption.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub corrupt: Option<CorruptSpec>,
-    /// New duplication.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub duplicate: Option<DuplicateSpec>,
-    /// New reordering.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reorder: Option<ReorderSpec>,
+    /// New impairments of shares of the frames.
+    #[serde(flatten)]
+    pub impairments: ImpairmentChanges,
     /// New rate. A direction that had none gets the default queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateSpec>,
@@ -78,12 +72,10 @@ pub struct Change {
 impl Change {
     /// Puts the change on top of what a direction does now.
     pub fn apply_to(&self, spec: &mut DirectionSpec) {
-        let Change { delay, loss, corrupt, duplicate, reorder, rate, framing, queue, mtu } = self.clone();
+        let Change { delay, loss, impairments, rate, framing, queue, mtu } = self.clone();
         replace(&mut spec.delay, delay);
         replace(&mut spec.loss, loss);
-        replace(&mut spec.corrupt, corrupt);
-        replace(&mut spec.duplicate, duplicate);
-        replace(&mut spec.reorder, reorder);
+        spec.impairments.change(&impairments);
         replace(&mut spec.rate, rate);
         replace(&mut spec.framing, framing);
         spec.queue = queue.or(spec.queue);

@@ -54,13 +54,15 @@ impl Dropped {
 }
 
 /// What happened in one direction of a link. At every moment
-/// `offered + duplicated = delivered + dropped + inside`, in wire frames.
+/// `offered + originated + duplicated = delivered + dropped + inside`, in wire frames.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DirectionCounters {
     /// What the node at the near end sent into this direction.
     pub offered: Amount,
     /// What arrived at the far end.
     pub delivered: Amount,
+    /// Frames of the direction's own: resets.
+    pub originated: u64,
     /// Copies that a duplication model made.
     pub duplicated: u64,
     /// Frames whose bits a corruption model changed.

@@ -4,16 +4,17 @@
 //! decided when a frame goes onto the wire, and takes effect when it has used its share of it.
 
 mod change;
+mod impair;
 mod mtus;
 mod wire;
 
 use self::mtus::Mtus;
 use super::counters::DirectionCounters;
-use super::extras::{Delayed, Extras, Streams};
 use super::isolation::Isolation;
 use super::line::{Leaving, Line};
-use super::losses::{Losses, OnWire};
 use super::medium::Medium;
+use super::pipeline::loss::{Losses, OnWire};
+use super::pipeline::{Delayed, Pipeline, Streams};
 use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
@@ -58,8 +59,8 @@ pub(crate) struct Direction {
     pub(crate) far_end: (NodeId, u32),
     pub(crate) counters: DirectionCounters,
     delay_key: StreamKey,
-    /// Corruption, duplication, reordering, and what models decided at admission: most directions have none.
-    extras: Option<Box<Extras>>,
+    /// Models that look at frames one by one: most directions have none.
+    pipeline: Option<Box<Pipeline>>,
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
@@ -114,7 +115,7 @@ impl Direction {
         let wire = Wire { rate: spec.rate.nominal(), framing: spec.framing };
         let loss = Losses::new(&spec.loss, streams);
         let delay = Delay::new(spec.delay.clone());
-        let extras = Extras::new(spec, &loss, &delay, streams);
+        let pipeline = Pipeline::new(spec, &loss, &delay, streams);
         Direction {
             id,
             mtus: Mtus::of(spec),
@@ -134,15 +135,15 @@ impl Direction {
             far_end,
             counters: DirectionCounters::default(),
             delay_key: StreamKey::new(seed, link, way, "delay"),
-            extras,
+            pipeline,
             #[cfg(test)]
             every_event: false,
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn assert_nothing_is_left_in_the_book(&self) {
-        assert_eq!(self.extras.as_ref().map_or(0, |extras| extras.entered()), 0);
+    pub(crate) fn assert_no_admission_is_left(&self) {
+        assert_eq!(self.pipeline.as_ref().map_or(0, |pipeline| pipeline.admitted()), 0);
     }
 
     pub(crate) fn spec(&self) -> DirectionSpec {
@@ -158,17 +159,15 @@ impl Direction {
             rate: self.rate_spec(),
             framing: self.wire.framing,
             loss: self.loss.spec(),
-            corrupt: self.extras.as_ref().map(|e| e.corrupt().clone()).unwrap_or_default(),
-            duplicate: self.extras.as_ref().map(|e| e.duplicate().clone()).unwrap_or_default(),
+            impairments: self.pipeline.as_ref().map(|pipeline| pipeline.asked().clone()).unwrap_or_default(),
             delay: self.delay.spec(),
-            reorder: self.extras.as_ref().map(|e| e.reorder().clone()).unwrap_or_default(),
         }
     }
 
     /// Models that are to apply to some frames only, and none of these has come so far: by name.
     pub(crate) fn unmatched(&self) -> impl Iterator<Item = (&'static str, &Only)> {
-        let extras = self.extras.iter().flat_map(|extras| extras.unmatched());
-        self.loss.unmatched().map(|only| ("loss", only)).chain(extras)
+        let pipeline = self.pipeline.iter().flat_map(|pipeline| pipeline.unmatched());
+        self.loss.unmatched().map(|only| ("loss", only)).chain(pipeline)
     }
 
     /// MTU of a router's interface at the near end.
@@ -205,8 +204,8 @@ impl Direction {
         if around.sink.watches(self.id) {
             self.tell(frame, FateKind::Offered, around.now, around);
         }
-        if let Some(extras) = &mut self.extras {
-            extras.enter(frame, &mut self.loss, (&mut self.delay, self.delay_key), around.pool);
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.admit(frame, &mut self.loss, &mut self.delay, around.pool);
         }
     }
 
@@ -241,7 +240,7 @@ impl Direction {
     }
 
     fn enqueue<S: FrameSink>(&mut self, frame: Frame, around: &mut Around<'_, S>) {
-        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.pipeline, around.now, around.sink);
         if let Queueing::Planned(spec) = self.queue {
             self.queue = Queueing::Made(Box::new(Queue::Fifo(Fifo::new(spec, &self.wire))));
         }
@@ -268,7 +267,7 @@ impl Direction {
 
     /// A wire that takes no time: a train passes whole where nothing tells its frames apart.
     fn onto_free_wire<S: FrameSink>(&mut self, mut frame: Frame, around: &mut Around<'_, S>) {
-        if self.loss.is_none() && self.delay.is_constant() && self.extras.is_none() {
+        if self.loss.is_none() && self.delay.is_constant() && self.pipeline.is_none() {
             return self.propagate(frame, around.now, around);
         }
         while frame.count() > 1 {
@@ -289,45 +288,17 @@ impl Direction {
     #[inline]
     fn is_lost(&mut self, frame: &Frame, at: Instant, pool: &FramePool) -> bool {
         let on_wire = || OnWire { number: frame.number, bits: pool.wire_len(frame, 0) * 8, at };
-        let decided = || self.extras.as_ref().map(|extras| extras.decided()).unwrap_or_default();
+        let decided = || self.pipeline.as_ref().map(|pipeline| pipeline.decided()).unwrap_or_default();
         self.loss.is_lost(frame.number, self.loss_key, on_wire, decided)
     }
 
-    /// A wire frame that was not lost: it may be corrupted, duplicated, picked to run ahead, and goes on its way.
+    /// A wire frame that was not lost.
     #[inline]
     fn survive<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        if self.extras.is_none() {
+        if self.pipeline.is_none() {
             return self.propagate(frame, sent, around);
         }
-        self.survive_extras(frame, sent, around);
-    }
-
-    fn survive_extras<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        let Some(extras) = &mut self.extras else { return self.propagate(frame, sent, around) };
-        let number = frame.number;
-        let fate = extras.send(frame, around.pool);
-        let alone = fate.is_alone();
-        if fate.corrupted {
-            self.counters.corrupted += 1;
-            self.tell(&fate.frame, FateKind::Corrupted, sent, around);
-        }
-        if fate.copy.is_some() {
-            self.counters.duplicated += 1;
-            self.tell(&fate.frame, FateKind::Duplicated, sent, around);
-        }
-        if fate.ahead {
-            self.tell_departing(&fate.frame, (0, true), sent, (sent, Duration::ZERO), around);
-            self.line.push_alone(sent, fate.frame);
-        } else {
-            self.depart(fate.frame, 0, sent, alone, around);
-        }
-        if let Some(mut copy) = fate.copy {
-            copy.mark_copy();
-            self.depart(copy, 1, sent, true, around);
-        }
-        if let Some(extras) = &mut self.extras {
-            extras.settle(number, 1);
-        }
+        self.impair(frame, sent, around);
     }
 
     fn tell<S: FrameSink>(&self, frame: &Frame, kind: FateKind, at: Instant, around: &mut Around<'_, S>) {
@@ -339,43 +310,34 @@ impl Direction {
     fn tell_departing<S: FrameSink>(
         &self,
         frame: &Frame,
-        (copy, ahead): (u32, bool),
+        ahead: bool,
         sent: Instant,
         (arrival, drawn): (Instant, Duration),
         around: &mut Around<'_, S>,
     ) {
         if around.sink.watches(self.id) {
-            self.tell(frame, FateKind::Departing { arrival, drawn, copy: copy > 0, ahead }, sent, around);
+            self.tell(frame, FateKind::Departing { arrival, drawn, copy: frame.is_copy(), ahead }, sent, around);
         }
     }
 
     /// Sends frames that meet the same delay, and whose last bit was sent at `sent`, on their way.
     #[inline]
     fn propagate<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        self.depart(frame, 0, sent, false, around);
+        let number = frame.number();
+        self.depart(frame, Delayed { number, stray: None }, 0, sent, false, around);
     }
 
-    /// `copy` is 0 for a frame itself, and counts its duplicates, each with a delay of its own.
+    /// Sends a frame on its way. `copy` is 0 for a frame itself, and counts what is made of it, each with a delay of its own.
     #[inline]
     fn depart<S: FrameSink>(
         &mut self,
         frame: Frame,
+        delayed: Delayed,
         copy: u32,
         sent: Instant,
         alone: bool,
         around: &mut Around<'_, S>,
     ) {
-        let number = frame.number();
-        let delayed = match &self.extras {
-            None => Delayed { number, stray: None },
-            Some(extras) => match extras.delayed(number) {
-                Some(delayed) => delayed,
-                None => {
-                    self.tell_departing(&frame, (copy, false), sent, (sent, Duration::ZERO), around);
-                    return self.line.push_alone(sent, frame);
-                }
-            },
-        };
         let rng = || self.delay_key.frame(delayed.number, copy);
         let drawn = match delayed.stray {
             None => self.delay.draw(sent, rng),
@@ -390,7 +352,7 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
-        self.tell_departing(&frame, (copy, false), sent, (departure, drawn.delay), around);
+        self.tell_departing(&frame, false, sent, (departure, drawn.delay), around);
         if alone {
             return self.line.push_alone(departure, frame);
         }
@@ -415,7 +377,7 @@ impl Direction {
     /// The frame on the wire with the instant at which it is done, where it may join the run that leaves next.
     #[inline]
     fn coming(&self) -> Option<(&Frame, Instant)> {
-        let served = self.in_service.as_ref().filter(|s| !s.lost && self.extras.is_none())?;
+        let served = self.in_service.as_ref().filter(|s| !s.lost && self.pipeline.is_none())?;
         Some((&served.frame, served.done))
     }
 
@@ -430,7 +392,7 @@ impl Direction {
         }
         served.lost
             || self.medium.is_shared()
-            || self.extras.is_some()
+            || self.pipeline.is_some()
             || self.waiting() > 0
             || self.delay.order() == Order::Free
             || self.delay.may_clamp()
@@ -472,12 +434,12 @@ impl Direction {
     /// Drops what has come to the far end. Models are through with it.
     #[cold]
     fn turn_away<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
-        let doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
-        DirectionDoors { extras: None, ..doors }.dropped(frame, cause, around.pool);
+        let doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.pipeline, around.now, around.sink);
+        DirectionDoors { pipeline: None, ..doors }.dropped(frame, cause, around.pool);
     }
 
     fn drop<S: FrameSink>(&mut self, frame: Frame, cause: DropCause, around: &mut Around<'_, S>) {
-        DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink).dropped(
+        DirectionDoors::new(self.id, &mut self.counters, &mut self.pipeline, around.now, around.sink).dropped(
             frame,
             cause,
             around.pool,
@@ -509,7 +471,7 @@ fn l2_header(head: &[u8]) -> u64 {
 struct DirectionDoors<'a, S> {
     id: DirectionId,
     counters: &'a mut DirectionCounters,
-    extras: Option<&'a mut Extras>,
+    pipeline: Option<&'a mut Pipeline>,
     now: Instant,
     sink: &'a mut S,
 }
@@ -518,19 +480,19 @@ impl<'a, S> DirectionDoors<'a, S> {
     fn new(
         id: DirectionId,
         counters: &'a mut DirectionCounters,
-        extras: &'a mut Option<Box<Extras>>,
+        pipeline: &'a mut Option<Box<Pipeline>>,
         now: Instant,
         sink: &'a mut S,
     ) -> Self {
-        DirectionDoors { id, counters, extras: extras.as_deref_mut(), now, sink }
+        DirectionDoors { id, counters, pipeline: pipeline.as_deref_mut(), now, sink }
     }
 }
 
 impl<S: FrameSink> Doors for DirectionDoors<'_, S> {
     fn dropped(&mut self, frame: Frame, cause: DropCause, pool: &mut FramePool) {
         self.counters.dropped.add(cause, frame.count(), pool.bytes(&frame));
-        if let Some(extras) = &mut self.extras {
-            extras.settle(frame.number, frame.count());
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.settle(frame.number, frame.count());
         }
         self.sink.fate(Fate {
             at: self.now,

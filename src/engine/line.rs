@@ -60,6 +60,12 @@ impl Line {
         self.sent - self.left
     }
 
+    /// The frames on their way, in no order.
+    pub(crate) fn frames_on_their_way(&self) -> impl Iterator<Item = &Frame> {
+        let overtaking = self.overtaking.iter().flat_map(|overtaking| overtaking.heap.iter().map(|one| &one.0));
+        self.ordered.iter().chain(overtaking).map(|departing| &departing.frame)
+    }
+
     /// Sends a frame on its way. Consecutive frames of one train join as long as their departures do not go back and
     /// span at most `coalesce`.
     #[inline]

@@ -1,5 +1,8 @@
-//! A medium that both directions of a link share: half-duplex Ethernet, a radio channel. One frame at a time is on it; when
-//! it becomes free and both directions have frames, the one that did not have it last has it next.
+//! What a direction has to settle with the other of its link.
+//!
+//! A medium that both share: half-duplex Ethernet, a radio channel. One frame at a time is on it; when it becomes free and
+//! both directions have frames, the one that did not have it last has it next. And resets, of which one goes back to the
+//! sender of a segment.
 
 use super::direction::{Around, Direction};
 use super::sink::FrameSink;
@@ -9,11 +12,12 @@ use super::sink::FrameSink;
 pub(crate) struct Medium(u8);
 
 impl Medium {
-    /// A wire of its own.
+    /// A wire of its own, and nothing to settle.
     pub(crate) const OWN: Medium = Medium(0);
     /// A medium that the other direction uses too.
     pub(crate) const SHARED: Medium = Medium(SHARED);
 
+    /// Whether there is nothing to settle with the other direction.
     #[inline]
     pub(crate) fn is_own(self) -> bool {
         self == Medium::OWN
@@ -29,6 +33,15 @@ impl Medium {
         self.0 & TAKEN != 0
     }
 
+    /// The other direction has frames of this one's to send.
+    pub(crate) fn is_owing(self) -> bool {
+        self.0 & OWING != 0
+    }
+
+    pub(crate) fn set_owing(&mut self, owing: bool) {
+        self.set(OWING, owing);
+    }
+
     /// This direction had it last.
     fn was_last(self) -> bool {
         self.0 & LAST != 0
@@ -42,6 +55,7 @@ impl Medium {
 const SHARED: u8 = 1;
 const TAKEN: u8 = 2;
 const LAST: u8 = 4;
+const OWING: u8 = 8;
 
 /// Gives the medium of two directions to whose turn it is, if it is free. To be called whenever either has done something:
 /// while it is free, neither has a frame that waits.

@@ -6,20 +6,17 @@
 //! input. So results depend only on the timed inputs, never on how calls of [`Engine::advance`] slice time, and an engine
 //! that is called late is late only towards the outside.
 
-mod book;
 mod command;
 mod convergence;
 mod counters;
 mod direction;
 mod events;
-mod extras;
 mod isolation;
 mod line;
-mod losses;
 mod medium;
+mod pipeline;
 mod plan;
 mod routing;
-mod scope;
 mod sink;
 mod site;
 mod spanning;
@@ -45,9 +42,9 @@ use crate::units::{Duration, Instant};
 use convergence::Convergence;
 use direction::{Around, Direction};
 use events::EventQueue;
-use extras::Streams;
 use isolation::Isolation;
 use medium::Medium;
+use pipeline::Streams;
 use site::{Site, node_for};
 use times::FineLeft;
 
@@ -322,7 +319,7 @@ impl Engine {
         let own = direction.medium.is_own();
         self.schedule(DirectionId(rank), next);
         if !own {
-            self.share_medium(DirectionId(rank).link(), rank, out);
+            self.settle(DirectionId(rank).link(), rank, out);
         }
         if let Some(frame) = leaving {
             self.arrive(node, port, frame, rank, out);
@@ -416,7 +413,7 @@ impl Engine {
             self.nodes[node.0 as usize].node.set_mtu(port, mtu);
         }
         if !self.directions[first.0 as usize].medium.is_own() {
-            self.share_medium(first.link(), INPUT_TURN, out);
+            self.settle(first.link(), INPUT_TURN, out);
         }
     }
 
@@ -433,15 +430,16 @@ impl Engine {
         let (next, own) = (direction.next_event(around.coalesce), direction.medium.is_own());
         self.schedule(id, next);
         if !own {
-            self.share_medium(id.link(), turn, out);
+            self.settle(id.link(), turn, out);
         }
     }
 
-    /// A direction of a link with a shared medium has done something: who has it next?
+    /// A direction has done something that concerns the other of its link.
     #[cold]
-    fn share_medium<S: FrameSink>(&mut self, link: LinkId, turn: u32, out: &mut S) {
+    fn settle<S: FrameSink>(&mut self, link: LinkId, turn: u32, out: &mut S) {
         let ids = link.directions();
-        let pair = self.directions.get_disjoint_mut(ids.map(|id| id.0 as usize)).expect("a link has two directions");
+        let [first, second] =
+            self.directions.get_disjoint_mut(ids.map(|id| id.0 as usize)).expect("a link has two directions");
         let mut around = Around {
             now: self.now,
             turn,
@@ -452,7 +450,11 @@ impl Engine {
             pool: &mut self.pool,
             sink: out,
         };
-        medium::share(pair, &mut around);
+        first.answer(second, &mut around);
+        second.answer(first, &mut around);
+        if first.medium.is_shared() {
+            medium::share([first, second], &mut around);
+        }
         for id in ids {
             let next = self.directions[id.0 as usize].next_event(self.coalesce);
             self.schedule(id, next);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::data::NamedFile;
-use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
+use crate::model::{DelaySpec, Framing, Impairments, LossSpec, RateSpec};
 use crate::node::{EdgePlan, RouterPlan, SwitchSpec};
 use crate::queue::QueueSpec;
 use crate::units::Duration;
@@ -92,17 +92,11 @@ pub struct DirectionSpec {
     pub framing: Framing,
     /// Loss on the wire.
     pub loss: LossSpec,
-    /// Bits that flip on the wire.
-    #[serde(skip_serializing_if = "CorruptSpec::is_none")]
-    pub corrupt: CorruptSpec,
-    /// Frames that arrive twice.
-    #[serde(skip_serializing_if = "DuplicateSpec::is_none")]
-    pub duplicate: DuplicateSpec,
+    /// What happens to shares of the frames behind loss.
+    #[serde(flatten)]
+    pub impairments: Impairments,
     /// Propagation delay, one way.
     pub delay: DelaySpec,
-    /// Frames that run ahead of the delay.
-    #[serde(skip_serializing_if = "ReorderSpec::is_none")]
-    pub reorder: ReorderSpec,
 }
 
 impl DirectionSpec {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::frame::FrameView;
 use crate::frame::{Cut, DropCause};
-use crate::model::{Chance, DelaySpec, Distribution, LossSpec, Order, RateSpec, ReorderSpec};
+use crate::model::{Chance, DelaySpec, Distribution, Impairments, LossSpec, Order, RateSpec, ReorderSpec};
 use crate::queue::testing::udp;
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Probability};
@@ -98,9 +98,10 @@ fn flows_served_in_turns_are_not_reordered_and_draw_as_they_would_have() {
     assert_eq!(sorted(first.lost), sorted(second.lost), "a frame's number decides, not its turn");
     assert_eq!((in_order.counters(THERE).reordered, in_turns.counters(THERE).reordered), (0, 0));
     // what overtakes on the way is counted all the same
-    let ahead = ReorderSpec { probability: Chance("30%".parse().unwrap()), ..ReorderSpec::default() };
+    let reorder = ReorderSpec::independent(Chance("30%".parse().unwrap()), 1);
+    let impairments = Impairments { reorder, ..Impairments::default() };
     let delay = DelaySpec::constant(Duration::from_millis(20));
-    let (engine, _) = mixed(DirectionSpec { reorder: ahead, delay, ..with(fq) });
+    let (engine, _) = mixed(DirectionSpec { impairments, delay, ..with(fq) });
     let reordered = engine.counters(THERE).reordered;
     assert!((20..64).contains(&reordered), "{reordered}: about 70 % are overtaken, but for the last");
 }

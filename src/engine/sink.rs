@@ -33,7 +33,8 @@ pub struct Fate<'a> {
     pub at: Instant,
     /// Where.
     pub place: Place,
-    /// Number of the first of these frames at the direction, from 0; 0 at a node.
+    /// Number of the first of these frames at the direction, from 0; 0 at a node. Of frames that the direction made, a number
+    /// that no offered frame has.
     pub number: u64,
     /// How many wire frames.
     pub frames: u64,
@@ -44,6 +45,12 @@ pub struct Fate<'a> {
 }
 
 impl<'a> Fate<'a> {
+    /// Of frames that the direction made, the number of the one that they are for, where that was offered: here or, of what
+    /// goes back to its sender, in the other direction of the link.
+    pub fn answered(&self) -> Option<u64> {
+        self.frame.answered()
+    }
+
     /// Their bytes. Nobody pays for them who does not look.
     #[inline]
     pub fn view(&self) -> FrameView<'a> {
@@ -80,6 +87,9 @@ pub enum FateKind {
     Corrupted,
     /// It arrives once more.
     Duplicated,
+    /// The direction made it, and it is on its way, as the view shows it: a reset. Its number is not one of those that were
+    /// offered; [`Fate::answered`] has that of the segment that it is for.
+    Originated,
     /// Only where watched. They are offered at the near end, as the view shows them; their numbers follow those that were
     /// offered before.
     Offered,

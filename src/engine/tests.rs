@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::frame::{Cut, DropCause, FrameView};
-use crate::model::{Chance, CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, Order, RateSpec, ReorderSpec};
+use crate::model::{
+    Chance, CorruptSpec, DelaySpec, DuplicateSpec, Framing, ImpairmentChanges, Impairments, LossSpec, Order, RateSpec,
+    ReorderSpec,
+};
 use crate::node::SwitchSpec;
 use crate::queue::{FifoSpec, QueueSpec};
 use crate::units::{Duration, Probability};
@@ -70,7 +73,7 @@ fn assert_conserved(engine: &Engine) {
     for id in engine.directions() {
         let c = engine.counters(id);
         let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
-        assert_eq!(c.offered.frames + c.duplicated, out, "direction {id:?}");
+        assert_eq!(c.offered.frames + c.originated + c.duplicated, out, "direction {id:?}");
     }
 }
 
@@ -418,7 +421,7 @@ fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
     let spec = DirectionSpec {
         rate: rate("8Mbit"),
         queue: fifo(10),
-        duplicate: DuplicateSpec::independent(chance("100%")),
+        impairments: Impairments { duplicate: DuplicateSpec::independent(chance("100%")), ..Default::default() },
         delay: DelaySpec { order: Order::Free, ..jittered },
         ..Default::default()
     };
@@ -441,8 +444,8 @@ fn a_duplicate_uses_no_wire_and_draws_its_own_jitter() {
 
 #[test]
 fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
-    let spec =
-        DirectionSpec { corrupt: CorruptSpec::independent(chance("20%"), 1), delay: delay(3), ..Default::default() };
+    let impairments = Impairments { corrupt: CorruptSpec::independent(chance("20%"), 1), ..Default::default() };
+    let spec = DirectionSpec { impairments, delay: delay(3), ..Default::default() };
     let mut engine = Engine::new(&pair(spec));
     inject_train(&mut engine, us(0), 44);
     let out = run(&mut engine);
@@ -457,8 +460,8 @@ fn a_corrupted_frame_leaves_alone_and_the_rest_of_its_train_in_runs() {
 
 #[test]
 fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
-    let reorder = ReorderSpec::independent(chance("100%"), 5);
-    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), reorder, ..Default::default() }));
+    let impairments = Impairments { reorder: ReorderSpec::independent(chance("100%"), 5), ..Default::default() };
+    let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(10_000), impairments, ..Default::default() }));
     for n in 0..10 {
         inject(&mut engine, us(n), 60);
     }
@@ -470,11 +473,12 @@ fn picked_frames_run_ahead_of_the_delay_and_hold_nothing_back() {
 }
 
 #[test]
-fn extras_may_come_and_go_while_frames_are_in_flight() {
+fn impairments_may_come_and_go_while_frames_are_in_flight() {
     let mut engine = Engine::new(&pair(DirectionSpec { delay: delay(100), ..Default::default() }));
     let duplicate = |text: &str| {
         let duplicate = Some(DuplicateSpec::independent(chance(text)));
-        Command::Set(THERE, Change { duplicate, ..Default::default() })
+        let impairments = ImpairmentChanges { duplicate, ..Default::default() };
+        Command::Set(THERE, Change { impairments, ..Default::default() })
     };
     inject(&mut engine, us(0), 60);
     engine.apply(us(10), duplicate("100%")).unwrap();
@@ -509,7 +513,7 @@ fn a_chain_steps_with_every_frame_whatever_the_queue_drops() {
                 inject_train(&mut engine, us(n * 3_000), 6); // the narrow wire carries 3 of them
             }
             let out = run(&mut engine);
-            engine.directions[0].assert_nothing_is_left_in_the_book();
+            engine.directions[0].assert_no_admission_is_left();
             out
         });
         let queue_full: Vec<u64> =
@@ -533,7 +537,7 @@ fn a_rule_counts_the_frames_that_it_applies_to_and_no_others() {
         engine.inject(us(n), NodeId(0), frame);
     }
     assert_eq!(lost(&run(&mut engine)), [3, 6]);
-    engine.directions[0].assert_nothing_is_left_in_the_book();
+    engine.directions[0].assert_no_admission_is_left();
 }
 
 #[test]
@@ -585,7 +589,7 @@ fn models_that_remember_may_be_changed_while_frames_are_inside() {
     }
     inject_train(&mut engine, us(50_000), 20);
     run(&mut engine);
-    engine.directions[0].assert_nothing_is_left_in_the_book();
+    engine.directions[0].assert_no_admission_is_left();
     assert_eq!(engine.spec(THERE).loss, loss(changes[3]));
 }
 
@@ -610,5 +614,5 @@ fn a_delay_with_only_holds_its_frames_and_lets_the_others_past() {
     assert_eq!(engine.counters(THERE).reordered, 1);
     assert_eq!(engine.unmatched(THERE).count(), 0);
     assert_eq!(engine.spec(THERE).delay, delay);
-    engine.directions[0].assert_nothing_is_left_in_the_book();
+    engine.directions[0].assert_no_admission_is_left();
 }

@@ -29,6 +29,11 @@ pub const HEAD_ROOM: usize = HEAD_BYTES + 8;
 pub const PARTS: usize = 2 + pieces::MOST;
 /// The bit of a number that marks a duplicate: no direction numbers 2^63 frames.
 const COPY: u64 = 1 << 63;
+/// The bit of a number that marks a frame which a direction made in answer to the one with this number. No offered frame has
+/// a number as high.
+pub const FIRST_ORIGINATED: u64 = 1 << 62;
+/// Beside that: it goes back to the sender of that one, which was of the other direction of the link.
+const BACK: u64 = 1 << 61;
 
 /// Consecutive wire frames of one train, on their way. 24 bytes; moved by value, never cloned: see [`FramePool::share`].
 #[derive(Debug, PartialEq, Eq)]
@@ -89,6 +94,16 @@ impl Frame {
         self.number |= COPY;
     }
 
+    /// Marks a frame that its direction makes in answer to the one with this number.
+    pub(crate) fn mark_originated(&mut self, answered: u64, back: bool) {
+        self.number = answered | FIRST_ORIGINATED | if back { BACK } else { 0 };
+    }
+
+    /// The number of the frame that it was made in answer to, if it was.
+    pub(crate) fn answered(&self) -> Option<u64> {
+        (self.number & FIRST_ORIGINATED != 0).then_some(self.number & !(COPY | FIRST_ORIGINATED | BACK))
+    }
+
     /// Whether it is a duplicate that its direction made.
     pub(crate) fn is_copy(&self) -> bool {
         self.number & COPY != 0
@@ -131,6 +146,8 @@ pub enum DropCause {
     LinkDown,
     /// Larger than the link's MTU.
     Mtu,
+    /// A segment of TCP whose connection was reset: both ends get a reset in its place.
+    Reset,
     /// A switch or hub with no other port to send it to.
     NoPort,
     /// A switch that knows the destination behind the port that the frame came from.
@@ -177,13 +194,14 @@ pub enum DropCause {
 
 impl DropCause {
     /// All causes, in the order of reports.
-    pub const ALL: [DropCause; 27] = [
+    pub const ALL: [DropCause; 28] = [
         DropCause::Loss,
         DropCause::QueueFull,
         DropCause::Aqm,
         DropCause::QueueResized,
         DropCause::LinkDown,
         DropCause::Mtu,
+        DropCause::Reset,
         DropCause::NoPort,
         DropCause::SamePort,
         DropCause::Malformed,
@@ -216,6 +234,7 @@ impl DropCause {
             DropCause::QueueResized => "queue_resized",
             DropCause::LinkDown => "link_down",
             DropCause::Mtu => "mtu",
+            DropCause::Reset => "reset",
             DropCause::NoPort => "no_port",
             DropCause::SamePort => "same_port",
             DropCause::Malformed => "malformed",

@@ -307,18 +307,19 @@ impl FramePool {
         self.slots[made.slot() as usize].origin = self.slots[of.slot() as usize].origin;
     }
 
-    /// A single wire frame as a receiver without offloads would get it: a plain frame of its own, with its checksum complete.
-    pub fn materialize(&mut self, frame: Frame) -> Frame {
+    /// Turns a single wire frame into what a receiver without offloads would get: a plain frame of its own, with its checksum
+    /// complete.
+    pub fn materialize(&mut self, frame: &mut Frame) {
         debug_assert_eq!(frame.count(), 1);
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
-        self.view(&frame).write_wire_frame(&mut bytes);
+        self.view(frame).write_wire_frame(&mut bytes);
         let mut plain = self.store(&bytes).expect("a wire frame is no longer than the train it is of");
         self.scratch = bytes;
         (plain.number, plain.offered) = (frame.number, frame.offered);
-        self.inherit_origin(&frame, &plain);
-        self.release(frame);
-        plain
+        self.inherit_origin(frame, &plain);
+        let shared = std::mem::replace(frame, plain);
+        self.release(shared);
     }
 
     /// Flips bits of a plain frame that nothing else shares: the byte at `at` by XOR with `mask`.
@@ -593,7 +594,8 @@ mod tests {
         let mut train = pool.store_train(&bytes, cut).unwrap();
         train.number = 7;
         let first = pool.split_front(&mut train, 2);
-        let last = pool.materialize(train);
+        let mut last = train;
+        pool.materialize(&mut last);
         assert_eq!(pool.view(&last).to_vec(), [&bytes[..66], &bytes[2066..]].concat());
         assert_eq!((last.number, last.count()), (9, 1));
         for at in [0, HEAD_BYTES - 1, HEAD_BYTES, 565] {
@@ -685,8 +687,8 @@ mod tests {
         assert_eq!(pool.origin(&train), None);
         pool.set_origin(&train, 7);
         let (first, copy) = (pool.split_front(&mut train, 1), pool.share(&train));
-        let own = pool.own_head(first);
-        let plain = pool.materialize(own);
+        let mut plain = pool.own_head(first);
+        pool.materialize(&mut plain);
         assert_eq!([&train, &copy, &plain].map(|frame| pool.origin(frame)), [Some(7); 3]);
         [train, copy, plain].into_iter().for_each(|frame| pool.release(frame));
         let next = pool.store(&pattern(60)).unwrap();

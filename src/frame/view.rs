@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::pieces::Rest;
 use crate::wire::gso::MAX_HEADER_LEN;
+use crate::wire::reset::Segment;
 use crate::wire::segmentation::{Checksum, Segmenter, complete_checksum};
 use crate::wire::summary::{Detail, FrameSummary};
 use crate::wire::tcp::{FLAGS_OFFSET, Flags};
@@ -70,6 +71,16 @@ impl<'a> FrameView<'a> {
         let at = u32::from(self.first) + i as u32;
         let whole = Flags(self.head.get(layout.l4_offset() + FLAGS_OFFSET).copied().unwrap_or_default());
         *flags = layout.flags_of(at..at + 1, whole);
+    }
+
+    /// The number behind this stretch, if it goes against a segment in the same TCP connection.
+    pub(crate) fn end_of(&self, against: &Segment<'_>) -> Option<u32> {
+        let whole = Segment::new(self.head).filter(|whole| whole.answers(against))?;
+        let next = u32::from(self.first) + u32::from(self.count);
+        match self.offload.train {
+            Some(layout) if next < layout.frames() => Some(whole.seq().wrapping_add(layout.payload_start(next) as u32)),
+            _ => Some(whole.end()),
+        }
     }
 
     /// Appends the first wire frame of this stretch, with its own header and its checksum complete.

@@ -192,7 +192,14 @@ impl<'a> Doubt<'a> {
                 _ => quiet && !self.closed,
             },
             Source::Direction(
-                Of::Offered | Of::Delivered | Of::Dropped | Of::Loss | Of::Duplicated | Of::Corrupted | Of::Clamped,
+                Of::Offered
+                | Of::Delivered
+                | Of::Dropped
+                | Of::Loss
+                | Of::Originated
+                | Of::Duplicated
+                | Of::Corrupted
+                | Of::Clamped,
             )
             | Source::Node(_) => quiet && !self.closed,
             _ => false,
@@ -359,7 +366,8 @@ impl<'a> Doubt<'a> {
                 }
             }
             Source::Direction(of) => match of {
-                Of::Offered | Of::OfferedBytes | Of::Duplicated | Of::Corrupted | Of::Clamped if !self.closed => {}
+                Of::Offered | Of::OfferedBytes | Of::Originated | Of::Duplicated | Of::Corrupted | Of::Clamped
+                    if !self.closed => {}
                 Of::Rate | Of::Delivered | Of::DeliveredBytes if !self.closed => {
                     let met = if stretch.is_some() || of == Of::Rate { &all } else { &timed };
                     reading.scale(1.0 / (1.0 - met.share), measure.unit);

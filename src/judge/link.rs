@@ -81,6 +81,7 @@ fn one(source: Source, part: &str, direction: &Direction, stretch: Option<Stretc
             0 => Err("nothing was dropped or delivered this way".into()),
             all => Ok(vec![Reading::at(dropped as f64 / all as f64, track.and_then(|track| track.most_dropped(None)))]),
         },
+        (Of::Originated, _) => whole(direction.originated),
         (Of::Duplicated, _) => whole(direction.duplicated),
         (Of::Corrupted, _) => whole(direction.corrupted),
         (Of::Marked, _) => whole(direction.marked),

@@ -5,6 +5,7 @@
 //! is never ignored in favour of a preset.
 
 use super::tree::{Entry, Node, Value};
+use crate::model::Impairments;
 
 /// Fields whose map form names a choice: another choice replaces, the same merges inside.
 const TAGGED: [&str; 3] = ["loss", "rate", "queue"];
@@ -25,7 +26,7 @@ pub(crate) fn link(mut base: Node, top: Node) -> Node {
     }
     merge_entries(base, top, |key, below, above| match key {
         "delay" => delay(below, above),
-        "corrupt" | "duplicate" | "reorder" => {
+        _ if Impairments::NAMES.contains(&key) => {
             over_beside_only(as_map(below, "probability"), as_map(above, "probability"))
         }
         "toward" => merge_entries(below, above, |_, below, above| link(below, above)),

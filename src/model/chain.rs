@@ -194,32 +194,42 @@ impl JsonSchema for Correlation {
     }
 }
 
-/// Picks a share of the frames, each by itself or in a chain.
+/// Picks a share of the frames, each by itself, in a chain, or with a gap behind each that was picked.
 ///
-/// Without correlation a frame is decided by its own generator alone, when it is asked for. With it, [`Picker::admit`]
-/// is to be called for every frame in the order of their numbers; what it returns is the mark that [`Picker::picks`]
-/// takes.
+/// Where frames are independent a frame is decided by its own generator alone, when it is asked for. Otherwise
+/// [`Picker::admit`] is to be called for every frame in the order of their numbers; what it returns is the mark that
+/// [`Picker::pick`] takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Picker {
     share: Probability,
-    /// `None` where frames are independent.
+    /// `None` where a pick says nothing of the next.
     chain: Option<Chain>,
+    /// 1 where every frame is a candidate.
+    gap: u32,
+    /// Frames since the last pick.
+    since: u32,
 }
 
 impl Picker {
     /// Picks `share` of the frames.
     pub fn new(share: Probability, correlation: Correlation) -> Picker {
-        let chain = (!correlation.is_none()).then(|| Chain::new(Law::correlated(share, correlation)));
-        Picker { share, chain }
+        Picker::spaced(share, correlation, 1)
     }
 
-    /// Changes share and correlation; a chain goes on from where it is.
-    pub fn set(&mut self, share: Probability, correlation: Correlation) {
-        let mut new = Picker::new(share, correlation);
-        if let (Some(old), Some(new)) = (self.chain, &mut new.chain) {
-            new.inside = old.inside;
+    /// Picks `share` of the candidates: all frames but the first `gap` − 1 behind one that was picked.
+    pub fn spaced(share: Probability, correlation: Correlation, gap: u32) -> Picker {
+        let chain = (!correlation.is_none()).then(|| Chain::new(Law::correlated(share, correlation)));
+        Picker { share, chain, gap, since: 0 }
+    }
+
+    /// Changes share, correlation and gap to those of `new`; a chain goes on from where it is.
+    pub fn set(&mut self, new: Picker) {
+        let inside = self.chain.and_then(|chain| chain.inside);
+        let since = self.since;
+        *self = Picker { since, ..new };
+        if let Some(chain) = &mut self.chain {
+            chain.inside = inside;
         }
-        *self = new;
     }
 
     /// Whether no frame is ever picked.
@@ -227,33 +237,42 @@ impl Picker {
         self.share == Probability::NEVER
     }
 
-    /// Whether a pick depends on the one before it, so that frames need [`Picker::admit`].
+    /// Whether a pick depends on those before it, so that frames need [`Picker::admit`].
     pub fn is_stateful(&self) -> bool {
-        self.chain.is_some()
+        self.chain.is_some() || self.gap > 1
     }
 
     /// Takes the next frame in, and returns its mark; `false` without a draw where frames are independent.
     #[inline]
     pub fn admit(&mut self, rng: impl FnOnce() -> FrameRng) -> bool {
-        self.chain.as_mut().is_some_and(|chain| chain.step(rng))
-    }
-
-    /// Whether the frame with this mark and generator is picked.
-    #[inline]
-    pub fn picks(&self, mark: bool, rng: impl FnOnce() -> FrameRng) -> bool {
-        self.pick(mark, rng).is_some()
+        if self.gap <= 1 {
+            return self.chain.as_mut().is_some_and(|chain| chain.step(rng));
+        }
+        if self.is_never() {
+            return false;
+        }
+        // sch_netem.c: delayed while counter < gap − 1, else by chance; the counter starts again at a frame that ran ahead.
+        // Only candidates draw, so the correlation is that of one candidate and the next.
+        let picked = self.since >= self.gap - 1
+            && match &mut self.chain {
+                Some(chain) => chain.step(rng),
+                None => self.share.happens(rng().next_u64()),
+            };
+        self.since = if picked { 0 } else { self.since.saturating_add(1) };
+        picked
     }
 
     /// The generator of a frame that is picked, behind the word that decided: what follows is free for whatever is to be
-    /// done to the frame, and the same with and without correlation.
+    /// done to the frame, and the same however it was picked.
     #[inline]
     pub fn pick(&self, mark: bool, rng: impl FnOnce() -> FrameRng) -> Option<FrameRng> {
-        if self.is_never() || (self.chain.is_some() && !mark) {
+        let stateful = self.is_stateful();
+        if self.is_never() || (stateful && !mark) {
             return None;
         }
         let mut rng = rng();
         let word = rng.next_u64();
-        (self.chain.is_some() || self.share.happens(word)).then_some(rng)
+        (stateful || self.share.happens(word)).then_some(rng)
     }
 }
 
@@ -283,7 +302,7 @@ mod tests {
         (0..n)
             .map(|i| {
                 let mark = picker.admit(|| key().frame(i, 0));
-                picker.picks(mark, || key().frame(i, 0))
+                picker.pick(mark, || key().frame(i, 0)).is_some()
             })
             .collect()
     }
@@ -353,7 +372,7 @@ mod tests {
         let stuck = picked("50%", "99.9999999999%", 10_000);
         assert!(stuck.iter().all(|hit| *hit == stuck[0]));
         let never = Picker::new(Probability::NEVER, Correlation::NONE);
-        assert!(never.is_never() && !never.picks(false, || panic!("a share of nothing needs no generator")));
+        assert!(never.is_never() && never.pick(false, || panic!("a share of nothing needs no generator")).is_none());
         assert_eq!(Odds::from_f64(f64::NAN), Odds::NEVER);
         assert_eq!((Odds::from_f64(-1.0), Odds::from_f64(1.0)), (Odds::NEVER, Odds::ALWAYS));
         assert_eq!(Law::transitions(Probability::NEVER, Probability::NEVER).start, Odds::NEVER);
@@ -370,7 +389,7 @@ mod tests {
     fn a_change_goes_on_from_where_the_chain_is() {
         let mut picker = Picker::new(Probability::ALWAYS, correlation("50%"));
         assert!(picker.admit(|| key().frame(0, 0)));
-        picker.set(percent("50%"), correlation("99.9999999999%"));
+        picker.set(Picker::new(percent("50%"), correlation("99.9999999999%")));
         assert!((1..1000).all(|n| picker.admit(|| key().frame(n, 0))), "it was inside, and hardly ever leaves");
     }
 

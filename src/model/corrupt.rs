@@ -6,55 +6,27 @@
 //! Ethernet drops a frame whose header is damaged before any program could notice.
 
 use rand_xoshiro::rand_core::Rng;
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserializer;
 
-use super::chain::{Correlation, Picker};
-use super::chance::{self, Chance};
-use super::form::{Short, short_or_long};
+use super::chain::Correlation;
+use super::chance::Chance;
 use super::only::Only;
+use super::share::{Impairment, Passing, share_of_frames};
+use crate::frame::{Frame, FramePool};
 use crate::rng::FrameRng;
-
-/// Which frames arrive with flipped bits. Short forms: a probability, as in `corrupt: 0.1%`, or `none`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CorruptSpec {
-    /// The probability for each frame.
-    pub probability: Chance,
-    /// How much the corruption of a frame says of the next.
-    #[serde(skip_serializing_if = "Correlation::is_none")]
-    pub correlation: Correlation,
-    /// How many bits flip in such a frame, 1 to 64.
-    pub bits: u8,
-    /// Which frames it applies to; all where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub only: Option<Only>,
-}
+use crate::wire::summary::FrameSummary;
 
 /// The most bits that may be asked for.
 const MOST: u8 = 64;
 
-impl Default for CorruptSpec {
-    fn default() -> CorruptSpec {
-        CorruptSpec::independent(Chance::default(), 1)
-    }
-}
-
-/// The map form, as it stands in a file.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Long {
-    /// The probability for each frame.
-    probability: Chance,
-    /// The correlation between a frame and the next, below 100 %. By default none: each frame by itself.
-    #[serde(default)]
-    correlation: Correlation,
+share_of_frames! {
+    /// Which frames arrive with flipped bits. Short forms: a probability, as in `corrupt: 0.1%`, or `none`.
+    CorruptSpec, "Corrupt", "Flipped bits: `0.1%` of the frames, a map, or `none`.", "corruption", "0.1%",
     /// How many bits flip in such a frame, 1 to 64. One is always noticed by a checksum; several can cancel out.
-    #[serde(default = "one", deserialize_with = "bits")]
-    #[schemars(range(min = 1, max = 64))]
-    bits: u8,
-    /// Which frames it applies to. By default all.
-    #[serde(default)]
-    only: Option<Only>,
+    bits: u8 = 1 {
+        #[serde(default = "one", deserialize_with = "bits")]
+        #[schemars(range(min = 1, max = 64))]
+    }
 }
 
 fn one() -> u8 {
@@ -62,60 +34,17 @@ fn one() -> u8 {
 }
 
 fn bits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    let bits = u64::deserialize(deserializer)?;
+    let bits = <u64 as serde::Deserialize>::deserialize(deserializer)?;
     u8::try_from(bits)
         .ok()
         .filter(|bits| (1..=MOST).contains(bits))
         .ok_or_else(|| serde::de::Error::custom(format!("{bits} bits are not between 1 and {MOST}")))
 }
 
-impl From<Long> for CorruptSpec {
-    fn from(Long { probability, correlation, bits, only }: Long) -> CorruptSpec {
-        CorruptSpec { probability, correlation, bits, only }
-    }
-}
-
-impl Short for CorruptSpec {
-    type Long = Long;
-    const EXPECTED: &'static str = "a probability of corruption, as in `0.1%`, or a map with `probability`, `correlation`, `bits` and `only`, or `none`";
-    fn from_text(text: &str) -> Result<CorruptSpec, String> {
-        chance::from_text(text).map(|probability| CorruptSpec::independent(probability, 1))
-    }
-}
-
-impl<'de> Deserialize<'de> for CorruptSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CorruptSpec, D::Error> {
-        short_or_long(deserializer)
-    }
-}
-
-impl JsonSchema for CorruptSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Corrupt".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "Flipped bits: `0.1%` of the frames, a map, or `none`.",
-            "anyOf": [generator.subschema_for::<Chance>(), { "const": "none" }, long],
-        })
-    }
-}
-
 impl CorruptSpec {
-    /// Each frame by itself, so many bits of it.
-    pub fn independent(probability: Chance, bits: u8) -> CorruptSpec {
-        CorruptSpec { probability, correlation: Correlation::NONE, bits, only: None }
-    }
-
-    /// Whether no frame is ever corrupted.
-    pub fn is_none(&self) -> bool {
-        self.probability.is_never()
-    }
-
     /// Chooses which bits of `bytes` bytes flip: different ones, as many as there are at most. Calls `flip` with the byte's
     /// position and the mask to apply by XOR.
-    pub fn flip(&self, rng: &mut FrameRng, bytes: usize, mut flip: impl FnMut(usize, u8)) {
+    fn flip(&self, rng: &mut FrameRng, bytes: usize, mut flip: impl FnMut(usize, u8)) {
         let room = bytes as u64 * 8;
         let mut chosen: [u64; MOST as usize] = [0; MOST as usize];
         for n in 0..usize::from(self.bits).min(bytes * 8) {
@@ -132,45 +61,26 @@ impl CorruptSpec {
     }
 }
 
-/// Corruption at work.
-#[derive(Clone, Debug)]
-pub struct Corrupt {
-    spec: CorruptSpec,
-    picker: Picker,
+impl Impairment for CorruptSpec {
+    fn words(&self) -> Option<String> {
+        (self.bits != 1).then(|| format!("{} bits", self.bits))
+    }
+
+    fn apply(&self, mut rng: FrameRng, passing: &mut Passing, pool: &mut FramePool) {
+        passing.corrupted = true;
+        pool.materialize(&mut passing.frame);
+        let frame = &passing.frame;
+        let (from, total) = exposed(pool, frame);
+        self.flip(&mut rng, total - from, |at, mask| pool.flip(frame, from + at, mask));
+    }
 }
 
-impl Corrupt {
-    /// Corruption before its first frame.
-    pub fn new(spec: CorruptSpec) -> Corrupt {
-        let picker = Picker::new(spec.probability.0, spec.correlation);
-        Corrupt { spec, picker }
-    }
-
-    /// What it was made from.
-    pub fn spec(&self) -> &CorruptSpec {
-        &self.spec
-    }
-
-    /// Changes the parameters in place.
-    pub fn set(&mut self, spec: CorruptSpec) {
-        self.picker.set(spec.probability.0, spec.correlation);
-        self.spec = spec;
-    }
-
-    /// Whether a frame's fate depends on the frames before it, so that it needs [`Corrupt::admit`].
-    pub fn is_stateful(&self) -> bool {
-        self.picker.is_stateful()
-    }
-
-    /// Takes the next of its frames in, and returns its mark.
-    pub fn admit(&mut self, rng: impl FnOnce() -> FrameRng) -> bool {
-        self.picker.admit(rng)
-    }
-
-    /// The generator that goes on to choose the bits, if the frame with this mark and generator is corrupted.
-    pub fn draw(&self, mark: bool, rng: impl FnOnce() -> FrameRng) -> Option<FrameRng> {
-        self.picker.pick(mark, rng)
-    }
+/// The bytes of a frame in which bits may flip: behind the network header of IP, else behind the Ethernet header.
+fn exposed(pool: &FramePool, frame: &Frame) -> (usize, usize) {
+    let view = pool.view(frame);
+    let summary = FrameSummary::new(view.head, view.total());
+    let from = summary.l4_offset.map_or(usize::from(summary.l3_offset), usize::from);
+    (from.min(view.total()), view.total())
 }
 
 #[cfg(test)]
@@ -187,10 +97,10 @@ mod tests {
 
     #[test]
     fn edges_are_certain() {
-        let never = Corrupt::new(CorruptSpec::default());
-        assert!(never.draw(false, || panic!("a chance of nothing needs no generator")).is_none());
-        let always = Corrupt::new(from_json(json!("100%")).unwrap());
-        assert!((0..1000).all(|n| always.draw(false, || key().frame(n, 0)).is_some()));
+        let never = CorruptSpec::default().picker();
+        assert!(never.pick(false, || panic!("a chance of nothing needs no generator")).is_none());
+        let always = from_json::<CorruptSpec>(json!("100%")).unwrap().picker();
+        assert!((0..1000).all(|n| always.pick(false, || key().frame(n, 0)).is_some()));
     }
 
     #[test]
@@ -221,11 +131,11 @@ mod tests {
     fn a_correlation_keeps_the_share_and_the_bits_that_flip() {
         let draw = |correlation: &str| {
             let spec = json!({"probability": "20%", "correlation": correlation});
-            let mut corrupt = Corrupt::new(from_json(spec).unwrap());
+            let mut corrupt = from_json::<CorruptSpec>(spec).unwrap().picker();
             (0..160_000)
                 .map(|n| {
                     let mark = corrupt.admit(|| key().frame(n, 0));
-                    corrupt.draw(mark, || key().frame(n, 0)).map(|mut rng| rng.next_u64())
+                    corrupt.pick(mark, || key().frame(n, 0)).map(|mut rng| rng.next_u64())
                 })
                 .collect::<Vec<_>>()
         };

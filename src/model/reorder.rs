@@ -1,53 +1,24 @@
 //! Reordering as netem means it (tc-netem(8)): picked frames run ahead of those that the delay holds. Where there is no
 //! delay there is nothing to run ahead of.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserializer;
 
-use super::chain::{Correlation, Picker};
-use super::chance::{self, Chance};
-use super::form::{Short, short_or_long};
+use super::chain::Correlation;
+use super::chance::Chance;
 use super::only::Only;
+use super::share::{Impairment, Passing, share_of_frames};
+use crate::frame::FramePool;
 use crate::rng::FrameRng;
 
-/// Which frames are sent without delay, ahead of those before them. Short forms: a probability, as in `reorder: 25%`, or
-/// `none`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReorderSpec {
-    /// The probability for each candidate.
-    pub probability: Chance,
-    /// How much a candidate says of the next.
-    #[serde(skip_serializing_if = "Correlation::is_none")]
-    pub correlation: Correlation,
-    /// Every frame is a candidate with 1; with N, the first N − 1 frames after one that ran ahead are not.
-    pub gap: u32,
-    /// Which frames it applies to; all where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub only: Option<Only>,
-}
-
-impl Default for ReorderSpec {
-    fn default() -> ReorderSpec {
-        ReorderSpec::independent(Chance::default(), 1)
-    }
-}
-
-/// The map form, as it stands in a file.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Long {
-    /// The probability for each candidate.
-    probability: Chance,
-    /// The correlation between a candidate and the next, below 100 %. By default none: each by itself.
-    #[serde(default)]
-    correlation: Correlation,
+share_of_frames! {
+    /// Which frames are sent without delay, ahead of those before them. Short forms: a probability, as in `reorder: 25%`, or
+    /// `none`.
+    ReorderSpec, "Reorder", "Frames that run ahead of the delay: `25%`, a map, or `none`.", "running ahead", "25%",
     /// Every frame is a candidate with 1, the default; with N, the first N − 1 frames after one that ran ahead are not.
-    #[serde(default = "one", deserialize_with = "gap")]
-    #[schemars(range(min = 1))]
-    gap: u32,
-    /// Which frames it applies to. By default all.
-    #[serde(default)]
-    only: Option<Only>,
+    gap: u32 = 1 {
+        #[serde(default = "one", deserialize_with = "gap")]
+        #[schemars(range(min = 1))]
+    }
 }
 
 fn one() -> u32 {
@@ -55,113 +26,23 @@ fn one() -> u32 {
 }
 
 fn gap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    match u32::deserialize(deserializer)? {
+    match <u32 as serde::Deserialize>::deserialize(deserializer)? {
         0 => Err(serde::de::Error::custom("a gap of 0 has no candidates: write 1 or more")),
         gap => Ok(gap),
     }
 }
 
-impl From<Long> for ReorderSpec {
-    fn from(Long { probability, correlation, gap, only }: Long) -> ReorderSpec {
-        ReorderSpec { probability, correlation, gap, only }
-    }
-}
-
-impl Short for ReorderSpec {
-    type Long = Long;
-    const EXPECTED: &'static str = "a probability of running ahead, as in `25%`, or a map with `probability`, `correlation`, `gap` and `only`, or `none`";
-    fn from_text(text: &str) -> Result<ReorderSpec, String> {
-        chance::from_text(text).map(|probability| ReorderSpec::independent(probability, 1))
-    }
-}
-
-impl<'de> Deserialize<'de> for ReorderSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReorderSpec, D::Error> {
-        short_or_long(deserializer)
-    }
-}
-
-impl JsonSchema for ReorderSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Reorder".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "Frames that run ahead of the delay: `25%`, a map, or `none`.",
-            "anyOf": [generator.subschema_for::<Chance>(), { "const": "none" }, long],
-        })
-    }
-}
-
-impl ReorderSpec {
-    /// Each candidate by itself.
-    pub fn independent(probability: Chance, gap: u32) -> ReorderSpec {
-        ReorderSpec { probability, correlation: Correlation::NONE, gap, only: None }
+impl Impairment for ReorderSpec {
+    fn gap(&self) -> u32 {
+        self.gap
     }
 
-    /// Whether no frame ever runs ahead.
-    pub fn is_none(&self) -> bool {
-        self.probability.is_never()
-    }
-}
-
-/// Decides which frames run ahead.
-#[derive(Clone, Debug)]
-pub struct Reorder {
-    spec: ReorderSpec,
-    picker: Picker,
-    /// Frames since the last one that ran ahead.
-    since: u32,
-}
-
-impl Reorder {
-    /// Reordering as asked.
-    pub fn new(spec: ReorderSpec) -> Reorder {
-        let picker = Picker::new(spec.probability.0, spec.correlation);
-        Reorder { spec, picker, since: 0 }
+    fn words(&self) -> Option<String> {
+        (self.gap != 1).then(|| format!("gap {}", self.gap))
     }
 
-    /// What it was asked to do.
-    pub fn spec(&self) -> &ReorderSpec {
-        &self.spec
-    }
-
-    /// Changes the parameters in place.
-    pub fn set(&mut self, spec: ReorderSpec) {
-        self.picker.set(spec.probability.0, spec.correlation);
-        self.spec = spec;
-    }
-
-    /// Whether no frame ever runs ahead.
-    pub fn is_none(&self) -> bool {
-        self.spec.is_none()
-    }
-
-    /// Whether a frame's fate depends on the frames before it, so that it needs [`Reorder::admit`].
-    pub fn is_stateful(&self) -> bool {
-        self.spec.gap > 1 || self.picker.is_stateful()
-    }
-
-    /// Takes the next of its frames in, and returns its mark; `false` without a draw where frames are independent.
-    pub fn admit(&mut self, rng: impl FnOnce() -> FrameRng) -> bool {
-        if self.is_none() || !self.is_stateful() {
-            return false;
-        }
-        // sch_netem.c: delayed while counter < gap − 1, else by chance; the counter starts again at a frame that ran ahead.
-        // Only candidates draw, so the correlation is that of one candidate and the next.
-        let ahead = self.since >= self.spec.gap - 1
-            && match self.picker.is_stateful() {
-                true => self.picker.admit(rng),
-                false => self.picker.picks(false, rng),
-            };
-        self.since = if ahead { 0 } else { self.since.saturating_add(1) };
-        ahead
-    }
-
-    /// Whether the frame with this mark and generator runs ahead.
-    pub fn is_ahead(&self, mark: bool, rng: impl FnOnce() -> FrameRng) -> bool {
-        if self.is_stateful() { mark && !self.is_none() } else { self.picker.picks(false, rng) }
+    fn apply(&self, _: FrameRng, passing: &mut Passing, _: &mut FramePool) {
+        passing.ahead = true;
     }
 }
 
@@ -175,12 +56,12 @@ mod tests {
 
     fn ahead(value: serde_json::Value, n: u64) -> Vec<u64> {
         let key = StreamKey::new(1, "link", Way::Forward, "reorder");
-        let mut reorder = Reorder::new(from_json(value).unwrap());
+        let mut reorder = from_json::<ReorderSpec>(value).unwrap().picker();
         let frame = |i: u64| move || key.frame(i, 0);
         (0..n)
             .filter(|i| {
                 let mark = reorder.admit(frame(*i));
-                reorder.is_ahead(mark, frame(*i))
+                reorder.pick(mark, frame(*i)).is_some()
             })
             .collect()
     }

@@ -51,6 +51,7 @@ fn row(direction: &Direction, duration_ns: u64) -> Vec<Cell> {
     };
     let mut also = Vec::new();
     for (n, what) in [
+        (direction.originated, "originated"),
         (direction.duplicated, "duplicated"),
         (direction.corrupted, "corrupted"),
         (direction.marked, "marked (CE)"),

@@ -8,16 +8,16 @@ use crate::wire::ipv4::Ecn;
 /// Tells a wire frame's receiver of congestion, if the packet is ECN-capable: ECT(0) and ECT(1) become CE, in a frame of
 /// its own, so that nothing else that shares its bytes is changed and it joins no run. What is CE already stays as it is,
 /// and has been told. `Err` gives back a frame that only a drop can tell.
-pub(super) fn mark(frame: Frame, pool: &mut FramePool, doors: &mut impl Doors) -> Result<Frame, Frame> {
+pub(super) fn mark(mut frame: Frame, pool: &mut FramePool, doors: &mut impl Doors) -> Result<Frame, Frame> {
     match ecn::codepoint(pool.view(&frame).head) {
         Ecn::NotEct => Err(frame),
         Ecn::Ce => Ok(frame),
         Ecn::Ect0 | Ecn::Ect1 => {
-            let own = pool.materialize(frame);
-            let changed = ecn::mark(pool.head_mut(&own));
+            pool.materialize(&mut frame);
+            let changed = ecn::mark(pool.head_mut(&frame));
             debug_assert!(changed, "a copy has the codepoint of its original");
-            doors.marked(&own, pool);
-            Ok(own)
+            doors.marked(&frame, pool);
+            Ok(frame)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::terminal::grouped;
 use crate::engine::DirectionSpec;
 use crate::model::data::NamedFile as _;
 use crate::model::delay::Interpolate;
+use crate::model::share::Share;
 use crate::model::{Chance, Correlation, DelaySpec, Distribution, Only, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration};
@@ -40,19 +41,10 @@ pub fn spec_words(spec: &DirectionSpec) -> String {
     if !spec.loss.is_none() {
         words.push(format!("loss {}", spec.loss));
     }
-    if !spec.corrupt.is_none() {
-        let bits = if spec.corrupt.bits == 1 { String::new() } else { format!(" {} bits", spec.corrupt.bits) };
-        let of = &spec.corrupt;
-        words.push(format!("corrupt {}{bits}{}", share(of.probability, of.correlation), only(of.only.as_ref())));
-    }
-    if !spec.duplicate.is_none() {
-        let of = &spec.duplicate;
-        words.push(format!("duplicate {}{}", share(of.probability, of.correlation), only(of.only.as_ref())));
-    }
-    if !spec.reorder.is_none() {
-        let gap = if spec.reorder.gap == 1 { String::new() } else { format!(" gap {}", spec.reorder.gap) };
-        let of = &spec.reorder;
-        words.push(format!("reorder {}{gap}{}", share(of.probability, of.correlation), only(of.only.as_ref())));
+    for (name, impairment) in spec.impairments.active() {
+        let Share { probability, correlation, only: of } = impairment.share();
+        let more = impairment.words().map(|words| format!(" {words}")).unwrap_or_default();
+        words.push(format!("{name} {}{more}{}", share(probability, correlation), only(of)));
     }
     words.extend(spec.queue.map(|queue| format!("{}{}", queue_words(&queue), at_least(spec, &queue))));
     if let Some(mtu) = spec.mtu {

@@ -21,11 +21,11 @@ pub enum Entry {
         at: Instant,
         /// Where.
         place: Place,
-        /// Number of the first of them at the direction.
+        /// Number of the first of them at the direction; of a frame that this made, that of the segment which it is for.
         number: u64,
         /// How many.
         frames: u64,
-        /// What: `dropped`, `marked`, `corrupted` or `duplicated`.
+        /// What: `dropped`, `marked`, `corrupted`, `duplicated` or `originated`.
         event: &'static str,
         /// Why they were dropped.
         cause: Option<DropCause>,
@@ -53,11 +53,12 @@ impl Entry {
             FateKind::Marked => ("marked", None),
             FateKind::Corrupted => ("corrupted", None),
             FateKind::Duplicated => ("duplicated", None),
+            FateKind::Originated => ("originated", None),
         };
         Some(Entry::Frames {
             at: fate.at,
             place: fate.place,
-            number: fate.number,
+            number: fate.answered().unwrap_or(fate.number),
             frames: fate.frames,
             event,
             cause,

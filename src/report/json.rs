@@ -202,6 +202,9 @@ pub struct Direction {
     pub offered: Count,
     /// What arrived at the far end.
     pub delivered: Count,
+    /// Frames of the direction's own: resets of TCP connections.
+    #[serde(default)]
+    pub originated: u64,
     /// Copies that a duplication model made.
     pub duplicated: u64,
     /// Frames whose bits were changed.
@@ -250,6 +253,7 @@ impl Direction {
             to,
             offered: counters.offered.into(),
             delivered: counters.delivered.into(),
+            originated: counters.originated,
             duplicated: counters.duplicated,
             corrupted: counters.corrupted,
             marked: counters.marked,

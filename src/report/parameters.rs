@@ -6,7 +6,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::DirectionSpec;
-use crate::model::chain::Correlation;
 use crate::model::data::NamedFile as _;
 use crate::model::delay::{Interpolate, TraceSpec};
 use crate::model::loss::LossModel;
@@ -15,7 +14,7 @@ use crate::model::rate::slots::{Distance, SlotDistribution, SlotsSpec};
 use crate::model::rate::steps::Repeat;
 use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Only, Order, RateSpec};
 use crate::queue::{FifoSpec, QueueSpec};
-use crate::units::{ByteSize, Duration, Probability, Rate};
+use crate::units::{ByteSize, Duration, Rate};
 
 /// Of one direction. What was not asked for is left out.
 pub fn parameters(spec: &DirectionSpec) -> Value {
@@ -35,23 +34,14 @@ pub fn parameters(spec: &DirectionSpec) -> Value {
     if !spec.loss.is_none() {
         add("loss", loss(&spec.loss));
     }
-    let share = |probability: Probability, correlation: Correlation, only: &Option<Only>, more: Value| {
-        joined(json!({ "probability": probability.as_f64(), "correlation": correlation.as_f64() }), [more, of(only)])
-    };
-    if !spec.corrupt.is_none() {
-        let of = &spec.corrupt;
-        add("corrupt", share(of.probability.0, of.correlation, &of.only, json!({ "bits": of.bits })));
-    }
-    if !spec.duplicate.is_none() {
-        let of = &spec.duplicate;
-        add("duplicate", share(of.probability.0, of.correlation, &of.only, json!({})));
+    for (name, impairment) in spec.impairments.active() {
+        let share = impairment.share();
+        let first = json!({ "probability": share.probability.0.as_f64(), "correlation": share.correlation.as_f64() });
+        let more = impairment.parameters().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        add(name, joined(first, [Value::Object(more), of(share.only)]));
     }
     if !spec.delay.is_constant() || spec.delay.mean > Duration::ZERO {
         add("delay", delay(&spec.delay));
-    }
-    if !spec.reorder.is_none() {
-        let of = &spec.reorder;
-        add("reorder", share(of.probability.0, of.correlation, &of.only, json!({ "gap": of.gap })));
     }
     Value::Object(all)
 }
@@ -66,8 +56,8 @@ fn joined<const N: usize>(mut first: Value, more: [Value; N]) -> Value {
     first
 }
 
-fn of(only: &Option<Only>) -> Value {
-    only.as_ref().map_or_else(|| json!({}), |only| json!({ "only": only.to_string() }))
+fn of(only: Option<&Only>) -> Value {
+    only.map_or_else(|| json!({}), |only| json!({ "only": only.to_string() }))
 }
 
 fn ns(time: Duration) -> u64 {
@@ -177,7 +167,7 @@ fn queue(queue: &QueueSpec) -> Value {
 }
 
 fn loss(spec: &LossSpec) -> Value {
-    let rule = |rule: &crate::model::loss::LossRule| joined(loss_model(&rule.model), [of(&rule.only)]);
+    let rule = |rule: &crate::model::loss::LossRule| joined(loss_model(&rule.model), [of(rule.only.as_ref())]);
     spec.0.iter().map(rule).collect()
 }
 
@@ -221,7 +211,7 @@ fn delay(spec: &DelaySpec) -> Value {
         Order::Keep => "keep",
         Order::Free => "free",
     };
-    let common = joined(json!({ "correlation": spec.correlation.as_f64(), "order": order }), [of(&spec.only)]);
+    let common = joined(json!({ "correlation": spec.correlation.as_f64(), "order": order }), [of(spec.only.as_ref())]);
     if let Some(samples) = &spec.samples {
         let own = json!({ "model": "samples", "file": samples.path(), "mean_ns": ns(spec.average()) });
         return joined(own, [common]);

@@ -104,6 +104,8 @@ pub struct Direction {
     pub offered: Count,
     /// What arrived at the far end.
     pub delivered: Count,
+    /// Frames of the direction's own: resets of TCP connections.
+    pub originated: u64,
     /// Copies that a duplication model made.
     pub duplicated: u64,
     /// Frames whose bits were changed.
@@ -204,6 +206,7 @@ impl Direction {
             let _ = write!(text, ", {cause} {} ({})", grouped(*n), share(*n, offered.frames));
         }
         for (n, what) in [
+            (self.originated, "originated"),
             (self.duplicated, "duplicated"),
             (self.corrupted, "corrupted"),
             (self.marked, "marked"),
@@ -297,6 +300,7 @@ mod tests {
             inside: 5,
             offered: count(1_200),
             delivered: count(1_000),
+            originated: 0,
             duplicated: 0,
             corrupted: 0,
             marked: 0,

@@ -109,6 +109,7 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
     let mut fates: Vec<String> =
         dropped.iter().map(|(cause, n)| format!("{cause} {} ({})", grouped(*n), share(*n, offered.frames))).collect();
     for (n, what) in [
+        (direction.originated, "originated"),
         (direction.duplicated, "duplicated"),
         (direction.corrupted, "corrupted"),
         (direction.marked, "marked"),

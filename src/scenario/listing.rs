@@ -24,8 +24,8 @@ use crate::units::ByteSize;
 const COMMENT_COLUMN: usize = 48;
 
 /// The order in which a direction's fields are shown: that of their effects.
-const FIELDS: [&str; 10] =
-    ["mtu", "queue", "half_duplex", "rate", "framing", "loss", "corrupt", "duplicate", "delay", "reorder"];
+const FIELDS: [&str; 11] =
+    ["mtu", "queue", "half_duplex", "rate", "framing", "loss", "reset", "corrupt", "duplicate", "delay", "reorder"];
 
 /// What a run of this scenario would set up, and where each value came from.
 pub fn listing(resolved: &Resolved) -> String {

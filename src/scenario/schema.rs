@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use crate::addressing::address::AddressingSpec;
-use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
+use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec, ResetSpec};
 use crate::profile;
 use crate::queue::QueueSpec;
 use crate::tasks::capture::CaptureSpec;
@@ -125,6 +125,8 @@ struct LinkSpec {
     delay: Option<DelaySpec>,
     /// Loss on the wire.
     loss: Option<LossSpec>,
+    /// TCP segments in place of which both ends get a reset.
+    reset: Option<ResetSpec>,
     /// Bits that flip on the wire.
     corrupt: Option<CorruptSpec>,
     /// Frames that arrive twice.

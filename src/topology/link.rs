@@ -14,14 +14,16 @@ use crate::language::presets::PresetTree;
 use crate::language::read::read;
 use crate::language::spanned::Spanned;
 use crate::language::tree::{Entry, Node, Origin, Value};
-use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
+use crate::model::{
+    CorruptSpec, DelaySpec, DuplicateSpec, Framing, Impairments, LossSpec, RateSpec, ReorderSpec, ResetSpec,
+};
 use crate::queue::QueueSpec;
 use crate::rng::Way;
 use crate::units::Duration;
 
 /// What may be said of a link, and of one of its directions.
-pub(crate) const FIELDS: [&str; 9] =
-    ["delay", "loss", "corrupt", "duplicate", "reorder", "rate", "framing", "queue", "mtu"];
+pub(crate) const FIELDS: [&str; 10] =
+    ["delay", "loss", "reset", "corrupt", "duplicate", "reorder", "rate", "framing", "queue", "mtu"];
 
 /// A link while it is being checked.
 pub(crate) struct Draft {
@@ -66,6 +68,8 @@ pub(crate) struct LinkHead {
     _delay: Option<IgnoredAny>,
     #[serde(rename = "loss")]
     _loss: Option<IgnoredAny>,
+    #[serde(rename = "reset")]
+    _reset: Option<IgnoredAny>,
     #[serde(rename = "corrupt")]
     _corrupt: Option<IgnoredAny>,
     #[serde(rename = "duplicate")]
@@ -90,6 +94,8 @@ pub(crate) struct Fields {
     pub delay: Option<DelaySpec>,
     /// Loss on the wire.
     pub loss: Option<LossSpec>,
+    /// TCP segments in place of which both ends get a reset.
+    pub reset: Option<ResetSpec>,
     /// Bits that flip on the wire.
     pub corrupt: Option<CorruptSpec>,
     /// Frames that arrive twice.
@@ -391,10 +397,13 @@ pub(crate) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
         framing: fields.framing.unwrap_or_else(|| rate.default_framing()),
         rate,
         loss: fields.loss.unwrap_or_default(),
-        corrupt: fields.corrupt.unwrap_or_default(),
-        duplicate: fields.duplicate.unwrap_or_default(),
+        impairments: Impairments {
+            reset: fields.reset.unwrap_or_default(),
+            corrupt: fields.corrupt.unwrap_or_default(),
+            duplicate: fields.duplicate.unwrap_or_default(),
+            reorder: fields.reorder.unwrap_or_default(),
+        },
         delay: fields.delay.unwrap_or_default(),
-        reorder: fields.reorder.unwrap_or_default(),
     };
     Direction { tree, spec }
 }

@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Malformed, icmp, ipv4, ipv6, tcp, udp};
+use super::{Malformed, icmp, ipv4, ipv6, udp};
 
 /// The longest IPv4 packet with an error (RFC 1812 §4.3.2.3).
 pub const MAX_V4: usize = 576;
@@ -177,32 +177,6 @@ fn too_long(header: &'static str, field: &'static str, value: usize) -> Malforme
     Malformed::Field { header, field, value: u32::try_from(value).unwrap_or(u32::MAX) }
 }
 
-/// A reset in answer to a TCP segment (header and payload), as from a host where nobody listens (RFC 9293 §3.10.7.1), without its
-/// checksum. `None` for a reset, which nobody answers, and for what is no segment.
-pub fn reset(segment: &[u8]) -> Option<[u8; tcp::MIN_HEADER_LEN]> {
-    let asked = tcp::Packet::new_checked(segment).ok()?;
-    let flags = asked.flags();
-    if flags.contains(tcp::Flags::RST) {
-        return None;
-    }
-    let mut out = [0; tcp::MIN_HEADER_LEN];
-    super::put(&mut out, 0, asked.dst_port().to_be_bytes());
-    super::put(&mut out, 2, asked.src_port().to_be_bytes());
-    super::put(&mut out, 12, [0x50]);
-    let mut answer = tcp::Packet::new_checked(&mut out).ok()?;
-    if flags.contains(tcp::Flags::ACK) {
-        answer.set_seq(asked.ack());
-        answer.set_flags(tcp::Flags::RST);
-    } else {
-        answer.set_flags(tcp::Flags::RST | tcp::Flags::ACK);
-        // SYN and FIN take a number each
-        let marks = u32::from(flags.contains(tcp::Flags::SYN)) + u32::from(flags.contains(tcp::Flags::FIN));
-        let next = asked.seq().wrapping_add(asked.payload().len() as u32).wrapping_add(marks);
-        super::put(&mut out, 8, next.to_be_bytes());
-    }
-    Some(out)
-}
-
 /// Whether the checksum of a UDP datagram over IPv4 or IPv6 is right, given the sum of its pseudo header. None at all is right over
 /// IPv4 alone (RFC 768, RFC 8200 §8.1).
 pub fn udp_checksum_ok(datagram: &[u8], pseudo: super::checksum::Sum, may_be_absent: bool) -> bool {
@@ -306,26 +280,6 @@ mod tests {
             assert_eq!(may_report_v6(&v6("fd00::1", "fd00::2", 58, &[kind, 0]), TOO_BIG), reported, "type {kind}");
         }
         assert!(!may_report_v6(&v6("fd00::1", "fd00::2", 58, &[]), TOO_BIG));
-    }
-
-    #[test]
-    fn a_reset_names_what_the_other_side_awaits() {
-        let syn = &real_frames()[2][34..];
-        let answer = reset(syn).unwrap();
-        let view = tcp::Packet::new_checked(&answer).unwrap();
-        assert_eq!((view.src_port(), view.dst_port(), view.seq(), view.ack()), (80, 40_000, 0, 2));
-        assert_eq!(view.flags(), tcp::Flags::RST | tcp::Flags::ACK);
-        let mut data = [syn, b"abc"].concat();
-        data[13] = 0x11;
-        data[8..12].copy_from_slice(&[0, 0, 1, 0]);
-        let answer = reset(&data).unwrap();
-        let view = tcp::Packet::new_checked(&answer).unwrap();
-        assert_eq!((view.seq(), view.ack(), view.flags()), (256, 0, tcp::Flags::RST));
-        data[13] = 0x01;
-        assert_eq!(tcp::Packet::new_checked(&reset(&data).unwrap()).unwrap().ack(), 1 + 3 + 1);
-        data[13] = 0x14;
-        assert_eq!(reset(&data), None);
-        assert_eq!(reset(&data[..19]), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | [`ethernet`] [`vlan`] [`arp`] | layer 2, and the tags between |
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
 //! | [`fragment`] [`icmp_error`] [`nd`] | what routers make: fragments, errors about packets, answers of neighbour discovery |
-//! | [`tcp`] [`udp`] | layer 4 |
+//! | [`tcp`] [`udp`] [`reset`] | layer 4; resets that both ends of a connection believe |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
 //! | [`rewrite`] | addresses and ports changed in place, with every checksum over them |
@@ -28,6 +28,7 @@ pub mod icmp_error;
 pub mod ipv4;
 pub mod ipv6;
 pub mod nd;
+pub mod reset;
 pub mod rewrite;
 pub mod segmentation;
 pub mod summary;

@@ -14,6 +14,7 @@ mod isolation;
 mod nat;
 mod network;
 mod programs;
+mod reset;
 mod routing;
 mod timeline;
 mod traceroute;

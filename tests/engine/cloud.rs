@@ -69,7 +69,11 @@ fn assert_conserved(engine: &Engine) {
     for direction in engine.directions() {
         let c = engine.counters(direction);
         assert_eq!(engine.inside(direction), 0);
-        assert_eq!(c.offered.frames + c.duplicated, c.delivered.frames + c.dropped.frames(), "{direction:?}: {c:?}");
+        assert_eq!(
+            c.offered.frames + c.originated + c.duplicated,
+            c.delivered.frames + c.dropped.frames(),
+            "{direction:?}: {c:?}"
+        );
     }
 }
 

@@ -14,8 +14,8 @@ use longwire::model::rate::slots::{Distance, SlotDistribution};
 use longwire::model::rate::steps::{Repeat, Step};
 use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
 use longwire::model::{
-    Chance, Correlation, CorruptSpec, Delay, DelaySpec, Distribution, DuplicateSpec, Framing, LossSpec, Order,
-    RateSpec, ReorderSpec,
+    Chance, Correlation, CorruptSpec, Delay, DelaySpec, Distribution, DuplicateSpec, Framing, Impairments, LossSpec,
+    Order, RateSpec, ReorderSpec, ResetSpec,
 };
 use longwire::node::SwitchSpec;
 use longwire::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieLaw, PieSpec, QueueSpec, RedSpec};
@@ -247,24 +247,25 @@ fn chance() -> impl Strategy<Value = Chance> {
     ]
 }
 
-fn extras() -> impl Strategy<Value = (CorruptSpec, DuplicateSpec, ReorderSpec)> {
+fn impairments() -> impl Strategy<Value = Impairments> {
     let remembered = prop::sample::select(vec![0u64, 0, 500_000_000_000]);
-    (chance(), 1u8..4, chance(), chance(), 1u32..4, remembered).prop_map(
-        |(corrupt, bits, duplicate, reorder, gap, rho)| {
+    (chance(), chance(), 1u8..4, chance(), chance(), 1u32..4, remembered).prop_map(
+        |(reset, corrupt, bits, duplicate, reorder, gap, rho)| {
             let correlation = Correlation::new(Probability::from_parts(rho).unwrap()).unwrap();
-            (
-                CorruptSpec { correlation, ..CorruptSpec::independent(corrupt, bits) },
-                DuplicateSpec { correlation, ..DuplicateSpec::independent(duplicate) },
-                ReorderSpec { correlation, ..ReorderSpec::independent(reorder, gap) },
-            )
+            Impairments {
+                reset: ResetSpec { correlation, ..ResetSpec::independent(reset) },
+                corrupt: CorruptSpec { correlation, ..CorruptSpec::independent(corrupt, bits) },
+                duplicate: DuplicateSpec { correlation, ..DuplicateSpec::independent(duplicate) },
+                reorder: ReorderSpec { correlation, ..ReorderSpec::independent(reorder, gap) },
+            }
         },
     )
 }
 
 fn direction() -> impl Strategy<Value = DirectionSpec> {
     let half_duplex = prop::bool::weighted(0.15);
-    (prop::option::of(68u32..2000), queue(), (rate(), half_duplex), framing(), loss(), delay(), extras()).prop_map(
-        |(mtu, queue, (rate, half_duplex), framing, loss, delay, (corrupt, duplicate, reorder))| DirectionSpec {
+    (prop::option::of(68u32..2000), queue(), (rate(), half_duplex), framing(), loss(), delay(), impairments()).prop_map(
+        |(mtu, queue, (rate, half_duplex), framing, loss, delay, impairments)| DirectionSpec {
             mtu,
             port_mtu: None,
             queue: (rate != RateSpec::Unlimited).then_some(queue),
@@ -272,10 +273,8 @@ fn direction() -> impl Strategy<Value = DirectionSpec> {
             rate,
             framing,
             loss,
-            corrupt,
-            duplicate,
+            impairments,
             delay,
-            reorder,
         },
     )
 }
@@ -345,14 +344,12 @@ fn command(links: usize, nodes: usize, ports: usize) -> impl Strategy<Value = Co
         prop::option::of(framing()),
         prop::option::of(queue()),
         prop::option::of(0u32..2000),
-        prop::option::of(extras()),
+        impairments(),
     )
-        .prop_map(|(delay, loss, rate, framing, queue, mtu, extras)| Change {
+        .prop_map(|(delay, loss, rate, framing, queue, mtu, impairments)| Change {
             delay,
             loss,
-            corrupt: extras.clone().map(|(corrupt, ..)| corrupt),
-            duplicate: extras.clone().map(|(_, duplicate, _)| duplicate),
-            reorder: extras.map(|(.., reorder)| reorder),
+            impairments: Impairments::default().difference(&impairments),
             rate,
             framing,
             queue,
@@ -403,6 +400,12 @@ fn bytes(len: usize, from: usize, to: u8) -> Vec<u8> {
         bytes[17..24].copy_from_slice(&[28, 0, 0, 0, 0, 64, 17]);
         bytes[35] = to;
     }
+    if len >= 54 && to.is_multiple_of(2) {
+        // a segment of TCP with an acknowledgement, which may be reset
+        bytes[16..18].copy_from_slice(&((len - 14) as u16).to_be_bytes());
+        bytes[23] = 6;
+        bytes[46..48].copy_from_slice(&[0x50, 0x10]);
+    }
     bytes
 }
 
@@ -429,7 +432,7 @@ fn conserved(engine: &Engine, case: &Case) -> Result<(), TestCaseError> {
     for id in engine.directions() {
         let c = engine.counters(id);
         let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
-        prop_assert_eq!(c.offered.frames + c.duplicated, out, "direction {:?}", id);
+        prop_assert_eq!(c.offered.frames + c.originated + c.duplicated, out, "direction {:?}", id);
         prop_assert_eq!(c.delay.count(), c.delivered.frames);
     }
     for n in 0..case.plan.nodes.len() as u32 {

@@ -239,7 +239,7 @@ proptest! {
         for id in engine.directions() {
             let c = engine.counters(id);
             let out = c.delivered.frames + c.dropped.frames() + engine.inside(id);
-            prop_assert_eq!(c.offered.frames + c.duplicated, out, "direction {:?}", id);
+            prop_assert_eq!(c.offered.frames + c.originated + c.duplicated, out, "direction {:?}", id);
         }
         for id in engine.nodes() {
             let c = engine.node_counters(id);

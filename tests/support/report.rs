@@ -85,7 +85,8 @@ pub(crate) fn assert_works(code: i32, report: &Value) {
 pub(crate) fn check(report: &Value, code: i32) {
     assert_eq!(report["longwire"], 1);
     for direction in report["directions"].as_array().expect("directions") {
-        let entered = number(&direction["offered"]["frames"]) + number(&direction["duplicated"]);
+        let made = number(&direction["originated"]) + number(&direction["duplicated"]);
+        let entered = number(&direction["offered"]["frames"]) + made;
         let left = number(&direction["delivered"]["frames"]) + all_dropped(direction) + number(&direction["inside"]);
         assert_eq!(entered, left, "{direction:#}");
         assert!(number(&direction["delivered"]["bytes"]) >= 14 * number(&direction["delivered"]["frames"]));

@@ -88,12 +88,7 @@ fn words(spec: &DirectionSpec) -> String {
         words.push("half-duplex".into());
     }
     words.extend(spec.mtu.map(|mtu| format!("mtu {mtu}")));
-    let more = [
-        ("corrupt", spec.corrupt.is_none()),
-        ("duplicate", spec.duplicate.is_none()),
-        ("reorder", spec.reorder.is_none()),
-    ];
-    words.extend(more.iter().filter(|(_, none)| !none).map(|(name, _)| (*name).to_owned()));
+    words.extend(spec.impairments.active().map(|(name, _)| name.to_owned()));
     words.join(" · ")
 }
 

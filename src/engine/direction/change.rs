@@ -3,7 +3,7 @@
 use super::mtus::Mtus;
 use super::{Around, Direction, DirectionDoors, Queueing, queueing};
 use crate::engine::Change;
-use crate::engine::extras::{Extras, Streams};
+use crate::engine::pipeline::{Pipeline, Streams};
 use crate::engine::sink::FrameSink;
 use crate::frame::DropCause;
 use crate::model::RateSpec;
@@ -20,7 +20,7 @@ impl Direction {
         change.apply_to(&mut spec);
         self.loss.set(&spec.loss, streams);
         self.delay.set(std::mem::take(&mut spec.delay));
-        Extras::set(&mut self.extras, &spec, &self.loss, &self.delay, streams);
+        Pipeline::set(&mut self.pipeline, &spec, &self.loss, &self.delay, streams);
         self.mtus = Mtus::of(&spec);
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);
@@ -30,7 +30,7 @@ impl Direction {
             Queueing::Made(_) => None,
             Queueing::None | Queueing::Planned(_) => Some(queueing(&spec, &self.wire, streams, around.now)),
         };
-        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
+        let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.pipeline, around.now, around.sink);
         if let Queueing::Made(queue) = &mut self.queue {
             if self.wire != old {
                 queue.rewire(&old, &self.wire, around.now, around.pool, &mut doors);
@@ -90,7 +90,8 @@ impl Direction {
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {
-            let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, around.now, around.sink);
+            let mut doors =
+                DirectionDoors::new(self.id, &mut self.counters, &mut self.pipeline, around.now, around.sink);
             queue.clear(DropCause::LinkDown, around.now, around.pool, &mut doors);
         }
     }

@@ -122,7 +122,8 @@ impl Direction {
     pub(super) fn serve_next<S: FrameSink>(&mut self, start: Instant, around: &mut Around<'_, S>) {
         let next = match &mut self.queue {
             Queueing::Made(queue) => {
-                let mut doors = DirectionDoors::new(self.id, &mut self.counters, &mut self.extras, start, around.sink);
+                let mut doors =
+                    DirectionDoors::new(self.id, &mut self.counters, &mut self.pipeline, start, around.sink);
                 queue.take(start, &self.wire, around.pool, &mut doors)
             }
             Queueing::None | Queueing::Planned(_) => None,

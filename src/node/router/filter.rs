@@ -6,7 +6,7 @@ use super::{Router, Work};
 use crate::frame::{DropCause, Frame};
 use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6};
 use crate::wire::ethernet::{self, EtherType, HEADER_LEN};
-use crate::wire::icmp_error::reset;
+use crate::wire::reset::answer;
 use crate::wire::summary::FrameSummary;
 use crate::wire::{ipv4, ipv6, tcp};
 
@@ -45,14 +45,14 @@ impl Router {
             Ok(EtherType::IPV4) if let Ok(ip) = ipv4::Packet::new_checked(packet) => {
                 let segment = ip.payload();
                 let pseudo = pseudo_v4(ip.src(), ip.dst(), tcp::PROTOCOL, segment.len() as u32);
-                if let Some(answer) = right(segment, pseudo).and_then(reset) {
+                if let Some(answer) = right(segment, pseudo).and_then(answer) {
                     self.reset_v4(work, &ip, answer);
                 }
             }
             Ok(EtherType::IPV6) if let Ok(ip) = ipv6::Packet::new_checked(packet) => {
                 let segment = ip.payload().get(ip.transport().offset..).unwrap_or(&[]);
                 let pseudo = pseudo_v6(ip.src(), ip.dst(), tcp::PROTOCOL, segment.len() as u32);
-                if let Some(answer) = right(segment, pseudo).and_then(reset) {
+                if let Some(answer) = right(segment, pseudo).and_then(answer) {
                     self.reset_v6(work, from, &ip, answer);
                 }
             }

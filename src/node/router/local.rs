@@ -9,7 +9,8 @@ use crate::frame::{DropCause, Frame};
 use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6};
 use crate::wire::ethernet::{self, EtherType, HEADER_LEN, MacAddr};
 use crate::wire::icmp::{self, v4, v6};
-use crate::wire::icmp_error::{PROTOCOL_V4, PROTOCOL_V6, V4, V6, reset, udp_checksum_ok};
+use crate::wire::icmp_error::{PROTOCOL_V4, PROTOCOL_V6, V4, V6, udp_checksum_ok};
+use crate::wire::reset;
 use crate::wire::{ipv4, ipv6, put, tcp, udp};
 
 /// Protocol number of IGMP (RFC 3376).
@@ -73,7 +74,7 @@ impl Router {
             }
             tcp::PROTOCOL => {
                 check((pseudo() + Sum::of(payload)).checksum() == 0)?;
-                if let Some(answer) = reset(payload) {
+                if let Some(answer) = reset::answer(payload) {
                     self.reset_v4(work, ip, answer);
                 }
             }
@@ -160,7 +161,7 @@ impl Router {
             }
             tcp::PROTOCOL if !to_group => {
                 check((pseudo() + Sum::of(payload)).checksum() == 0)?;
-                if let Some(answer) = reset(payload) {
+                if let Some(answer) = reset::answer(payload) {
                     self.reset_v6(work, port, ip, answer);
                 }
             }

@@ -121,6 +121,8 @@ pub enum Direction {
     Loss,
     /// That share in each interval.
     LossOverTime,
+    /// Frames of its own.
+    Originated,
     /// Copies made.
     Duplicated,
     /// Frames whose bits were changed.
@@ -405,6 +407,7 @@ pub const LINK: &[Entry] = &[
     Entry::new("queue.max", Count, D(Direction::QueueMax), "the most frames that waited at any look").windowed(),
     Entry::new("queue.mean", Count, D(Direction::QueueMean), "the mean of all looks").windowed(),
     Entry::new("queue", Count, D(Direction::Queue), "frames that waited at each look").over_time(),
+    Entry::new("originated", Count, D(Direction::Originated), "resets of TCP connections that it made"),
     Entry::new("duplicated", Count, D(Direction::Duplicated), "copies made on the wire"),
     Entry::new("corrupted", Count, D(Direction::Corrupted), "frames whose bits were changed"),
     Entry::new("marked", Count, D(Direction::Marked), "frames that the queue marked (ECN)"),

@@ -279,9 +279,7 @@ fn difference(old: &DirectionSpec, new: &DirectionSpec) -> Change {
         rate: changed(&old.rate, &new.rate),
         framing: changed(&old.framing, &new.framing),
         loss: changed(&old.loss, &new.loss),
-        corrupt: changed(&old.corrupt, &new.corrupt),
-        duplicate: changed(&old.duplicate, &new.duplicate),
-        reorder: changed(&old.reorder, &new.reorder),
+        impairments: old.impairments.difference(&new.impairments),
         delay: changed(&old.delay, &new.delay),
     }
 }

@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use super::at::At;
 use crate::language::argv::Argv;
 use crate::language::spanned::Spanned;
-use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec};
+use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec, ResetSpec};
 use crate::queue::QueueSpec;
 use crate::topology::link::{Fields, Mtu};
 use crate::units::Duration;
@@ -81,6 +81,8 @@ struct LinkChange {
     delay: Option<DelaySpec>,
     /// Loss on the wire.
     loss: Option<LossSpec>,
+    /// TCP segments in place of which both ends get a reset.
+    reset: Option<ResetSpec>,
     /// Bits that flip on the wire.
     corrupt: Option<CorruptSpec>,
     /// Frames that arrive twice.

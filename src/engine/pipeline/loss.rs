@@ -1,8 +1,8 @@
 //! The loss of a direction: its rules at work, each with its stream and its frames.
 
-use super::book::Entry;
-use super::extras::Streams;
-use super::scope::{Decided, Need, OwnNumbers, Scope};
+use super::Streams;
+use super::admissions::{Admission, Numbers};
+use super::stage::{Decided, Need, Stage};
 use crate::model::Only;
 use crate::model::loss::{self, LossModel, LossRule, LossSpec, RandomSpec, Rule};
 use crate::rng::StreamKey;
@@ -26,8 +26,7 @@ pub(crate) struct Rules(Vec<AtWork>);
 #[derive(Debug)]
 pub(crate) struct AtWork {
     rule: Rule,
-    key: StreamKey,
-    scope: Scope,
+    stage: Stage,
 }
 
 /// A frame that is about to go onto the wire.
@@ -64,7 +63,7 @@ impl Losses {
             for (at, (old, new)) in old.0.iter_mut().zip(&mut new.0).enumerate() {
                 let rule = new.rule.spec();
                 old.rule.set(rule, streams.key(&loss::outage_stream(at)));
-                old.scope.set(rule.only.as_ref(), old.rule.is_stateful());
+                old.stage.set(rule.only.as_ref(), old.rule.is_stateful());
                 std::mem::swap(old, new);
             }
         }
@@ -91,7 +90,7 @@ impl Losses {
 
     pub(crate) fn need(&self, need: &mut Need) {
         if let Losses::Rules(rules) = self {
-            rules.0.iter().for_each(|at_work| at_work.scope.need(need));
+            rules.0.iter().for_each(|at_work| at_work.stage.need(need));
         }
     }
 
@@ -99,7 +98,7 @@ impl Losses {
     pub(crate) fn applies(&self, frame: &FrameSummary) -> u32 {
         match self {
             Losses::None | Losses::Random(_) => 0,
-            Losses::Rules(rules) => rules.0.iter().map(|at_work| at_work.scope.applies(frame)).sum(),
+            Losses::Rules(rules) => rules.0.iter().map(|at_work| at_work.stage.applies(frame)).sum(),
         }
     }
 
@@ -109,14 +108,14 @@ impl Losses {
             Losses::None | Losses::Random(_) => &[][..],
             Losses::Rules(rules) => &rules.0,
         };
-        rules.iter().filter_map(|at_work| at_work.scope.unmatched())
+        rules.iter().filter_map(|at_work| at_work.stage.unmatched())
     }
 
     /// Takes the next wire frame in.
-    pub(crate) fn admit(&mut self, number: u64, entry: &mut Entry, own: &mut OwnNumbers) {
+    pub(crate) fn admit(&mut self, number: u64, admission: &mut Admission, own: &mut Numbers) {
         let Losses::Rules(rules) = self else { return };
-        for AtWork { rule, key, scope } in &mut rules.0 {
-            scope.admit(number, entry, own, |number| rule.admit(|| key.frame(number, 0)));
+        for AtWork { rule, stage } in &mut rules.0 {
+            stage.admit(number, admission, own, |met| rule.admit(|| met.rng()));
         }
     }
 
@@ -139,18 +138,17 @@ impl Losses {
 }
 
 fn any_loses(rules: &mut [AtWork], frame: OnWire, decided: Decided<'_>) -> bool {
-    rules.iter_mut().any(|AtWork { rule, key, scope }| {
-        scope
-            .find(frame.number, decided)
-            .is_some_and(|(number, mark)| rule.is_lost(number, mark, frame.bits, frame.at, || key.frame(number, 0)))
+    rules.iter_mut().any(|AtWork { rule, stage }| {
+        let met = stage.find(frame.number, decided);
+        met.is_some_and(|met| rule.is_lost(met.number, met.mark, frame.bits, frame.at, || met.rng()))
     })
 }
 
 impl AtWork {
     fn new(at: usize, spec: &LossRule, streams: Streams<'_>) -> AtWork {
         let rule = Rule::new(spec, streams.key(&loss::outage_stream(at)));
-        let scope = Scope::new(at as u32, spec.only.as_ref(), rule.is_stateful());
-        AtWork { rule, key: streams.key(&loss::stream(at)), scope }
+        let key = streams.key(&loss::stream(at));
+        AtWork { stage: Stage::new(at as u32, key, spec.only.as_ref(), rule.is_stateful()), rule }
     }
 }
 
@@ -171,20 +169,20 @@ mod tests {
     fn lost(losses: &mut Losses, numbers: std::ops::Range<u64>) -> Vec<u64> {
         let mut need = Need::default();
         losses.need(&mut need);
-        let mut book = need.make();
+        let mut admissions = need.make();
         let mut head = [0; 60];
         head[12..14].copy_from_slice(&[0x88, 0xcc]);
         let frame = FrameSummary::new(&head, 60);
         numbers
             .filter(|number| {
-                let (mut entry, mut own) = (Entry::default(), OwnNumbers::default());
-                entry.applies = losses.applies(&frame);
-                losses.admit(*number, &mut entry, &mut own);
-                if let Some(book) = &mut book {
-                    book.admit(*number, entry, need.columns(&mut own));
+                let (mut admission, mut own) = (Admission::default(), Numbers::default());
+                admission.applies = losses.applies(&frame);
+                losses.admit(*number, &mut admission, &mut own);
+                if let Some(admissions) = &mut admissions {
+                    admissions.admit(*number, admission, need.columns(&mut own));
                 }
                 let on_wire = OnWire { number: *number, bits: 12_000, at: Instant::ZERO };
-                let decided = || Decided { book: book.as_ref(), need };
+                let decided = || Decided { admissions: admissions.as_ref(), need };
                 losses.is_lost(*number, STREAMS.key("loss"), || on_wire, decided)
             })
             .collect()
