@@ -141,51 +141,9 @@ impl Engine {
     /// When a link names a node that is not there, or a port does not have exactly one link: the scenario's checks have
     /// excluded both.
     pub fn new(plan: &Plan) -> Engine {
-        // links take the ports of their ends one by one, in the order of the plan
-        let mut ports_of = vec![0u32; plan.nodes.len()];
-        let port_ids: Vec<[u32; 2]> = plan
-            .links
-            .iter()
-            .map(|link| {
-                link.ends.map(|end| {
-                    ports_of[end] += 1;
-                    ports_of[end] - 1
-                })
-            })
-            .collect();
-        let mut first = 0;
-        let mut nodes: Vec<Site> = plan
-            .nodes
-            .iter()
-            .zip(ports_of)
-            .enumerate()
-            .map(|(id, (node, ports))| {
-                assert!(
-                    !matches!(node.kind, NodeKind::Port) || ports == 1,
-                    "port {} has {ports} links instead of one",
-                    node.name,
-                );
-                let node = node_for(id as u32, &node.kind, ports);
-                let site = Site { node, ports: (first, ports), counters: NodeCounters::default() };
-                first += ports;
-                site
-            })
-            .collect();
-        let mut ports = vec![DirectionId(u32::MAX); plan.links.len() * 2];
-        let mut directions = Vec::with_capacity(plan.links.len() * 2);
-        for (n, (link, port)) in plan.links.iter().zip(&port_ids).enumerate() {
-            let ids = LinkId(u32::try_from(n).expect("fewer than 2^31 links")).directions();
-            for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
-                ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
-                let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
-                let direction = Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way);
-                nodes[link.ends[end]].node.set_mtu(port[end], direction.mtu());
-                directions.push(direction);
-            }
-            if link.directions.iter().any(|direction| direction.half_duplex) {
-                directions.iter_mut().rev().take(2).for_each(|direction| direction.medium = Medium::SHARED);
-            }
-        }
+        let (ports_of, port_ids) = number_ports(plan);
+        let mut nodes = nodes_of(plan, ports_of);
+        let (ports, directions) = directions_of(plan, &port_ids, &mut nodes);
         // after the directions come the deadlines of nodes that have some, and then convergence
         let timed: Vec<NodeId> =
             (0..).zip(&nodes).filter(|(_, site)| site.node.is_timed()).map(|(id, _)| NodeId(id)).collect();
@@ -526,6 +484,51 @@ impl Engine {
     pub fn directions(&self) -> impl Iterator<Item = DirectionId> + use<> {
         (0..self.directions.len() as u32).map(DirectionId)
     }
+}
+
+/// How many ports each node has, and which of them each link takes at its ends: one by one, in the order of the plan.
+fn number_ports(plan: &Plan) -> (Vec<u32>, Vec<[u32; 2]>) {
+    let mut ports_of = vec![0u32; plan.nodes.len()];
+    let mut take = |end: usize| {
+        ports_of[end] += 1;
+        ports_of[end] - 1
+    };
+    let port_ids = plan.links.iter().map(|link| link.ends.map(&mut take)).collect();
+    (ports_of, port_ids)
+}
+
+/// The nodes of a plan, each with so many ports.
+fn nodes_of(plan: &Plan, ports_of: Vec<u32>) -> Vec<Site> {
+    let mut first = 0;
+    let node = |(id, (plan, ports)): (u32, (&NodePlan, u32))| {
+        let one = !matches!(plan.kind, NodeKind::Port) || ports == 1;
+        assert!(one, "port {} has {ports} links instead of one", plan.name);
+        let site =
+            Site { node: node_for(id, &plan.kind, ports), ports: (first, ports), counters: NodeCounters::default() };
+        first += ports;
+        site
+    };
+    (0..).zip(plan.nodes.iter().zip(ports_of)).map(node).collect()
+}
+
+/// The directions that lead away from each node, by its ports, node after node; and all directions, link by link.
+fn directions_of(plan: &Plan, port_ids: &[[u32; 2]], nodes: &mut [Site]) -> (Vec<DirectionId>, Vec<Direction>) {
+    let mut ports = vec![DirectionId(u32::MAX); plan.links.len() * 2];
+    let mut directions = Vec::with_capacity(plan.links.len() * 2);
+    for (n, (link, port)) in plan.links.iter().zip(port_ids).enumerate() {
+        let ids = LinkId(u32::try_from(n).expect("fewer than 2^31 links")).directions();
+        for (end, way) in [(0, Way::Forward), (1, Way::Backward)] {
+            ports[nodes[link.ends[end]].ports().start + port[end] as usize] = ids[end];
+            let far_end = (NodeId(link.ends[1 - end] as u32), port[1 - end]);
+            let direction = Direction::new(ids[end], far_end, &link.directions[end], plan.seed, &link.name, way);
+            nodes[link.ends[end]].node.set_mtu(port[end], direction.mtu());
+            directions.push(direction);
+        }
+        if link.directions.iter().any(|direction| direction.half_duplex) {
+            directions.iter_mut().rev().take(2).for_each(|direction| direction.medium = Medium::SHARED);
+        }
+    }
+    (ports, directions)
 }
 
 #[cfg(test)]
