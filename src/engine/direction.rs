@@ -19,6 +19,7 @@ use super::sink::{Fate, FateKind, FrameSink, Place};
 use super::times::FineLeft;
 use super::{DirectionId, DirectionSpec, NodeId};
 use crate::frame::{DropCause, Frame, FramePool};
+use crate::model::delay::Drawn;
 use crate::model::rate::Server;
 use crate::model::{Delay, Only, Order, RateSpec};
 use crate::queue::{Doors, Fifo, FifoSpec, Queue, QueueSpec, Wire};
@@ -38,6 +39,8 @@ pub(crate) struct Direction {
     id: DirectionId,
     mtus: Mtus,
     up: bool,
+    /// Whatever leaves the wire is seen at once: models look at each frame, or frames may overtake, or delays be counted.
+    watched: bool,
     /// Whose wire it is.
     pub(super) medium: Medium,
     /// Number of the next frame to be admitted.
@@ -116,10 +119,11 @@ impl Direction {
         let loss = Losses::new(&spec.loss, streams);
         let delay = Delay::new(spec.delay.clone());
         let pipeline = Pipeline::new(spec, &loss, &delay, streams);
-        Direction {
+        let mut direction = Direction {
             id,
             mtus: Mtus::of(spec),
             up: true,
+            watched: false,
             medium: Medium::OWN,
             number: 0,
             in_service: None,
@@ -138,7 +142,14 @@ impl Direction {
             pipeline,
             #[cfg(test)]
             every_event: false,
-        }
+        };
+        direction.note_models();
+        direction
+    }
+
+    /// To be called when models have changed.
+    fn note_models(&mut self) {
+        self.watched = self.pipeline.is_some() || self.delay.order() == Order::Free || self.delay.may_clamp();
     }
 
     #[cfg(test)]
@@ -323,26 +334,39 @@ impl Direction {
     /// Sends frames that meet the same delay, and whose last bit was sent at `sent`, on their way.
     #[inline]
     fn propagate<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
-        let number = frame.number();
-        self.depart(frame, Delayed { number, stray: None }, 0, sent, false, around);
+        let drawn = self.delay.draw(sent, || self.delay_key.frame(frame.number(), 0));
+        let departure = self.departure(drawn, sent);
+        self.tell_departing(&frame, false, sent, (departure, drawn.delay), around);
+        self.line.push(departure, frame, around.coalesce, around.pool);
     }
 
-    /// Sends a frame on its way. `copy` is 0 for a frame itself, and counts what is made of it, each with a delay of its own.
-    #[inline]
+    /// Sends a frame that models have looked at on its way. `copy` is 0 for a frame itself, and counts what is made of it, each with a
+    /// delay of its own.
     fn depart<S: FrameSink>(
         &mut self,
         frame: Frame,
-        delayed: Delayed,
+        Delayed { number, stray }: Delayed,
         copy: u32,
         sent: Instant,
         alone: bool,
         around: &mut Around<'_, S>,
     ) {
-        let rng = || self.delay_key.frame(delayed.number, copy);
-        let drawn = match delayed.stray {
+        let rng = || self.delay_key.frame(number, copy);
+        let drawn = match stray {
             None => self.delay.draw(sent, rng),
             Some(z) => self.delay.draw_correlated(sent, z, copy, rng),
         };
+        let departure = self.departure(drawn, sent);
+        self.tell_departing(&frame, false, sent, (departure, drawn.delay), around);
+        match alone {
+            true => self.line.push_alone(departure, frame),
+            false => self.line.push(departure, frame, around.coalesce, around.pool),
+        }
+    }
+
+    /// When frames with this delay arrive.
+    #[inline]
+    fn departure(&mut self, drawn: Drawn, sent: Instant) -> Instant {
         if drawn.clamped {
             self.counters.clamped += 1;
         }
@@ -352,26 +376,23 @@ impl Direction {
             Order::Free => own,
         };
         self.latest = self.latest.max(departure);
-        self.tell_departing(&frame, false, sent, (departure, drawn.delay), around);
-        if alone {
-            return self.line.push_alone(departure, frame);
-        }
-        self.line.push(departure, frame, around.coalesce, around.pool);
+        departure
     }
 
     /// The next event: the wire becomes free, or a run leaves. It may come early, when nothing is due yet, but never late.
     #[inline]
     pub(crate) fn next_event(&self, coalesce: Duration) -> Option<Instant> {
-        let Some(served) = &self.in_service else { return self.line.next(None, coalesce) };
-        let coming = self.coming();
-        let departure = self.line.next(coming, coalesce);
+        let Some(served) = &self.in_service else { return self.line.next(|| None, coalesce) };
+        let departure = self.line.next(|| self.coming(), coalesce);
         if self.is_seen_at_once(served) {
             return Some(departure.map_or(served.done, |at| at.min(served.done)));
         }
-        departure.or(Some(match self.delay.is_constant() {
-            true => (served.done + self.delay.mean_at(served.done)).max(self.latest),
-            false => served.done,
-        }))
+        departure.or_else(|| {
+            Some(match self.delay.is_constant() {
+                true => (served.done + self.delay.mean_at(served.done)).max(self.latest),
+                false => served.done,
+            })
+        })
     }
 
     /// The frame on the wire with the instant at which it is done, where it may join the run that leaves next.
@@ -390,12 +411,7 @@ impl Direction {
         if self.every_event {
             return true;
         }
-        served.lost
-            || self.medium.is_shared()
-            || self.pipeline.is_some()
-            || self.waiting() > 0
-            || self.delay.order() == Order::Free
-            || self.delay.may_clamp()
+        served.lost || self.watched || self.medium.is_shared() || self.waiting() > 0
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes
@@ -403,8 +419,7 @@ impl Direction {
     #[inline]
     pub(crate) fn step<S: FrameSink>(&mut self, around: &mut Around<'_, S>) -> Option<Frame> {
         self.catch_up(around);
-        let coming = self.coming();
-        if self.line.next(coming, around.coalesce)? > around.now {
+        if self.line.next(|| self.coming(), around.coalesce)? > around.now {
             return None;
         }
         let Leaving { frame, at, overtaken } = self.line.pop()?;

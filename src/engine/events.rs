@@ -43,16 +43,31 @@ impl EventQueue {
         (self.first.0 != NEVER).then_some((Instant::from_nanos(self.first.0), self.first.1))
     }
 
+    /// The time of the earliest event, [`Instant::MAX`] where there is none, and its rank.
+    #[inline]
+    pub(crate) fn earliest(&self) -> (Instant, u32) {
+        (Instant::from_nanos(self.first.0), self.first.1)
+    }
+
     /// Sets or clears the next event of a rank. [`Instant::MAX`], which no event reaches, clears it too.
     #[inline]
     pub(crate) fn set(&mut self, rank: u32, at: Option<Instant>) {
-        let mut at = at.map_or(NEVER, Instant::as_nanos);
-        let mut place = rank as usize;
-        for round in &mut self.rounds {
+        let own = at.map_or(NEVER, Instant::as_nanos);
+        if let [leaves] = &mut self.rounds[..]
+            && let [group] = &mut leaves[..]
+        {
+            let old = std::mem::replace(&mut group[rank as usize % ARITY], own);
+            if old != own {
+                self.first = first_of(group);
+            }
+            return;
+        }
+        let (mut at, mut place) = (own, rank as usize);
+        for (n, round) in self.rounds.iter_mut().enumerate() {
             let group = &mut round[place / ARITY];
             if group[place % ARITY] == at {
                 // nothing changes further up, but for the rank of the first where several are due at once
-                if at > self.first.0 {
+                if n == 0 || at > self.first.0 {
                     return;
                 }
                 break;
@@ -61,7 +76,7 @@ impl EventQueue {
             at = earliest(group);
             place /= ARITY;
         }
-        self.first = (at, self.winner(at));
+        self.first = (at, if own < self.first.0 { rank } else { self.winner(at) });
     }
 
     /// The rank whose event is at `at`, the earliest of all: from the top down, always to the first group that has it.
@@ -69,6 +84,12 @@ impl EventQueue {
     fn winner(&self, at: u64) -> u32 {
         self.rounds.iter().rev().fold(0, |place, round| place * ARITY + position(&round[place], at)) as u32
     }
+}
+
+/// The least of a group and where it stands first: all of a queue of a few ranks.
+#[inline]
+fn first_of(group: &[u64; ARITY]) -> (u64, u32) {
+    (1..ARITY).fold((group[0], 0), |first, i| if group[i] < first.0 { (group[i], i as u32) } else { first })
 }
 
 /// The least of a group, without branches: which one it is cannot be predicted.

@@ -110,20 +110,24 @@ impl Line {
     /// When the next frame leaves. `coming` is what the serializer has in hand, with the instant at which it is done: if
     /// that will join the run that is next to leave, the run waits for it.
     #[inline]
-    pub(crate) fn next(&self, coming: Option<(&Frame, Instant)>, coalesce: Duration) -> Option<Instant> {
+    pub(crate) fn next<'a>(
+        &self,
+        coming: impl FnOnce() -> Option<(&'a Frame, Instant)>,
+        coalesce: Duration,
+    ) -> Option<Instant> {
         let overtaker = self.first_overtaker();
         match self.ordered.front() {
-            Some(front) if overtaker.is_none_or(|at| front.at <= at) => match coming {
-                Some((frame, done))
-                    if self.ordered.len() == 1
-                        && self.last_is_back
-                        && done - self.back_first <= coalesce
-                        && front.frame.is_followed_by(frame) =>
+            Some(front) if overtaker.is_none_or(|at| front.at <= at) => {
+                if self.ordered.len() == 1
+                    && self.last_is_back
+                    && let Some((frame, done)) = coming()
+                    && done - self.back_first <= coalesce
+                    && front.frame.is_followed_by(frame)
                 {
-                    Some(front.at.max(done))
+                    return Some(front.at.max(done));
                 }
-                _ => Some(front.at),
-            },
+                Some(front.at)
+            }
             _ => overtaker,
         }
     }
@@ -131,6 +135,15 @@ impl Line {
     /// Takes the next frame off.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Leaving> {
+        if self.overtaking.is_none() {
+            let Departing { at, frame, .. } = self.ordered.pop_front()?;
+            self.left += frame.count();
+            return Some(Leaving { at, frame, overtaken: false });
+        }
+        self.pop_of_both()
+    }
+
+    fn pop_of_both(&mut self) -> Option<Leaving> {
         // at the same instant the ordered one leaves first: it was sent first, for what overtakes never leaves at the
         // same instant as one that came later and did not overtake
         let Departing { at, frame, place } = match (self.ordered.front(), self.first_overtaker()) {
@@ -194,7 +207,7 @@ mod tests {
             expected.sort_by_key(|(at, _)| *at);
             let mut latest = None;
             for (at, n) in expected {
-                prop_assert_eq!(line.next(None, Duration::ZERO), Some(Instant::from_nanos(at)));
+                prop_assert_eq!(line.next(|| None, Duration::ZERO), Some(Instant::from_nanos(at)));
                 let leaving = line.pop().unwrap();
                 prop_assert_eq!((leaving.at.as_nanos(), pool.view(&leaving.frame).head[0]), (at, n));
                 prop_assert_eq!(leaving.overtaken, latest > Some(n));

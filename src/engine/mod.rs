@@ -249,18 +249,19 @@ impl Engine {
     /// Runs everything that is due up to and including `now`, each at its own time.
     pub fn advance(&mut self, now: Instant, out: &mut impl FrameSink) {
         loop {
-            let event = self.events.first().filter(|(at, _)| *at <= now);
-            let input = self.inputs.front().map(|(at, _)| *at).filter(|at| *at <= now);
-            match (event, input) {
-                (Some((at, rank)), input) if input.is_none_or(|input| at <= input) => self.step(at, rank, out),
-                (_, Some(_)) => {
-                    let (at, input) = self.inputs.pop_front().expect("an input is due");
-                    self.now = at;
-                    self.last_input = Some(at);
-                    self.take_in(input, out);
+            let (event, rank) = self.events.earliest();
+            let input = self.inputs.front().map_or(Instant::MAX, |(at, _)| *at);
+            if event <= input && event < Instant::MAX {
+                if event > now {
+                    break;
                 }
-                _ => break,
+                self.step(event, rank, out);
+                continue;
             }
+            let Some((at, input)) = self.inputs.pop_front_if(|(at, _)| *at <= now) else { break };
+            self.now = at;
+            self.last_input = Some(at);
+            self.take_in(input, out);
         }
         self.now = self.now.max(now);
     }

@@ -21,6 +21,7 @@ impl Direction {
         self.loss.set(&spec.loss, streams);
         self.delay.set(std::mem::take(&mut spec.delay));
         Pipeline::set(&mut self.pipeline, &spec, &self.loss, &self.delay, streams);
+        self.note_models();
         self.mtus = Mtus::of(&spec);
         if change.rate.is_some() {
             self.set_rate(&spec.rate, streams, around.now);

@@ -83,7 +83,9 @@ impl Direction {
         }
         // what takes time began before this instant, so it was done before an input of this instant
         let turn = if around.after_input { u32::MAX } else { around.turn };
-        self.free_wire(turn, around);
+        if self.in_service.as_ref().is_some_and(|served| (served.done, self.id.0) <= (around.now, turn)) {
+            self.free_wire(turn, around);
+        }
     }
 
     /// Whether each time that the wire becomes free is an event.
