@@ -1,6 +1,7 @@
 //! What needs no network: scenario files, documentation, the CI kit, and commands that only read and print.
 
 #[path = "../support/mod.rs"]
+mod architecture;
 mod support;
 
 mod ci_kit;
