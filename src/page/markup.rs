@@ -1,18 +1,18 @@
-//! HTML in the making. Every text and every attribute is escaped here and nowhere else, and every element that is opened is
+//! HTML and XML in the making. Every text and every attribute is escaped here and nowhere else, and every element that is opened is
 //! closed: what comes out is HTML5 that an XML reader reads too.
 
 use crate::diag::printable::printable_block;
 
 /// A piece of a page.
 #[derive(Debug, Default)]
-pub(super) struct Markup(String);
+pub(crate) struct Markup(String);
 
 /// An attribute and its value, which is escaped.
-pub(super) type Attribute<'a> = (&'static str, &'a str);
+pub(crate) type Attribute<'a> = (&'static str, &'a str);
 
 impl Markup {
     /// An element with what `inside` writes into it.
-    pub(super) fn element(
+    pub(crate) fn element(
         &mut self,
         name: &'static str,
         attributes: &[Attribute<'_>],
@@ -30,12 +30,12 @@ impl Markup {
     }
 
     /// An element that holds a text.
-    pub(super) fn leaf(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) {
+    pub(crate) fn leaf(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) {
         self.element(name, attributes, |inside| inside.text(text));
     }
 
     /// An element without content: `meta` and its like in HTML, a shape in SVG.
-    pub(super) fn void(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+    pub(crate) fn void(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
         self.open(name, attributes);
         self.0.push_str("/>");
     }
@@ -53,22 +53,22 @@ impl Markup {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         escape(&mut self.0, text);
     }
 
     /// What is markup already: a drawing or a style of this program's own making, never text from outside.
-    pub(super) fn own(&mut self, markup: &str) {
+    pub(crate) fn own(&mut self, markup: &str) {
         self.0.push_str(markup);
     }
 
     /// Whether nothing was written.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The whole.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.0
     }
 }

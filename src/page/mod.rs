@@ -22,7 +22,7 @@ mod histograms;
 #[cfg(test)]
 mod hostile_tests;
 mod index;
-mod markup;
+pub(crate) mod markup;
 mod nodes;
 mod plot;
 mod source;
