@@ -12,7 +12,7 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --bin longwire
+RUN cargo build --profile dist --locked --bin longwire
 
 FROM debian:bookworm-slim AS kernel
 RUN apt-get update \
@@ -30,7 +30,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends curl iperf3 iproute2 iputils-ping python3 \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=build /build/target/release/longwire /usr/local/bin/longwire
+COPY --from=build /build/target/dist/longwire /usr/local/bin/longwire
 COPY --from=kernel /usr/lib/longwire /usr/lib/longwire
 COPY scenarios/quickstart.yaml /usr/share/longwire/
 WORKDIR /work
