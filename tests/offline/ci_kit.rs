@@ -190,6 +190,9 @@ fn the_workflow_runs_what_is_there() {
         }
     }
     let written = repository(".github/workflows/ci.yml");
+    // so CI fails for what needs a newer one
+    let toolchain = format!("rustup default {}\n", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(written.contains(&toolchain), "CI builds with the `rust-version` of Cargo.toml: {toolchain}");
     assert!(written.contains(".ci/run") && Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run").is_file());
     let action = &workflow["jobs"]["action"]["steps"][1];
     assert_eq!(action["uses"], "./");

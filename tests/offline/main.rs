@@ -5,6 +5,7 @@ mod architecture;
 mod support;
 
 mod ci_kit;
+mod dependencies;
 mod scenarios;
 mod show;
 mod show_topology;
