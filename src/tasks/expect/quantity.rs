@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::units::{ByteSize, Duration, Probability, Rate};
+use crate::units::{self, ByteSize, Dimension, Duration, Probability, Rate};
 
 /// What a measure is measured in. Two can be compared if they are measured in the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,24 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// That of a quantity with a unit of its own.
+    pub const fn of(dimension: Dimension) -> Unit {
+        match dimension {
+            Dimension::Time => Unit::Time,
+            Dimension::Rate => Unit::Rate,
+            Dimension::Size => Unit::Size,
+            Dimension::Share => Unit::Share,
+        }
+    }
+
+    /// So many of the smallest parts of a quantity, as measures of its unit have it: ns, bit/s, a fraction of one, bytes.
+    pub fn scale(self, parts: u64) -> f64 {
+        match self {
+            Unit::Share => parts as f64 / Probability::ALWAYS.as_parts() as f64,
+            _ => parts as f64,
+        }
+    }
+
     /// What it is called in messages.
     pub const fn word(self) -> &'static str {
         match self {
@@ -130,20 +148,9 @@ impl Quantity {
         let quantity = if let Some(noun) = NOUNS.iter().find(|noun| **noun == unit) {
             let whole = number.parse::<u64>().map_err(|_| format!("`{number}` is not a whole number of {noun}"));
             whole.map(|count| Quantity::Count(count, noun))
-        } else if is_time(unit) {
-            text.parse().map(Quantity::Time).map_err(|error| error.to_string())
-        } else if let Some(bit) = rate_unit(unit) {
-            match number.parse::<f64>() {
-                Ok(0.0) => Ok(Quantity::Rate(0)),
-                _ => format!("{number}{bit}")
-                    .parse::<Rate>()
-                    .map(|r| Quantity::Rate(r.as_bps()))
-                    .map_err(|e| e.to_string()),
-            }
-        } else if is_size(unit) {
-            text.parse().map(Quantity::Size).map_err(|error| error.to_string())
-        } else if is_share(unit) {
-            text.parse().map(Quantity::Share).map_err(|error| error.to_string())
+        } else if let Some(unit) = units::Unit::find(unit) {
+            let dimension = unit.dimension();
+            dimension.exact(text).map(|value| Quantity::of(dimension, value)).map_err(String::from)
         } else {
             return None;
         };
@@ -154,9 +161,20 @@ impl Quantity {
         })
     }
 
+    fn of(dimension: Dimension, value: u64) -> Quantity {
+        match dimension {
+            Dimension::Time => Quantity::Time(Duration::from_nanos(value)),
+            Dimension::Rate => Quantity::Rate(value),
+            Dimension::Size => Quantity::Size(ByteSize::from_bytes(value)),
+            Dimension::Share => {
+                Quantity::Share(Probability::from_parts(value).expect("the grammar knows the largest share"))
+            }
+        }
+    }
+
     /// Whether a word may stand behind a number, with a space between.
     pub fn is_unit(word: &str) -> bool {
-        NOUNS.contains(&word) || is_time(word) || rate_unit(word).is_some() || is_size(word) || is_share(word)
+        NOUNS.contains(&word) || units::Unit::find(word).is_some()
     }
 
     /// What it is measured in.
@@ -184,23 +202,6 @@ impl Quantity {
             Quantity::Truth(truth) => f64::from(u8::from(*truth)),
         }
     }
-}
-
-fn is_time(unit: &str) -> bool {
-    matches!(unit, "ns" | "us" | "µs" | "ms" | "s" | "m" | "h")
-}
-
-fn rate_unit(unit: &str) -> Option<&str> {
-    let bit = unit.strip_suffix("/s").unwrap_or(unit);
-    matches!(bit, "bit" | "kbit" | "Mbit" | "Gbit").then_some(bit)
-}
-
-fn is_size(unit: &str) -> bool {
-    matches!(unit, "B" | "kB" | "KiB" | "MB" | "MiB" | "GB" | "GiB")
-}
-
-fn is_share(unit: &str) -> bool {
-    matches!(unit, "%" | "ppm")
 }
 
 impl fmt::Display for Quantity {

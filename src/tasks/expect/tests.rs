@@ -327,7 +327,7 @@ fn values_of_programs_are_checked() {
         ("x: { regex: '(' }", "not a regular expression"),
         ("x: { regex: '(a)', json: .a }", "keep one"),
         ("x: { unit: ms }", "does not say where it is"),
-        ("x: { json: .a, unit: msec }", "`msec` is not known here"),
+        ("x: { json: .a, unit: msec }", "`msec` is not a unit: known here: `ns`, `us`"),
         ("x.y: { json: .a }", "cannot be a name"),
     ] {
         let told = values(text);

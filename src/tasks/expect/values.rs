@@ -3,13 +3,15 @@
 use indexmap::IndexMap;
 use regex::Regex;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::quantity::Unit;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, suggestion};
 use crate::language::names;
 use crate::language::spanned::Spanned;
+use crate::units;
 
 /// Names that a value cannot have: a program's own measures.
 const TAKEN: [&str; 5] = ["exit", "started", "ended", "duration", "ok"];
@@ -31,53 +33,14 @@ pub(crate) struct ValueSpec {
 }
 
 /// What a number in a program's output is in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueUnit {
-    /// Nanoseconds.
-    #[serde(rename = "ns")]
-    Nanoseconds,
-    /// Microseconds.
-    #[serde(rename = "us")]
-    Microseconds,
-    /// Milliseconds.
-    #[serde(rename = "ms")]
-    Milliseconds,
-    /// Seconds.
-    #[serde(rename = "s")]
-    Seconds,
-    /// Bits per second.
-    #[serde(rename = "bit")]
-    Bit,
-    /// Thousands of bits per second.
-    #[serde(rename = "kbit")]
-    Kbit,
-    /// Millions of bits per second.
-    #[serde(rename = "Mbit")]
-    Mbit,
-    /// 10⁹ bits per second.
-    #[serde(rename = "Gbit")]
-    Gbit,
-    /// Bytes.
-    #[serde(rename = "B")]
-    Bytes,
-    /// Thousands of bytes.
-    #[serde(rename = "kB")]
-    Kilobytes,
-    /// Millions of bytes.
-    #[serde(rename = "MB")]
-    Megabytes,
-    /// Per cent.
-    #[serde(rename = "%")]
-    Percent,
-    /// Parts of one.
-    #[serde(rename = "fraction")]
-    Fraction,
+    /// A unit, as `ms`.
+    Of(units::Unit),
     /// How many of something.
-    #[serde(rename = "count")]
     Count,
     /// A bare number.
     #[default]
-    #[serde(rename = "none")]
     None,
 }
 
@@ -85,31 +48,57 @@ impl ValueUnit {
     /// What expectations compare it with.
     pub const fn unit(self) -> Unit {
         match self {
-            ValueUnit::Nanoseconds | ValueUnit::Microseconds | ValueUnit::Milliseconds | ValueUnit::Seconds => {
-                Unit::Time
-            }
-            ValueUnit::Bit | ValueUnit::Kbit | ValueUnit::Mbit | ValueUnit::Gbit => Unit::Rate,
-            ValueUnit::Bytes | ValueUnit::Kilobytes | ValueUnit::Megabytes => Unit::Size,
-            ValueUnit::Percent | ValueUnit::Fraction => Unit::Share,
+            ValueUnit::Of(unit) => Unit::of(unit.dimension()),
             ValueUnit::Count => Unit::Count,
             ValueUnit::None => Unit::Number,
         }
     }
 
     /// What one of it is in ns, bit/s, bytes, or parts of one.
-    pub const fn factor(self) -> f64 {
+    pub fn factor(self) -> f64 {
         match self {
-            ValueUnit::Microseconds | ValueUnit::Kbit | ValueUnit::Kilobytes => 1e3,
-            ValueUnit::Milliseconds | ValueUnit::Mbit | ValueUnit::Megabytes => 1e6,
-            ValueUnit::Seconds | ValueUnit::Gbit => 1e9,
-            ValueUnit::Percent => 0.01,
-            ValueUnit::Nanoseconds
-            | ValueUnit::Bit
-            | ValueUnit::Bytes
-            | ValueUnit::Fraction
-            | ValueUnit::Count
-            | ValueUnit::None => 1.0,
+            ValueUnit::Of(unit) => Unit::of(unit.dimension()).scale(unit.factor()),
+            ValueUnit::Count | ValueUnit::None => 1.0,
         }
+    }
+
+    fn names() -> impl Iterator<Item = &'static str> + Clone {
+        units::Unit::names_of_columns().chain(["count", "none"])
+    }
+}
+
+impl Serialize for ValueUnit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            ValueUnit::Of(unit) => unit.name(),
+            ValueUnit::Count => "count",
+            ValueUnit::None => "none",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ValueUnit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ValueUnit, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        match (word.as_str(), units::Unit::of_column(&word)) {
+            ("count", _) => Ok(ValueUnit::Count),
+            ("none", _) => Ok(ValueUnit::None),
+            (_, Some(unit)) => Ok(ValueUnit::Of(unit)),
+            (_, None) => {
+                let help = suggestion(&word, ValueUnit::names());
+                Err(D::Error::custom(format!("`{word}` is not a unit: {help}")))
+            }
+        }
+    }
+}
+
+impl JsonSchema for ValueUnit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ValueUnit".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = ValueUnit::names().collect();
+        schemars::json_schema!({ "description": "What a number in a program's output is in.", "enum": names })
     }
 }
 
@@ -419,8 +408,21 @@ mod tests {
 
     #[test]
     fn units_scale_to_what_expectations_compare() {
-        assert_eq!((ValueUnit::Milliseconds.unit(), ValueUnit::Milliseconds.factor()), (Unit::Time, 1e6));
-        assert_eq!((ValueUnit::Percent.unit(), ValueUnit::Percent.factor()), (Unit::Share, 0.01));
-        assert_eq!(serde_json::from_str::<ValueUnit>("\"Mbit\"").unwrap(), ValueUnit::Mbit);
+        let read = |name: &str| serde_json::from_value::<ValueUnit>(name.into());
+        for (name, unit, factor) in [
+            ("ms", Unit::Time, 1e6),
+            ("Mbit", Unit::Rate, 1e6),
+            ("kB/s", Unit::Rate, 8e3),
+            ("KiB", Unit::Size, 1024.0),
+            ("%", Unit::Share, 0.01),
+            ("fraction", Unit::Share, 1.0),
+            ("count", Unit::Count, 1.0),
+            ("none", Unit::Number, 1.0),
+        ] {
+            let value = read(name).unwrap();
+            assert_eq!((value.unit(), value.factor()), (unit, factor), "{name}");
+            assert_eq!(serde_json::to_value(value).unwrap(), name);
+        }
+        assert!(read("Mbps").unwrap_err().to_string().contains("`Mbps` is not a unit"));
     }
 }

@@ -89,7 +89,7 @@ fn mistakes_in_graphs_have_places() {
     let import = "import: { graph: net/g.gml, nodes: host }";
     for (graph, words) in [
         (GML.replace("\"35 ms\"", "35"), "6:36: `latency` is a number without a unit: 35"),
-        (GML.replace("0.001", "2"), "a `packet_loss` of 2 is more than everything"),
+        (GML.replace("0.001", "2"), "`packet_loss`: `2` is too large: at most `100%` (a fraction is at most 1"),
         (GML.replace("target 3", "target 4"), "7:26: no node has the id `4`"),
         (GML.replace("id 3", "id 2"), "5:3: a second node has the id `2`"),
         ("graph [ ]".into(), "2:18: this graph has no nodes"),

@@ -5,57 +5,18 @@ use serde::Deserialize;
 
 use super::graph::{Attribute, Wrong, find, wrong};
 use crate::language::tree::{Entry, Node, Origin};
-use crate::units::{Duration, Probability, Rate};
+use crate::units::{Dimension, Duration, Probability, Rate, RateUnit, ShareUnit, TimeUnit, Unit, foreign};
 
 /// What numbers without a unit mean in this file. Without it they are mistakes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UnitsSpec {
     /// The unit of delays and jitter.
-    delay: Option<DelayUnit>,
+    delay: Option<TimeUnit>,
     /// The unit of rates.
     rate: Option<RateUnit>,
     /// The unit of `loss`. That of `packet_loss` is always a fraction of one.
-    loss: Option<LossUnit>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum DelayUnit {
-    /// Nanoseconds.
-    Ns,
-    /// Microseconds.
-    Us,
-    /// Milliseconds.
-    Ms,
-    /// Seconds.
-    S,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-enum RateUnit {
-    /// Bits a second.
-    #[serde(rename = "bit")]
-    Bit,
-    /// Thousands of bits a second.
-    #[serde(rename = "kbit")]
-    Kbit,
-    /// Millions of bits a second.
-    #[serde(rename = "Mbit")]
-    Mbit,
-    /// Milliards of bits a second.
-    #[serde(rename = "Gbit")]
-    Gbit,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-enum LossUnit {
-    /// Of one: 0.01 is 1 %.
-    #[serde(rename = "fraction")]
-    Fraction,
-    /// Of a hundred.
-    #[serde(rename = "%")]
-    Percent,
+    loss: Option<ShareUnit>,
 }
 
 /// Names of the attributes that say the same; the first are Shadow's.
@@ -124,135 +85,51 @@ fn entry<T: ToString>(
     }
 }
 
-/// A number, and what stands behind it.
-fn split(attribute: &Attribute) -> Result<(f64, &str), Wrong> {
+/// A number with a unit of its own, or with the one that the scenario says for the file.
+fn quantity(attribute: &Attribute, dimension: Dimension, unit: Option<Unit>) -> Result<u64, Wrong> {
     let text = attribute.text.trim();
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let part = |at: usize| match bytes[at] {
-        b'0'..=b'9' | b'.' => true,
-        b'+' | b'-' => at == 0 || matches!(bytes[at - 1], b'e' | b'E'),
-        b'e' | b'E' => at > 0 && (digit(at + 1) || (matches!(bytes.get(at + 1), Some(b'+' | b'-')) && digit(at + 2))),
-        _ => false,
-    };
-    let end = (0..bytes.len()).find(|at| !part(*at)).unwrap_or(bytes.len());
-    let (number, unit) = text.split_at(end);
-    match number.parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok((number, unit.trim_start())),
-        Ok(_) => Err(wrong(attribute.span, format!("a `{}` cannot be `{text}`", attribute.name), "write 0 or more")),
-        Err(_) => Err(wrong(
-            attribute.span,
-            format!("`{text}` is not a number with a unit, which `{}` should be", attribute.name),
-            "as in `10 ms` or `100 Mbit`",
-        )),
-    }
-}
-
-fn no_unit(attribute: &Attribute, key: &str, example: &str) -> Wrong {
-    let message = format!("`{}` is a number without a unit: {}", attribute.name, attribute.text);
-    wrong(attribute.span, message, format!("say in the scenario what is meant: `units: {{ {key}: {example} }}`"))
-}
-
-fn unknown(attribute: &Attribute, unit: &str, known: &str) -> Wrong {
-    let message = format!("`{unit}` is not a unit that `{}` can have", attribute.name);
-    wrong(attribute.span, message, format!("units: {known}"))
+    let bare = text.ends_with(|c: char| c.is_ascii_digit() || c == '.');
+    dimension.nearest(text, unit, foreign).map_err(|error| {
+        let (key, unit_of_it, help) = match dimension {
+            Dimension::Rate => ("rate", "Mbit", "as in `100 Mbit`"),
+            Dimension::Share => ("loss", "fraction", "a fraction is at most 1; write `1%` for percent"),
+            Dimension::Time | Dimension::Size => ("delay", "ms", "as in `10 ms`"),
+        };
+        if bare && unit.is_none() {
+            let message = format!("`{}` is a number without a unit: {text}", attribute.name);
+            let help = format!("say in the scenario what is meant: `units: {{ {key}: {unit_of_it} }}`");
+            return wrong(attribute.span, message, help);
+        }
+        wrong(attribute.span, format!("`{}`: {error}", attribute.name), help)
+    })
 }
 
 /// The units that Shadow takes, and their names spelled out.
 fn duration(attribute: &Attribute, units: UnitsSpec) -> Result<Duration, Wrong> {
-    let (number, unit) = split(attribute)?;
-    let factor = match unit {
-        "ns" | "nanosecond" | "nanoseconds" => 1.0,
-        "us" | "µs" | "μs" | "microsecond" | "microseconds" => 1e3,
-        "ms" | "millisecond" | "milliseconds" => 1e6,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1e9,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60e9,
-        "h" | "hr" | "hrs" | "hour" | "hours" => 3600e9,
-        "" => match units.delay.ok_or_else(|| no_unit(attribute, "delay", "ms"))? {
-            DelayUnit::Ns => 1.0,
-            DelayUnit::Us => 1e3,
-            DelayUnit::Ms => 1e6,
-            DelayUnit::S => 1e9,
-        },
-        other => return Err(unknown(attribute, other, "ns us ms s m h")),
-    };
-    match (number * factor).round() {
-        ns if ns < u64::MAX as f64 => Ok(Duration::from_nanos(ns as u64)),
-        _ => Err(wrong(attribute.span, format!("`{}` is too long", attribute.text), "at most 584 years")),
-    }
+    quantity(attribute, Dimension::Time, units.delay.map(Unit::from)).map(Duration::from_nanos)
 }
 
 fn probability(attribute: &Attribute, units: UnitsSpec) -> Result<Probability, Wrong> {
-    let (number, unit) = split(attribute)?;
-    let fraction = match unit {
-        "%" => number / 100.0,
-        "" if attribute.name.eq_ignore_ascii_case("loss") => {
-            match units.loss.ok_or_else(|| no_unit(attribute, "loss", "fraction"))? {
-                LossUnit::Fraction => number,
-                LossUnit::Percent => number / 100.0,
-            }
-        }
-        "" => number,
-        other => return Err(unknown(attribute, other, "%, or a fraction of one")),
-    };
-    let parts = (fraction.min(2.0) * Probability::ALWAYS.as_parts() as f64).round() as u64;
-    Probability::from_parts(parts).ok_or_else(|| {
-        let message = format!("a `{}` of {} is more than everything", attribute.name, attribute.text);
-        wrong(attribute.span, message, "a fraction is at most 1; write `1%` for percent")
-    })
+    let is_loss = attribute.name.eq_ignore_ascii_case("loss");
+    let unit = if is_loss { units.loss.map(Unit::from) } else { Some(Unit::FRACTION) };
+    let parts = quantity(attribute, Dimension::Share, unit)?;
+    Ok(Probability::from_parts(parts).expect("the grammar knows the largest share"))
 }
 
 /// A rate with the units that Shadow takes, and those that network operators write (`Gbps`, `Mb/s`).
 pub(super) fn rate(attribute: &Attribute, units: UnitsSpec) -> Result<Rate, Wrong> {
-    let (number, unit) = split(attribute)?;
-    let factor = if unit.is_empty() {
-        match units.rate {
-            _ if attribute.name.eq_ignore_ascii_case("LinkSpeedRaw") => 1.0,
-            None => return Err(no_unit(attribute, "rate", "Mbit")),
-            Some(RateUnit::Bit) => 1.0,
-            Some(RateUnit::Kbit) => 1e3,
-            Some(RateUnit::Mbit) => 1e6,
-            Some(RateUnit::Gbit) => 1e9,
-        }
-    } else {
-        let bits = ["bits", "bit", "bps", "b/s"].iter().find_map(|end| unit.trim_end_matches("/s").strip_suffix(end));
-        let bits = bits.or_else(|| unit.strip_suffix("b/s"));
-        let known = bits.and_then(prefix);
-        known.ok_or_else(|| unknown(attribute, unit, "bit kbit Mbit Gbit Tbit Kibit Mibit Gibit"))?
-    };
-    let bits = (number * factor).round();
-    let rate = if bits < u64::MAX as f64 { Rate::from_bps(bits as u64) } else { None };
-    rate.ok_or_else(|| {
-        wrong(
-            attribute.span,
-            format!("no wire has a rate of `{}`", attribute.text),
-            "at least 1 bit/s, at most 18 Ebit/s",
-        )
-    })
-}
-
-/// The factor of what stands before `bit`.
-fn prefix(text: &str) -> Option<f64> {
-    Some(match text {
-        "" => 1.0,
-        "k" | "K" | "kilo" => 1e3,
-        "M" | "mega" => 1e6,
-        "G" | "giga" => 1e9,
-        "T" | "tera" => 1e12,
-        "Ki" | "kibi" => 1024.0,
-        "Mi" | "mebi" => 1024.0 * 1024.0,
-        "Gi" | "gibi" => 1024.0 * 1024.0 * 1024.0,
-        "Ti" | "tebi" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    })
+    let raw = attribute.name.eq_ignore_ascii_case("LinkSpeedRaw");
+    let unit = if raw { Unit::find("bit") } else { units.rate.map(Unit::from) };
+    let bps = quantity(attribute, Dimension::Rate, unit)?;
+    Rate::from_bps(bps)
+        .ok_or_else(|| wrong(attribute.span, format!("no wire has a rate of `{}`", attribute.text), "at least 1 bit/s"))
 }
 
 /// The Topology Zoo's `LinkSpeed "2.5"` with `LinkSpeedUnits "G"`. What it could not read (`"155-622"`) says nothing.
 fn link_speed(edge: &[Attribute]) -> Option<Entry> {
     let (speed, unit) = (find(edge, "LinkSpeed")?, find(edge, "LinkSpeedUnits")?);
-    let number = speed.text.trim().parse::<f64>().ok()?;
-    let bits = (number * prefix(unit.text.trim())?).round();
-    let rate = if bits < u64::MAX as f64 { Rate::from_bps(bits as u64) } else { None }?;
+    let unit = foreign(&format!("{}bit", unit.text.trim()))?;
+    let rate = Rate::from_bps(Dimension::Rate.nearest(&speed.text, Some(unit), foreign).ok()?)?;
     let value = Node::text(rate.to_string(), speed.span, Origin::File);
     Some(Entry { key: "rate".into(), key_span: speed.span, value })
 }
@@ -329,23 +206,23 @@ mod tests {
             wrongs[0],
             "`delay` is a number without a unit: 12.5 (say in the scenario what is meant: `units: { delay: ms }`)"
         );
-        let units = UnitsSpec { delay: Some(DelayUnit::Ms), rate: Some(RateUnit::Mbit), loss: Some(LossUnit::Percent) };
+        let units = serde_json::from_str(r#"{ "delay": "ms", "rate": "Mbit", "loss": "%" }"#).unwrap();
         assert_eq!(said(&bare, units), ("delay {mean 12.5ms}, loss 2%, rate 10Mbit".into(), vec![]));
     }
 
     #[test]
     fn mistakes() {
         for (name, text, word) in [
-            ("latency", "-1 ms", "cannot be"),
+            ("latency", "-1 ms", "negative"),
             ("latency", "10 parsec", "not a unit"),
-            ("latency", "soon", "not a number"),
-            ("latency", "1e300 h", "too long"),
-            ("packet_loss", "1.5", "more than everything"),
+            ("latency", "soon", "not a duration"),
+            ("latency", "1e300 h", "too large"),
+            ("packet_loss", "1.5", "at most `100%`"),
             ("packet_loss", "0.5 ms", "not a unit"),
             ("bandwidth", "0 Mbit", "no wire"),
-            ("bandwidth", "1e30 Gbit", "no wire"),
+            ("bandwidth", "1e30 Gbit", "too large"),
             ("bandwidth", "5 ms", "not a unit"),
-            ("bandwidth", "", "not a number"),
+            ("bandwidth", "", "not a rate"),
         ] {
             let (fields, wrongs) = said(&[(name, text)], UnitsSpec::default());
             assert!(wrongs.len() == 1 && wrongs[0].contains(word), "{name} {text}: {wrongs:?}");
