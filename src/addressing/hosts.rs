@@ -9,7 +9,8 @@ use super::address::{self, AddressingSpec, Family, Interface};
 use super::gateways::Directory;
 use super::neighbour_table::NeighbourTable;
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
-use super::{hosts_file, neighbours, own, realm};
+use super::realm::{self, Realms};
+use super::{hosts_file, neighbours, own};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::language::address_text::Address;
 use crate::language::spanned::Spanned;
@@ -49,30 +50,10 @@ pub(crate) fn plan(
     let realms = realm::realms(*segments, &borders);
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
-    let mut first_on: Vec<Option<(&str, bool)>> = vec![None; *segments];
-    let mut lines: Vec<bool> = vec![false; *segments];
-    for (member, attachment) in all().flat_map(|member| member.attachments.iter().map(move |a| (member, a))) {
-        let router = matches!(member.spec, NodeSpec::Router(_));
-        match first_on[attachment.segment].replace((attachment.link, router)) {
-            None => {}
-            // two ends of one link are all of its segment
-            Some((link, first)) => lines[attachment.segment] = router && first && link == attachment.link,
-        }
-    }
-    let mut interfaces: Vec<Interface> = Vec::new();
-    for member in all() {
-        let explicit = explicit(member, diagnostics);
-        interfaces.extend(member.attachments.iter().zip(explicit).map(|(attachment, explicit)| Interface {
-            name: format!("{}.{}", member.name, attachment.interface),
-            segment: attachment.segment,
-            explicit,
-            automatic: member.spec.has_interfaces(),
-        }));
-    }
-    let addresses = address::assign(&interfaces, &realms, &lines, pools, diagnostics);
+    let interfaces: Vec<Interface> = all().flat_map(|member| interfaces(member, diagnostics)).collect();
+    let addresses = address::assign(&interfaces, &realms, &lines(members), pools, diagnostics);
     let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
     let mut given = addresses.into_iter().zip(mac::assign(seed, names));
-
     let mut router_plans: Vec<RouterPlan> = Vec::with_capacity(routers.len());
     for member in routers {
         let given = given.by_ref().take(member.attachments.len()).collect();
@@ -80,68 +61,119 @@ pub(crate) fn plan(
             router_plans.push(router::plan(member, spec, seed, given, diagnostics));
         }
     }
-    let mut plans: Vec<HostPlan> = Vec::with_capacity(hosts.len());
-    for host in hosts {
-        let mut interfaces = Vec::new();
-        for attachment in &host.attachments {
-            let (addresses, mac) = given.next().expect("one for each interface");
-            let mtu = mtu(host, attachment, &addresses, diagnostics);
-            let (name, link) = (attachment.interface.clone(), attachment.link.to_owned());
-            interfaces.push(InterfacePlan {
-                name,
-                link,
-                mac,
-                mtu,
-                addresses,
-                gateways: Vec::new(),
-                neighbours: NeighbourTable::default(),
-            });
-        }
-        let (routes, rules) = match host.spec {
-            NodeSpec::Host(spec) => routes(host.name, spec, &interfaces, diagnostics),
-            _ => (Vec::new(), Vec::new()),
-        };
-        plans.push(HostPlan {
-            name: host.name.to_owned(),
-            place: place(host.spec),
-            offloads: !matches!(host.spec, NodeSpec::Host(spec) if spec.offloads == Offloads::Off),
-            interfaces,
-            routes,
-            rules,
-            ..HostPlan::default()
-        });
-    }
+    let mut plans: Vec<HostPlan> = hosts.iter().map(|host| host_plan(host, &mut given, diagnostics)).collect();
     let directory = Directory::new(members, &plans, &router_plans);
-    for router in routers.iter().zip(&router_plans) {
-        let nets: Vec<&[IpNet]> = router.1.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
-        if let NodeSpec::Router(spec) = router.0.spec {
-            spec.routes.iter().for_each(|route| directory.check(route, router.0, &nets, diagnostics));
-        }
-    }
-    for (host, plan) in hosts.iter().zip(&plans) {
-        let nets: Vec<&[IpNet]> = plan.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
-        if let NodeSpec::Host(spec) = host.spec {
-            spec.routes.list.iter().for_each(|route| directory.check(route, host, &nets, diagnostics));
-        }
-    }
+    check_routes(members, &plans, &router_plans, &directory, diagnostics);
     directory.give(members, &mut plans, &realms, diagnostics);
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
-    let named: Vec<_> = routers.iter().zip(&router_plans).collect();
-    let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
-    let texts = hosts_file::texts(&plans, &segments, &named, &realms).unwrap_or_else(|too_long| {
-        let hosts_file::TooLong { host, bytes } = too_long;
-        let message = format!("the /etc/hosts of {} hosts would take more than {bytes}", hosts.len());
-        let help = "their own parts name all hosts nearby with several interfaces: give fewer hosts several, or use smaller segments";
-        diagnostics.push(Diagnostic::error(hosts[host].span, message).help(help));
-        Vec::new()
-    });
-    for ((plan, text), host) in plans.iter_mut().zip(texts).zip(hosts) {
-        plan.hosts_file = text;
+    give_hosts_files(members, &mut plans, &router_plans, &realms, diagnostics);
+    for (plan, host) in plans.iter_mut().zip(hosts) {
         if let NodeSpec::Host(spec) = host.spec {
             own::fill(plan, spec, diagnostics);
         }
     }
     (NetworkPlan { hosts: plans }, router_plans)
+}
+
+/// Which segments are a line between two routers: one link whose two ends are all of it.
+fn lines(members: &Members<'_>) -> Vec<bool> {
+    let mut first_on: Vec<Option<(&str, bool)>> = vec![None; members.segments];
+    let mut lines: Vec<bool> = vec![false; members.segments];
+    let all = members.routers.iter().chain(&members.hosts);
+    for (member, attachment) in all.flat_map(|member| member.attachments.iter().map(move |a| (member, a))) {
+        let router = matches!(member.spec, NodeSpec::Router(_));
+        if let Some((link, first)) = first_on[attachment.segment].replace((attachment.link, router)) {
+            lines[attachment.segment] = router && first && link == attachment.link;
+        }
+    }
+    lines
+}
+
+/// The interfaces of a host or router, as addresses are given out to them.
+fn interfaces(member: &Attached<'_>, diagnostics: &mut Diagnostics) -> Vec<Interface> {
+    let explicit = explicit(member, diagnostics);
+    let interface = |(attachment, explicit): (&Attachment<'_>, _)| Interface {
+        name: format!("{}.{}", member.name, attachment.interface),
+        segment: attachment.segment,
+        explicit,
+        automatic: member.spec.has_interfaces(),
+    };
+    member.attachments.iter().zip(explicit).map(interface).collect()
+}
+
+/// A host with what was given to its interfaces, one after the other.
+fn host_plan(
+    host: &Attached<'_>,
+    given: &mut impl Iterator<Item = (Vec<IpNet>, [u8; 6])>,
+    diagnostics: &mut Diagnostics,
+) -> HostPlan {
+    let mut interfaces = Vec::new();
+    for (attachment, (addresses, mac)) in host.attachments.iter().zip(given) {
+        interfaces.push(InterfacePlan {
+            name: attachment.interface.clone(),
+            link: attachment.link.to_owned(),
+            mac,
+            mtu: mtu(host, attachment, &addresses, diagnostics),
+            addresses,
+            gateways: Vec::new(),
+            neighbours: NeighbourTable::default(),
+        });
+    }
+    let (routes, rules) = match host.spec {
+        NodeSpec::Host(spec) => routes(host.name, spec, &interfaces, diagnostics),
+        _ => (Vec::new(), Vec::new()),
+    };
+    HostPlan {
+        name: host.name.to_owned(),
+        place: place(host.spec),
+        offloads: !matches!(host.spec, NodeSpec::Host(spec) if spec.offloads == Offloads::Off),
+        interfaces,
+        routes,
+        rules,
+        ..HostPlan::default()
+    }
+}
+
+/// Routes that the file names lead to gateways that are there.
+fn check_routes(
+    members: &Members<'_>,
+    plans: &[HostPlan],
+    router_plans: &[RouterPlan],
+    directory: &Directory<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    for (router, plan) in members.routers.iter().zip(router_plans) {
+        let nets: Vec<&[IpNet]> = plan.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+        if let NodeSpec::Router(spec) = router.spec {
+            spec.routes.iter().for_each(|route| directory.check(route, router, &nets, diagnostics));
+        }
+    }
+    for (host, plan) in members.hosts.iter().zip(plans) {
+        let nets: Vec<&[IpNet]> = plan.interfaces.iter().map(|interface| &interface.addresses[..]).collect();
+        if let NodeSpec::Host(spec) = host.spec {
+            spec.routes.list.iter().for_each(|route| directory.check(route, host, &nets, diagnostics));
+        }
+    }
+}
+
+fn give_hosts_files(
+    members: &Members<'_>,
+    plans: &mut [HostPlan],
+    router_plans: &[RouterPlan],
+    realms: &Realms,
+    diagnostics: &mut Diagnostics,
+) {
+    let Members { hosts, routers, .. } = members;
+    let named: Vec<_> = routers.iter().zip(router_plans).collect();
+    let segments: Vec<Vec<usize>> = hosts.iter().map(Attached::segments).collect();
+    match hosts_file::texts(plans, &segments, &named, realms) {
+        Ok(texts) => plans.iter_mut().zip(texts).for_each(|(plan, text)| plan.hosts_file = text),
+        Err(hosts_file::TooLong { host, bytes }) => {
+            let message = format!("the /etc/hosts of {} hosts would take more than {bytes}", hosts.len());
+            let help = "their own parts name all hosts nearby with several interfaces: give fewer hosts several, or use smaller segments";
+            diagnostics.push(Diagnostic::error(hosts[host].span, message).help(help));
+        }
+    }
 }
 
 /// Two machines cannot be at one interface.

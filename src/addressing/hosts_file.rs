@@ -45,6 +45,35 @@ pub(crate) fn texts(
     routers: &[(&Attached<'_>, &RouterPlan)],
     realms: &Realms,
 ) -> Result<Vec<HostsFile>, TooLong> {
+    let all = named(hosts, segments, routers);
+    let nets = networks_v6(hosts, segments, routers);
+    let mut shared: BTreeMap<BTreeSet<usize>, Shared> = BTreeMap::new();
+    let mut nears = Nears { several: several(&all), all: &all, made: BTreeMap::new(), bytes: 0 };
+    let file = |(host, own): (usize, &Vec<usize>)| -> Result<HostsFile, TooLong> {
+        let near = nears.of(host, own)?;
+        let reached: BTreeSet<usize> =
+            own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
+        let (rest, around) = shared.entry(reached).or_insert_with(|| {
+            let reaches = |address: IpAddr, segment: usize| address.is_ipv6() || realms.reaches(own, segment);
+            let rest = text(all.iter().flat_map(|named| named.lines(reaches)).collect()).into();
+            // what is reached from here by IPv4, and only through a NAT
+            let through = |segment: &usize| {
+                let realm = realms.realms[*segment];
+                realms.reaches(own, *segment) && own.iter().all(|own| realms.realms[*own] != realm)
+            };
+            (rest, nets.iter().filter(|(segment, _)| through(segment)).map(|(_, net)| *net).collect())
+        });
+        Ok(HostsFile { near, all: Arc::clone(rest), around: Arc::clone(around) })
+    };
+    segments.iter().enumerate().map(file).collect()
+}
+
+/// All hosts and routers with their addresses, IPv4 first.
+fn named<'a>(
+    hosts: &'a [HostPlan],
+    segments: &[Vec<usize>],
+    routers: &[(&'a Attached<'_>, &'a RouterPlan)],
+) -> Vec<Named<'a>> {
     let of_hosts = hosts.iter().zip(segments).map(|(host, segments)| {
         let interfaces = host.interfaces.iter().zip(segments);
         let addresses = interfaces.flat_map(|(interface, at)| {
@@ -65,63 +94,59 @@ pub(crate) fn texts(
         named.addresses.retain(|(address, ..)| !super::address::is_link_local(*address));
         named.addresses.sort_by_key(|(address, ..)| address.is_ipv6());
     }
-    // Who is on a segment, and on another too.
+    all
+}
+
+/// Who is on a segment, and on another too.
+fn several(all: &[Named<'_>]) -> BTreeMap<usize, BTreeSet<usize>> {
     let mut several: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for (at, named) in all.iter().enumerate() {
         let on: BTreeSet<usize> = named.addresses.iter().map(|(.., segment)| *segment).collect();
         if on.len() > 1 {
-            for segment in on {
-                several.entry(segment).or_default().insert(at);
-            }
+            on.into_iter().for_each(|segment| drop(several.entry(segment).or_default().insert(at)));
         }
     }
-    let nets = networks_v6(hosts, segments, routers);
-    let mut shared: BTreeMap<BTreeSet<usize>, Shared> = BTreeMap::new();
-    let mut nears: BTreeMap<BTreeSet<usize>, Arc<str>> = BTreeMap::new();
-    let mut bytes = 0;
-    let mut near_of = |host: usize, own: &[usize]| -> Result<Arc<str>, TooLong> {
+    several
+}
+
+/// The parts of files that are each host's own, those of hosts on the same segments made once.
+struct Nears<'a> {
+    all: &'a [Named<'a>],
+    several: BTreeMap<usize, BTreeSet<usize>>,
+    made: BTreeMap<BTreeSet<usize>, Arc<str>>,
+    /// Of all of them.
+    bytes: u64,
+}
+
+impl Nears<'_> {
+    fn of(&mut self, host: usize, own: &[usize]) -> Result<Arc<str>, TooLong> {
+        let Named { name, addresses } = &self.all[host];
         // without an address its own name is in it too
-        let key: Option<BTreeSet<usize>> = (!all[host].addresses.is_empty()).then(|| own.iter().copied().collect());
-        if let Some(near) = key.as_ref().and_then(|key| nears.get(key)) {
+        let key: Option<BTreeSet<usize>> = (!addresses.is_empty()).then(|| own.iter().copied().collect());
+        if let Some(near) = key.as_ref().and_then(|key| self.made.get(key)) {
             return Ok(Arc::clone(near));
         }
-        let near: BTreeSet<usize> = own.iter().filter_map(|segment| several.get(segment)).flatten().copied().collect();
+        let near = own.iter().filter_map(|segment| self.several.get(segment)).flatten().copied();
+        let near: BTreeSet<usize> = near.collect();
         let mut lines = vec![
             ("127.0.0.1".to_owned(), "localhost".to_owned()),
             ("::1".to_owned(), "localhost ip6-localhost ip6-loopback".to_owned()),
         ];
-        if all[host].addresses.is_empty() {
+        if addresses.is_empty() {
             // As Debian does it, so that a program finds its own host by name.
-            lines.push(("127.0.1.1".to_owned(), all[host].name.to_owned()));
+            lines.push(("127.0.1.1".to_owned(), (*name).to_owned()));
         }
-        lines.extend(near.into_iter().flat_map(|at| all[at].lines(|_, segment| own.contains(&segment))));
+        lines.extend(near.into_iter().flat_map(|at| self.all[at].lines(|_, segment| own.contains(&segment))));
         let near: Arc<str> = text(lines).into();
-        bytes += near.len() as u64;
-        if bytes > MOST_NEAR.as_bytes() {
-            return Err(TooLong { host, bytes: ByteSize::from_bytes(bytes) });
+        self.bytes += near.len() as u64;
+        if self.bytes > MOST_NEAR.as_bytes() {
+            return Err(TooLong { host, bytes: ByteSize::from_bytes(self.bytes) });
         }
         if let Some(key) = key {
-            nears.insert(key, Arc::clone(&near));
+            self.made.insert(key, Arc::clone(&near));
         }
         Ok(near)
-    };
-    let file = |(host, own): (usize, &Vec<usize>)| -> Result<HostsFile, TooLong> {
-        let near = near_of(host, own)?;
-        let reached: BTreeSet<usize> =
-            own.iter().flat_map(|segment| &realms.reach[realms.realms[*segment]]).copied().collect();
-        let (rest, around) = shared.entry(reached).or_insert_with(|| {
-            let reaches = |address: IpAddr, segment: usize| address.is_ipv6() || realms.reaches(own, segment);
-            let rest = text(all.iter().flat_map(|named| named.lines(reaches)).collect()).into();
-            // what is reached from here by IPv4, and only through a NAT
-            let through = |segment: &usize| {
-                let realm = realms.realms[*segment];
-                realms.reaches(own, *segment) && own.iter().all(|own| realms.realms[*own] != realm)
-            };
-            (rest, nets.iter().filter(|(segment, _)| through(segment)).map(|(_, net)| *net).collect())
-        });
-        Ok(HostsFile { near, all: Arc::clone(rest), around: Arc::clone(around) })
-    };
-    segments.iter().enumerate().map(file).collect()
+    }
 }
 
 /// What hosts have in common that reach the same: lines of their files, and networks that they reach through a NAT only.

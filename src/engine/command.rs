@@ -1,11 +1,7 @@
 //! Live changes: what a timeline step and a control call both are.
 
-use serde::Serialize;
-
-use super::{DirectionId, DirectionSpec, LinkId, NodeId};
-use crate::model::{DelaySpec, Framing, ImpairmentChanges, LossSpec, RateSpec};
+use super::{Change, DirectionId, LinkId, NodeId};
 use crate::node::NodeCommand;
-use crate::queue::QueueSpec;
 
 /// A change of the running network, an event at a model time.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,59 +37,6 @@ pub enum Command {
     /// Whoever is attached to a port is shown a carrier, or none. Nothing changes in the network itself; the sink hears of
     /// it at its instant.
     Carrier(NodeId, bool),
-}
-
-/// What changes in one direction; what is `None` stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Change {
-    /// New delay and jitter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delay: Option<DelaySpec>,
-    /// New loss.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loss: Option<LossSpec>,
-    /// New impairments of shares of the frames.
-    #[serde(flatten)]
-    pub impairments: ImpairmentChanges,
-    /// New rate. A direction that had none gets the default queue.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate: Option<RateSpec>,
-    /// New framing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub framing: Option<Framing>,
-    /// New queue; without a rate it waits for one to be set. Whoever takes commands from people refuses that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queue: Option<QueueSpec>,
-    /// New MTU in L3 bytes; 0 lifts the limit. Hosts keep theirs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mtu: Option<u32>,
-}
-
-impl Change {
-    /// Puts the change on top of what a direction does now.
-    pub fn apply_to(&self, spec: &mut DirectionSpec) {
-        let Change { delay, loss, impairments, rate, framing, queue, mtu } = self.clone();
-        replace(&mut spec.delay, delay);
-        replace(&mut spec.loss, loss);
-        spec.impairments.change(&impairments);
-        replace(&mut spec.rate, rate);
-        replace(&mut spec.framing, framing);
-        spec.queue = queue.or(spec.queue);
-        if spec.rate != RateSpec::Unlimited {
-            spec.queue = spec.queue.or(Some(QueueSpec::DEFAULT));
-        }
-        spec.mtu = match mtu {
-            None => spec.mtu,
-            Some(0) => None,
-            Some(mtu) => Some(mtu),
-        };
-    }
-}
-
-fn replace<T>(old: &mut T, new: Option<T>) {
-    if let Some(new) = new {
-        *old = new;
-    }
 }
 
 /// Why a command was refused. Nothing has changed then.

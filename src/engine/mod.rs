@@ -11,6 +11,7 @@ mod convergence;
 mod counters;
 mod direction;
 mod events;
+mod fields;
 mod isolation;
 mod line;
 mod medium;
@@ -24,9 +25,10 @@ mod times;
 
 use std::collections::VecDeque;
 
-pub use command::{Change, Command, Rejected};
+pub use command::{Command, Rejected};
 pub use counters::{Amount, DirectionCounters, Dropped, NodeCounters};
-pub use plan::{DirectionSpec, LinkPlan, NodeKind, NodePlan, Plan};
+pub use fields::{Change, DirectionSpec, FIELDS};
+pub use plan::{LinkPlan, NodeKind, NodePlan, Plan};
 pub use routing::routes;
 pub use sink::{Fate, FateKind, FrameSink, Place};
 pub use spanning::Spanning;

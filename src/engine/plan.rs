@@ -1,11 +1,7 @@
 //! What an engine is built from. Plain data: the scenario layer computes it, tests write it by hand.
 
-use serde::Serialize;
-
-use crate::model::data::NamedFile;
-use crate::model::{DelaySpec, Framing, Impairments, LossSpec, RateSpec};
+use super::fields::DirectionSpec;
 use crate::node::{EdgePlan, RouterPlan, SwitchSpec};
-use crate::queue::QueueSpec;
 use crate::units::Duration;
 
 /// A network: nodes, and links between them.
@@ -68,48 +64,4 @@ pub struct LinkPlan {
     pub ends: [usize; 2],
     /// What each direction does: from `ends[0]` to `ends[1]`, and back.
     pub directions: [DirectionSpec; 2],
-}
-
-/// What one direction of a link does to frames, in the order of its effects.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct DirectionSpec {
-    /// Largest L3 packet that passes, in bytes; larger ones drop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mtu: Option<u32>,
-    /// MTU of the host's interface where the direction ends, in L3 bytes: what is larger drops as above `mtu`, since no real
-    /// interface takes it in. A live change leaves it alone.
-    #[serde(skip)]
-    pub port_mtu: Option<u32>,
-    /// What holds frames while the wire is busy. Always there where a rate is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queue: Option<QueueSpec>,
-    /// The wire is one for both directions of the link, which take turns. It is, if either says so.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub half_duplex: bool,
-    /// How fast the wire serializes.
-    pub rate: RateSpec,
-    /// What a frame costs on the wire beyond its own bytes.
-    pub framing: Framing,
-    /// Loss on the wire.
-    pub loss: LossSpec,
-    /// What happens to shares of the frames behind loss.
-    #[serde(flatten)]
-    pub impairments: Impairments,
-    /// Propagation delay, one way.
-    pub delay: DelaySpec,
-}
-
-impl DirectionSpec {
-    /// The largest L3 packet that comes through, in bytes: what both the link and the interface at its end take.
-    pub fn largest(&self) -> Option<u32> {
-        self.mtu.into_iter().chain(self.port_mtu).min()
-    }
-
-    /// Visits every file that a model takes a table from, with the keys that lead to it, or to the list that it stands in, in
-    /// the order of that.
-    pub fn files(&mut self, visit: &mut dyn FnMut(&[&str], &mut dyn NamedFile)) {
-        self.rate.files(&mut |file| visit(&["rate"], file));
-        self.loss.files(&mut |file| visit(&["loss"], file));
-        self.delay.files(&mut |key, file| visit(&["delay", key], file));
-    }
 }

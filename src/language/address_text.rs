@@ -1,11 +1,10 @@
 //! IP addresses as a scenario writes them.
 
-use core::fmt;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
-use schemars::JsonSchema;
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use super::forms::text_form;
 
 /// An interface's address with its prefix length, as in `10.0.0.2/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,47 +55,15 @@ fn pool(text: &str) -> Result<Pool, String> {
     if text == "none" { Ok(Pool::None) } else { network(text).map(Pool::Net) }
 }
 
-macro_rules! read_from_text {
-    ($type:ident, $parse:ident, $expected:literal, $pattern:literal) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                struct Text;
-                impl Visitor<'_> for Text {
-                    type Value = $type;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expected)
-                    }
-                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
-                        $parse(text).map_err(E::custom)
-                    }
-                }
-                deserializer.deserialize_str(Text)
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({
-                    "type": "string",
-                    "description": concat!("It is ", $expected, "."),
-                    "pattern": concat!($pattern, "|^\\$[A-Za-z_]"),
-                })
-            }
-        }
-    };
-}
-
-read_from_text!(Address, address, "an address with its prefix length, as in `10.0.0.2/24`", r"^[0-9a-fA-F.:]+/[0-9]+$");
-read_from_text!(
-    RouteTo,
-    route_to,
-    "a network, as in `10.1.0.0/16`, or `default`",
-    r"^[0-9a-fA-F.:]+/[0-9]+$|^default$"
-);
-read_from_text!(Pool, pool, "a network, as in `10.0.0.0/8`, or `none`", r"^[0-9a-fA-F.:]+/[0-9]+$|^none$");
+text_form!(Address, "Address", "an address with its prefix length, as in `10.0.0.2/24`", address, {
+    "type": "string", "pattern": r"^[0-9a-fA-F.:]+/[0-9]+$|^\$[A-Za-z_]"
+});
+text_form!(RouteTo, "RouteTo", "a network, as in `10.1.0.0/16`, or `default`", route_to, {
+    "type": "string", "pattern": r"^[0-9a-fA-F.:]+/[0-9]+$|^default$|^\$[A-Za-z_]"
+});
+text_form!(Pool, "Pool", "a network, as in `10.0.0.0/8`, or `none`", pool, {
+    "type": "string", "pattern": r"^[0-9a-fA-F.:]+/[0-9]+$|^none$|^\$[A-Za-z_]"
+});
 
 #[cfg(test)]
 mod tests {

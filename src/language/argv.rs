@@ -1,15 +1,11 @@
 //! A program and its arguments, as a list.
 
-use std::fmt;
 use std::ops::Deref;
 
-use schemars::JsonSchema;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use super::forms::forms;
 
 /// A program and its arguments. A text in its place is an error that shows the list to write.
-#[derive(Clone, Debug, JsonSchema)]
-#[schemars(transparent)]
+#[derive(Clone, Debug)]
 pub(crate) struct Argv(pub Vec<String>);
 
 impl Deref for Argv {
@@ -19,23 +15,10 @@ impl Deref for Argv {
     }
 }
 
-impl<'de> Deserialize<'de> for Argv {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Argv, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Argv;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list: a program and its arguments")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Argv, E> {
-                Err(E::custom(format!("expected a list, found the text `{text}`: {}", instead_of(text))))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Argv, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Argv)
-            }
-        }
-        deserializer.deserialize_any(List)
-    }
+forms! {
+    Argv, "Argv", "a list: a program and its arguments";
+    not text => |text| format!("expected a list, found the text `{text}`: {}", instead_of(text));
+    list Vec<String> => |list| Ok(Argv(list));
 }
 
 /// The list that a line means, where it needs no shell to tell words apart.

@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{FileKind, Files, beside};
+use super::keys::check_keys;
 use super::merge;
 use super::parse::parse;
 use super::tree::{Node, Origin, Value};
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::units::ByteSize;
 
 /// The most files of one scenario.
@@ -17,43 +18,20 @@ const MOST_FILES: usize = 1_000;
 /// The most that all of them hold together.
 const MOST_BYTES: ByteSize = ByteSize::from_bytes(64 << 20);
 
-/// What may stand at the top of a file.
-pub(crate) const KEYS: [&str; 22] = [
-    "longwire",
-    "name",
-    "seed",
-    "duration",
-    "coalesce",
-    "convergence",
-    "params",
-    "matrix",
-    "use",
-    "addressing",
-    "validity",
-    "timing",
-    "sim",
-    "import",
-    "series",
-    "capture",
-    "nodes",
-    "links",
-    "services",
-    "workloads",
-    "timeline",
-    "expect",
-];
-
-/// Reads a file and all that it uses. `None` if it cannot be read or is not a map; the reason stands in `diagnostics`.
+/// Reads a file and all that it uses. `keys` may stand at the top of each. `None` if it cannot be read or is not a map; the
+/// reason stands in `diagnostics`.
 pub(crate) fn gather(
     path: &Path,
+    keys: &[&str],
     files: &dyn Files,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
 ) -> Option<Node> {
-    Gather { files, sources, diagnostics, open: Vec::new(), done: Vec::new(), bytes: 0 }.file(path, None)
+    Gather { keys, files, sources, diagnostics, open: Vec::new(), done: Vec::new(), bytes: 0 }.file(path, None)
 }
 
 struct Gather<'a> {
+    keys: &'a [&'a str],
     files: &'a dyn Files,
     sources: &'a mut Sources,
     diagnostics: &'a mut Diagnostics,
@@ -119,23 +97,19 @@ impl Gather<'_> {
     }
 
     fn check_keys(&mut self, node: &mut Node, main: bool) {
-        let span = node.span;
-        let Value::Map(entries) = &mut node.value else { return };
-        entries.retain(|entry| !entry.key.starts_with("x-"));
-        if main && !entries.iter().any(|entry| entry.key == "longwire") {
+        if let Value::Map(entries) = &mut node.value {
+            entries.retain(|entry| !entry.key.starts_with("x-"));
+        }
+        if main && node.get("longwire").is_none() {
             self.diagnostics.push(
-                Diagnostic::error(span, "`longwire` is missing: the version of the language")
+                Diagnostic::error(node.span, "`longwire` is missing: the version of the language")
                     .help("write `longwire: 1` at the top"),
             );
         }
-        for entry in entries.iter_mut() {
-            let key = entry.key.as_str();
-            if !KEYS.contains(&key) {
-                let error = Diagnostic::error(entry.key_span, format!("unknown field `{key}`"));
-                self.diagnostics.push(error.help(suggestion(key, KEYS)));
-            }
-            // It stays, as something that is there and was told: what it may have meant is not missing.
-            entry.value.pruned |= !KEYS.contains(&key);
+        check_keys(node, self.keys, |_| None, self.diagnostics);
+        // What is unknown stays, as something that is there and was told: what it may have meant is not missing.
+        if let Value::Map(entries) = &mut node.value {
+            entries.iter_mut().for_each(|entry| entry.value.pruned |= !self.keys.contains(&entry.key.as_str()));
         }
     }
 
@@ -168,7 +142,8 @@ mod tests {
 
     fn run(files: &MemoryFiles) -> (Option<Node>, Vec<String>) {
         let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
-        let node = gather(Path::new("dir/main.yaml"), files, &mut sources, &mut diagnostics);
+        let keys = ["longwire", "use", "name", "seed", "duration", "coalesce", "links"];
+        let node = gather(Path::new("dir/main.yaml"), &keys, files, &mut sources, &mut diagnostics);
         (node, diagnostics.iter().map(ToString::to_string).collect())
     }
 

@@ -1,9 +1,28 @@
 //! Link presets as trees.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
 use super::parse::parse;
 use super::tree::{Node, Origin};
 use crate::diag::{Diagnostics, Sources};
 use crate::profile;
+
+/// A preset's name, for the schema.
+pub(crate) struct PresetName;
+
+impl JsonSchema for PresetName {
+    fn schema_name() -> Cow<'static, str> {
+        "Profile".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let presets: Vec<Value> =
+            profile::all().map(|preset| json!({ "const": preset.name, "description": preset.title })).collect();
+        json_schema!({ "oneOf": presets })
+    }
+}
 
 /// A preset's values, each with the preset as its origin.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,15 +5,30 @@ use serde::de::DeserializeOwned;
 
 use super::de::{ErrorKind, Fault, NodeDe};
 use super::tree::{Node, Value};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 
 /// Reads a node into `T`. Nodes with mistakes come back marked as pruned. `None` if nothing of it can be read: then the
 /// reason stands in `diagnostics`, or did before.
 pub(crate) fn read<T: DeserializeOwned>(node: &mut Node, diagnostics: &mut Diagnostics) -> Option<T> {
+    read_at(node, None, diagnostics)
+}
+
+/// The same; what the node as a whole lacks is told at `name`.
+pub(crate) fn read_at<T: DeserializeOwned>(
+    node: &mut Node,
+    name: Option<Span>,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
     while !node.pruned {
         match T::deserialize(NodeDe(node)) {
             Ok(value) => return Some(value),
-            Err(error) => tell_and_prune(node, error.into_fault(), diagnostics),
+            Err(error) => {
+                let mut fault = error.into_fault();
+                if matches!(fault.kind, ErrorKind::Missing(_)) && fault.path.is_empty() {
+                    fault.span = name.or(fault.span);
+                }
+                tell_and_prune(node, fault, diagnostics);
+            }
         }
     }
     None

@@ -12,6 +12,7 @@ pub mod delay;
 pub mod duplicate;
 pub mod form;
 pub mod loss;
+pub mod mtu;
 pub mod only;
 pub mod rate;
 pub mod reorder;
@@ -20,7 +21,8 @@ pub mod share;
 #[cfg(test)]
 pub(crate) mod statistics;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use chain::Correlation;
 pub use chance::Chance;
@@ -43,7 +45,8 @@ macro_rules! impairments {
         }
 
         /// What changes of [`Impairments`]; what is `None` stays as it is.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
         pub struct ImpairmentChanges {
             $($(#[$doc])+ #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$Spec>,)+
         }

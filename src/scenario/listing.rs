@@ -9,7 +9,7 @@ use crate::diag::printable::{printable, yaml};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
 use crate::language::parse::parse;
-use crate::language::tree::{Node, Origin, Value};
+use crate::language::tree::{Entry, Node, Origin, Value};
 use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
 use crate::tasks::resolved::Resolved;
 use crate::tasks::series::SeriesSpec;
@@ -22,10 +22,6 @@ use crate::units::ByteSize;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
-
-/// The order in which a direction's fields are shown: that of their effects.
-const FIELDS: [&str; 11] =
-    ["mtu", "queue", "half_duplex", "rate", "framing", "loss", "reset", "corrupt", "duplicate", "delay", "reorder"];
 
 /// What a run of this scenario would set up, and where each value came from.
 pub fn listing(resolved: &Resolved) -> String {
@@ -276,10 +272,8 @@ fn directions(link: &ResolvedLink, specs: &[DirectionSpec; 2], blocked: bool, so
         let [from, to] = if way == 0 { [0, 1] } else { [1, 0] }.map(|end| &link.ends[end]);
         out.line(2, format!("{from} → {to}:"));
         let values = spec_tree(spec);
-        for field in FIELDS {
-            if let Some(value) = values.get(field) {
-                leaves(field, value, &link.directions[way], &mut vec![field], sources, out);
-            }
+        for Entry { key, value, .. } in values.entries().unwrap_or_default() {
+            leaves(key, value, &link.directions[way], &mut vec![key], sources, out);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Begin with `load`.
 
 mod computed;
+mod file;
 mod listing;
 mod load;
 mod schema;

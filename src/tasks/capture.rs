@@ -1,12 +1,11 @@
 //! `capture:`: which links leave a file of what went through them.
 
-use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
+use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
 use crate::topology::expand::{GroupKind, Groups};
 use crate::units::ByteSize;
@@ -65,6 +64,7 @@ enum Wanted {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CaptureMap")]
 struct Form {
     /// Links and groups of links by name, or `all`.
     links: Wanted,
@@ -79,31 +79,10 @@ struct Form {
     snap: Option<ByteSize>,
 }
 
-impl<'de> Deserialize<'de> for Wanted {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
-        struct NamesOrAll;
-        impl<'de> Visitor<'de> for NamesOrAll {
-            type Value = Wanted;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("links by name, as in `[wifi, lan]`, or `all`")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Wanted, E> {
-                Ok(Wanted::from_word(text))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Wanted, A::Error> {
-                names(&mut seq).map(Wanted::Names)
-            }
-        }
-        deserializer.deserialize_any(NamesOrAll)
-    }
-}
-
-fn names<'de, A: SeqAccess<'de>>(seq: &mut A) -> Result<Vec<Spanned<String>>, A::Error> {
-    let mut names = Vec::new();
-    while let Some(name) = seq.next_element()? {
-        names.push(name);
-    }
-    Ok(names)
+forms! {
+    Wanted, "CapturedLinks", "links by name, as in `[wifi, lan]`, or `all`";
+    text { "type": "string" } => |text| Ok(Wanted::from_word(text));
+    list Vec<Spanned<String>> => |names| Ok(Wanted::Names(names));
 }
 
 impl Wanted {
@@ -116,59 +95,29 @@ impl Wanted {
     }
 }
 
-impl<'de> Deserialize<'de> for CaptureSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CaptureSpec, D::Error> {
-        struct WantedOrMap;
-        impl<'de> Visitor<'de> for WantedOrMap {
-            type Value = CaptureSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("links by name, as in `[wifi, lan]`, `all`, `none`, or a map with `links`,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<CaptureSpec, E> {
-                Ok(CaptureSpec { links: Wanted::from_word(text), ..CaptureSpec::default() })
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CaptureSpec, A::Error> {
-                Ok(CaptureSpec { links: Wanted::Names(names(&mut seq)?), ..CaptureSpec::default() })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CaptureSpec, A::Error> {
-                let Form { links, keep, size, snap } = Form::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                let least = |what: &str, value: Option<ByteSize>, least: ByteSize| match value {
-                    Some(value) if value < least => {
-                        Err(de::Error::custom(format!("a `{what}` of {value} is too small: at least {least}")))
-                    }
-                    _ => Ok(()),
-                };
-                least("size", size, LEAST_SIZE)?;
-                least("snap", snap, LEAST_SNAP)?;
-                Ok(CaptureSpec { links, keep, size, snap })
+impl From<Wanted> for CaptureSpec {
+    fn from(links: Wanted) -> CaptureSpec {
+        CaptureSpec { links, ..CaptureSpec::default() }
+    }
+}
+
+impl TryFrom<Form> for CaptureSpec {
+    type Error = String;
+    fn try_from(Form { links, keep, size, snap }: Form) -> Result<CaptureSpec, String> {
+        for (what, value, least) in [("size", size, LEAST_SIZE), ("snap", snap, LEAST_SNAP)] {
+            if let Some(value) = value.filter(|value| *value < least) {
+                return Err(format!("a `{what}` of {value} is too small: at least {least}"));
             }
         }
-        deserializer.deserialize_any(WantedOrMap)
+        Ok(CaptureSpec { links, keep, size, snap })
     }
 }
 
-impl JsonSchema for Wanted {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "CapturedLinks".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [
-            { "type": "string" },
-            { "type": "array", "items": { "type": "string" } },
-        ] })
-    }
-}
-
-impl JsonSchema for CaptureSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Capture".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [
-            generator.subschema_for::<Wanted>(),
-            generator.subschema_for::<Form>(),
-        ] })
-    }
+forms! {
+    CaptureSpec, "Capture", "links by name, as in `[wifi, lan]`, `all`, `none`, or a map with `links`,";
+    text { "type": "string" } => |text| Ok(Wanted::from_word(text).into());
+    list Vec<Spanned<String>> => |names| Ok(Wanted::Names(names).into());
+    map Form => CaptureSpec::try_from;
 }
 
 /// The names that captures may be asked for by.

@@ -14,23 +14,12 @@ use super::waits;
 use super::workload::{PingSpec, ReadySpec, ServiceSpec, TcpSpec, UdpSpec, WorkloadSpec};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::language::argv::Argv;
+use crate::language::section::Named;
 use crate::language::spanned::Spanned;
 use crate::units::{ByteSize, Duration};
 
 /// How long a service may take to be ready, unless it says.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-
-/// An entry of a section: its name, where that stands, and its content, if that could be read.
-pub(crate) struct Named<T> {
-    /// The name.
-    pub name: String,
-    /// Where it stands.
-    pub span: Span,
-    /// The content; `None` if it could not be read, which has been told.
-    pub spec: Option<T>,
-    /// Nothing in it was passed over: what is not there was left out.
-    pub clean: bool,
-}
 
 /// Checks services.
 pub(crate) fn services(
@@ -236,10 +225,19 @@ fn kind(
     if let Some(tcp) = &spec.tcp {
         return scope.tcp(tcp, told).map(WorkloadKind::Tcp);
     }
-    let run = command(name, entry.span, spec.command.as_ref(), spec.shell.as_ref(), entry.clean, told);
+    program_of(entry, spec, hosts, told)
+}
+
+fn program_of(
+    entry: &Named<WorkloadSpec>,
+    spec: &WorkloadSpec,
+    hosts: &Hosts<'_>,
+    told: &mut Diagnostics,
+) -> Option<WorkloadKind> {
+    let run = command(&entry.name, entry.span, spec.command.as_ref(), spec.shell.as_ref(), entry.clean, told);
     let Some(host) = &spec.host else {
         if entry.clean {
-            let error = Diagnostic::error(entry.span, format!("`{name}` does not say where it runs"));
+            let error = Diagnostic::error(entry.span, format!("`{}` does not say where it runs", entry.name));
             told.push(error.help("write `in: HOST`"));
         }
         return None;

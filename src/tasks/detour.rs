@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::check::Named;
+use crate::language::section::Named;
 use super::reach::Hosts;
 use super::spec::{Path, Workload, WorkloadKind};
 use super::workload::WorkloadSpec;

@@ -1,7 +1,8 @@
 //! What a file asks to be done: services, workloads, timeline, expectations, live changes. Checked whole, every name resolved.
 //!
-//! Out: [`resolved::Resolved`], a scenario that may run. Begin with `spec` for what is asked and `check` for how it is read.
+//! Out: [`resolved::Resolved`], a scenario that may run. Begin with `asked`, which reads all sections in their order.
 
+pub(crate) mod asked;
 pub mod capture;
 pub(crate) mod check;
 pub(crate) mod detour;

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::check::Named;
+use crate::language::section::Named;
 use super::spec::{Amount, Path, Start, Workload, WorkloadKind};
 use super::transit::Transit;
 use super::workload::WorkloadSpec;

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::language::forms::forms;
 use crate::units::Duration;
 
 /// The time from one look to the next; `None`: never.
@@ -32,14 +32,15 @@ impl fmt::Display for SeriesSpec {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SeriesMap")]
 struct Form {
     /// The time from one look to the next, 1ms or more. By default 100ms.
     every: Duration,
 }
 
-fn checked<E: de::Error>(every: Duration) -> Result<SeriesSpec, E> {
+fn checked(every: Duration) -> Result<SeriesSpec, String> {
     if every < SHORTEST {
-        return Err(E::custom(format!("`{every}` is too short an interval: at least {SHORTEST}")));
+        return Err(format!("`{every}` is too short an interval: at least {SHORTEST}"));
     }
     Ok(SeriesSpec(Some(every)))
 }
@@ -53,39 +54,11 @@ impl Serialize for SeriesSpec {
     }
 }
 
-impl<'de> Deserialize<'de> for SeriesSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SeriesSpec, D::Error> {
-        struct NoneOrMap;
-        impl<'de> Visitor<'de> for NoneOrMap {
-            type Value = SeriesSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`none`, or an interval, as in `{ every: 100ms }`,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<SeriesSpec, E> {
-                if text == "none" {
-                    return Ok(SeriesSpec(None));
-                }
-                checked(text.parse().map_err(E::custom)?)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SeriesSpec, A::Error> {
-                checked(Form::deserialize(de::value::MapAccessDeserializer::new(map))?.every)
-            }
-        }
-        deserializer.deserialize_any(NoneOrMap)
-    }
-}
-
-impl JsonSchema for SeriesSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Series".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [
-            { "const": "none" },
-            generator.subschema_for::<Duration>(),
-            generator.subschema_for::<Form>(),
-        ] })
-    }
+forms! {
+    SeriesSpec, "Series", "`none`, or an interval, as in `{ every: 100ms }`,";
+    words { "none" => SeriesSpec(None) }
+    text { "$ref": "#/$defs/Duration" } => |text| checked(text.parse::<Duration>().map_err(|error| error.to_string())?);
+    map Form => |form| checked(form.every);
 }
 
 #[cfg(test)]

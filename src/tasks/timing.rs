@@ -3,9 +3,9 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::language::forms::forms;
 use crate::units::Duration;
 
 /// `timing:` of a scenario.
@@ -71,40 +71,14 @@ impl Serialize for SpinSpec {
     }
 }
 
-impl<'de> Deserialize<'de> for SpinSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SpinSpec, D::Error> {
-        struct OffOrDuration;
-        impl Visitor<'_> for OffOrDuration {
-            type Value = SpinSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "`off`, or a duration up to {LONGEST}, as in `50us`")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<SpinSpec, E> {
-                if text == "off" {
-                    return Ok(SpinSpec(Duration::ZERO));
-                }
-                let spin: Duration = text.parse().map_err(E::custom)?;
-                if spin > LONGEST {
-                    return Err(E::custom(format!("`{text}` is too long a spin: at most {LONGEST}")));
-                }
-                Ok(SpinSpec(spin))
-            }
-            // YAML 1.1 readers take `off` for a boolean
-            fn visit_bool<E: de::Error>(self, on: bool) -> Result<SpinSpec, E> {
-                Ok(if on { SpinSpec::default() } else { SpinSpec(Duration::ZERO) })
-            }
-        }
-        deserializer.deserialize_any(OffOrDuration)
-    }
-}
-
-impl JsonSchema for SpinSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Spin".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [{ "const": "off" }, generator.subschema_for::<Duration>()] })
-    }
+forms! {
+    SpinSpec, "Spin", "`off`, or a duration up to 1ms, as in `50us`";
+    words { "off" => SpinSpec(Duration::ZERO) }
+    bool => |on| if on { SpinSpec::default() } else { SpinSpec(Duration::ZERO) };
+    text { "$ref": "#/$defs/Duration" } => |text| match text.parse::<Duration>() {
+        Ok(spin) if spin > LONGEST => Err(format!("`{text}` is too long a spin: at most {LONGEST}")),
+        spin => spin.map(SpinSpec).map_err(|error| error.to_string()),
+    };
 }
 
 /// A real-time priority.
@@ -147,45 +121,13 @@ impl Serialize for Priority {
     }
 }
 
-impl<'de> Deserialize<'de> for Priority {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::Error> {
-        struct AutoOrNumber;
-        impl Visitor<'_> for AutoOrNumber {
-            type Value = Priority;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`auto`, or a real-time priority from 1 to 99 (sched(7))")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Priority, E> {
-                if text == "auto" {
-                    Ok(Priority::Auto)
-                } else {
-                    Err(E::invalid_value(de::Unexpected::Str(text), &self))
-                }
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Priority, E> {
-                match u8::try_from(number) {
-                    Ok(number @ 1..=99) => Ok(Priority::Fixed(number)),
-                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(number), &self)),
-                }
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Priority, E> {
-                match u64::try_from(number) {
-                    Ok(number) => self.visit_u64(number),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(number), &self)),
-                }
-            }
-        }
-        deserializer.deserialize_any(AutoOrNumber)
-    }
-}
-
-impl JsonSchema for Priority {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RealTimePriority".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 99 }] })
-    }
+forms! {
+    Priority, "RealTimePriority", "`auto`, or a real-time priority from 1 to 99 (sched(7))";
+    words { "auto" => Priority::Auto }
+    number { "type": "integer", "minimum": 1, "maximum": 99 } => |number| match number {
+        1..=99 => Ok(Priority::Fixed(number as u8)),
+        _ => Err(format!("expected `auto`, or a real-time priority from 1 to 99 (sched(7)), found `{number}`")),
+    };
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
-use super::check::Named;
+use crate::language::section::Named;
 use super::spec::{Amount, Workload, WorkloadKind};
-use super::workload::{After, WorkloadSpec};
+use super::workload::WorkloadSpec;
+use crate::language::forms::Names;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::language::spanned::Spanned;
 
@@ -16,7 +17,7 @@ pub(crate) fn forbid_waiting_for_ever(
     done: &IndexMap<String, Workload>,
     told: &mut Diagnostics,
 ) {
-    let by_name: BTreeMap<&str, &Spanned<After>> =
+    let by_name: BTreeMap<&str, &Spanned<Names>> =
         all.iter().filter_map(|w| Some((w.name.as_str(), w.spec.as_ref()?.after.as_ref()?))).collect();
     let after = |name: &str| by_name.get(name).copied();
     for workload in all {
@@ -55,7 +56,7 @@ pub(crate) fn forbid_waiting_for_ever(
 fn cycle_from<'a>(
     start: &'a str,
     finished: &mut BTreeSet<&'a str>,
-    after: &impl Fn(&str) -> Option<&'a Spanned<After>>,
+    after: &impl Fn(&str) -> Option<&'a Spanned<Names>>,
 ) -> Option<Vec<&'a str>> {
     let next = |name: &str| after(name).map_or(&[][..], |list| &list.value.0).iter();
     let mut way = vec![(start, next(start))];

@@ -1,15 +1,12 @@
 //! `services:` and `workloads:` as they stand in a file.
 
-use core::fmt;
-
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use super::expect::values::ValueSpec;
 use crate::language::argv::Argv;
+use crate::language::forms::Names;
 use crate::language::spanned::Spanned;
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -59,7 +56,7 @@ pub(crate) struct WorkloadSpec {
     /// It starts so long after t = 0.
     pub at: Option<Spanned<Duration>>,
     /// It starts when this workload, or all of these, have ended.
-    pub after: Option<Spanned<After>>,
+    pub after: Option<Spanned<Names>>,
     /// Of a group: each member starts so much later than the one before.
     #[serde(rename = "stagger")]
     _stagger: Option<Duration>,
@@ -174,38 +171,3 @@ pub(crate) struct TcpSpec {
     pub sockbuf: Option<ByteSize>,
 }
 
-/// A workload's name, or a list of them.
-#[derive(Debug)]
-pub(crate) struct After(pub Vec<Spanned<String>>);
-
-impl<'de> Deserialize<'de> for After {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<After, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = After;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a workload's name, or a list of them,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<After, E> {
-                // Its place is that of the whole, which the reader of `after` knows.
-                Ok(After(vec![Spanned { value: text.to_owned(), span: Default::default() }]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<After, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(After)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for After {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "After".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A workload's name, or a list of them.",
-            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
-        })
-    }
-}

@@ -1,29 +1,23 @@
 //! `links:` as it stands in a file, and how the layers of a link become its two directions.
 
-use core::fmt;
-
+use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::de::{self, Deserializer, IgnoredAny, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::ends::End;
+use super::expand::Patterns;
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
-use crate::engine::DirectionSpec;
+use crate::engine::{Change, DirectionSpec, FIELDS};
+use crate::language::keys::{check_keys, keys_of};
 use crate::language::merge;
-use crate::language::presets::PresetTree;
-use crate::language::read::read;
+use crate::language::presets::{PresetName, PresetTree};
+use crate::language::read::{read, read_at};
 use crate::language::spanned::Spanned;
 use crate::language::tree::{Entry, Node, Origin, Value};
-use crate::model::{
-    CorruptSpec, DelaySpec, DuplicateSpec, Framing, Impairments, LossSpec, RateSpec, ReorderSpec, ResetSpec,
-};
-use crate::queue::QueueSpec;
+use crate::model::{ImpairmentChanges, Impairments, RateSpec};
 use crate::rng::Way;
 use crate::units::Duration;
-
-/// What may be said of a link, and of one of its directions.
-pub(crate) const FIELDS: [&str; 10] =
-    ["delay", "loss", "reset", "corrupt", "duplicate", "reorder", "rate", "framing", "queue", "mtu"];
 
 /// A link while it is being checked.
 pub(crate) struct Draft {
@@ -48,111 +42,58 @@ pub struct ResolvedLink {
 
 /// The ends of a link and what is not a field of a direction. The fields are read after the layers are merged, because
 /// one layer need not be whole.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct LinkHead {
     /// Two nodes: `HOST`, `HOST.INTERFACE`, or a switch.
+    #[schemars(with = "Option<[String; 2]>")]
     pub ends: Spanned<Vec<Spanned<String>>>,
-    /// A preset.
+    /// A preset; the fields here go over it, key by key.
+    #[schemars(with = "Option<PresetName>")]
     pub profile: Option<Spanned<String>>,
-    /// The end that downloads.
+    /// The end that downloads, for a profile that is faster one way.
     pub user: Option<Spanned<String>>,
-    /// Both directions share the medium.
+    /// Both directions share the medium: one frame at a time is on it, and the directions take turns.
     #[serde(rename = "half_duplex")]
     _half_duplex: Option<bool>,
+    /// Propagation delay there and back; half goes to each direction.
     #[serde(rename = "rtt")]
     _rtt: Option<Duration>,
+    /// What differs for frames that go toward an end.
     #[serde(rename = "toward")]
+    #[schemars(with = "Option<IndexMap<String, Fields>>")]
     _toward: Option<IgnoredAny>,
-    #[serde(rename = "delay")]
-    _delay: Option<IgnoredAny>,
-    #[serde(rename = "loss")]
-    _loss: Option<IgnoredAny>,
-    #[serde(rename = "reset")]
-    _reset: Option<IgnoredAny>,
-    #[serde(rename = "corrupt")]
-    _corrupt: Option<IgnoredAny>,
-    #[serde(rename = "duplicate")]
-    _duplicate: Option<IgnoredAny>,
-    #[serde(rename = "reorder")]
-    _reorder: Option<IgnoredAny>,
-    #[serde(rename = "rate")]
-    _rate: Option<IgnoredAny>,
-    #[serde(rename = "framing")]
-    _framing: Option<IgnoredAny>,
-    #[serde(rename = "queue")]
-    _queue: Option<IgnoredAny>,
-    #[serde(rename = "mtu")]
-    _mtu: Option<IgnoredAny>,
 }
 
-/// A link, or with `toward`'s END as its key one of its directions.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// What may be said of a direction.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "direction")]
+#[expect(dead_code, reason = "its shape is all that is used")]
 pub(crate) struct Fields {
-    /// Propagation delay, one way.
-    pub delay: Option<DelaySpec>,
-    /// Loss on the wire.
-    pub loss: Option<LossSpec>,
-    /// TCP segments in place of which both ends get a reset.
-    pub reset: Option<ResetSpec>,
-    /// Bits that flip on the wire.
-    pub corrupt: Option<CorruptSpec>,
-    /// Frames that arrive twice.
-    pub duplicate: Option<DuplicateSpec>,
-    /// Frames that run ahead of the delay.
-    pub reorder: Option<ReorderSpec>,
-    /// How fast the wire serializes.
-    pub rate: Option<RateSpec>,
-    /// What a frame costs on the wire beyond its own bytes.
-    pub framing: Option<Framing>,
-    /// The wire is one for both directions. Said of a link, never of one direction.
-    #[schemars(skip)]
-    pub half_duplex: Option<bool>,
-    /// What holds frames while the wire is busy. It goes with `rate`.
-    pub queue: Option<QueueSpec>,
-    /// Largest L3 packet that passes, in bytes.
-    pub mtu: Option<Mtu>,
+    #[serde(flatten)]
+    own: Change,
+    #[serde(flatten)]
+    impairments: ImpairmentChanges,
 }
 
-/// An MTU in L3 bytes, 68 (RFC 791) to 65535.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Mtu(pub u32);
-
-impl<'de> Deserialize<'de> for Mtu {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Mtu, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Mtu;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an mtu in bytes, as in `1500`,")
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Mtu, E> {
-                match u32::try_from(number) {
-                    Ok(mtu @ 68..=65_535) => Ok(Mtu(mtu)),
-                    _ => Err(E::custom(format!("an mtu of {number} is out of range: 68 to 65535 bytes"))),
-                }
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Mtu, E> {
-                match text.parse::<crate::units::ByteSize>() {
-                    Ok(size) => self.visit_u64(size.as_bytes()),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-        }
-        deserializer.deserialize_any(Number)
-    }
+/// A link: two nodes, and what it does to frames in each direction.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "link")]
+#[expect(dead_code, reason = "its shape is all that is used")]
+pub(crate) struct LinkSpec {
+    #[serde(flatten)]
+    head: LinkHead,
+    #[serde(flatten)]
+    pattern: Patterns,
+    #[serde(flatten)]
+    fields: Fields,
 }
 
-impl JsonSchema for Mtu {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Mtu".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "An MTU in L3 bytes, as `ip link` shows it.",
-            "type": "integer", "minimum": 68, "maximum": 65535,
-        })
+impl LinkHead {
+    /// Reads it from an entry of `links`.
+    pub(crate) fn read(entry: &mut Entry, diagnostics: &mut Diagnostics) -> Option<LinkHead> {
+        let known: Vec<&str> = keys_of::<LinkHead>().iter().chain(FIELDS).copied().collect();
+        check_keys(&entry.value, &known, |_| None, diagnostics);
+        read_at(&mut entry.value, Some(entry.key_span), diagnostics)
     }
 }
 
@@ -180,6 +121,20 @@ pub(crate) fn way_toward(end: usize) -> Way {
     if end == 0 { Way::Backward } else { Way::Forward }
 }
 
+impl Draft {
+    /// The link with what its values came from; `None` without ends.
+    pub(crate) fn resolved(&self) -> Option<ResolvedLink> {
+        let ends = self.ends.as_ref()?.each_ref().map(ToString::to_string);
+        let directions = self.directions.each_ref().map(|direction| direction.tree.clone());
+        Some(ResolvedLink { name: self.name.clone(), span: self.span, ends, directions })
+    }
+
+    /// What each direction does.
+    pub(crate) fn specs(&self) -> [DirectionSpec; 2] {
+        self.directions.each_ref().map(|direction| direction.spec.clone())
+    }
+}
+
 impl Layers<'_> {
     /// Both directions, `[Forward, Backward]`. Mistakes are told; what remains stands on defaults.
     pub(crate) fn directions(&self, diagnostics: &mut Diagnostics) -> [Direction; 2] {
@@ -190,7 +145,7 @@ impl Layers<'_> {
             let mut tree = self.over_preset(Node::empty_map(self.link.span, Origin::File), way);
             tree = merge::link(tree, spell_out(own.clone(), way));
             // Read by itself too: a mistake that `toward` happens to cover is a mistake.
-            read::<Fields>(&mut tree.clone(), diagnostics);
+            read_fields(&mut tree.clone(), diagnostics);
             if let Some(over) = &toward[way_index(way)] {
                 tree = merge::link(tree, over.clone());
             }
@@ -201,24 +156,17 @@ impl Layers<'_> {
     /// Both directions when this goes over what they do now, `[Forward, Backward]`: a live change. A preset takes the place
     /// of all fields but `mtu` first, which is the wire's rather than the path's.
     pub(crate) fn over(&self, now: &[Node; 2], diagnostics: &mut Diagnostics) -> [Direction; 2] {
-        for entry in self.link.entries().unwrap_or_default() {
-            let key = entry.key.as_str();
-            let error = Diagnostic::error(entry.key_span, format!("unknown field `{key}`"));
-            match key {
-                "ends" | "half_duplex" => {
-                    let error = format!("`{key}` does not change while a run is up");
-                    diagnostics.push(Diagnostic::error(entry.key_span, error).help("say it under `links`"));
-                }
-                // looked up by whoever calls this
-                "profile" | "user" => {}
-                "rtt" => drop(read::<Duration>(&mut entry.value.clone(), diagnostics)),
-                "toward" => {}
-                key if FIELDS.contains(&key) => {}
-                key => {
-                    let known: Vec<&str> = FIELDS.into_iter().chain(["rtt", "toward"]).collect();
-                    diagnostics.push(error.help(suggestion(key, known)));
-                }
+        for key in ["ends", "half_duplex"] {
+            if let Some(entry) = self.link.entry(key) {
+                let error = format!("`{key}` does not change while a run is up");
+                diagnostics.push(Diagnostic::error(entry.key_span, error).help("say it under `links`"));
             }
+        }
+        // a mistake in `profile` or `user` is told by whoever looks them up
+        let known: Vec<&str> = FIELDS.iter().chain(keys_of::<LinkHead>()).copied().collect();
+        check_keys(self.link, &known, |_| None, diagnostics);
+        if let Some(rtt) = self.link.get("rtt") {
+            read::<Duration>(&mut rtt.clone(), diagnostics);
         }
         let mut own = only_fields(self.link, true);
         own.remove("half_duplex");
@@ -237,7 +185,7 @@ impl Layers<'_> {
                 }
                 tree = merge::link(tree, layer.clone());
                 // Each by itself: a mistake that `toward` happens to cover is a mistake.
-                read::<Fields>(&mut tree.clone(), diagnostics);
+                read_fields(&mut tree.clone(), diagnostics);
             }
             finish(tree, diagnostics)
         })
@@ -272,12 +220,12 @@ impl Layers<'_> {
                 diagnostics.push(Diagnostic::error(entry.value.span, message));
                 continue;
             }
-            unknown_fields(&entry.value, diagnostics);
+            check_keys(&entry.value, FIELDS, of_both, diagnostics);
             let fields = only_fields(&entry.value, false);
             match end.flatten() {
                 Some(end) => found[way_index(way_toward(end))] = Some(fields),
                 // It goes nowhere, but its values may be wrong too.
-                None => drop(read::<Fields>(&mut fields.clone(), diagnostics)),
+                None => drop(read_fields(&mut fields.clone(), diagnostics)),
             }
         }
         found
@@ -302,14 +250,12 @@ fn no_such_end(ends: &[End; 2], entry: &Entry) -> Diagnostic {
         .help(suggestion(&entry.key, names))
 }
 
-fn unknown_fields(fields: &Node, diagnostics: &mut Diagnostics) {
-    for entry in fields.entries().unwrap_or_default().iter().filter(|e| !FIELDS.contains(&e.key.as_str())) {
-        let help = match entry.key.as_str() {
-            "rtt" => "`rtt` is of both directions: write `delay`, one way".to_owned(),
-            "half_duplex" => "`half_duplex` is of both directions: it stands beside `ends`".to_owned(),
-            other => suggestion(other, FIELDS),
-        };
-        diagnostics.push(Diagnostic::error(entry.key_span, format!("unknown field `{}`", entry.key)).help(help));
+/// What to write in place of a field that is not of one direction.
+fn of_both(key: &str) -> Option<&'static str> {
+    match key {
+        "rtt" => Some("`rtt` is of both directions: write `delay`, one way"),
+        "half_duplex" => Some("`half_duplex` is of both directions: it stands beside `ends`"),
+        _ => None,
     }
 }
 
@@ -352,59 +298,52 @@ fn spell_out(mut fields: Node, way: Way) -> Node {
     fields
 }
 
+/// Reads the fields of a direction. Whether the link is half-duplex stands among them, and is read with the link's head.
+fn read_fields(tree: &mut Node, diagnostics: &mut Diagnostics) -> Change {
+    let half_duplex = tree.remove("half_duplex");
+    let mut shares = Node::empty_map(tree.span, tree.origin.clone());
+    Impairments::NAMES.iter().filter_map(|name| tree.remove(name)).for_each(|entry| shares.set(entry));
+    let fields = Change {
+        impairments: read(&mut shares, diagnostics).unwrap_or_default(),
+        ..read(tree, diagnostics).unwrap_or_default()
+    };
+    let shares = shares.entries().unwrap_or_default().iter().cloned();
+    shares.chain(half_duplex).for_each(|entry| tree.set(entry));
+    fields
+}
+
 /// Reads a direction's merged fields, and checks what they say together.
 pub(crate) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction {
     if let Some(entry) = tree.remove("delay") {
         tree.set(Entry { value: merge::as_delay_map(entry.value), ..entry });
     }
-    let fields = read::<Fields>(&mut tree, diagnostics).unwrap_or_default();
-    let rate = fields.rate.unwrap_or_default();
-    let unlimited = rate == RateSpec::Unlimited;
-    let half_duplex = fields.half_duplex.unwrap_or_default();
-    let told = |key: &str| tree.get(key).is_some_and(Node::has_pruned);
-    let mut queue = fields.queue;
-    if unlimited && !told("rate") {
-        if let Some(entry) = tree.entry("half_duplex").filter(|_| half_duplex) {
-            diagnostics.push(
-                Diagnostic::error(
-                    entry.key_span,
-                    "`half_duplex` without a `rate` in each direction: what takes no time never waits for its turn",
-                )
-                .help("name a `rate`, or take `half_duplex` away"),
-            );
-        }
-        if let Some(entry) = tree.entry("queue")
-            && !entry.value.pruned
-            && !matches!(entry.value.origin, Origin::Profile(_))
-        {
-            diagnostics.push(
-                Diagnostic::error(entry.key_span, "`queue` without `rate`: a wire that takes no time has no queue")
-                    .help("name a `rate`, or take `queue` away"),
-            );
-        }
-        queue = None;
-        tree.remove("queue");
+    let fields = read_fields(&mut tree, diagnostics);
+    let half_duplex = tree.entry("half_duplex").filter(|entry| entry.value.as_text() == Some("true"));
+    let mut spec = DirectionSpec { half_duplex: half_duplex.is_some(), ..DirectionSpec::default() };
+    fields.apply_to(&mut spec);
+    spec.framing = fields.framing.unwrap_or_else(|| spec.rate.default_framing());
+    let rate_is_wrong = tree.get("rate").is_some_and(Node::has_pruned);
+    if spec.rate != RateSpec::Unlimited || rate_is_wrong {
+        return Direction { tree, spec };
     }
-    if !unlimited && queue.is_none() {
-        queue = Some(QueueSpec::DEFAULT);
+    if let Some(entry) = half_duplex {
+        diagnostics.push(
+            Diagnostic::error(
+                entry.key_span,
+                "`half_duplex` without a `rate` in each direction: what takes no time never waits for its turn",
+            )
+            .help("name a `rate`, or take `half_duplex` away"),
+        );
     }
-    let spec = DirectionSpec {
-        mtu: fields.mtu.map(|Mtu(mtu)| mtu),
-        // hosts' interfaces are planned later
-        port_mtu: None,
-        queue,
-        half_duplex,
-        framing: fields.framing.unwrap_or_else(|| rate.default_framing()),
-        rate,
-        loss: fields.loss.unwrap_or_default(),
-        impairments: Impairments {
-            reset: fields.reset.unwrap_or_default(),
-            corrupt: fields.corrupt.unwrap_or_default(),
-            duplicate: fields.duplicate.unwrap_or_default(),
-            reorder: fields.reorder.unwrap_or_default(),
-        },
-        delay: fields.delay.unwrap_or_default(),
-    };
+    let asked = |entry: &&Entry| !entry.value.pruned && !matches!(entry.value.origin, Origin::Profile(_));
+    if let Some(entry) = tree.entry("queue").filter(asked) {
+        diagnostics.push(
+            Diagnostic::error(entry.key_span, "`queue` without `rate`: a wire that takes no time has no queue")
+                .help("name a `rate`, or take `queue` away"),
+        );
+    }
+    spec.queue = None;
+    tree.remove("queue");
     Direction { tree, spec }
 }
 

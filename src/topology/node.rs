@@ -1,22 +1,20 @@
 //! `nodes:` as it stands in a file.
 
-use core::fmt;
 use core::net::IpAddr;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::cloud::CloudSpec;
-use super::link::Mtu;
 use super::router::RouterSpec;
 use super::switch::SwitchNode;
 use super::sysctl;
 use crate::language::address_text::{Address, RouteTo};
+use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
+use crate::model::mtu::Mtu;
 use crate::units::ByteSize;
 
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
@@ -133,40 +131,10 @@ pub(crate) struct Routes {
     pub manual: bool,
 }
 
-impl<'de> Deserialize<'de> for Routes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Routes, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Routes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of routes, as in `[{ to: default, via: 10.0.0.1 }]`, or `manual`")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Routes, A::Error> {
-                let list = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(Routes { list, manual: false })
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Routes, E> {
-                match text {
-                    "manual" => Ok(Routes { list: Vec::new(), manual: true }),
-                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
-                }
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Routes {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Routes".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let list = generator.subschema_for::<Vec<RouteSpec>>();
-        schemars::json_schema!({
-            "description": "A list of routes, or `manual`: the host's programs see to its routes.",
-            "anyOf": [list, { "const": "manual" }],
-        })
-    }
+forms! {
+    Routes, "Routes", "a list of routes, as in `[{ to: default, via: 10.0.0.1 }]`, or `manual`";
+    words { "manual" => Routes { list: Vec::new(), manual: true } }
+    list Vec<RouteSpec> => |list| Ok(Routes { list, manual: false });
 }
 
 /// Addresses of a host.
@@ -178,39 +146,11 @@ pub(crate) enum Addresses {
     PerInterface(IndexMap<Spanned<String>, Vec<Spanned<Address>>>),
 }
 
-impl<'de> Deserialize<'de> for Addresses {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Addresses, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Addresses;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of addresses, as in `[10.0.0.2/24]`, or a map from interface to list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Addresses, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Addresses::List)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Addresses, A::Error> {
-                IndexMap::deserialize(MapAccessDeserializer::new(map)).map(Addresses::PerInterface)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Addresses, E> {
-                Err(E::custom(format!("addresses are a list: write `[{text}]`")))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Addresses {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Addresses".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let list = generator.subschema_for::<Vec<Address>>();
-        schemars::json_schema!({
-            "description": "A list of addresses, or a map from interface to list.",
-            "anyOf": [list, { "type": "object", "additionalProperties": list }],
-        })
-    }
+forms! {
+    Addresses, "Addresses", "a list of addresses, as in `[10.0.0.2/24]`, or a map from interface to list";
+    not text => |text| format!("addresses are a list: write `[{text}]`");
+    list Vec<Spanned<Address>> => |list| Ok(Addresses::List(list));
+    map IndexMap<Spanned<String>, Vec<Spanned<Address>>> => |map| Ok(Addresses::PerInterface(map));
 }
 
 /// A machine that longwire does not make: `tap`, `qemu`, `interface`, or `netns` and `interface`.

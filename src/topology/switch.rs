@@ -1,17 +1,14 @@
 //! `switch:` as it stands in a file: a switch, its VLANs by number, and its trunks.
 
-use core::fmt;
 use std::collections::BTreeSet;
-use std::marker::PhantomData;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::ends::End;
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
+use crate::language::forms::{forms, text_form};
 use crate::language::spanned::Spanned;
 use crate::node::{PortVlans, SwitchSpec, VlanId, VlanSet};
 use crate::units::Duration;
@@ -97,58 +94,32 @@ pub(crate) struct TrunkSpec {
     pub native: Option<Spanned<Native>>,
 }
 
-/// Reads what is written as a number or as a word, as it is written.
-struct NumberOrWord<T>(&'static str, fn(&str) -> Result<T, String>, PhantomData<T>);
-
-impl<T> Visitor<'_> for NumberOrWord<T> {
-    type Value = T;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        (self.1)(text).map_err(E::custom)
-    }
-}
-
-macro_rules! read_as_number_or_word {
-    ($type:ty, $expected:literal, $read:expr, $schema:tt) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                deserializer.deserialize_str(NumberOrWord($expected, $read, PhantomData))
-            }
-        }
-        impl JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn inline_schema() -> bool {
-                true
-            }
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
-}
-
-read_as_number_or_word!(Priority, "a priority", priority, {
+text_form!(Priority, "SwitchPriority", "a priority", priority, {
     "type": "integer", "minimum": 0, "maximum": 61440, "multipleOf": 4096
 });
-read_as_number_or_word!(StormControl, "frames per second, or `off`,", storm_control, {
+text_form!(StormControl, "StormControl", "frames per second, or `off`,", storm_control, {
     "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 1_000_000_000 }, { "const": "off" }]
 });
-read_as_number_or_word!(Vlan, "the number of a VLAN", |text| vlan(text).map(Vlan), {
+text_form!(Vlan, "Vlan", "the number of a VLAN", |text| vlan(text).map(Vlan), {
     "type": "integer", "minimum": 1, "maximum": 4094
 });
-read_as_number_or_word!(Vlans, "the number of a VLAN, or a range as in `10-19`,", vlans, {
+text_form!(Vlans, "Vlans", "the number of a VLAN, or a range as in `10-19`,", vlans, {
     "anyOf": [
         { "type": "integer", "minimum": 1, "maximum": 4094 },
         { "type": "string", "pattern": "^[0-9]+(-[0-9]+)?$" },
     ]
 });
-read_as_number_or_word!(Native, "the number of a VLAN, or `none`,", native, {
+text_form!(Native, "NativeVlan", "the number of a VLAN, or `none`,", native, {
     "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 4094 }, { "const": "none" }]
 });
+forms! {
+    Trunks, "Trunks", "a list of links, as in `[uplink]`, or a map from link to what it carries";
+    not text => |text| format!("trunks are a list: write `[{text}]`");
+    list Vec<Spanned<String>> => |names| {
+        Ok(Trunks(names.into_iter().map(|name| (name, TrunkSpec::default())).collect()))
+    };
+    map IndexMap<Spanned<String>, TrunkSpec> => |map| Ok(Trunks(map.into_iter().collect()));
+}
 
 fn priority(text: &str) -> Result<Priority, String> {
     match text.parse::<u32>() {
@@ -196,46 +167,6 @@ fn vlans(text: &str) -> Result<Vlans, String> {
 
 fn native(text: &str) -> Result<Native, String> {
     if text == "none" { Ok(Native(None)) } else { vlan(text).map(|vlan| Native(Some(vlan))) }
-}
-
-impl<'de> Deserialize<'de> for Trunks {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Trunks, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Trunks;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of links, as in `[uplink]`, or a map from link to what it carries")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Trunks, A::Error> {
-                let names: Vec<Spanned<String>> = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(Trunks(names.into_iter().map(|name| (name, TrunkSpec::default())).collect()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Trunks, A::Error> {
-                let map: IndexMap<Spanned<String>, TrunkSpec> = IndexMap::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Trunks(map.into_iter().collect()))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Trunks, E> {
-                Err(E::custom(format!("trunks are a list: write `[{text}]`")))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Trunks {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Trunks".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let trunk = generator.subschema_for::<TrunkSpec>();
-        schemars::json_schema!({
-            "description": "A list of trunks that carry every VLAN, or a map that says what each carries.",
-            "anyOf": [
-                { "type": "array", "items": { "type": "string" } },
-                { "type": "object", "additionalProperties": trunk },
-            ],
-        })
-    }
 }
 
 /// A port of a switch: its link, and who is at the other end.

@@ -3,15 +3,10 @@
 //! Which settings a namespace has of its own is known from Linux 6.18's net/ (register_net_sysctl, and modes of tables in namespaces
 //! other than the first). All that others have is shared by the machine, or cannot be written there.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use indexmap::IndexMap;
-use schemars::JsonSchema;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer};
 
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
 
 /// Below these are settings of a namespace.
@@ -61,41 +56,13 @@ const SHARED: [&str; 32] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value(String);
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = Value;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number or a text, as in `1` or `4096 131072 6291456`")
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
-                Ok(Value(number.to_string()))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
-                Ok(Value(number.to_string()))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-                match text.trim() {
-                    "" => Err(E::custom("an empty text sets nothing: write the value")),
-                    text if text.contains('\n') || text.len() > 1024 => {
-                        Err(E::custom("a value is one line of at most 1,024 bytes"))
-                    }
-                    text => Ok(Value(text.to_owned())),
-                }
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Value {
-    fn schema_name() -> Cow<'static, str> {
-        "SysctlValue".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "description": "A whole number or a text.", "type": ["string", "integer"] })
-    }
+forms! {
+    Value, "SysctlValue", "a whole number or a text, as in `1` or `4096 131072 6291456`";
+    text { "type": ["string", "integer"] } => |text| match text.trim() {
+        "" => Err("an empty text sets nothing: write the value".into()),
+        text if text.contains('\n') || text.len() > 1024 => Err("a value is one line of at most 1,024 bytes".into()),
+        text => Ok(Value(text.to_owned())),
+    };
 }
 
 /// The settings of a host by path below /proc/sys, in the order of the file.

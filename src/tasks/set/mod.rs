@@ -10,7 +10,7 @@ mod standing;
 
 use super::resolved::Resolved;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, suggestion};
-use crate::engine::{Change, DirectionId, DirectionSpec, LinkId, NodeId};
+use crate::engine::{Change, DirectionId, DirectionSpec, FIELDS, LinkId, NodeId};
 use crate::language::files::Files;
 use crate::language::merge;
 use crate::language::parse::parse;
@@ -19,7 +19,7 @@ use crate::language::tree::{Entry, Node, Origin, Value};
 use crate::rng::Way;
 use crate::topology::expand::{GroupKind, Groups};
 use crate::topology::link::ResolvedLink;
-use crate::topology::link::{FIELDS, finish};
+use crate::topology::link::finish;
 use crate::topology::tables::Tables;
 use crate::units::Duration;
 use course::Course;
@@ -128,7 +128,7 @@ impl LiveLinks {
                 let mut result = Vec::new();
                 for (id, tree, spec) in changes {
                     let (link, specs) = &mut self.links[id.link().0 as usize];
-                    let change = difference(&specs[index(id.way())], &spec);
+                    let change = Change::between(&specs[index(id.way())], &spec);
                     link.directions[index(id.way())] = tree;
                     let old = &mut specs[index(id.way())];
                     *old = DirectionSpec { port_mtu: old.port_mtu, ..spec };
@@ -160,7 +160,7 @@ impl LiveLinks {
             return None;
         };
         if !FIELDS.contains(field) && *field != "rtt" {
-            let known = FIELDS.into_iter().chain(["rtt"]);
+            let known = FIELDS.iter().copied().chain(["rtt"]);
             let known: Vec<_> = known.collect();
             let error = match *field {
                 "half_duplex" => Diagnostic::error(*span, "`half_duplex` does not change while a run is up")
@@ -265,22 +265,6 @@ fn index(way: Way) -> usize {
     match way {
         Way::Forward => 0,
         Way::Backward => 1,
-    }
-}
-
-fn difference(old: &DirectionSpec, new: &DirectionSpec) -> Change {
-    fn changed<T: PartialEq + Clone>(old: &T, new: &T) -> Option<T> {
-        (old != new).then(|| new.clone())
-    }
-    Change {
-        // 0 lifts a limit
-        mtu: changed(&old.mtu, &new.mtu).map(Option::unwrap_or_default),
-        queue: changed(&old.queue, &new.queue).flatten(),
-        rate: changed(&old.rate, &new.rate),
-        framing: changed(&old.framing, &new.framing),
-        loss: changed(&old.loss, &new.loss),
-        impairments: old.impairments.difference(&new.impairments),
-        delay: changed(&old.delay, &new.delay),
     }
 }
 

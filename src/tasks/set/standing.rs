@@ -1,7 +1,7 @@
 //! How links stand after steps of a timeline: fields that change, go back, or go over gradually; carriers.
 
 use super::course::Course;
-use super::{LiveLinks, difference, index, way_along};
+use super::{LiveLinks, index, way_along};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::engine::{Change, DirectionId, DirectionSpec, LinkId, NodeId};
 use crate::language::files::Files;
@@ -58,7 +58,7 @@ impl LiveLinks {
         let (resolved, specs) = &mut self.links[link];
         let mut changes = Vec::new();
         for (way, direction) in WAYS.into_iter().zip(directions) {
-            let change = difference(&specs[index(way)], &direction.spec);
+            let change = Change::between(&specs[index(way)], &direction.spec);
             if change != Change::default() {
                 changes.push((way_along(link, way), change));
             }
@@ -147,8 +147,8 @@ impl LiveLinks {
     }
 
     /// The ends of a link, as they are shown.
-    pub(crate) fn ends_of(&self, link: LinkId) -> &[String] {
-        self.links.get(link.0 as usize).map_or(&[], |(link, _)| &link.ends)
+    pub(crate) fn ends_of(&self, link: LinkId) -> Option<&[String; 2]> {
+        self.links.get(link.0 as usize).map(|(link, _)| &link.ends)
     }
 
     /// Ports lose their carrier; those that had one.

@@ -3,9 +3,7 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-
+use crate::language::forms::text_form;
 use crate::units::Duration;
 
 /// When a step happens, as it is written.
@@ -84,45 +82,10 @@ fn parse(text: &str) -> Result<At, String> {
     }
 }
 
-impl<'de> Deserialize<'de> for At {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = At;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time, as in `10s`, `MARK + 2s` or `WORKLOAD.started + 2s`,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<At, E> {
-                parse(text).map_err(E::custom)
-            }
-            // a number without its unit: the same words as everywhere
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<At, E> {
-                parse(&number.to_string()).map_err(E::custom)
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<At, E> {
-                parse(&number.to_string()).map_err(E::custom)
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<At, E> {
-                parse(&number.to_string()).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Text)
-    }
-}
-
-impl JsonSchema for At {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "At".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "description": "So long after t = 0 (`10s`), after an earlier mark (`worse + 2s`), or after a workload has \
-                started or ended (`fetch.started + 2s`).",
-            "pattern": r"^\s*([0-9.]+\s*[a-zµ]+|[A-Za-z0-9][A-Za-z0-9_-]*(\.(started|ended))?\s*(\+\s*[0-9.]+\s*[a-zµ]+)?)\s*$|^\$[A-Za-z_]",
-        })
-    }
-}
+text_form!(At, "At", "a time, as in `10s`, `MARK + 2s` or `WORKLOAD.started + 2s`,", parse, {
+    "type": "string",
+    "pattern": r"^\s*([0-9.]+\s*[a-zµ]+|[A-Za-z0-9][A-Za-z0-9_-]*(\.(started|ended))?\s*(\+\s*[0-9.]+\s*[a-zµ]+)?)\s*$|^\$[A-Za-z_]",
+});
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
 //! From a step's keys to what it does.
 
 use super::check::Check;
-use super::spec::{DownSpec, Names, StepSpec};
+use super::spec::{DownSpec, StepSpec};
+use crate::language::forms::Names;
 use super::{Action, Target, apart, profile, rebind, route, run};
 use crate::diag::{Diagnostic, Span};
 use crate::engine::LinkId;

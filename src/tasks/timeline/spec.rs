@@ -1,18 +1,16 @@
 //! `timeline:` as it stands in a file: a list of steps.
 
-use std::fmt;
-
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 
 use super::at::At;
 use crate::language::argv::Argv;
+use crate::language::forms::{Names, forms};
+use crate::language::presets::PresetName;
 use crate::language::spanned::Spanned;
-use crate::model::{CorruptSpec, DelaySpec, DuplicateSpec, Framing, LossSpec, RateSpec, ReorderSpec, ResetSpec};
-use crate::queue::QueueSpec;
-use crate::topology::link::{Fields, Mtu};
+use crate::model::{DelaySpec, LossSpec, RateSpec};
+use crate::topology::link::Fields;
 use crate::units::Duration;
 
 /// One step: what happens at one instant, again and again, or from one time to another.
@@ -72,33 +70,16 @@ pub(crate) struct StepSpec {
 #[expect(dead_code, reason = "its shape is all that is used")]
 struct LinkChange {
     /// A preset in place of all that the link does; the fields here go over it.
-    profile: Option<String>,
+    #[schemars(with = "Option<PresetName>")]
+    profile: (),
     /// The end that downloads, for a profile that is faster one way.
     user: Option<String>,
     /// Propagation delay there and back; half goes to each direction.
     rtt: Option<Duration>,
-    /// Propagation delay, one way.
-    delay: Option<DelaySpec>,
-    /// Loss on the wire.
-    loss: Option<LossSpec>,
-    /// TCP segments in place of which both ends get a reset.
-    reset: Option<ResetSpec>,
-    /// Bits that flip on the wire.
-    corrupt: Option<CorruptSpec>,
-    /// Frames that arrive twice.
-    duplicate: Option<DuplicateSpec>,
-    /// Frames that run ahead of the delay.
-    reorder: Option<ReorderSpec>,
-    /// How fast the wire serializes.
-    rate: Option<RateSpec>,
-    /// What a frame costs on the wire beyond its own bytes.
-    framing: Option<Framing>,
-    /// What holds frames while the wire is busy. It goes with `rate`.
-    queue: Option<QueueSpec>,
-    /// Largest L3 packet that passes, in bytes. Hosts keep their own MTU.
-    mtu: Option<Mtu>,
     /// What changes for frames that go toward an end.
     toward: Option<IndexMap<String, Fields>>,
+    #[serde(flatten)]
+    fields: Fields,
 }
 
 /// Where a link goes over to.
@@ -166,37 +147,10 @@ pub(crate) struct RunSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Carrier(pub bool);
 
-impl<'de> Deserialize<'de> for Carrier {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Carrier, D::Error> {
-        struct OnOrOff;
-        impl Visitor<'_> for OnOrOff {
-            type Value = Carrier;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`off` or `on`")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Carrier, E> {
-                match text {
-                    "off" => Ok(Carrier(false)),
-                    "on" => Ok(Carrier(true)),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-            // YAML 1.1 readers take `off` for a boolean
-            fn visit_bool<E: de::Error>(self, on: bool) -> Result<Carrier, E> {
-                Ok(Carrier(on))
-            }
-        }
-        deserializer.deserialize_any(OnOrOff)
-    }
-}
-
-impl JsonSchema for Carrier {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Carrier".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "description": "`off`: hosts lose their carrier.", "enum": ["on", "off", true, false] })
-    }
+forms! {
+    Carrier, "Carrier", "`off` or `on`";
+    words { "off" => Carrier(false), "on" => Carrier(true) }
+    bool => Carrier;
 }
 
 /// What goes down: a name, a list of names, or a map that says more.
@@ -222,77 +176,18 @@ struct DownMap {
     carrier: Option<Carrier>,
 }
 
-impl<'de> Deserialize<'de> for DownSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DownSpec, D::Error> {
-        struct Form;
-        impl<'de> Visitor<'de> for Form {
-            type Value = DownSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name, a list of names, or `{ links: [NAME], carrier: off }`,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<DownSpec, E> {
-                Ok(DownSpec { names: Names::one(text), carrier: Carrier(true) })
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<DownSpec, A::Error> {
-                let names = Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Names)?;
-                Ok(DownSpec { names, carrier: Carrier(true) })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DownSpec, A::Error> {
-                let DownMap { links, nodes, carrier } = DownMap::deserialize(MapAccessDeserializer::new(map))?;
-                let names = Names(links.0.into_iter().chain(nodes.0).collect());
-                Ok(DownSpec { names, carrier: carrier.unwrap_or(Carrier(true)) })
-            }
-        }
-        deserializer.deserialize_any(Form)
+impl From<Names> for DownSpec {
+    fn from(names: Names) -> DownSpec {
+        DownSpec { names, carrier: Carrier(true) }
     }
 }
 
-impl JsonSchema for DownSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Down".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [generator.subschema_for::<Names>(), generator.subschema_for::<DownMap>()] })
-    }
-}
-
-/// A name, or a list of names. The place of a lone one is that of the whole.
-#[derive(Debug, Default)]
-pub(crate) struct Names(pub Vec<Spanned<String>>);
-
-impl Names {
-    fn one(text: &str) -> Names {
-        Names(vec![Spanned { value: text.to_owned(), span: Default::default() }])
-    }
-}
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Names, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Names;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name, or a list of names,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Names, E> {
-                Ok(Names::one(text))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Names, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Names)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Names {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Names".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A name, or a list of names.",
-            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
-        })
-    }
+forms! {
+    DownSpec, "Down", "a name, a list of names, or `{ links: [NAME], carrier: off }`,";
+    text { "type": "string" } => |text| Ok(Names::one(text).into());
+    list Vec<Spanned<String>> => |list| Ok(Names(list).into());
+    map DownMap => |DownMap { links, nodes, carrier }| {
+        let names = Names(links.0.into_iter().chain(nodes.0).collect());
+        Ok(DownSpec { names, carrier: carrier.unwrap_or(Carrier(true)) })
+    };
 }

@@ -20,9 +20,7 @@ use crate::language::tree::{Entry, Node, Origin, Value};
 pub(crate) use fold::fold;
 pub(crate) use import::ImportsSpec;
 use names::Names;
-#[cfg(test)]
-pub(crate) use pattern::PATTERNS;
-pub(crate) use pattern::{DumbbellSpec, FatTreeSpec, FullSpec, MeshSpec, RingSpec, StarSpec, TreeSpec};
+pub(crate) use pattern::Patterns;
 pub(crate) use table::Members;
 pub use table::{Group, GroupKind, Groups};
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::suggestion;
+use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
 use crate::model::only::flags::FlagTest;
 use crate::model::only::value::{Dscp, Many, Ports, Protocol, flow};
@@ -54,29 +54,9 @@ impl TryFrom<Long> for RuleSpec {
     }
 }
 
-impl<'de> Deserialize<'de> for RuleSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RuleSpec, D::Error> {
-        struct Map;
-        impl<'de> Visitor<'de> for Map {
-            type Value = RuleSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a rule, as in `allow: { tcp: 443 }`,")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RuleSpec, A::Error> {
-                RuleSpec::try_from(Long::deserialize(MapAccessDeserializer::new(map))?).map_err(de::Error::custom)
-            }
-        }
-        deserializer.deserialize_any(Map)
-    }
-}
-
-impl JsonSchema for RuleSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        Long::schema_name()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Long::json_schema(generator)
-    }
+forms! {
+    RuleSpec, "OneFirewallRule", "a rule, as in `allow: { tcp: 443 }`,";
+    map Long => RuleSpec::try_from;
 }
 
 /// Which packets a rule is for: a word, or a map whose keys must all hold.
@@ -253,41 +233,10 @@ impl fmt::Display for MatchSpec {
     }
 }
 
-impl<'de> Deserialize<'de> for MatchSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MatchSpec, D::Error> {
-        struct WordOrMap;
-        impl<'de> Visitor<'de> for WordOrMap {
-            type Value = MatchSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("packets: a word, as in `any` or `icmp`, or a map, as in `{ from: alice, tcp: 443 }`,")
-            }
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<MatchSpec, E> {
-                MatchLong::from_word(word).map(MatchSpec).map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<MatchSpec, E> {
-                self.visit_str(&number.to_string())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MatchSpec, A::Error> {
-                let long = MatchLong::deserialize(MapAccessDeserializer::new(map))?;
-                long.check().map_err(de::Error::custom)?;
-                Ok(MatchSpec(long))
-            }
-        }
-        deserializer.deserialize_any(WordOrMap)
-    }
-}
-
-impl JsonSchema for MatchSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "FirewallPackets".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let long = generator.subschema_for::<MatchLong>();
-        json_schema!({
-            "description": "Which packets are meant: a word, or a map whose keys must all hold.",
-            "anyOf": [{ "enum": words().collect::<Vec<_>>() }, long],
-        })
-    }
+forms! {
+    MatchSpec, "FirewallPackets", "packets: a word, as in `any` or `icmp`, or a map, as in `{ from: alice, tcp: 443 }`,";
+    text { "enum": words().collect::<Vec<_>>() } => |word| MatchLong::from_word(word).map(MatchSpec);
+    map MatchLong => |long| long.check().map(|()| MatchSpec(long));
 }
 
 /// A name or an address, or a list of such.
@@ -313,40 +262,13 @@ impl Spanned<Names> {
     }
 }
 
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Names, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Names;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name or an address, or a list of such,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Names, E> {
-                Ok(Names(vec![Spanned { value: text.to_owned(), span: Default::default() }]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Names, A::Error> {
-                match Vec::deserialize(SeqAccessDeserializer::new(seq))? {
-                    names if names.is_empty() => {
-                        Err(de::Error::custom("an empty list matches nothing: name something"))
-                    }
-                    names => Ok(Names(names)),
-                }
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Names {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "NameOrMore".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }] })
-    }
+forms! {
+    Names, "NameOrMore", "a name or an address, or a list of such,";
+    text { "type": "string" } => |text| Ok(Names(vec![Spanned { value: text.to_owned(), span: Default::default() }]));
+    list Vec<Spanned<String>> => |names| match names.is_empty() {
+        true => Err("an empty list matches nothing: name something".into()),
+        false => Ok(Names(names)),
+    };
 }
 
 #[cfg(test)]
@@ -407,7 +329,7 @@ mod tests {
         assert!(wrong(json!({ "udp": 80, "port": 80 })).contains("`port` cannot stand beside `udp`"));
         assert!(wrong(json!({ "tcp": "90-80" })).contains("write `80-90`"));
         assert!(wrong(json!({ "from": [] })).contains("an empty list"));
-        assert!(wrong(json!({ "from": 5 })).contains("a name or an address"));
+        assert!(wrong(json!({ "from": true })).contains("a name or an address"));
         assert!(wrong(json!(true)).contains("packets: a word"));
     }
 }

@@ -122,6 +122,7 @@ impl Term for State {
 /// After how much silence a connection is forgotten. Defaults are those of Linux (nf_conntrack-sysctl).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FirewallTimeouts")]
 pub struct Timeouts {
     /// Of TCP connections that are opening or closing: 2 min, `tcp_timeout_syn_sent` and `tcp_timeout_fin_wait`.
     #[serde(deserialize_with = "positive")]

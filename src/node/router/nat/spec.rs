@@ -86,6 +86,7 @@ impl NatSpec {
 /// The map form, as it stands in a file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NatMap")]
 pub struct Long {
     /// The router's interface toward the outside, by name. Its IPv4 addresses are the outside addresses.
     outside: String,
@@ -313,6 +314,7 @@ pub enum Hairpinning {
 /// After how much silence a mapping or session is forgotten. Values below an RFC's minimum are allowed: devices have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "NatTimeouts")]
 pub struct Timeouts {
     /// Of UDP, UDP-Lite, DCCP and protocols without ports: 2 min, the least that RFC 4787 REQ-5 allows. Many devices have 30 s.
     #[serde(deserialize_with = "positive")]

@@ -21,7 +21,8 @@ use crate::language::files::{FileKind, Files, beside};
 use crate::language::read::read;
 use crate::language::spanned::Spanned;
 use crate::language::tree::{Node, Origin, Value};
-use crate::topology::link::{FIELDS, Fields};
+use crate::engine::FIELDS;
+use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
 use access::Access;
 use graph::{Graph, Wrong, find, wrong};
@@ -234,7 +235,7 @@ impl One<'_, '_> {
             let message = format!("expected the fields of links, found {}", base.describe());
             return self.told(wrong(base.span, message, help));
         };
-        let known = || FIELDS.into_iter().chain(["profile", "rtt", "half_duplex"]);
+        let known = || FIELDS.iter().copied().chain(["profile", "rtt", "half_duplex"]);
         for entry in entries {
             if !known().any(|key| key == entry.key) {
                 let help = crate::diag::suggestion(&entry.key, known());

@@ -9,7 +9,7 @@ use crate::diag::Span;
 use crate::language::merge;
 use crate::language::read::read;
 use crate::language::tree::{Origin, Value};
-use crate::topology::link::FIELDS;
+use crate::engine::FIELDS;
 
 /// What may be said of some of a pattern's links, beside the fields of a direction.
 const OF_BOTH: [&str; 5] = ["profile", "user", "rtt", "half_duplex", "toward"];
@@ -94,7 +94,7 @@ impl<'d, 't> Drawing<'d, 't> {
             let message = format!("expected the fields of a link, found {}", over.describe());
             return self.wrong(over.span, message, format!("as in `{key}: {{ rate: 1Gbit }}`"));
         };
-        let known: Vec<&str> = FIELDS.into_iter().chain(OF_BOTH).collect();
+        let known: Vec<&str> = FIELDS.iter().copied().chain(OF_BOTH).collect();
         if let Some(entry) = entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
             let help = crate::diag::suggestion(&entry.key, known.iter().copied());
             return self.wrong(entry.key_span, format!("unknown field `{}`", entry.key), help);

@@ -2,11 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 
 use super::drawing::Drawing;
-use super::members::{Member, Of, Who, who};
+use super::members::{Member, Who, who};
+use crate::language::forms::{Names, forms};
 use crate::language::spanned::Spanned;
 use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
@@ -35,42 +35,14 @@ enum Side {
     /// So many are made.
     Count(u64),
     /// They are there.
-    Of(Of),
+    Of(Names),
 }
 
-impl<'de> Deserialize<'de> for Side {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Side, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Side;
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a number of hosts, a group, or a list of nodes and groups,")
-            }
-            fn visit_u64<E: de::Error>(self, count: u64) -> Result<Side, E> {
-                Ok(Side::Count(count))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Side, E> {
-                Of::deserialize(de::value::StrDeserializer::new(text)).map(Side::Of)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Side, A::Error> {
-                Of::deserialize(SeqAccessDeserializer::new(seq)).map(Side::Of)
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-impl JsonSchema for Side {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Side".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let of = generator.subschema_for::<Of>();
-        schemars::json_schema!({
-            "description": "A number of hosts, a group, or a list of nodes and groups.",
-            "anyOf": [{ "type": "integer", "minimum": 1 }, of],
-        })
-    }
+forms! {
+    Side, "Side", "a number of hosts, a group, or a list of nodes and groups,";
+    text { "type": "string" } => |text| Ok(Side::Of(Names::one(text)));
+    number { "type": "integer", "minimum": 1 } => |count| Ok(Side::Count(count));
+    list Vec<Spanned<String>> => |list| Ok(Side::Of(Names(list)));
 }
 
 pub(super) fn draw(drawing: &mut Drawing<'_, '_>) -> Option<()> {

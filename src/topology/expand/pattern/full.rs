@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::drawing::Drawing;
-use super::members::{Of, who};
+use super::members::who;
 use super::ring::nodes;
+use crate::language::forms::Names;
 use crate::language::spanned::Spanned;
 use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
@@ -19,7 +20,7 @@ pub(crate) struct FullSpec {
     #[schemars(range(min = 2))]
     count: Option<Spanned<u64>>,
     /// The nodes, if they are there: a group, or a list of nodes and groups.
-    of: Option<Spanned<Of>>,
+    of: Option<Spanned<Names>>,
     /// What the nodes are, if they are made. By default routers.
     #[serde(rename = "nodes")]
     #[schemars(with = "Option<NodeSpec>")]

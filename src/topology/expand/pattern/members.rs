@@ -1,14 +1,9 @@
 //! Which nodes a pattern joins: some that it makes, or some that are there.
 
-use core::fmt;
-
-use schemars::JsonSchema;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-
 use super::super::{renamed, split};
 use super::drawing::Drawing;
 use crate::diag::Span;
+use crate::language::forms::Names;
 use crate::language::spanned::Spanned;
 
 /// One end of links: `NODE`, or `HOST.INTERFACE`.
@@ -18,50 +13,13 @@ pub(super) struct Member {
     pub(super) span: Span,
 }
 
-/// A node or group, or a list of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Of(Vec<Spanned<String>>);
-
-impl<'de> Deserialize<'de> for Of {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Of, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Of;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a group, or a list of nodes and groups,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Of, E> {
-                // Its place is that of the whole.
-                Ok(Of(vec![Spanned { value: text.to_owned(), span: Span::default() }]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Of, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Of)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Of {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Members".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A group, or a list of nodes and groups.",
-            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
-        })
-    }
-}
-
 /// The nodes that are there, groups spelled out.
-pub(super) fn named(of: &Spanned<Of>, drawing: &Drawing<'_, '_>) -> Vec<Member> {
+pub(super) fn named(of: &Spanned<Names>, drawing: &Drawing<'_, '_>) -> Vec<Member> {
     let mut all = Vec::new();
-    for text in &of.value.0 {
-        let span = if text.span.line > 0 { text.span } else { of.span };
+    for Spanned { value: text, span } in of.each() {
         match drawing.group(split(text).0) {
             Some(members) => all.extend(members.iter().map(|name| Member { text: renamed(text, name), span })),
-            None => all.push(Member { text: text.value.clone(), span }),
+            None => all.push(Member { text: text.to_owned(), span }),
         }
     }
     all
@@ -97,7 +55,7 @@ impl Who {
 pub(super) fn who(
     drawing: &mut Drawing<'_, '_>,
     count: Option<&Spanned<u64>>,
-    of: Option<&Spanned<Of>>,
+    of: Option<&Spanned<Names>>,
     least: u64,
 ) -> Option<Who> {
     let who = match (count, of) {

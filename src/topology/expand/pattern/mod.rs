@@ -10,21 +10,85 @@ mod ring;
 mod star;
 mod tree;
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::{Entry, Expansion, Node, spoiled};
 use crate::diag::Diagnostic;
+use crate::language::forms::Names;
+use crate::language::keys::keys_of;
 use crate::language::tree::{Kind, Value};
 use drawing::Drawing;
 
-pub(crate) use dumbbell::DumbbellSpec;
-pub(crate) use fat_tree::FatTreeSpec;
-pub(crate) use full::FullSpec;
-pub(crate) use mesh::MeshSpec;
-pub(crate) use ring::RingSpec;
-pub(crate) use star::StarSpec;
-pub(crate) use tree::TreeSpec;
+use dumbbell::DumbbellSpec;
+use fat_tree::FatTreeSpec;
+use full::FullSpec;
+use mesh::MeshSpec;
+use ring::RingSpec;
+use star::StarSpec;
+use tree::TreeSpec;
 
 /// What may stand in place of a link's `ends`.
-pub(crate) const PATTERNS: [&str; 7] = ["star", "ring", "full", "mesh", "tree", "fat_tree", "dumbbell"];
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "its keys and its shape are all that is used")]
+pub(crate) struct Patterns {
+    /// In place of `ends`: each leaf is joined with the centre.
+    #[schemars(with = "Option<Short<StarSpec>>")]
+    star: Option<IgnoredAny>,
+    /// In place of `ends`: each node is joined with the next, the last with the first.
+    #[schemars(with = "Option<Short<RingSpec>>")]
+    ring: Option<IgnoredAny>,
+    /// In place of `ends`: each node is joined with each other.
+    #[schemars(with = "Option<Short<FullSpec>>")]
+    full: Option<IgnoredAny>,
+    /// In place of `ends`: a grid, each node joined with its neighbours.
+    #[schemars(with = "Option<MeshSpec>")]
+    mesh: Option<IgnoredAny>,
+    /// In place of `ends`: nodes in levels, hosts as leaves.
+    #[schemars(with = "Option<TreeSpec>")]
+    tree: Option<IgnoredAny>,
+    /// In place of `ends`: a fat tree, or its k.
+    #[schemars(with = "Option<Number<FatTreeSpec>>")]
+    fat_tree: Option<IgnoredAny>,
+    /// In place of `ends`: hosts left and right, and one link that they share.
+    #[schemars(with = "Option<DumbbellSpec>")]
+    dumbbell: Option<IgnoredAny>,
+}
+
+/// A spec, or for short its one number.
+struct Number<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Number<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Number{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, generator.subschema_for::<T>()] })
+    }
+}
+
+/// A spec, or for short how many nodes there are, or which.
+struct Short<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Short<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Short{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let members = generator.subschema_for::<Names>();
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, members, generator.subschema_for::<T>()] })
+    }
+}
 
 /// Spells out the patterns among links; what nodes they make stands behind the others.
 pub(super) fn expand(entries: Vec<Entry>, nodes: &mut Vec<Entry>, to: &mut Expansion<'_>) -> Vec<Entry> {
@@ -59,7 +123,7 @@ pub(super) fn expand(entries: Vec<Entry>, nodes: &mut Vec<Entry>, to: &mut Expan
 }
 
 fn shapes(key: &str) -> bool {
-    key == "ends" || PATTERNS.contains(&key)
+    key == "ends" || keys_of::<Patterns>().contains(&key)
 }
 
 /// The nodes and links of a pattern; `None` after a mistake.

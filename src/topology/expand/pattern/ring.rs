@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::drawing::Drawing;
-use super::members::{Member, Of, Who, who};
+use super::members::{Member, Who, who};
+use crate::language::forms::Names;
 use crate::language::spanned::Spanned;
 use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
@@ -19,7 +20,7 @@ pub(crate) struct RingSpec {
     #[schemars(range(min = 3))]
     pub(super) count: Option<Spanned<u64>>,
     /// The nodes, if they are there: a group, or a list of nodes and groups.
-    pub(super) of: Option<Spanned<Of>>,
+    pub(super) of: Option<Spanned<Names>>,
     /// What the nodes are, if they are made. By default routers.
     #[serde(rename = "nodes")]
     #[schemars(with = "Option<NodeSpec>")]

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::drawing::Drawing;
-use super::members::{Member, Of, Who, who};
+use super::members::{Member, Who, who};
+use crate::language::forms::Names;
 use crate::language::spanned::Spanned;
 use crate::topology::node::NodeSpec;
 
@@ -16,7 +17,7 @@ pub(crate) struct StarSpec {
     /// So many hosts are made as leaves: `NAME-host-1`, ….
     count: Option<Spanned<u64>>,
     /// The leaves, if they are there: a group, or a list of nodes and groups.
-    of: Option<Spanned<Of>>,
+    of: Option<Spanned<Names>>,
     /// The centre, if it is there. By default a node `NAME-center` is made.
     center: Option<Spanned<String>>,
     /// What the centre is, if it is made. By default a switch.
