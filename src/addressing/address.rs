@@ -126,7 +126,7 @@ pub(crate) fn assign(
             let key = (realm(realms, interface.segment, explicit.0.addr()), explicit.0.addr());
             if let Some((first, owner)) = taken.insert(key, (explicit.span, &interface.name)) {
                 let message = format!("{} is also the address of `{owner}`", explicit.0.addr());
-                diagnostics.push(Diagnostic::error(explicit.span, message).related(first, "the first"));
+                diagnostics.error(explicit.span, message).related(first, "the first");
             }
         }
     }
@@ -167,11 +167,10 @@ fn forbid_overlaps(mut subnets: Vec<(usize, Spanned<IpNet>, &str)>, diagnostics:
                     second.value,
                     first.value
                 );
-                diagnostics.push(
-                    Diagnostic::error(second.span, message)
-                        .related(first.span, "the other")
-                        .help("give each segment a subnet of its own"),
-                );
+                diagnostics
+                    .error(second.span, message)
+                    .related(first.span, "the other")
+                    .help("give each segment a subnet of its own");
             }
             _ => widest = Some((area, net, name)),
         }
@@ -210,8 +209,9 @@ fn check_one(explicit: &Spanned<Address>, diagnostics: &mut Diagnostics) {
         reason.filter(|_| wide)
     };
     if let Some(what) = special {
-        let error = Diagnostic::error(explicit.span, format!("{address} is {what}"));
-        diagnostics.push(error.help(format!("give the host another address in {}", net.trunc())));
+        diagnostics
+            .error(explicit.span, format!("{address} is {what}"))
+            .help(format!("give the host another address in {}", net.trunc()));
     }
 }
 
@@ -234,7 +234,7 @@ fn supply(
 ) -> Option<Supply> {
     let Pool::Net(net) = pool.value else { return None };
     if Family::of(net.addr()) != family {
-        diagnostics.push(Diagnostic::error(pool.span, format!("`{net}` is not an {family} network")));
+        diagnostics.error(pool.span, format!("`{net}` is not an {family} network"));
         return None;
     }
     let avoid = interfaces.iter().flat_map(|i| &i.explicit).map(|e| e.0.trunc()).collect();
@@ -348,7 +348,7 @@ fn give(
             Ok(net) => (net, supply.span),
             Err(reason) => {
                 let help = "name a larger pool under `addressing`, or give the hosts addresses";
-                diagnostics.push(Diagnostic::error(place(supply.span), reason).help(help));
+                diagnostics.error(place(supply.span), reason).help(help);
                 return;
             }
         },
@@ -357,7 +357,7 @@ fn give(
     for i in without {
         let Some(address) = free.next() else {
             let message = format!("{net} has no address left for `{}`", interfaces[i].name);
-            diagnostics.push(Diagnostic::error(place(span), message).help("write a shorter prefix length"));
+            diagnostics.error(place(span), message).help("write a shorter prefix length");
             return;
         };
         result[i].push(IpNet::new(address, net.prefix_len()).expect("the prefix is the subnet's"));

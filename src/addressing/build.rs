@@ -10,7 +10,7 @@ use super::firewall;
 use super::hosts;
 use super::mtus;
 use super::network::{NetworkPlan, Place, PortPlan};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
 use crate::node::{EdgePlan, RouterPlan};
 use crate::topology::declared::Declared;
@@ -71,7 +71,15 @@ pub(crate) fn build(settings: &Settings<'_>, declared: &Declared, diagnostics: &
     let members = draft.members();
     let (mut network, mut router_plans) = hosts::plan(settings.seed, &members, settings.pools, diagnostics);
     mtus::warn(&members, &network.hosts, diagnostics);
-    firewall::plan_all(nodes, settings.groups, &declared.links, &members, &network.hosts, &mut router_plans, diagnostics);
+    firewall::plan_all(
+        nodes,
+        settings.groups,
+        &declared.links,
+        &members,
+        &network.hosts,
+        &mut router_plans,
+        diagnostics,
+    );
     let mut plan = Plan {
         seed: settings.seed,
         coalesce: settings.coalesce,
@@ -260,7 +268,7 @@ fn place_sockets(
         if path.as_os_str().len() > LONGEST_SOCKET_PATH {
             let message = format!("{} is too long for a socket: at most {LONGEST_SOCKET_PATH} bytes", path.display());
             let place = nodes.get(&host.name).map(|node| node.span);
-            diagnostics.push(Diagnostic::error(place, message).help("name a shorter path, as in `/tmp/vm.sock`"));
+            diagnostics.error(place, message).help("name a shorter path, as in `/tmp/vm.sock`");
         }
     }
 }

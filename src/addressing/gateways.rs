@@ -53,7 +53,13 @@ impl<'a> Directory<'a> {
     }
 
     /// Tells a gateway that is not there, or that forwards nothing.
-    pub(crate) fn check(&self, route: &RouteSpec, owner: &Attached<'_>, nets: &[&[IpNet]], told: &mut Diagnostics) {
+    pub(crate) fn check(
+        &self,
+        route: &RouteSpec,
+        owner: &Attached<'_>,
+        nets: &[&[IpNet]],
+        diagnostics: &mut Diagnostics,
+    ) {
         let via = route.via.value;
         let on_link = owner.attachments.iter().zip(nets).find(|(_, nets)| nets.iter().any(|net| net.contains(&via)));
         let Some(segment) = on_link.map(|(attachment, _)| attachment.segment) else { return }; // told before
@@ -61,7 +67,7 @@ impl<'a> Directory<'a> {
             Some((_, true)) => {}
             Some((name, false)) if *name == owner.name => {} // told before
             // it takes what is for itself, at whichever of its addresses
-            Some((name, false)) => told.push(
+            Some((name, false)) => diagnostics.push(
                 Diagnostic::warning(
                     route.via.span,
                     format!("the gateway {via} is `{name}`, a host: what is for others ends there"),
@@ -75,9 +81,7 @@ impl<'a> Directory<'a> {
                     [] => "a gateway is a router, or an external machine, on the same segment".to_owned(),
                     known => format!("the routers on its segment: {}", known.join(", ")),
                 };
-                told.push(
-                    Diagnostic::error(route.via.span, format!("nobody has the gateway's address {via}")).help(help),
-                );
+                diagnostics.error(route.via.span, format!("nobody has the gateway's address {via}")).help(help);
             }
         }
     }
@@ -89,11 +93,17 @@ impl<'a> Directory<'a> {
     }
 
     /// Gives the interfaces of hosts their gateways, and hosts the routes that follow.
-    pub(crate) fn give(&self, members: &Members<'_>, hosts: &mut [HostPlan], realms: &Realms, told: &mut Diagnostics) {
+    pub(crate) fn give(
+        &self,
+        members: &Members<'_>,
+        hosts: &mut [HostPlan],
+        realms: &Realms,
+        diagnostics: &mut Diagnostics,
+    ) {
         for (plan, host) in hosts.iter_mut().zip(&members.hosts) {
             self.find(plan, host);
             match host.spec {
-                NodeSpec::Host(spec) => default_routes(plan, spec, told),
+                NodeSpec::Host(spec) => default_routes(plan, spec, diagnostics),
                 _ if matches!(plan.place, Place::ExternalNetns { .. }) => self.network_routes(plan, host, realms),
                 _ => {}
             }
@@ -144,18 +154,19 @@ fn is_default(route: &RoutePlan, family: Family) -> bool {
 
 /// Default routes: in the main table over the interface that `default_route` names, else the first that has a gateway; in
 /// the table of each interface over that one.
-fn default_routes(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
+fn default_routes(plan: &mut HostPlan, spec: &HostSpec, diagnostics: &mut Diagnostics) {
     let chosen = match &spec.default_route {
         None => None,
         Some(name) if name.value == "none" => {
             let given = plan.routes.iter().any(|route| route.to.prefix_len() == 0);
             if given {
-                let error = Diagnostic::error(name.span, "`default_route: none` beside a default route");
-                told.push(error.help("take one of them away"));
+                diagnostics
+                    .error(name.span, "`default_route: none` beside a default route")
+                    .help("take one of them away");
             }
             return;
         }
-        Some(name) => match chosen(plan, name, told) {
+        Some(name) => match chosen(plan, name, diagnostics) {
             None => return,
             chosen => chosen,
         },
@@ -177,24 +188,25 @@ fn default_routes(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) 
 }
 
 /// The interface that `default_route` names, if that can be.
-fn chosen(plan: &HostPlan, name: &Spanned<String>, told: &mut Diagnostics) -> Option<usize> {
+fn chosen(plan: &HostPlan, name: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
     let names = plan.interfaces.iter().map(|interface| interface.name.as_str());
     let Some(at) = names.clone().position(|interface| interface == name.value) else {
-        let error = Diagnostic::error(name.span, format!("`{}` has no interface `{}`", plan.name, name.value));
-        told.push(error.help(suggestion(name, names)));
+        diagnostics
+            .error(name.span, format!("`{}` has no interface `{}`", plan.name, name.value))
+            .help(suggestion(name, names));
         return None;
     };
     let given = plan.routes.iter().find(|route| route.to.prefix_len() == 0 && route.table == MAIN);
     if let Some(other) = given.filter(|route| route.interface.as_ref() != Some(&name.value)) {
         let via = other.via.map(|via| via.to_string()).unwrap_or_default();
         let message = format!("`default_route` is `{}`, and `routes` have a default route by {via}", name.value);
-        told.push(Diagnostic::error(name.span, message).help("take one of them away"));
+        diagnostics.error(name.span, message).help("take one of them away");
         return None;
     }
     if plan.interfaces[at].gateways.is_empty() {
         let message = format!("there is no gateway behind `{}.{}`", plan.name, name.value);
         let help = "join a router to its segment, or name a gateway by `routes`";
-        told.push(Diagnostic::error(name.span, message).help(help));
+        diagnostics.error(name.span, message).help(help);
         return None;
     }
     Some(at)

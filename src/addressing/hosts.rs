@@ -171,7 +171,7 @@ fn give_hosts_files(
         Err(hosts_file::TooLong { host, bytes }) => {
             let message = format!("the /etc/hosts of {} hosts would take more than {bytes}", hosts.len());
             let help = "their own parts name all hosts nearby with several interfaces: give fewer hosts several, or use smaller segments";
-            diagnostics.push(Diagnostic::error(hosts[host].span, message).help(help));
+            diagnostics.error(hosts[host].span, message).help(help);
         }
     }
 }
@@ -187,14 +187,13 @@ fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
         let Some((name, span)) = socket.or(name) else { continue };
         let netns = netns.as_ref().map(|netns| netns_path(&netns.value));
         if let Some((other, first)) = taken.insert((netns, name.clone()), (host.name, span)) {
-            diagnostics.push(
-                Diagnostic::error(
+            diagnostics
+                .error(
                     span,
                     format!("`{}` and `{other}` are both at `{name}`: an interface is one machine's", host.name),
                 )
                 .related(first, "the first")
-                .help("name another interface, or put both machines on a bridge behind one external machine"),
-            );
+                .help("name another interface, or put both machines on a bridge behind one external machine");
         }
     }
 }
@@ -235,13 +234,12 @@ fn explicit(host: &Attached<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spann
         (Addresses::List(_), []) => {}
         (Addresses::List(_), _) => {
             let map: Vec<_> = interfaces.iter().map(|name| format!("{name}: […]")).collect();
-            diagnostics.push(
-                Diagnostic::error(
+            diagnostics
+                .error(
                     addresses.span,
                     format!("`{}` has {} interfaces: say which one has which addresses", host.name, interfaces.len()),
                 )
-                .help(format!("write `addresses: {{ {} }}`", map.join(", "))),
-            );
+                .help(format!("write `addresses: {{ {} }}`", map.join(", ")));
         }
         (Addresses::PerInterface(map), lists) => {
             for (name, list) in map {
@@ -314,7 +312,7 @@ fn routes(
             Some(first) => {
                 let other = first.via.map(|via| via.to_string()).unwrap_or_default();
                 let message = format!("`{name}` has a route to {to} already, by {other}");
-                diagnostics.push(Diagnostic::error(route.via.span, message).help("take one of them away"));
+                diagnostics.error(route.via.span, message).help("take one of them away");
                 continue;
             }
         }

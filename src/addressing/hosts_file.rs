@@ -103,7 +103,9 @@ fn several(all: &[Named<'_>]) -> BTreeMap<usize, BTreeSet<usize>> {
     for (at, named) in all.iter().enumerate() {
         let on: BTreeSet<usize> = named.addresses.iter().map(|(.., segment)| *segment).collect();
         if on.len() > 1 {
-            on.into_iter().for_each(|segment| drop(several.entry(segment).or_default().insert(at)));
+            for segment in on {
+                several.entry(segment).or_default().insert(at);
+            }
         }
     }
     several

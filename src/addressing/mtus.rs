@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::hosts::USUAL_MTU;
 use super::network::HostPlan;
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostics, Span};
 use crate::topology::members::{Attached, Attachment, Members};
 use crate::topology::node::{HostSpec, NodeSpec};
 
@@ -31,7 +31,7 @@ pub(crate) fn of_port(host: &Attached<'_>, attachment: &Attachment<'_>, sends: u
 }
 
 /// Warns of each segment once. A router whose link says no `mtu` sends nothing that is too large, and takes any.
-pub(crate) fn warn(members: &Members<'_>, plans: &[HostPlan], told: &mut Diagnostics) {
+pub(crate) fn warn(members: &Members<'_>, plans: &[HostPlan], diagnostics: &mut Diagnostics) {
     let mut on: BTreeMap<usize, Vec<Port>> = BTreeMap::new();
     for (host, plan) in members.hosts.iter().zip(plans) {
         for (attachment, interface) in host.attachments.iter().zip(&plan.interfaces) {
@@ -58,7 +58,7 @@ pub(crate) fn warn(members: &Members<'_>, plans: &[HostPlan], told: &mut Diagnos
             "`{}` sends packets of up to {sends} bytes, and `{}`, on the same network, takes {takes}: larger ones are dropped",
             most.name, least.name
         );
-        told.push(Diagnostic::warning(most.span.or(least.span), message).help("give both the same `mtu`"));
+        diagnostics.warning(most.span.or(least.span), message).help("give both the same `mtu`");
     }
 }
 

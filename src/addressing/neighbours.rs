@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::neighbour_table::{Neighbour, NeighbourTable};
 use super::network::{HostPlan, Place};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
 use crate::node::RouterPlan;
 use crate::topology::mac;
 use crate::topology::members::Attached;
@@ -66,7 +66,7 @@ pub(crate) fn fill(
             format!("{} routers would know {sum} addresses of neighbours, which is too many", of_routers.len());
         let help = format!("at most {MOST_OF_ROUTERS}: put fewer of them on one segment, or say `neighbours: dynamic`");
         let place = of_routers.first().map(|router| router.span);
-        diagnostics.push(Diagnostic::error(place, message).help(help));
+        diagnostics.error(place, message).help(help);
         return;
     }
     for (own, (plan, router)) in routers.iter_mut().zip(of_routers).enumerate().filter(|(_, (_, router))| knows(router))

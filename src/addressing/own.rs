@@ -17,25 +17,24 @@ const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
 const WHOLE: [&str; 4] = ["/", "/run", "/etc", "/usr"];
 
 /// Completes a host's plan. Addresses, routes and /etc/hosts have been given.
-pub(crate) fn fill(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
+pub(crate) fn fill(plan: &mut HostPlan, spec: &HostSpec, diagnostics: &mut Diagnostics) {
     plan.restores_routes = !spec.routes.manual;
-    plan.sysctl = sysctl::plan(&spec.sysctl, told);
-    plan.limits = limits(&spec.limits, told);
+    plan.sysctl = sysctl::plan(&spec.sysctl, diagnostics);
+    plan.limits = limits(&spec.limits, diagnostics);
     plan.privileged = *spec.privileged;
     if plan.privileged {
         let warning = format!("programs in `{}` keep root's rights on the machine", plan.name);
-        told.push(
-            Diagnostic::warning(spec.privileged.span, warning)
-                .help("take `privileged` away unless they need them, for eBPF or for devices"),
-        );
+        diagnostics
+            .warning(spec.privileged.span, warning)
+            .help("take `privileged` away unless they need them, for eBPF or for devices");
     }
-    multicast(plan, spec, told);
+    multicast(plan, spec, diagnostics);
     for server in &spec.dns {
         match name_server(&plan.hosts_file.text(), server) {
             Some(address) => plan.dns.push(address),
             // Then its addresses may be what is wrong, and that has been told.
-            None if told.has_errors() => {}
-            None => told.push(
+            None if diagnostics.has_errors() => {}
+            None => diagnostics.push(
                 Diagnostic::error(
                     server.span,
                     format!("`{}` is no name server that this host could ask", server.value),
@@ -49,8 +48,9 @@ pub(crate) fn fill(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics)
         match folder(&path, &plan.private) {
             Ok(()) => plan.private.push(path.value),
             Err(reason) => {
-                let error = Diagnostic::error(path.span, format!("`{}` cannot be private: {reason}", path.value));
-                told.push(error.help("name folders of this machine by their absolute paths, as in `[/var/lib/app]`"));
+                diagnostics
+                    .error(path.span, format!("`{}` cannot be private: {reason}", path.value))
+                    .help("name folders of this machine by their absolute paths, as in `[/var/lib/app]`");
             }
         }
     }
@@ -63,12 +63,12 @@ const LEAST_MEMORY: u64 = 1 << 20;
 /// What a program opens while it starts, and what `fs.nr_open` lets it have by default.
 const OPEN_FILES: (u64, u64) = (16, 1 << 20);
 
-fn limits(spec: &LimitsSpec, told: &mut Diagnostics) -> Limits {
+fn limits(spec: &LimitsSpec, diagnostics: &mut Diagnostics) -> Limits {
     let mut within = |name: &str, limit: &Option<Spanned<u64>>, (least, most): (u64, u64)| {
         let limit = limit.as_ref()?;
         if !(least..=most).contains(&limit.value) {
             let error = format!("`{name}` must be from {least} to {most}, found {}", limit.value);
-            told.push(Diagnostic::error(limit.span, error).help("without a limit there is no such key"));
+            diagnostics.error(limit.span, error).help("without a limit there is no such key");
         }
         u32::try_from(limit.value).ok()
     };
@@ -77,14 +77,14 @@ fn limits(spec: &LimitsSpec, told: &mut Diagnostics) -> Limits {
     let memory = spec.memory.as_ref().map(|memory| memory.value.as_bytes());
     if let (Some(memory), Some(bytes)) = (&spec.memory, memory.filter(|bytes| *bytes < LEAST_MEMORY)) {
         let error = format!("`memory` must be 1MiB or more, found {bytes}B");
-        told.push(Diagnostic::error(memory.span, error).help("a shell alone takes more than that"));
+        diagnostics.error(memory.span, error).help("a shell alone takes more than that");
     }
     Limits { processes, memory, open_files }
 }
 
 /// Routes for IPv4 multicast and for limited broadcast: without them the kernel says "network is unreachable" where there
 /// is no default route.
-fn multicast(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
+fn multicast(plan: &mut HostPlan, spec: &HostSpec, diagnostics: &mut Diagnostics) {
     let has_ipv4 = |at: usize| plan.interfaces[at].addresses.iter().any(|net| net.addr().is_ipv4());
     let chosen = match &spec.multicast {
         Some(name) if name.value == "none" => return,
@@ -92,11 +92,12 @@ fn multicast(plan: &mut HostPlan, spec: &HostSpec, told: &mut Diagnostics) {
             let names = plan.interfaces.iter().map(|interface| interface.name.as_str());
             let Some(at) = names.clone().position(|known| known == name.value) else {
                 let error = Diagnostic::error(name.span, format!("`{}` has no interface `{}`", plan.name, name.value));
-                return told.push(error.help(suggestion(name, names)));
+                return diagnostics.push(error.help(suggestion(name, names)));
             };
-            if !has_ipv4(at) && !told.has_errors() {
+            if !has_ipv4(at) && !diagnostics.has_errors() {
                 let error = format!("`{}.{}` has no IPv4 address to send multicast from", plan.name, name.value);
-                return told.push(Diagnostic::error(name.span, error).help("give it one, or take `multicast` away"));
+                diagnostics.error(name.span, error).help("give it one, or take `multicast` away");
+                return;
             }
             at
         }

@@ -150,15 +150,56 @@ impl fmt::Display for Diagnostic {
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     /// Places and messages in the list: a file may hold a hundred thousand mistakes.
-    told: HashSet<(Option<Span>, String)>,
+    known: HashSet<(Option<Span>, String)>,
+}
+
+/// A diagnostic that has just been added, to say more of it. There is none if it stood there before.
+pub struct Added<'a>(Option<&'a mut Diagnostic>);
+
+impl Added<'_> {
+    /// Adds what to write instead.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        self.with(|diagnostic| diagnostic.help = Some(help.into()))
+    }
+
+    /// Adds the words under the underlined place.
+    pub fn label(self, label: impl Into<String>) -> Self {
+        self.with(|diagnostic| diagnostic.label = Some(label.into()))
+    }
+
+    /// Adds another place that explains the mistake.
+    pub fn related(self, span: Span, words: impl Into<String>) -> Self {
+        self.with(|diagnostic| diagnostic.related.push((span, words.into())))
+    }
+
+    fn with(mut self, add: impl FnOnce(&mut Diagnostic)) -> Self {
+        self.0.as_deref_mut().map(add);
+        self
+    }
 }
 
 impl Diagnostics {
+    /// Adds an error at a place, unless the same message already stands there.
+    pub fn error(&mut self, span: impl Into<Option<Span>>, message: impl Into<String>) -> Added<'_> {
+        self.add(Diagnostic::error(span, message))
+    }
+
+    /// Adds a warning at a place, unless the same message already stands there.
+    pub fn warning(&mut self, span: impl Into<Option<Span>>, message: impl Into<String>) -> Added<'_> {
+        self.add(Diagnostic::warning(span, message))
+    }
+
     /// Adds one, unless the same message already stands at the same place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.told.insert((diagnostic.span, diagnostic.message.clone())) {
-            self.list.push(diagnostic);
+        self.add(diagnostic);
+    }
+
+    fn add(&mut self, diagnostic: Diagnostic) -> Added<'_> {
+        if !self.known.insert((diagnostic.span, diagnostic.message.clone())) {
+            return Added(None);
         }
+        self.list.push(diagnostic);
+        Added(self.list.last_mut())
     }
 
     /// Whether an error stands.

@@ -149,19 +149,24 @@ forms! {
 }
 
 impl Names {
-    /// A lone name. Its place is that of the whole, which [`Spanned::each`] knows.
+    /// A lone name. Its place is that of the whole.
     pub(crate) fn one(text: &str) -> Names {
         Names(vec![Spanned { value: text.to_owned(), span: Span::default() }])
+    }
+
+    /// Each name with its place.
+    pub(crate) fn each(&self, whole: Span) -> impl Iterator<Item = Spanned<&str>> {
+        self.0.iter().map(move |name| {
+            let span = if name.span.line == 0 { whole } else { name.span };
+            Spanned { value: name.value.as_str(), span }
+        })
     }
 }
 
 impl Spanned<Names> {
     /// Each name with its place.
     pub(crate) fn each(&self) -> impl Iterator<Item = Spanned<&str>> {
-        self.value.0.iter().map(|name| {
-            let span = if name.span.line == 0 { self.span } else { name.span };
-            Spanned { value: name.value.as_str(), span }
-        })
+        self.value.each(self.span)
     }
 }
 

@@ -46,8 +46,7 @@ impl Gather<'_> {
         if let Some(at) = self.open.iter().position(|open| open == path) {
             let round: Vec<_> =
                 self.open[at..].iter().map(PathBuf::as_path).chain([path]).map(|p| p.display().to_string()).collect();
-            self.diagnostics
-                .push(Diagnostic::error(used_at, format!("files use each other: {}", round.join(" uses "))));
+            self.diagnostics.error(used_at, format!("files use each other: {}", round.join(" uses ")));
             return None;
         }
         if self.done.iter().any(|done| done == path) {
@@ -56,14 +55,14 @@ impl Gather<'_> {
         let text = match self.files.read(path, FileKind::Scenario) {
             Ok(text) => text,
             Err(reason) => {
-                self.diagnostics.push(Diagnostic::error(used_at, format!("cannot read {}: {reason}", path.display())));
+                self.diagnostics.error(used_at, format!("cannot read {}: {reason}", path.display()));
                 return None;
             }
         };
         self.bytes += text.len() as u64;
         if self.done.len() + self.open.len() >= MOST_FILES || self.bytes > MOST_BYTES.as_bytes() {
             let message = format!("this scenario uses more than {MOST_FILES} files, or more than {MOST_BYTES} of them");
-            self.diagnostics.push(Diagnostic::error(used_at, message).help("put several into one, and import graphs"));
+            self.diagnostics.error(used_at, message).help("put several into one, and import graphs");
             return None;
         }
         let source = self.sources.add(&path.display().to_string(), &text);
@@ -73,8 +72,7 @@ impl Gather<'_> {
                 Value::Null => "the file says nothing".into(),
                 _ => format!("expected a scenario, found {}", node.describe()),
             };
-            let error = Diagnostic::error(node.span, message);
-            self.diagnostics.push(error.help("a scenario is a map: `longwire: 1`, `nodes`, `links`, …"));
+            self.diagnostics.error(node.span, message).help("a scenario is a map: `longwire: 1`, `nodes`, `links`, …");
             return None;
         }
         self.check_keys(&mut node, used_at.is_none());
@@ -101,10 +99,9 @@ impl Gather<'_> {
             entries.retain(|entry| !entry.key.starts_with("x-"));
         }
         if main && node.get("longwire").is_none() {
-            self.diagnostics.push(
-                Diagnostic::error(node.span, "`longwire` is missing: the version of the language")
-                    .help("write `longwire: 1` at the top"),
-            );
+            self.diagnostics
+                .error(node.span, "`longwire` is missing: the version of the language")
+                .help("write `longwire: 1` at the top");
         }
         check_keys(node, self.keys, |_| None, self.diagnostics);
         // What is unknown stays, as something that is there and was told: what it may have meant is not missing.

@@ -6,7 +6,7 @@ use serde::de::value::Error;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::tree::Node;
-use crate::diag::{Diagnostic, Diagnostics, suggestion};
+use crate::diag::{Diagnostics, suggestion};
 
 /// The keys that a struct reads, in the order of its fields.
 pub(crate) fn keys_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
@@ -52,7 +52,7 @@ pub(crate) fn check_keys(
     let entries = map.entries().unwrap_or_default().iter();
     for entry in entries.filter(|entry| !entry.value.pruned && !known.contains(&entry.key.as_str())) {
         let help = instead(&entry.key).map_or_else(|| suggestion(&entry.key, known.iter().copied()), str::to_owned);
-        diagnostics.push(Diagnostic::error(entry.key_span, format!("unknown field `{}`", entry.key)).help(help));
+        diagnostics.error(entry.key_span, format!("unknown field `{}`", entry.key)).help(help);
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::params::reference;
 use super::parse::parse;
 use super::tree::{Entry, Node, Origin, Scalar, Value};
-use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
+use crate::diag::{Diagnostics, Sources, suggestion};
 
 /// More combinations than anybody waits for: a typing error must not fill the memory.
 pub const MOST: usize = 10_000;
@@ -88,9 +88,9 @@ pub(crate) fn take(
     root: &mut Node,
     combination: &[(String, usize)],
     fixed: &[(String, String)],
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Matrix {
-    let mut axes = axes(root, told);
+    let mut axes = axes(root, diagnostics);
     axes.retain(|name, _| !fixed.iter().any(|(other, _)| other == name));
     for (name, at) in combination {
         if let Some(value) = axes.get(name).and_then(|values| values.get(*at)) {
@@ -102,7 +102,7 @@ pub(crate) fn take(
 }
 
 /// The lists of the matrix that are without mistakes.
-fn axes(root: &mut Node, told: &mut Diagnostics) -> IndexMap<String, Vec<Node>> {
+fn axes(root: &mut Node, diagnostics: &mut Diagnostics) -> IndexMap<String, Vec<Node>> {
     let mut axes = IndexMap::new();
     let Some(section) = root.remove("matrix") else { return axes };
     let span = section.key_span;
@@ -111,8 +111,9 @@ fn axes(root: &mut Node, told: &mut Diagnostics) -> IndexMap<String, Vec<Node>> 
         Value::Map(entries) => entries,
         _ => {
             let message = format!("expected a map of lists, found {}", section.value.describe());
-            let error = Diagnostic::error(section.value.span, message);
-            told.push(error.help("for each parameter its values, as in `matrix: { loss: [1%, 5%] }`"));
+            diagnostics
+                .error(section.value.span, message)
+                .help("for each parameter its values, as in `matrix: { loss: [1%, 5%] }`");
             return axes;
         }
     };
@@ -124,31 +125,32 @@ fn axes(root: &mut Node, told: &mut Diagnostics) -> IndexMap<String, Vec<Node>> 
                 [] => format!("name the value that `run` takes at the top: `params: {{ {key}: … }}`"),
                 _ => suggestion(&key, known.iter().copied()),
             };
-            told.push(
-                Diagnostic::error(key_span, format!("the matrix varies `{key}`, which is no parameter")).help(help),
-            );
-        } else if let Some(values) = values(&key, value, told) {
+            diagnostics.error(key_span, format!("the matrix varies `{key}`, which is no parameter")).help(help);
+        } else if let Some(values) = values(&key, value, diagnostics) {
             axes.insert(key, values);
         }
     }
     let combinations = axes.values().map(Vec::len).fold(1, usize::saturating_mul);
     if combinations > MOST {
-        let error = Diagnostic::error(span, format!("the matrix has {combinations} combinations"));
-        told.push(error.help(format!("{MOST} are the most: take values away, or make several files of it")));
+        diagnostics
+            .error(span, format!("the matrix has {combinations} combinations"))
+            .help(format!("{MOST} are the most: take values away, or make several files of it"));
         axes.clear();
     }
     axes
 }
 
-fn values(name: &str, node: Node, told: &mut Diagnostics) -> Option<Vec<Node>> {
+fn values(name: &str, node: Node, diagnostics: &mut Diagnostics) -> Option<Vec<Node>> {
     let Value::Seq(nodes) = node.value else {
-        let error = Diagnostic::error(node.span, format!("expected a list of values, found {}", node.describe()));
-        told.push(error.help(format!("write `{name}: [{}]`", node.as_text().unwrap_or("…"))));
+        diagnostics
+            .error(node.span, format!("expected a list of values, found {}", node.describe()))
+            .help(format!("write `{name}: [{}]`", node.as_text().unwrap_or("…")));
         return None;
     };
     if nodes.is_empty() {
-        let error = Diagnostic::error(node.span, format!("`{name}` has no value, so nothing would run"));
-        told.push(error.help("name its values, or take it out of the matrix"));
+        diagnostics
+            .error(node.span, format!("`{name}` has no value, so nothing would run"))
+            .help("name its values, or take it out of the matrix");
         return None;
     }
     let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
@@ -170,7 +172,7 @@ fn values(name: &str, node: Node, told: &mut Diagnostics) -> Option<Vec<Node>> {
             None => kept.push(value),
             Some((message, help)) => {
                 clean = false;
-                told.push(Diagnostic::error(value.span, message).help(help));
+                diagnostics.error(value.span, message).help(help);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tree::{Entry, Node};
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostics, Span};
 
 /// The sections whose entries have names.
 pub(crate) const SECTIONS: [&str; 4] = ["nodes", "links", "services", "workloads"];
@@ -17,17 +17,15 @@ pub(crate) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     for section in SECTIONS {
         for Entry { key, key_span, .. } in root.get(section).and_then(Node::entries).unwrap_or_default() {
             if let Err(reason) = check_one(key) {
-                diagnostics.push(
-                    Diagnostic::error(*key_span, format!("`{key}` cannot be a name: {reason}"))
-                        .help("letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes"),
-                );
+                diagnostics
+                    .error(*key_span, format!("`{key}` cannot be a name: {reason}"))
+                    .help("letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes");
             }
             if let Some((other, first)) = taken.insert(key, (section, *key_span)) {
-                diagnostics.push(
-                    Diagnostic::error(*key_span, format!("`{key}` is already the name of one of the {other}"))
-                        .related(first, "the first")
-                        .help("nodes, links, services and workloads share one name space: choose another name"),
-                );
+                diagnostics
+                    .error(*key_span, format!("`{key}` is already the name of one of the {other}"))
+                    .related(first, "the first")
+                    .help("nodes, links, services and workloads share one name space: choose another name");
             }
         }
     }

@@ -46,10 +46,9 @@ pub(crate) fn substitute(
     // A program may read any of them from its environment.
     if !any_program {
         for (name, param) in params.iter().filter(|(name, _)| !used.contains(*name)) {
-            diagnostics.push(
-                Diagnostic::warning(param.name_span, format!("the parameter `{name}` is never used"))
-                    .help(format!("write `${name}` where its value belongs")),
-            );
+            diagnostics
+                .warning(param.name_span, format!("the parameter `{name}` is never used"))
+                .help(format!("write `${name}` where its value belongs"));
         }
     }
     params.into_iter().map(|(name, param)| (name, param.value.as_text().unwrap_or_default().to_owned())).collect()
@@ -82,30 +81,28 @@ fn declared(root: &mut Node, diagnostics: &mut Diagnostics) -> IndexMap<String, 
         Value::Map(entries) => {
             for entry in entries {
                 let Some(text) = entry.value.as_text() else {
-                    diagnostics.push(Diagnostic::error(
+                    diagnostics.error(
                         entry.value.span,
                         format!(
                             "expected the value of a parameter, found {}: write one word or number",
                             entry.value.describe()
                         ),
-                    ));
+                    );
                     // it is known all the same: its uses are no further mistakes
                     let value = Node { pruned: true, ..Node::new(Value::Null, entry.value.span, Origin::File) };
                     params.insert(entry.key, Param { value, name_span: entry.key_span });
                     continue;
                 };
                 if !is_name(&entry.key) {
-                    diagnostics.push(
-                        Diagnostic::error(entry.key_span, format!("`{}` cannot name a parameter", entry.key))
-                            .help("a letter or `_`, then letters, digits and `_`"),
-                    );
+                    diagnostics
+                        .error(entry.key_span, format!("`{}` cannot name a parameter", entry.key))
+                        .help("a letter or `_`, then letters, digits and `_`");
                     continue;
                 }
                 if let Some(other) = reference(text) {
-                    diagnostics.push(
-                        Diagnostic::error(entry.value.span, "a parameter cannot stand for another")
-                            .help(format!("write the value, or use `${other}` where this one is used")),
-                    );
+                    diagnostics
+                        .error(entry.value.span, "a parameter cannot stand for another")
+                        .help(format!("write the value, or use `${other}` where this one is used"));
                 }
                 let mut value = entry.value;
                 value.set_origin(&Origin::Param(entry.key.clone()));
@@ -136,7 +133,7 @@ fn replace(
         } else {
             suggestion(name, known.iter().map(String::as_str))
         };
-        diagnostics.push(Diagnostic::error(whole, format!("unknown parameter `{name}`")).help(help));
+        diagnostics.error(whole, format!("unknown parameter `{name}`")).help(help);
         return;
     };
     match parse(sources, source, &Origin::CommandLine, diagnostics) {
@@ -168,8 +165,7 @@ fn put(
                 } else {
                     suggestion(name, params.keys().map(String::as_str))
                 };
-                let error = Diagnostic::error(node.span, format!("unknown parameter `${name}`")).help(help);
-                diagnostics.push(error);
+                diagnostics.error(node.span, format!("unknown parameter `${name}`")).help(help);
                 node.pruned = true;
             }
         }

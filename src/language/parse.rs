@@ -251,19 +251,19 @@ impl Build<'_> {
             // `{ a:host }` is a word with nothing under it; read on as it is meant, so that nothing else is told of it
             let plain = self.place.text[key_span.start..].starts_with(&key);
             if let Some(written) = missing_space(&key).filter(|_| plain && value.value == Value::Null) {
-                let error = Diagnostic::error(key_span, format!("`{key}` has no space behind its colon"));
-                self.diagnostics.push(error.help(format!("write `{written}`")));
+                self.diagnostics
+                    .error(key_span, format!("`{key}` has no space behind its colon"))
+                    .help(format!("write `{written}`"));
                 let (name, text) = written.split_once(": ").expect("it was just put together");
                 value = Node::text(text, key_span, self.origin.clone());
                 key = name.to_owned();
             }
             if let Some(first) = places.get(&key) {
-                self.diagnostics.push(
-                    Diagnostic::error(key_span, format!("`{key}` stands here twice"))
-                        .label("the second time")
-                        .related(*first, "the first time")
-                        .help("take one of them away, or give it another name"),
-                );
+                self.diagnostics
+                    .error(key_span, format!("`{key}` stands here twice"))
+                    .label("the second time")
+                    .related(*first, "the first time")
+                    .help("take one of them away, or give it another name");
             } else {
                 places.insert(key.clone(), key_span);
                 entries.push(Entry { key, key_span, value });

@@ -20,7 +20,11 @@ pub(crate) struct Named<T> {
 }
 
 /// Reads the entries of a section.
-pub(crate) fn section<T: DeserializeOwned>(root: &mut Node, name: &str, diagnostics: &mut Diagnostics) -> Vec<Named<T>> {
+pub(crate) fn section<T: DeserializeOwned>(
+    root: &mut Node,
+    name: &str,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Named<T>> {
     let mut read = |entry: &mut Entry| {
         let spec = match is_empty(entry, "say what it is, or take it away", diagnostics) {
             true => None,
@@ -43,7 +47,7 @@ pub(crate) fn section<T: DeserializeOwned>(root: &mut Node, name: &str, diagnost
 pub(crate) fn is_empty(entry: &Entry, help: &str, diagnostics: &mut Diagnostics) -> bool {
     let empty = matches!(entry.value.value, Value::Null) && !entry.value.pruned;
     if empty {
-        diagnostics.push(Diagnostic::error(entry.key_span, format!("`{}` is empty", entry.key)).help(help));
+        diagnostics.error(entry.key_span, format!("`{}` is empty", entry.key)).help(help);
     }
     empty
 }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::Overrides;
 use super::file::FileSpec;
 use crate::addressing::build::{Settings, build};
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostics, Sources};
 use crate::language::files::{Files, MemoryFiles, Once};
 use crate::language::gather::gather;
 use crate::language::keys::keys_of;
@@ -166,14 +166,14 @@ impl Load<'_> {
     fn file(&mut self, root: &mut Node) -> FileSpec {
         let file: FileSpec = read(root, &mut self.diagnostics).unwrap_or_default();
         if let Some(version) = file.longwire.as_ref().filter(|version| version.value != 1) {
-            self.diagnostics.push(
-                Diagnostic::error(version.span, format!("version {} of the language is not known here", version.value))
-                    .help("this longwire reads `longwire: 1`"),
-            );
+            self.diagnostics
+                .error(version.span, format!("version {} of the language is not known here", version.value))
+                .help("this longwire reads `longwire: 1`");
         }
         if let Some(duration) = file.duration.as_ref().filter(|duration| duration.value == Duration::ZERO) {
-            let error = Diagnostic::error(duration.span, "a `duration` of 0 runs nothing");
-            self.diagnostics.push(error.help("without `duration`, the run ends when all workloads have"));
+            self.diagnostics
+                .error(duration.span, "a `duration` of 0 runs nothing")
+                .help("without `duration`, the run ends when all workloads have");
         }
         file
     }

@@ -19,7 +19,7 @@ use super::workload::{ServiceSpec, WorkloadSpec};
 use super::{check, patience};
 use crate::addressing::build::Built;
 use crate::addressing::network::Place;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostics, Sources};
 use crate::language::files::Files;
 use crate::language::presets::Presets;
 use crate::language::section::{Named, section};
@@ -107,10 +107,9 @@ impl Context<'_> {
         let checked_services = check::services(&services, hosts, self.diagnostics);
         let checked_workloads = check::workloads(&workloads, &services, self.duration, hosts, self.diagnostics);
         if self.must_end && self.duration.is_none() && workloads.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::error(self.root.span, "nothing ends this scenario, and virtual time would never stop")
-                    .help("give it a `duration`, or a workload; `longwire run` keeps it up until Ctrl-C"),
-            );
+            self.diagnostics
+                .error(self.root.span, "nothing ends this scenario, and virtual time would never stop")
+                .help("give it a `duration`, or a workload; `longwire run` keeps it up until Ctrl-C");
         }
         Programs { services, workloads, checked_services, checked_workloads }
     }

@@ -1,10 +1,9 @@
 //! `capture:`: which links leave a file of what went through them.
 
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
+use crate::diag::{Diagnostics, Span, suggestion};
 use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
 use crate::topology::expand::{GroupKind, Groups};
@@ -133,7 +132,7 @@ pub(crate) struct Links<'a> {
 
 impl CaptureSpec {
     /// Finds the links. `None` where none is wanted.
-    pub(crate) fn resolve(&self, span: Span, links: Links<'_>, told: &mut Diagnostics) -> Option<Capture> {
+    pub(crate) fn resolve(&self, span: Span, links: Links<'_>, diagnostics: &mut Diagnostics) -> Option<Capture> {
         let mut wanted = vec![false; links.names.len()];
         match &self.links {
             Wanted::None => {}
@@ -141,14 +140,15 @@ impl CaptureSpec {
             Wanted::Names(names) => {
                 for name in names {
                     let place = if name.span == Span::default() { span } else { name.span };
-                    links.find(name, place, &mut wanted, told);
+                    links.find(name, place, &mut wanted, diagnostics);
                 }
             }
         }
         let found: Vec<usize> = (0..wanted.len()).filter(|link| wanted[*link]).collect();
         if found.len() > MOST {
-            let error = Diagnostic::error(span, format!("{} links are too many to capture", found.len()));
-            told.push(error.help(format!("name those that you want to look at, at most {MOST}")));
+            diagnostics
+                .error(span, format!("{} links are too many to capture", found.len()))
+                .help(format!("name those that you want to look at, at most {MOST}"));
         }
         let capture = Capture { links: found, keep: self.keep, size: self.size.unwrap_or(SIZE), snap: self.snap };
         (!capture.links.is_empty()).then_some(capture)
@@ -156,21 +156,21 @@ impl CaptureSpec {
 }
 
 impl Links<'_> {
-    fn find(&self, name: &str, place: Span, wanted: &mut [bool], told: &mut Diagnostics) {
+    fn find(&self, name: &str, place: Span, wanted: &mut [bool], diagnostics: &mut Diagnostics) {
         let position = |name: &str| self.names.iter().position(|link| *link == name);
         if let Some(link) = position(name) {
             wanted[link] = true;
         } else if let Some(group) = self.groups.get(name) {
             if group.kind != GroupKind::Links {
-                let error = Diagnostic::error(place, format!("`{name}` is a group, but not one of links"));
-                told.push(error.help("captures are of links: name those that you want to look at"));
+                diagnostics
+                    .error(place, format!("`{name}` is a group, but not one of links"))
+                    .help("captures are of links: name those that you want to look at");
             }
             group.members.iter().filter_map(|member| position(member)).for_each(|link| wanted[link] = true);
         } else if !self.unread.contains(&name) {
             let groups = self.groups.iter().filter(|(_, group)| group.kind == GroupKind::Links).map(|(name, _)| name);
             let known: Vec<&str> = self.names.iter().copied().chain(groups).collect();
-            let error = Diagnostic::error(place, format!("there is no link `{name}` to capture"));
-            told.push(error.help(suggestion(name, known)));
+            diagnostics.error(place, format!("there is no link `{name}` to capture")).help(suggestion(name, known));
         }
     }
 }
@@ -186,10 +186,10 @@ impl Capture {
         let list = || text.split(',').map(|name| Spanned { value: name.trim().to_owned(), span: Span::default() });
         let wanted = if text == "all" { Wanted::All } else { Wanted::Names(list().collect()) };
         let links = Links { names: &names, groups: &resolved.scenario.groups, unread: &[] };
-        let mut told = Diagnostics::default();
+        let mut diagnostics = Diagnostics::default();
         let spec = CaptureSpec { links: wanted, ..CaptureSpec::default() };
-        let found = spec.resolve(Span::default(), links, &mut told);
-        if let Some(error) = told.iter().next() {
+        let found = spec.resolve(Span::default(), links, &mut diagnostics);
+        if let Some(error) = diagnostics.iter().next() {
             return Err(error.to_string());
         }
         let found = found.ok_or("the scenario has no links to capture")?;

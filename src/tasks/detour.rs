@@ -3,11 +3,11 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::language::section::Named;
 use super::reach::Hosts;
 use super::spec::{Path, Workload, WorkloadKind};
 use super::workload::WorkloadSpec;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::language::section::Named;
 
 /// A workload that passes a router with NAT over IPv6.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +30,7 @@ pub(crate) fn find(
     specs: &[Named<WorkloadSpec>],
     workloads: &IndexMap<String, Workload>,
     hosts: &Hosts<'_>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Vec<Detour> {
     let mut detours = Vec::new();
     for Named { name, span, .. } in specs {
@@ -38,7 +38,7 @@ pub(crate) fn find(
         let Some((router, required)) = hosts.around_nat(path) else { continue };
         let detour = Detour { workload: name.clone(), router: router.to_owned() };
         let diagnostic = if required { Diagnostic::error } else { Diagnostic::warning };
-        told.push(diagnostic(*span, detour.words()).help("write `family: ipv4`, and it goes through the NAT"));
+        diagnostics.push(diagnostic(*span, detour.words()).help("write `family: ipv4`, and it goes through the NAT"));
         detours.push(detour);
     }
     detours

@@ -2,11 +2,11 @@
 
 use indexmap::IndexMap;
 
-use crate::language::section::Named;
 use super::spec::{Amount, Path, Start, Workload, WorkloadKind};
 use super::transit::Transit;
 use super::workload::WorkloadSpec;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
+use crate::language::section::Named;
 use crate::units::Duration;
 
 /// How long a receiver waits for datagrams at least.
@@ -48,7 +48,7 @@ pub(crate) fn warn(
     specs: &[Named<WorkloadSpec>],
     workloads: &IndexMap<String, Workload>,
     duration: Option<Duration>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) {
     for Named { name, span, spec, .. } in specs {
         let (Some(spec), Some(workload)) = (spec, workloads.get(name)) else { continue };
@@ -59,7 +59,7 @@ pub(crate) fn warn(
                 udp.linger, udp.transit
             );
             let help = format!("leave `linger` out, or write `linger: {}`", sum(&[udp.transit, MARGIN]));
-            told.push(Diagnostic::warning(*span, message).help(help));
+            diagnostics.warning(*span, message).help(help);
         }
         let (Start::At(at), Amount::For(length), Some(duration)) = (&workload.start, udp.amount, duration) else {
             continue;
@@ -73,7 +73,7 @@ pub(crate) fn warn(
                 udp.linger
             );
             let help = format!("write `duration: {end}`, or leave `for` out: it then sends for the whole duration");
-            told.push(Diagnostic::warning(span, message).help(help));
+            diagnostics.warning(span, message).help(help);
         }
     }
 }

@@ -42,13 +42,12 @@ impl Hosts<'_> {
     pub(crate) fn program_host(&self, name: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
         let host = self.find(name, name, diagnostics)?;
         if self.plans[host].place != Place::Namespace {
-            diagnostics.push(
-                Diagnostic::error(
+            diagnostics
+                .error(
                     name.span,
                     format!("`{}` is an external machine: longwire cannot run programs in it", name.value),
                 )
-                .help("start it there yourself, or name a `host`"),
-            );
+                .help("start it there yourself, or name a `host`");
             return None;
         }
         Some(host)
@@ -84,8 +83,9 @@ impl Hosts<'_> {
         let position = plan.interfaces.iter().position(|i| i.name == interface);
         if position.is_none() && !self.silent.contains(&name) {
             let known = plan.interfaces.iter().map(|i| i.name.as_str());
-            let error = Diagnostic::error(text.span, format!("`{name}` has no interface `{interface}`"));
-            diagnostics.push(error.help(suggestion(interface, known)));
+            diagnostics
+                .error(text.span, format!("`{name}` has no interface `{interface}`"))
+                .help(suggestion(interface, known));
         }
         Some(Spot { host, interface: Some(position?) })
     }
@@ -105,7 +105,7 @@ impl Hosts<'_> {
             if !made {
                 let message =
                     format!("`{}` is an external machine: longwire cannot send from it", self.plans[sender.host].name);
-                diagnostics.push(Diagnostic::error(from.span, message).help("name a `host`"));
+                diagnostics.error(from.span, message).help("name a `host`");
             }
             made
         });
@@ -125,8 +125,9 @@ impl Hosts<'_> {
                     let names = || router.plan.interfaces.iter().map(|i| i.name.as_str());
                     let at = names().position(|known| known == interface);
                     if at.is_none() && !self.silent.contains(&name) {
-                        let error = Diagnostic::error(to.span, format!("`{name}` has no interface `{interface}`"));
-                        diagnostics.push(error.help(suggestion(interface, names())));
+                        diagnostics
+                            .error(to.span, format!("`{name}` has no interface `{interface}`"))
+                            .help(suggestion(interface, names()));
                     }
                     Some(at?)
                 }
@@ -139,13 +140,13 @@ impl Hosts<'_> {
         if sender.host == receiver.host {
             let message =
                 format!("from `{}` to itself: nothing of it would cross a link", self.plans[sender.host].name);
-            diagnostics.push(Diagnostic::error(to.span, message).help("name another host"));
+            diagnostics.error(to.span, message).help("name another host");
             return None;
         }
         if needs_receiver && self.plans[receiver.host].place != Place::Namespace {
             let message =
                 format!("`{}` is an external machine: longwire cannot receive in it", self.plans[receiver.host].name);
-            diagnostics.push(Diagnostic::error(to.span, message).help("name a `host`, or use `ping`"));
+            diagnostics.error(to.span, message).help("name a `host`, or use `ping`");
             return None;
         }
         let addresses = self.plans[receiver.host].interfaces.iter().map(|i| &i.addresses[..]);
@@ -183,7 +184,7 @@ impl Hosts<'_> {
             // Then the addresses themselves may be what is wrong, and that has been told.
             if !diagnostics.has_errors() {
                 let family = wanted.map(|family| format!("{family} ")).unwrap_or_default();
-                diagnostics.push(Diagnostic::error(to.span, format!("`{}` has no {family}address", to.value)));
+                diagnostics.error(to.span, format!("`{}` has no {family}address", to.value));
             }
             return None;
         }
@@ -191,7 +192,7 @@ impl Hosts<'_> {
         let Some(first) = candidates.first() else {
             let name = &self.plans[sender.host].name;
             let message = format!("`{name}` and `{}` have no address family in common", to.value);
-            diagnostics.push(Diagnostic::error(to.span, message));
+            diagnostics.error(to.span, message);
             return None;
         };
         // the first that is reached; if none is, the first says why
@@ -217,7 +218,7 @@ impl Hosts<'_> {
     ) -> Option<Path> {
         if let Some((family, spec)) = wanted.filter(|(family, _)| *family != Family::of(destination)) {
             let message = format!("{destination} is not an {family} address");
-            diagnostics.push(Diagnostic::error(to.span, message).related(spec.span, "asked for here"));
+            diagnostics.error(to.span, message).related(spec.span, "asked for here");
             return None;
         }
         let has =
@@ -226,7 +227,7 @@ impl Hosts<'_> {
         let made = receiver.is_some_and(|host| self.plans[host].place == Place::Namespace);
         if needs_receiver && !made {
             let message = format!("{destination} is not an address of a host: nothing would receive there");
-            diagnostics.push(Diagnostic::error(to.span, message).help("name a `host`, or use `ping`"));
+            diagnostics.error(to.span, message).help("name a `host`, or use `ping`");
             return None;
         }
         self.routed(sender, receiver, destination, to, diagnostics)?;
@@ -308,7 +309,7 @@ impl Hosts<'_> {
             }
         };
         if !diagnostics.has_errors() {
-            diagnostics.push(Diagnostic::error(to.span, problem.0).help(problem.1));
+            diagnostics.error(to.span, problem.0).help(problem.1);
         }
         None
     }

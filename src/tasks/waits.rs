@@ -4,35 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
-use crate::language::section::Named;
 use super::spec::{Amount, Workload, WorkloadKind};
 use super::workload::WorkloadSpec;
+use crate::diag::Diagnostics;
 use crate::language::forms::Names;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::language::section::Named;
 use crate::language::spanned::Spanned;
 
 /// A workload that starts after one that runs to the end, or after itself by way of others, would never start.
 pub(crate) fn forbid_waiting_for_ever(
     all: &[Named<WorkloadSpec>],
     done: &IndexMap<String, Workload>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) {
     let by_name: BTreeMap<&str, &Spanned<Names>> =
         all.iter().filter_map(|w| Some((w.name.as_str(), w.spec.as_ref()?.after.as_ref()?))).collect();
     let after = |name: &str| by_name.get(name).copied();
     for workload in all {
         let Some(list) = after(&workload.name) else { continue };
-        for name in &list.value.0 {
-            let span = if name.span.line > 0 { name.span } else { list.span };
-            let amount = match done.get(&name.value).map(|w| &w.kind) {
+        for Spanned { value: name, span } in list.each() {
+            let amount = match done.get(name).map(|w| &w.kind) {
                 Some(WorkloadKind::Ping(ping)) => ping.amount,
                 Some(WorkloadKind::Udp(udp)) => udp.amount,
                 Some(WorkloadKind::Tcp(tcp)) => tcp.amount,
                 Some(WorkloadKind::Program { .. }) | None => continue,
             };
             if amount == Amount::Whole {
-                let message = format!("`{}` waits for `{}`, which runs to the end", workload.name, name.value);
-                told.push(Diagnostic::error(span, message).help(format!("give `{}` a `for` or `count`", name.value)));
+                let message = format!("`{}` waits for `{name}`, which runs to the end", workload.name);
+                diagnostics.error(span, message).help(format!("give `{name}` a `for` or `count`"));
             }
         }
     }
@@ -46,7 +45,7 @@ pub(crate) fn forbid_waiting_for_ever(
             let span = after(&all[first].name).map_or(all[first].span, |after| after.span);
             let names: Vec<_> = round.map(|name| format!("`{name}`")).collect();
             let message = format!("workloads wait for each other: {}", names.join(" after "));
-            told.push(Diagnostic::error(span, message).help("one of them must start by itself"));
+            diagnostics.error(span, message).help("one of them must start by itself");
         }
     }
 }

@@ -170,4 +170,3 @@ pub(crate) struct TcpSpec {
     /// Socket buffers of both sides. By default the kernel tunes them.
     pub sockbuf: Option<ByteSize>,
 }
-

@@ -83,8 +83,7 @@ impl Reader<'_> {
         for (name, entry) in nodes {
             if let Some(NodeSpec::External(external)) = &entry.spec {
                 let message = format!("`{name}` is an external machine, and none can be reached in virtual time");
-                let error = Diagnostic::error(external.span, message);
-                self.diagnostics.push(error.help("make it a host, or use `longwire run`"));
+                self.diagnostics.error(external.span, message).help("make it a host, or use `longwire run`");
             }
         }
     }
@@ -111,8 +110,9 @@ impl Reader<'_> {
             ),
             (Some(_), None) => {
                 if let Some(interface) = interface {
-                    let error = Diagnostic::error(interface.span, "`interface` goes with `netns`");
-                    self.diagnostics.push(error.help("`tap` names the interface already"));
+                    self.diagnostics
+                        .error(interface.span, "`interface` goes with `netns`")
+                        .help("`tap` names the interface already");
                 }
             }
             (None, Some(netns)) if interface.is_none() => self.diagnostics.push(
@@ -123,7 +123,7 @@ impl Reader<'_> {
         }
         for name in [tap, interface].into_iter().flatten() {
             if let Err(reason) = ends::interface_name(name) {
-                self.diagnostics.push(Diagnostic::error(name.span, reason));
+                self.diagnostics.error(name.span, reason);
             }
         }
         self.diagnostics.iter().count() == before
@@ -131,13 +131,10 @@ impl Reader<'_> {
 
     fn qemu_is_alone(&mut self, qemu: &Spanned<PathBuf>, others: [&Option<Spanned<String>>; 3]) {
         if let Some(other) = others.into_iter().flatten().next() {
-            self.diagnostics.push(
-                Diagnostic::error(other.span, "two keys say where the machine is")
-                    .related(qemu.span, "the other")
-                    .help(
-                        "keep one: `qemu` is the socket of a virtual machine, and nothing goes with it but `addresses`",
-                    ),
-            );
+            self.diagnostics
+                .error(other.span, "two keys say where the machine is")
+                .related(qemu.span, "the other")
+                .help("keep one: `qemu` is the socket of a virtual machine, and nothing goes with it but `addresses`");
         }
     }
 
@@ -194,7 +191,7 @@ impl Reader<'_> {
         for (at, (name, node)) in nodes.iter().enumerate() {
             if let Some(spec) = node.spec.as_ref().filter(|_| !joined.contains(&at)) {
                 let message = format!("`{name}` is {} without a link", spec.describe());
-                self.diagnostics.push(Diagnostic::warning(node.span, message));
+                self.diagnostics.warning(node.span, message);
             }
         }
     }
@@ -206,8 +203,8 @@ fn unread(root: &Node, nodes: &IndexMap<String, NodeEntry>, links: &[Draft]) -> 
     let read: BTreeSet<&str> = links.iter().filter(|link| link.ends.is_some()).map(|link| link.name.as_str()).collect();
     let unread: Vec<String> =
         entries.map(|entry| &entry.key).filter(|name| !read.contains(name.as_str())).cloned().collect();
-    let unsure = !unread.is_empty()
-        || root.get("nodes").is_some_and(|section| section.entries().is_none() && section.pruned);
+    let unsure =
+        !unread.is_empty() || root.get("nodes").is_some_and(|section| section.entries().is_none() && section.pruned);
     let silent = nodes.iter().filter(|(_, node)| unsure || node.spec.is_none()).map(|(name, _)| name.clone());
     (unread, silent.collect())
 }

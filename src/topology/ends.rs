@@ -67,18 +67,15 @@ pub(crate) fn ends(
     diagnostics: &mut Diagnostics,
 ) -> Option<[End; 2]> {
     if texts.len() != 2 {
-        diagnostics.push(
-            Diagnostic::error(texts.span, format!("a link has two ends, not {}", texts.len()))
-                .help("as in `ends: [alice, bob]`; more than two meet at a switch"),
-        );
+        diagnostics
+            .error(texts.span, format!("a link has two ends, not {}", texts.len()))
+            .help("as in `ends: [alice, bob]`; more than two meet at a switch");
         return None;
     }
     let both: Vec<Option<End>> = texts.iter().map(|text| end(text, nodes, diagnostics)).collect();
     let [Some(a), Some(b)] = &both[..] else { return None };
     if a.node == b.node {
-        diagnostics.push(
-            Diagnostic::error(b.span, format!("both ends are `{}`", a.name)).help("a link joins two different nodes"),
-        );
+        diagnostics.error(b.span, format!("both ends are `{}`", a.name)).help("a link joins two different nodes");
         return None;
     }
     Some([a.clone(), b.clone()])
@@ -90,13 +87,14 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         None => (text.as_str(), None),
     };
     let Some((position, _, entry)) = nodes.get_full(name) else {
-        let error = Diagnostic::error(text.span, format!("unknown node `{name}`"));
-        diagnostics.push(error.help(suggestion(name, nodes.keys().map(String::as_str))));
+        diagnostics
+            .error(text.span, format!("unknown node `{name}`"))
+            .help(suggestion(name, nodes.keys().map(String::as_str)));
         return None;
     };
     let spec = entry.spec.as_ref()?;
     let mut mistake = |message: String, help: &str| {
-        diagnostics.push(Diagnostic::error(text.span, message).help(help));
+        diagnostics.error(text.span, message).help(help);
         None
     };
     let interface = match (spec, interface) {
@@ -169,7 +167,7 @@ pub(crate) fn name_interfaces(
             } else {
                 (format!("`{end}` is the end of two links"), "give one of them another interface")
             };
-            diagnostics.push(Diagnostic::error(end.span, message).related(first, "the first").help(help));
+            diagnostics.error(end.span, message).related(first, "the first").help(help);
         }
     }
     // The first number of each node that may be free.

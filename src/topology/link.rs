@@ -159,7 +159,7 @@ impl Layers<'_> {
         for key in ["ends", "half_duplex"] {
             if let Some(entry) = self.link.entry(key) {
                 let error = format!("`{key}` does not change while a run is up");
-                diagnostics.push(Diagnostic::error(entry.key_span, error).help("say it under `links`"));
+                diagnostics.error(entry.key_span, error).help("say it under `links`");
             }
         }
         // a mistake in `profile` or `user` is told by whoever looks them up
@@ -207,7 +207,7 @@ impl Layers<'_> {
         let Some(entries) = toward.entries() else {
             let message = format!("expected a map from end to fields, found {}", toward.describe());
             let help = "as in `toward: { ap: { rate: 5Mbit } }`";
-            diagnostics.push(Diagnostic::error(toward.span, message).help(help));
+            diagnostics.error(toward.span, message).help(help);
             return found;
         };
         for entry in entries.iter().filter(|entry| !entry.value.pruned) {
@@ -217,7 +217,7 @@ impl Layers<'_> {
             }
             if entry.value.entries().is_none() {
                 let message = format!("expected the fields of a direction, found {}", entry.value.describe());
-                diagnostics.push(Diagnostic::error(entry.value.span, message));
+                diagnostics.error(entry.value.span, message);
                 continue;
             }
             check_keys(&entry.value, FIELDS, of_both, diagnostics);
@@ -273,17 +273,16 @@ fn only_fields(map: &Node, link: bool) -> Node {
 
 fn forbid_two_means(fields: &mut Node, diagnostics: &mut Diagnostics) {
     if let (Some(rtt), Some(mean)) = (fields.entry("rtt"), fields.get("delay").and_then(merge::mean_of)) {
-        diagnostics.push(
-            Diagnostic::error(rtt.key_span, "`rtt` and `delay` both say how long a frame travels")
-                .related(mean.span, "one way, here")
-                .help("keep one: `rtt` is there and back, half for each direction; `delay` is one way"),
-        );
+        diagnostics
+            .error(rtt.key_span, "`rtt` and `delay` both say how long a frame travels")
+            .related(mean.span, "one way, here")
+            .help("keep one: `rtt` is there and back, half for each direction; `delay` is one way");
         fields.remove("rtt");
     }
 }
 
 /// `rtt` as the delay of one direction: half of it, an odd nanosecond goes forward.
-fn spell_out(mut fields: Node, way: Way) -> Node {
+pub(crate) fn spell_out(mut fields: Node, way: Way) -> Node {
     let Some(Entry { key_span, value: rtt, .. }) = fields.remove("rtt") else { return fields };
     let Some(whole) = rtt.as_text().and_then(|text| text.parse::<Duration>().ok()) else { return fields };
     let back = whole / 2;
@@ -327,20 +326,18 @@ pub(crate) fn finish(mut tree: Node, diagnostics: &mut Diagnostics) -> Direction
         return Direction { tree, spec };
     }
     if let Some(entry) = half_duplex {
-        diagnostics.push(
-            Diagnostic::error(
+        diagnostics
+            .error(
                 entry.key_span,
                 "`half_duplex` without a `rate` in each direction: what takes no time never waits for its turn",
             )
-            .help("name a `rate`, or take `half_duplex` away"),
-        );
+            .help("name a `rate`, or take `half_duplex` away");
     }
     let asked = |entry: &&Entry| !entry.value.pruned && !matches!(entry.value.origin, Origin::Profile(_));
     if let Some(entry) = tree.entry("queue").filter(asked) {
-        diagnostics.push(
-            Diagnostic::error(entry.key_span, "`queue` without `rate`: a wire that takes no time has no queue")
-                .help("name a `rate`, or take `queue` away"),
-        );
+        diagnostics
+            .error(entry.key_span, "`queue` without `rate`: a wire that takes no time has no queue")
+            .help("name a `rate`, or take `queue` away");
     }
     spec.queue = None;
     tree.remove("queue");

@@ -2,7 +2,7 @@
 
 use super::ends::End;
 use super::link::position_of_end;
-use crate::diag::{Diagnostic, Diagnostics, Sources, suggestion};
+use crate::diag::{Diagnostics, Sources, suggestion};
 use crate::language::presets::{PresetTree, Presets};
 use crate::language::spanned::Spanned;
 use crate::profile;
@@ -17,33 +17,35 @@ pub(crate) fn find(
 ) -> Option<PresetTree> {
     let Some(name) = name else {
         if let Some(user) = user {
-            let error = Diagnostic::error(user.span, "`user` goes with `profile`: it says which end downloads");
-            diagnostics.push(error.help("name a profile, or take `user` away"));
+            diagnostics
+                .error(user.span, "`user` goes with `profile`: it says which end downloads")
+                .help("name a profile, or take `user` away");
         }
         return None;
     };
     let Some(preset) = presets.get(name, sources) else {
-        let error = Diagnostic::error(name.span, format!("unknown profile `{}`", name.value));
-        diagnostics.push(error.help(suggestion(name, profile::names())));
+        diagnostics
+            .error(name.span, format!("unknown profile `{}`", name.value))
+            .help(suggestion(name, profile::names()));
         return None;
     };
     match user {
         None if preset.is_asymmetric() => {
             let example = links.first().map_or("END", |ends| ends[0].name.as_str());
-            diagnostics.push(
-                Diagnostic::error(name.span, format!("the profile `{}` is faster one way than the other", name.value))
-                    .help(format!("say which end downloads, as in `user: {example}`")),
-            );
+            diagnostics
+                .error(name.span, format!("the profile `{}` is faster one way than the other", name.value))
+                .help(format!("say which end downloads, as in `user: {example}`"));
         }
         None => {}
         Some(user) => {
             if let Some(ends) = links.iter().find(|ends| position_of_end(ends, user).is_none()) {
-                let error = Diagnostic::error(user.span, format!("`{}` is not an end of this link", user.value));
-                diagnostics.push(error.help(suggestion(user, [ends[0].name.as_str(), ends[1].name.as_str()])));
+                diagnostics
+                    .error(user.span, format!("`{}` is not an end of this link", user.value))
+                    .help(suggestion(user, [ends[0].name.as_str(), ends[1].name.as_str()]));
             }
             if !preset.is_asymmetric() {
                 let message = format!("`user` changes nothing: the profile `{}` is the same both ways", name.value);
-                diagnostics.push(Diagnostic::warning(user.span, message));
+                diagnostics.warning(user.span, message);
             }
         }
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::firewall::FirewallSpec;
 use super::node::{Addresses, Neighbours, NodeSpec, RouteSpec};
-use crate::diag::{Diagnostic, Diagnostics, suggestion};
+use crate::diag::{Diagnostics, suggestion};
 use crate::language::address_text::RouteTo;
 use crate::language::spanned::Spanned;
 use crate::node::{NatPlan, NatSpec, RouterInterface, RouterPlan, RouterRoute};
@@ -37,7 +37,7 @@ pub(crate) fn plan(
     spec: &RouterSpec,
     seed: u64,
     given: Vec<(Vec<IpNet>, [u8; 6])>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> RouterPlan {
     let interfaces: Vec<RouterInterface> = router
         .attachments
@@ -52,11 +52,11 @@ pub(crate) fn plan(
         .collect();
     let nets: Vec<&[IpNet]> = interfaces.iter().map(|interface| &interface.addresses[..]).collect();
     let routes = spec.routes.iter().filter_map(|route| {
-        let (to, on_link) = checked_route(router.name, route, &nets, told)?;
+        let (to, on_link) = checked_route(router.name, route, &nets, diagnostics)?;
         Some(RouterRoute { to, via: Some(route.via.value), port: *on_link.first()? as u32 })
     });
     let routes = routes.collect();
-    let nat = nat(router, spec, seed, &interfaces, told);
+    let nat = nat(router, spec, seed, &interfaces, diagnostics);
     RouterPlan { routes, interfaces, border: nat.as_ref().map(|nat| nat.port), nat, firewall: None }
 }
 
@@ -71,23 +71,23 @@ fn nat(
     spec: &RouterSpec,
     seed: u64,
     interfaces: &[RouterInterface],
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Option<NatPlan> {
     let Spanned { value: spec, span } = spec.nat.as_ref()?;
     let Some(port) = outside(router) else {
         let message = format!("`{}` has no interface `{}`, which is to be its outside", router.name, spec.outside);
         let known = interfaces.iter().map(|interface| interface.name.as_str());
-        told.push(Diagnostic::error(*span, message).help(suggestion(&spec.outside, known)));
+        diagnostics.error(*span, message).help(suggestion(&spec.outside, known));
         return None;
     };
     if !interfaces[port].addresses.iter().any(|net| net.addr().is_ipv4()) {
         let message = format!("`{}.{}` has no IPv4 address to translate to", router.name, spec.outside);
-        told.push(Diagnostic::error(*span, message).help("give it one in `addresses`, or leave `nat` out"));
+        diagnostics.error(*span, message).help("give it one in `addresses`, or leave `nat` out");
         return None;
     }
     if interfaces.len() == 1 {
         let message = format!("`{}` has nothing inside: `{}` is its only interface", router.name, spec.outside);
-        told.push(Diagnostic::error(*span, message).help("link it to an inside too, or leave `nat` out"));
+        diagnostics.error(*span, message).help("link it to an inside too, or leave `nat` out");
         return None;
     }
     // nodes and links share one name space, so no other stream has this name
@@ -101,7 +101,7 @@ pub(crate) fn checked_route(
     name: &str,
     route: &RouteSpec,
     interfaces: &[&[IpNet]],
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Option<(IpNet, Vec<usize>)> {
     let via = route.via.value;
     let own = interfaces.iter().any(|nets| nets.iter().any(|net| net.addr() == via));
@@ -115,7 +115,7 @@ pub(crate) fn checked_route(
             format!("`{name}` cannot reach the gateway {via} directly")
         };
         let help = format!("a gateway is a neighbour, in one of its own networks: {}", nets.join(", "));
-        told.push(Diagnostic::error(route.via.span, message).help(help));
+        diagnostics.error(route.via.span, message).help(help);
         return None;
     }
     let to = match route.to.value {
@@ -124,7 +124,7 @@ pub(crate) fn checked_route(
     };
     if to.addr().is_ipv4() != via.is_ipv4() {
         let message = format!("a route to {to} cannot have the gateway {via}: they are of two families");
-        told.push(Diagnostic::error(route.via.span, message));
+        diagnostics.error(route.via.span, message);
         return None;
     }
     Some((to, on_link))

@@ -185,12 +185,18 @@ impl SwitchNode {
 
     /// What it is built from. `ports` are in the order of its links; where some of them could not be read, a name that is
     /// not known is not told.
-    pub(crate) fn plan(&self, name: &str, ports: &[Port<'_>], unsure: bool, told: &mut Diagnostics) -> SwitchSpec {
+    pub(crate) fn plan(
+        &self,
+        name: &str,
+        ports: &[Port<'_>],
+        unsure: bool,
+        diagnostics: &mut Diagnostics,
+    ) -> SwitchSpec {
         SwitchSpec {
             ageing: self.ageing,
             priority: self.spans().then_some(self.priority.0),
             storm_control: self.storm_control.0,
-            vlans: self.port_vlans(name, ports, unsure, told),
+            vlans: self.port_vlans(name, ports, unsure, diagnostics),
         }
     }
 
@@ -199,7 +205,7 @@ impl SwitchNode {
         name: &str,
         ports: &[Port<'_>],
         unsure: bool,
-        told: &mut Diagnostics,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Vec<PortVlans>> {
         if self.vlans.is_none() && self.trunks.is_none() {
             return None;
@@ -210,16 +216,16 @@ impl SwitchNode {
         });
         let mut said: Vec<(&Spanned<String>, PortVlans)> = access.collect();
         for (name, trunk) in self.trunks.iter().flat_map(|trunks| &trunks.0) {
-            said.push((name, trunk.port_vlans(told)));
+            said.push((name, trunk.port_vlans(diagnostics)));
         }
         let mut places: Vec<Option<Span>> = vec![None; ports.len()];
         let mut all = vec![PortVlans::Access(VlanId::DEFAULT); ports.len()];
         for (port, vlans) in said {
-            let Some(at) = find(name, port, ports, unsure, told) else { continue };
+            let Some(at) = find(name, port, ports, unsure, diagnostics) else { continue };
             if let Some(first) = places[at] {
                 let error = Diagnostic::error(port.span, format!("the port at `{}` stands here twice", ports[at].link));
                 let help = "a port is in one VLAN, or a trunk: keep one of them";
-                told.push(error.related(first, "the first").help(help));
+                diagnostics.push(error.related(first, "the first").help(help));
                 continue;
             }
             (places[at], all[at]) = (Some(port.span), vlans);
@@ -229,7 +235,7 @@ impl SwitchNode {
 }
 
 impl TrunkSpec {
-    fn port_vlans(&self, told: &mut Diagnostics) -> PortVlans {
+    fn port_vlans(&self, diagnostics: &mut Diagnostics) -> PortVlans {
         let allowed = match &self.allowed {
             None => VlanSet::All,
             Some(ranges) => {
@@ -242,7 +248,7 @@ impl TrunkSpec {
             && !allowed.contains(vlan)
         {
             let message = format!("the native VLAN {} is not among those that this trunk allows", vlan.get());
-            told.push(Diagnostic::error(said.span, message).help("add it to `allowed`, or write `native: none`"));
+            diagnostics.error(said.span, message).help("add it to `allowed`, or write `native: none`");
         }
         PortVlans::Trunk { allowed, native }
     }
@@ -254,7 +260,7 @@ fn find(
     name: &Spanned<String>,
     ports: &[Port<'_>],
     unsure: bool,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Option<usize> {
     if let Some(at) = ports.iter().position(|port| port.link == name.as_str()) {
         return Some(at);
@@ -266,14 +272,16 @@ fn find(
         [] if unsure => None,
         [] => {
             let known = ports.iter().flat_map(|port| [port.far.name.as_str(), port.link]);
-            let error = Diagnostic::error(name.span, format!("no link of `{switch}` is or leads to `{}`", name.value));
-            told.push(error.help(suggestion(name, known)));
+            diagnostics
+                .error(name.span, format!("no link of `{switch}` is or leads to `{}`", name.value))
+                .help(suggestion(name, known));
             None
         }
         _ => {
             let links: Vec<_> = found.iter().map(|at| format!("`{}`", ports[*at].link)).collect();
-            let error = Diagnostic::error(name.span, format!("several links lead to `{}`", name.value));
-            told.push(error.help(format!("name the link: {}", links.join(", "))));
+            diagnostics
+                .error(name.span, format!("several links lead to `{}`", name.value))
+                .help(format!("name the link: {}", links.join(", ")));
             None
         }
     }

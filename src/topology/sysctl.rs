@@ -5,7 +5,7 @@
 
 use indexmap::IndexMap;
 
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
 use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
 
@@ -66,17 +66,16 @@ forms! {
 }
 
 /// The settings of a host by path below /proc/sys, in the order of the file.
-pub(crate) fn plan(spec: &IndexMap<Spanned<String>, Value>, told: &mut Diagnostics) -> Vec<(String, String)> {
+pub(crate) fn plan(spec: &IndexMap<Spanned<String>, Value>, diagnostics: &mut Diagnostics) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = Vec::new();
     for (key, Value(value)) in spec {
         match path(key) {
             Ok(path) if settings.iter().any(|(other, _)| *other == path) => {
-                let error = Diagnostic::error(key.span, format!("`{}` is set twice", key.value));
-                told.push(error.help("take one of them away"));
+                diagnostics.error(key.span, format!("`{}` is set twice", key.value)).help("take one of them away");
             }
             Ok(path) => settings.push((path, value.clone())),
             Err((reason, help)) => {
-                told.push(Diagnostic::error(key.span, format!("`{}` {reason}", key.value)).help(help));
+                diagnostics.error(key.span, format!("`{}` {reason}", key.value)).help(help);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::link::lookup;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostics, Sources};
 use crate::engine::DirectionSpec;
 use crate::language::files::{FileKind, Files, beside};
 use crate::language::tree::{Node, Origin, Value};
@@ -23,7 +23,7 @@ pub(crate) struct Tables<'a> {
 
 impl Tables<'_> {
     /// Reads all files that a direction's models name. `tree` is what the direction was read from.
-    pub(crate) fn load(&self, spec: &mut DirectionSpec, tree: &Node, told: &mut Diagnostics) {
+    pub(crate) fn load(&self, spec: &mut DirectionSpec, tree: &Node, diagnostics: &mut Diagnostics) {
         let mut before: BTreeMap<(String, String), usize> = BTreeMap::new();
         spec.files(&mut |keys, file| {
             let name = file.path().to_owned();
@@ -39,7 +39,7 @@ impl Tables<'_> {
             let loaded = read.and_then(|text| file.load(&text).map_err(|wrong| format!("{}: {wrong}", path.display())));
             if let Err(message) = loaded {
                 let shown = node.filter(|node| !self.change || node.origin == Origin::CommandLine);
-                told.push(Diagnostic::error(shown.map(|node| node.span), message));
+                diagnostics.error(shown.map(|node| node.span), message);
             }
         });
     }

@@ -145,6 +145,18 @@ fn the_schema_beside_the_scenarios_is_this_versions() {
     assert!(there == longwire::scenario::schema(), "scenarios/schema.json is of another version: {cure}");
 }
 
+#[test]
+fn every_scenario_fits_the_schema() {
+    let validator = jsonschema::validator_for(&longwire::scenario::schema()).expect("it is a schema");
+    for path in scenarios() {
+        let text = fs::read_to_string(&path).expect("it was there a moment ago");
+        let value: serde_json::Value = serde_saphyr::from_str(&text).expect("it is YAML");
+        let wrong: Vec<String> =
+            validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
+    }
+}
+
 /// The ```yaml blocks of a Markdown text, with the line on which each begins.
 fn yaml_blocks(markdown: &str) -> Vec<(usize, String)> {
     let mut blocks = Vec::new();

@@ -30,7 +30,7 @@ pub(crate) fn plan_all(
     members: &Members<'_>,
     hosts: &[HostPlan],
     routers: &mut [RouterPlan],
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) {
     let specs = members.routers.iter().enumerate().filter_map(|(at, router)| match router.spec {
         NodeSpec::Router(RouterSpec { firewall: Some(spec), .. }) => Some((at, router, spec)),
@@ -43,7 +43,7 @@ pub(crate) fn plan_all(
     let directory = Directory::new(nodes, groups, links, members, hosts, routers);
     let plans = specs.into_iter().map(|(at, router, spec)| {
         let interfaces = router.attachments.iter().map(|a| (a.interface.as_str(), a.link)).collect();
-        (at, plan(spec, &Wall { router: router.name, interfaces, directory: &directory }, told))
+        (at, plan(spec, &Wall { router: router.name, interfaces, directory: &directory }, diagnostics))
     });
     let plans: Vec<_> = plans.collect();
     for (at, mut plan) in plans {

@@ -1,7 +1,7 @@
 //! A firewall as it stands in a file → the node's plan: names become addresses and ports, and what can never be is told.
 
 use super::Directory;
-use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
+use crate::diag::{Diagnostics, Span, suggestion};
 use crate::language::spanned::Spanned;
 use crate::model::only::value::{Many, Protocol};
 use crate::node::router::firewall::matching::Destination;
@@ -23,16 +23,16 @@ pub(super) struct Wall<'a> {
 }
 
 /// Plans a firewall. Rules with mistakes are left out, which have been told.
-pub(super) fn plan(spec: &FirewallSpec, wall: &Wall<'_>, told: &mut Diagnostics) -> FirewallPlan {
+pub(super) fn plan(spec: &FirewallSpec, wall: &Wall<'_>, diagnostics: &mut Diagnostics) -> FirewallPlan {
     let mut names: Vec<&Spanned<String>> = Vec::new();
     let mut rules: Vec<(RulePlan, Span)> = Vec::new();
     for Spanned { value: rule, .. } in &spec.rules {
         if let Some(name) = &rule.name {
-            check_name(name, &names, told);
+            check_name(name, &names, diagnostics);
             names.push(name);
         }
-        let Some(matches) = wall.resolve(&rule.of, told) else { continue };
-        warn_of_covered(&matches, rule, &rules, told);
+        let Some(matches) = wall.resolve(&rule.of, diagnostics) else { continue };
+        warn_of_covered(&matches, rule, &rules, diagnostics);
         let name = rule.name.as_ref().map_or_else(|| rule.of.to_string(), |name| name.value.clone());
         rules.push((RulePlan { name, action: rule.action, matches }, rule.of.span));
     }
@@ -40,37 +40,40 @@ pub(super) fn plan(spec: &FirewallSpec, wall: &Wall<'_>, told: &mut Diagnostics)
     FirewallPlan { default: spec.default, rules, timeouts: spec.timeouts, limit: spec.limit }
 }
 
-fn check_name(name: &Spanned<String>, others: &[&Spanned<String>], told: &mut Diagnostics) {
+fn check_name(name: &Spanned<String>, others: &[&Spanned<String>], diagnostics: &mut Diagnostics) {
     if TAKEN.contains(&name.as_str()) || name.trim().is_empty() {
-        let error = Diagnostic::error(name.span, format!("`{}` cannot name a rule", name.value));
-        told.push(error.help("the report calls `replies` and `default` what no rule matched: choose another name"));
+        diagnostics
+            .error(name.span, format!("`{}` cannot name a rule", name.value))
+            .help("the report calls `replies` and `default` what no rule matched: choose another name");
     }
     if let Some(first) = others.iter().find(|other| other.value == name.value) {
-        let error = Diagnostic::error(name.span, format!("`{}` is already the name of a rule", name.value));
-        told.push(error.related(first.span, "the first").help("the report tells rules apart by their names"));
+        diagnostics
+            .error(name.span, format!("`{}` is already the name of a rule", name.value))
+            .related(first.span, "the first")
+            .help("the report tells rules apart by their names");
     }
 }
 
-fn warn_of_covered(matches: &Match, rule: &RuleSpec, earlier: &[(RulePlan, Span)], told: &mut Diagnostics) {
-    if told.has_errors() {
+fn warn_of_covered(matches: &Match, rule: &RuleSpec, earlier: &[(RulePlan, Span)], diagnostics: &mut Diagnostics) {
+    if diagnostics.has_errors() {
         return; // of a rule that could not be read whole, too little is known
     }
     if let Some((first, span)) = earlier.iter().find(|(first, _)| first.matches.covers(matches)) {
         let message = "no packet reaches this rule: all that it matches, an earlier one does";
         let help = "the first that matches decides: put the narrower rule first, or take this one away";
         let related = format!("`{} {}` comes first", first.action.word(), first.name);
-        told.push(Diagnostic::warning(rule.of.span, message).related(*span, related).help(help));
+        diagnostics.warning(rule.of.span, message).related(*span, related).help(help);
     }
 }
 
 impl Wall<'_> {
     /// `None` where something is wrong, which has been told.
-    fn resolve(&self, of: &Spanned<MatchSpec>, told: &mut Diagnostics) -> Option<Match> {
+    fn resolve(&self, of: &Spanned<MatchSpec>, diagnostics: &mut Diagnostics) -> Option<Match> {
         let spec = &of.value.0;
-        let inward = self.ports(spec.inward.as_ref(), told);
-        let outward = self.ports(spec.outward.as_ref(), told);
-        let from = self.from(spec, told);
-        let to = self.to(spec, told);
+        let inward = self.ports(spec.inward.as_ref(), diagnostics);
+        let outward = self.ports(spec.outward.as_ref(), diagnostics);
+        let from = self.from(spec, diagnostics);
+        let to = self.to(spec, diagnostics);
         let mut matches = Match {
             inward: inward?,
             outward: outward?,
@@ -93,25 +96,25 @@ impl Wall<'_> {
         }
         let wrong = matches.conflict().or_else(|| no_family(&matches));
         if let Some(message) = wrong {
-            told.push(Diagnostic::error(of.span, message));
+            diagnostics.error(of.span, message);
             return None;
         }
         Some(matches)
     }
 
-    fn ports(&self, names: Option<&Spanned<Names>>, told: &mut Diagnostics) -> Option<Vec<u32>> {
+    fn ports(&self, names: Option<&Spanned<Names>>, diagnostics: &mut Diagnostics) -> Option<Vec<u32>> {
         let Some(names) = names else { return Some(Vec::new()) };
-        let one = |name: Spanned<&str>, told: &mut Diagnostics| {
+        let one = |name: Spanned<&str>, diagnostics: &mut Diagnostics| {
             let found = self.interfaces.iter().position(|(interface, link)| [*interface, *link].contains(&name.value));
             if found.is_none() && !self.directory.silent.contains(&self.router) {
                 let known: Vec<&str> =
                     self.interfaces.iter().flat_map(|(interface, link)| [*interface, *link]).collect();
                 let message = format!("`{}` has no interface and no link `{}`", self.router, name.value);
-                told.push(Diagnostic::error(name.span, message).help(suggestion(name.value, known)));
+                diagnostics.error(name.span, message).help(suggestion(name.value, known));
             }
             found.map(|port| port as u32)
         };
-        names.each().map(|name| one(name, told)).collect::<Vec<_>>().into_iter().collect()
+        names.each().map(|name| one(name, diagnostics)).collect::<Vec<_>>().into_iter().collect()
     }
 
     /// Whether a name means the router itself.
@@ -119,23 +122,24 @@ impl Wall<'_> {
         name == self.router || name == "router" && !self.directory.stations.contains_key(name)
     }
 
-    fn from(&self, spec: &MatchLong, told: &mut Diagnostics) -> Option<Option<Networks>> {
+    fn from(&self, spec: &MatchLong, diagnostics: &mut Diagnostics) -> Option<Option<Networks>> {
         let Some(names) = &spec.from else { return Some(None) };
         let mut all = Some(Vec::new());
         for name in names.each() {
             let found = if self.is_self(name.value) {
-                let error = Diagnostic::error(name.span, "what the router itself sends is not asked about");
-                told.push(error.help("name others, or its address if it is its NAT that you mean"));
+                diagnostics
+                    .error(name.span, "what the router itself sends is not asked about")
+                    .help("name others, or its address if it is its NAT that you mean");
                 None
             } else {
-                self.directory.networks(name, told)
+                self.directory.networks(name, diagnostics)
             };
             all = all.zip(found).map(|(all, found)| [all, found].concat());
         }
         all.map(|all| Some(all.into_iter().collect()))
     }
 
-    fn to(&self, spec: &MatchLong, told: &mut Diagnostics) -> Option<Option<Destination>> {
+    fn to(&self, spec: &MatchLong, diagnostics: &mut Diagnostics) -> Option<Option<Destination>> {
         let Some(names) = &spec.to else { return Some(None) };
         let mut router = false;
         let mut all = Some(Vec::new());
@@ -144,7 +148,7 @@ impl Wall<'_> {
                 router = true;
                 continue;
             }
-            all = all.zip(self.directory.networks(name, told)).map(|(all, found)| [all, found].concat());
+            all = all.zip(self.directory.networks(name, diagnostics)).map(|(all, found)| [all, found].concat());
         }
         all.map(|all| Some(Destination { router, networks: all.into_iter().collect() }))
     }

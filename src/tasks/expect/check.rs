@@ -42,12 +42,12 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn plan(
     section: Option<&Node>,
     around: &Surroundings<'_>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> (Vec<Expectation>, IndexMap<String, Workload>) {
     let mut probes = Probes::default();
     let mut all = Vec::new();
-    for item in items(section, around.sources, told) {
-        let mut check = Checker { around, item: &item, probes: &mut probes, told };
+    for item in items(section, around.sources, diagnostics) {
+        let mut check = Checker { around, item: &item, probes: &mut probes, diagnostics };
         match grammar::parse(item.text, around.params).and_then(|statement| check.claims(&statement)) {
             Ok(claims) if claims.is_empty() => {} // what is wrong has been told
             Ok(claims) => all.push(Expectation {
@@ -56,7 +56,7 @@ pub(crate) fn plan(
                 span: item.span,
                 claims,
             }),
-            Err(fault) => item.tell(fault, around.sources, told),
+            Err(fault) => item.tell(fault, around.sources, diagnostics),
         }
     }
     (all, probes.workloads)
@@ -66,7 +66,7 @@ struct Checker<'a> {
     around: &'a Surroundings<'a>,
     item: &'a Item<'a>,
     probes: &'a mut Probes,
-    told: &'a mut Diagnostics,
+    diagnostics: &'a mut Diagnostics,
 }
 
 impl Checker<'_> {
@@ -455,7 +455,9 @@ impl Checker<'_> {
         let mut claims = Vec::new();
         for (member, from, to) in pairs {
             let texts = [&from, &to];
-            let Some(probe) = self.probes.add(&probe, texts, places, self.around.hosts, self.told)? else { continue };
+            let Some(probe) = self.probes.add(&probe, texts, places, self.around.hosts, self.diagnostics)? else {
+                continue;
+            };
             let reach = Reach { probe, not, from: start.clone(), to: end.clone() };
             claims.push(Claim { member: member.map(str::to_owned), check: Check::Reach(reach) });
         }

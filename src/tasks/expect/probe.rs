@@ -43,11 +43,11 @@ impl Probes {
         [from, to]: [&String; 2],
         places: [Span; 2],
         hosts: &Hosts<'_>,
-        told: &mut Diagnostics,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Option<String>, Fault> {
         let (start, length) = probe.plan()?;
         let [from, to] = [(from, places[0]), (to, places[1])].map(|(text, span)| Spanned { value: text.clone(), span });
-        let Some(path) = hosts.path(&from, &to, None, false, told) else { return Ok(None) };
+        let Some(path) = hosts.path(&from, &to, None, false, diagnostics) else { return Ok(None) };
         let every = length.map_or(Duration::from_millis(50), |length| (length / REQUESTS).clamp(CLOSEST, FURTHEST));
         let timeout = length.map_or(PATIENCE, |length| length.clamp(CLOSEST, PATIENCE));
         let amount = match (length, &start, probe.duration) {

@@ -46,36 +46,40 @@ pub(super) struct Item<'a> {
 const QUOTE: &str = "put quotes around the whole text: `- 'fetch.exit == 0'`";
 
 /// Reads the list. Entries with mistakes are left out, which are told.
-pub(super) fn items<'a>(section: Option<&'a Node>, sources: &Sources, told: &mut Diagnostics) -> Vec<Item<'a>> {
+pub(super) fn items<'a>(section: Option<&'a Node>, sources: &Sources, diagnostics: &mut Diagnostics) -> Vec<Item<'a>> {
     let Some(section) = section.filter(|section| !section.pruned) else { return Vec::new() };
     match &section.value {
-        Value::Seq(nodes) => nodes.iter().filter(|n| !n.pruned).filter_map(|node| item(node, sources, told)).collect(),
+        Value::Seq(nodes) => {
+            nodes.iter().filter(|n| !n.pruned).filter_map(|node| item(node, sources, diagnostics)).collect()
+        }
         Value::Null => Vec::new(),
         Value::Scalar(_) => {
-            let error = Diagnostic::error(section.span, "expected a list of expectations, found one");
-            told.push(error.help("begin its line with `- `"));
+            diagnostics
+                .error(section.span, "expected a list of expectations, found one")
+                .help("begin its line with `- `");
             Vec::new()
         }
         Value::Map(_) => {
-            let error = Diagnostic::error(section.span, "expected a list of expectations, found a map");
-            told.push(error.help("begin each with `- `, as in `- rtt.p99 < 60ms`"));
+            diagnostics
+                .error(section.span, "expected a list of expectations, found a map")
+                .help("begin each with `- `, as in `- rtt.p99 < 60ms`");
             Vec::new()
         }
     }
 }
 
-fn item<'a>(node: &'a Node, sources: &Sources, told: &mut Diagnostics) -> Option<Item<'a>> {
+fn item<'a>(node: &'a Node, sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Item<'a>> {
     let entries = match &node.value {
         Value::Scalar(scalar) => return Some(Item::new(None, &scalar.text, node.span, sources)),
         Value::Map(entries) => entries,
         Value::Seq(_) => {
-            let error = Diagnostic::error(node.span, "YAML reads a list here: an expectation begins with a bracket");
-            told.push(error.help(QUOTE));
+            diagnostics.error(node.span, "YAML reads a list here: an expectation begins with a bracket").help(QUOTE);
             return None;
         }
         Value::Null => {
-            let error = Diagnostic::error(node.span, "expected an expectation, found nothing");
-            told.push(error.help("as in `- rtt.p99 < 60ms`; YAML takes what follows `#` for a comment"));
+            diagnostics
+                .error(node.span, "expected an expectation, found nothing")
+                .help("as in `- rtt.p99 < 60ms`; YAML takes what follows `#` for a comment");
             return None;
         }
     };
@@ -83,23 +87,23 @@ fn item<'a>(node: &'a Node, sources: &Sources, told: &mut Diagnostics) -> Option
     let that = entries.iter().find(|entry| entry.key == "that");
     if let (None, Some(first)) = (that, entries.iter().find(|entry| !known.contains(&entry.key.as_str()))) {
         let message = "YAML reads a map here: a colon and a space make a key of what stands before them";
-        told.push(Diagnostic::error(first.key_span, message).help(QUOTE));
+        diagnostics.error(first.key_span, message).help(QUOTE);
         return None;
     }
     for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-        let error = Diagnostic::error(entry.key_span, format!("unknown field `{}`", entry.key));
-        told.push(error.help(suggestion(&entry.key, known)));
+        diagnostics.error(entry.key_span, format!("unknown field `{}`", entry.key)).help(suggestion(&entry.key, known));
     }
     let Some(that) = that else {
-        let error = Diagnostic::error(node.span, "`that` is missing: what is expected");
-        told.push(error.help("as in `{ name: fast enough, that: rtt.p99 < 60ms }`"));
+        diagnostics
+            .error(node.span, "`that` is missing: what is expected")
+            .help("as in `{ name: fast enough, that: rtt.p99 < 60ms }`");
         return None;
     };
     let name = entries.iter().find(|entry| entry.key == "name").and_then(|entry| match entry.value.as_text() {
         Some(text) => Some(text.to_owned()),
         None => {
             let message = format!("expected a name, found {}", entry.value.describe());
-            told.push(Diagnostic::error(entry.value.span, message));
+            diagnostics.error(entry.value.span, message);
             None
         }
     });
@@ -107,7 +111,7 @@ fn item<'a>(node: &'a Node, sources: &Sources, told: &mut Diagnostics) -> Option
         Some(text) => Some(Item::new(name, text, that.value.span, sources)),
         None => {
             let message = format!("YAML reads {} here, not an expectation", that.value.describe());
-            told.push(Diagnostic::error(that.value.span, message).help("put quotes around the whole text"));
+            diagnostics.error(that.value.span, message).help("put quotes around the whole text");
             None
         }
     }
@@ -132,7 +136,7 @@ impl<'a> Item<'a> {
     }
 
     /// Tells what is wrong with the text; where it ends too early, whether YAML cut something off.
-    pub(super) fn tell(&self, fault: Fault, sources: &Sources, told: &mut Diagnostics) {
+    pub(super) fn tell(&self, fault: Fault, sources: &Sources, diagnostics: &mut Diagnostics) {
         let at_the_end = fault.place.start >= self.text.trim_end().len();
         let mut error = Diagnostic::error(self.place(fault.place, sources), fault.message);
         error.help = fault.help;
@@ -141,6 +145,6 @@ impl<'a> Item<'a> {
         if at_the_end && behind.trim_start_matches(['"', '\'']).trim_start().starts_with('#') {
             error.help = Some("YAML takes what follows ` #` for a comment: put quotes around the whole text".into());
         }
-        told.push(error);
+        diagnostics.push(error);
     }
 }

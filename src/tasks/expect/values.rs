@@ -134,24 +134,26 @@ pub enum JsonStep {
 /// Checks the values of a program.
 pub(crate) fn check(
     values: &IndexMap<Spanned<String>, Spanned<ValueSpec>>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> IndexMap<String, OutputValue> {
     let mut checked = IndexMap::new();
     for (name, Spanned { value: spec, span }) in values {
         if TAKEN.contains(&name.as_str()) {
             let error =
                 Diagnostic::error(name.span, format!("`{}` cannot name a value: every program has that", name.value));
-            told.push(error.help("choose another name"));
+            diagnostics.push(error.help("choose another name"));
         } else if let Err(reason) = names::check_one(name) {
-            let error = Diagnostic::error(name.span, format!("`{}` cannot be a name: {reason}", name.value));
-            told.push(error.help("letters, digits, `-` and `_`, a letter or digit first"));
+            diagnostics
+                .error(name.span, format!("`{}` cannot be a name: {reason}", name.value))
+                .help("letters, digits, `-` and `_`, a letter or digit first");
         }
         let place = match (&spec.json, &spec.regex) {
             (Some(json), None) => match json_steps(json) {
                 Ok(steps) => OutputPlace::Json(steps),
                 Err(reason) => {
-                    let error = Diagnostic::error(json.span, format!("`{}` is no place in JSON: {reason}", json.value));
-                    told.push(error.help("as in `.stats.freeze_ms`, `.runs[0]` or `.runs[-1][\"p 99\"]`"));
+                    diagnostics
+                        .error(json.span, format!("`{}` is no place in JSON: {reason}", json.value))
+                        .help("as in `.stats.freeze_ms`, `.runs[0]` or `.runs[-1][\"p 99\"]`");
                     continue;
                 }
             },
@@ -160,24 +162,27 @@ pub(crate) fn check(
                 Ok(_) => {
                     let error =
                         Diagnostic::error(regex.span, "the regular expression does not say what of it is the number");
-                    told.push(error.help(r"put brackets around it, as in `'took (\d+) ms'`"));
+                    diagnostics.push(error.help(r"put brackets around it, as in `'took (\d+) ms'`"));
                     continue;
                 }
                 Err(error) => {
                     let reason = error.to_string();
                     let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                    told.push(Diagnostic::error(regex.span, format!("not a regular expression: {reason}")));
+                    diagnostics.error(regex.span, format!("not a regular expression: {reason}"));
                     continue;
                 }
             },
             (Some(json), Some(regex)) => {
-                let error = Diagnostic::error(regex.span, "`json` and `regex` both say where the number is");
-                told.push(error.related(json.span, "the other").help("keep one"));
+                diagnostics
+                    .error(regex.span, "`json` and `regex` both say where the number is")
+                    .related(json.span, "the other")
+                    .help("keep one");
                 continue;
             }
             (None, None) => {
-                let error = Diagnostic::error(*span, format!("the value `{}` does not say where it is", name.value));
-                told.push(error.help(r"write `json: .freeze_ms` or `regex: 'took (\d+) ms'`"));
+                diagnostics
+                    .error(*span, format!("the value `{}` does not say where it is", name.value))
+                    .help(r"write `json: .freeze_ms` or `regex: 'took (\d+) ms'`");
                 continue;
             }
         };

@@ -19,7 +19,7 @@ use crate::language::tree::{Entry, Node, Origin, Value};
 use crate::rng::Way;
 use crate::topology::expand::{GroupKind, Groups};
 use crate::topology::link::ResolvedLink;
-use crate::topology::link::finish;
+use crate::topology::link::{finish, spell_out};
 use crate::topology::tables::Tables;
 use crate::units::Duration;
 use course::Course;
@@ -105,15 +105,17 @@ impl LiveLinks {
     pub fn directions(&self, text: &str) -> Result<Vec<DirectionId>, (Diagnostics, Sources)> {
         let mut argument = Argument::new(text);
         let parts = argument.parts(text, 0);
-        let found = self.targets(&parts, &mut argument.told).and_then(|(links, rest)| match rest {
+        let found = self.targets(&parts, &mut argument.diagnostics).and_then(|(links, rest)| match rest {
             [] => Some(links),
             [extra, ..] => {
-                let error = Diagnostic::error(extra.1, format!("`{}` is too much here", extra.0));
-                argument.told.push(error.help("name a link, or one of its directions: `LINK.toward.END`"));
+                argument
+                    .diagnostics
+                    .error(extra.1, format!("`{}` is too much here", extra.0))
+                    .help("name a link, or one of its directions: `LINK.toward.END`");
                 None
             }
         });
-        found.ok_or((argument.told, argument.sources))
+        found.ok_or((argument.diagnostics, argument.sources))
     }
 
     /// Applies `LINK.FIELD=VALUE` or `LINK.toward.END.FIELD=VALUE`; without `toward` both directions change. FIELD is one
@@ -124,7 +126,7 @@ impl LiveLinks {
     pub fn set(&mut self, text: &str, files: &dyn Files) -> Result<Vec<(DirectionId, Change)>, (Diagnostics, Sources)> {
         let mut argument = Argument::new(text);
         match self.try_set(text, files, &mut argument) {
-            Some(changes) if !argument.told.has_errors() => {
+            Some(changes) if !argument.diagnostics.has_errors() => {
                 let mut result = Vec::new();
                 for (id, tree, spec) in changes {
                     let (link, specs) = &mut self.links[id.link().0 as usize];
@@ -136,7 +138,7 @@ impl LiveLinks {
                 }
                 Ok(result)
             }
-            _ => Err((argument.told, argument.sources)),
+            _ => Err((argument.diagnostics, argument.sources)),
         }
     }
 
@@ -147,16 +149,20 @@ impl LiveLinks {
         argument: &mut Argument,
     ) -> Option<Vec<(DirectionId, Node, DirectionSpec)>> {
         let Some((path, value)) = text.split_once('=') else {
-            let error = Diagnostic::error(argument.span(0, text.len()), "a change is `LINK.FIELD=VALUE`");
-            argument.told.push(error.help("as in `wifi.loss=10%` or `wifi.toward.ap.rate=5Mbit`"));
+            argument
+                .diagnostics
+                .error(argument.span(0, text.len()), "a change is `LINK.FIELD=VALUE`")
+                .help("as in `wifi.loss=10%` or `wifi.toward.ap.rate=5Mbit`");
             return None;
         };
         let parts = argument.parts(path, 0);
         let value = argument.value(value, path.len() + 1)?;
-        let (directions, fields) = self.targets(&parts, &mut argument.told)?;
+        let (directions, fields) = self.targets(&parts, &mut argument.diagnostics)?;
         let Some((field, span)) = fields.first() else {
-            let error = Diagnostic::error(argument.span(0, path.len()), "it does not say what changes");
-            argument.told.push(error.help(format!("name a field: {}", FIELDS.join(", "))));
+            argument
+                .diagnostics
+                .error(argument.span(0, path.len()), "it does not say what changes")
+                .help(format!("name a field: {}", FIELDS.join(", ")));
             return None;
         };
         if !FIELDS.contains(field) && *field != "rtt" {
@@ -168,31 +174,30 @@ impl LiveLinks {
                 _ => Diagnostic::error(*span, format!("unknown field `{field}`"))
                     .help(suggestion(field, known.iter().copied())),
             };
-            argument.told.push(error);
+            argument.diagnostics.push(error);
             return None;
+        }
+        if *field == "rtt" {
+            if fields.len() > 1 || parts.len() > 2 {
+                let error = argument.diagnostics.error(*span, "`rtt` is of both directions, and nothing is below it");
+                error.help("write `LINK.rtt=20ms`, or `LINK.toward.END.delay=10ms`");
+                return None;
+            }
+            read::<Duration>(&mut value.clone(), &mut argument.diagnostics)?;
         }
         let mut changes = Vec::new();
         for id in directions {
             let way = id.way();
-            let top = if *field == "rtt" {
-                if fields.len() > 1 || parts.len() > 2 {
-                    let error = Diagnostic::error(*span, "`rtt` is of both directions, and nothing is below it");
-                    argument.told.push(error.help("write `LINK.rtt=20ms`, or `LINK.toward.END.delay=10ms`"));
-                    return None;
-                }
-                half_of(&value, way, &mut argument.told)?
-            } else {
-                nest(fields, &value)
-            };
+            let top = spell_out(nest(fields, &value), way);
             let mut below = self.links[id.link().0 as usize].0.directions[index(way)].clone();
             // A wire that no longer takes time has no queue, whoever asked for it.
             if *field == "rate" && value.as_text() == Some("none") {
                 below.remove("queue");
             }
             let tree = merge::link(below, top);
-            let mut direction = finish(tree, &mut argument.told);
+            let mut direction = finish(tree, &mut argument.diagnostics);
             let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: true };
-            tables.load(&mut direction.spec, &direction.tree, &mut argument.told);
+            tables.load(&mut direction.spec, &direction.tree, &mut argument.diagnostics);
             changes.push((id, direction.tree, direction.spec));
         }
         Some(changes)
@@ -203,12 +208,11 @@ impl LiveLinks {
     fn targets<'p, 't>(
         &self,
         parts: &'p [(&'t str, Span)],
-        told: &mut Diagnostics,
+        diagnostics: &mut Diagnostics,
     ) -> Option<(Vec<DirectionId>, &'p [(&'t str, Span)])> {
         let ((name, span), rest) = parts.split_first()?;
         let Some(links) = self.by_name.get(*name) else {
-            let error = Diagnostic::error(*span, format!("unknown link `{name}`"));
-            told.push(error.help(suggestion(name, self.known())));
+            diagnostics.error(*span, format!("unknown link `{name}`")).help(suggestion(name, self.known()));
             return None;
         };
         let [("toward", toward), rest @ ..] = rest else {
@@ -217,8 +221,9 @@ impl LiveLinks {
         };
         let example = &self.links[*links.first()?].0.ends;
         let Some((end, end_span)) = rest.first() else {
-            let error = Diagnostic::error(*toward, "it does not say toward which end");
-            told.push(error.help(format!("`{}` or `{}`", example[0], example[1])));
+            diagnostics
+                .error(*toward, "it does not say toward which end")
+                .help(format!("`{}` or `{}`", example[0], example[1]));
             return None;
         };
         let mut directions = Vec::with_capacity(links.len());
@@ -227,8 +232,9 @@ impl LiveLinks {
             let Some((position, with_interface)) = self.end(*link, end, rest.get(1).map(|(part, _)| *part)) else {
                 let ends = &self.links[*link].0;
                 let nodes: Vec<_> = ends.ends.iter().map(|end| end.split('.').next().unwrap_or(end)).collect();
-                let error = Diagnostic::error(*end_span, format!("`{end}` is not an end of `{}`", ends.name));
-                told.push(error.help(suggestion(end, nodes.iter().copied())));
+                diagnostics
+                    .error(*end_span, format!("`{end}` is not an end of `{}`", ends.name))
+                    .help(suggestion(end, nodes.iter().copied()));
                 return None;
             };
             if with_interface {
@@ -277,27 +283,18 @@ fn nest(fields: &[(&str, Span)], value: &Node) -> Node {
     })
 }
 
-/// A round trip as the delay of one direction.
-fn half_of(value: &Node, way: Way, told: &mut Diagnostics) -> Option<Node> {
-    let whole: Duration = read(&mut value.clone(), told)?;
-    let back = whole / 2;
-    let half = if way == Way::Forward { whole.saturating_sub(back) } else { back };
-    let mean = Node::text(half.to_string(), value.span, Origin::CommandLine);
-    Some(nest(&[("delay", value.span), ("mean", value.span)], &mean))
-}
-
 /// A command's argument as a source of its own.
 struct Argument {
     sources: Sources,
     source: SourceId,
-    told: Diagnostics,
+    diagnostics: Diagnostics,
 }
 
 impl Argument {
     fn new(text: &str) -> Argument {
         let mut sources = Sources::default();
         let source = sources.add("set", text);
-        Argument { sources, source, told: Diagnostics::default() }
+        Argument { sources, source, diagnostics: Diagnostics::default() }
     }
 
     fn span(&self, start: usize, len: usize) -> Span {
@@ -321,18 +318,17 @@ impl Argument {
     fn value(&mut self, text: &str, start: usize) -> Option<Node> {
         let mut own = Sources::default();
         let source = own.add("", text);
-        let mut told = Diagnostics::default();
-        let node = parse(&own, source, &Origin::CommandLine, &mut told);
-        for diagnostic in told.iter() {
+        let mut diagnostics = Diagnostics::default();
+        let node = parse(&own, source, &Origin::CommandLine, &mut diagnostics);
+        for diagnostic in diagnostics.iter() {
             let mut diagnostic = diagnostic.clone();
             diagnostic.span = diagnostic.span.map(|span| self.span(start + span.start, span.len));
             diagnostic.related.clear();
-            self.told.push(diagnostic);
+            self.diagnostics.push(diagnostic);
         }
         let mut node = node?;
         if matches!(node.value, Value::Null) {
-            let error = Diagnostic::error(self.span(start.saturating_sub(1), 1), "no value stands after `=`");
-            self.told.push(error);
+            self.diagnostics.error(self.span(start.saturating_sub(1), 1), "no value stands after `=`");
             return None;
         }
         self.shift(&mut node, start);

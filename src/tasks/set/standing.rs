@@ -2,7 +2,7 @@
 
 use super::course::Course;
 use super::{LiveLinks, index, way_along};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
 use crate::engine::{Change, DirectionId, DirectionSpec, LinkId, NodeId};
 use crate::language::files::Files;
 use crate::language::merge;
@@ -39,18 +39,18 @@ impl LiveLinks {
         profile: Option<&Profile>,
         files: &dyn Files,
     ) -> Result<[Direction; 2], Diagnostics> {
-        let mut told = Diagnostics::default();
+        let mut diagnostics = Diagnostics::default();
         let (resolved, _) = &self.links[link];
         let ends = resolved.ends.each_ref().map(|end| End::of(end));
         let user = |profile: &Profile| profile.user.as_ref().and_then(|user| position_of_end(&ends, user));
         let preset = profile.map(|profile| (&profile.preset, user(profile)));
         let layers = Layers { link: fields, ends: Some(&ends), preset };
-        let mut directions = layers.over(&resolved.directions, &mut told);
+        let mut directions = layers.over(&resolved.directions, &mut diagnostics);
         let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: false };
         for direction in &mut directions {
-            tables.load(&mut direction.spec, &direction.tree, &mut told);
+            tables.load(&mut direction.spec, &direction.tree, &mut diagnostics);
         }
-        if told.has_errors() { Err(told) } else { Ok(directions) }
+        if diagnostics.has_errors() { Err(diagnostics) } else { Ok(directions) }
     }
 
     /// A link does something else from here on. What differs.
@@ -90,20 +90,20 @@ impl LiveLinks {
     ) -> Result<(), Diagnostics> {
         let to = self.over(link, fields, None, files)?;
         let (resolved, from) = &self.links[link];
-        let mut told = Diagnostics::default();
+        let mut diagnostics = Diagnostics::default();
         let courses = WAYS.map(|way| match Course::of(&from[index(way)], &to[index(way)].spec) {
             Ok(course) => course,
             Err((field, why)) => {
-                if told.is_empty() {
+                if diagnostics.is_empty() {
                     let error = format!("the {field} of `{}` cannot go over gradually: {why}", resolved.name);
                     let help = "set it at one instant, with `set`";
-                    told.push(Diagnostic::error(fields.span, error).help(help));
+                    diagnostics.error(fields.span, error).help(help);
                 }
                 Course::default()
             }
         });
-        if told.has_errors() {
-            return Err(told);
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
         }
         self.ramps.insert((ramp, link), courses);
         Ok(())
@@ -118,18 +118,18 @@ impl LiveLinks {
         files: &dyn Files,
     ) -> Result<Vec<(DirectionId, Change)>, Diagnostics> {
         let Some(courses) = self.ramps.get(&(ramp, link)) else { return Ok(Vec::new()) };
-        let mut told = Diagnostics::default();
+        let mut diagnostics = Diagnostics::default();
         let (resolved, _) = &self.links[link];
         let tables = Tables { files, scenario: &self.scenario, sources: &self.sources, change: false };
         let directions = WAYS.map(|way| {
             let tree = resolved.directions[index(way)].clone();
             let fields = courses[index(way)].fields(part, of, resolved.span);
-            let mut direction = finish(merge::link(tree, fields), &mut told);
-            tables.load(&mut direction.spec, &direction.tree, &mut told);
+            let mut direction = finish(merge::link(tree, fields), &mut diagnostics);
+            tables.load(&mut direction.spec, &direction.tree, &mut diagnostics);
             direction
         });
-        if told.has_errors() {
-            return Err(told);
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
         }
         Ok(self.stand(link, directions))
     }

@@ -2,10 +2,10 @@
 
 use super::check::Check;
 use super::spec::{DownSpec, StepSpec};
-use crate::language::forms::Names;
 use super::{Action, Target, apart, profile, rebind, route, run};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::Span;
 use crate::engine::LinkId;
+use crate::language::forms::Names;
 use crate::language::spanned::Spanned;
 use crate::language::tree::{Node, Value};
 use route::Name;
@@ -29,7 +29,7 @@ impl Check<'_, '_, '_> {
                 &links,
                 &self.around.links,
                 (&mut self.around.presets, self.around.sources),
-                self.told,
+                self.diagnostics,
             );
             if let Ok(profile) = found {
                 let profile = profile.map(Box::new);
@@ -37,14 +37,16 @@ impl Check<'_, '_, '_> {
             }
         }
         let down = match &spec.down {
-            Some(Spanned { value: DownSpec { names, .. }, span }) => self.named(&names.0, *span, false),
+            Some(Spanned { value: DownSpec { names, .. }, span }) => self.named(names, *span, false),
             None => Vec::new(),
         };
         let up = self.targets(spec.up.as_ref(), false);
         for (name, target, span) in &up {
             if let Some((_, _, first)) = down.iter().find(|(_, other, _)| other.overlaps(target)) {
-                let error = Diagnostic::error(*span, format!("`{name}` goes down and comes up at the same instant"));
-                self.told.push(error.related(*first, "down, here").help("make two steps of it"));
+                self.diagnostics
+                    .error(*span, format!("`{name}` goes down and comes up at the same instant"))
+                    .related(*first, "down, here")
+                    .help("make two steps of it");
             }
         }
         let carrier = spec.down.as_ref().is_none_or(|down| down.value.carrier.0);
@@ -71,7 +73,7 @@ impl Check<'_, '_, '_> {
             actions.extend(self.route(host, interface).map(Action::Route));
         }
         if let Some(run) = &spec.run {
-            actions.extend(run::read(run, clean, self.around.hosts, self.told));
+            actions.extend(run::read(run, clean, self.around.hosts, self.diagnostics));
         }
         actions
     }
@@ -90,13 +92,12 @@ impl Check<'_, '_, '_> {
 
     /// What names stand for; nothing where they stand for nothing, which is told, unless it could not be read.
     pub(super) fn targets(&mut self, names: Option<&Spanned<Names>>, only_links: bool) -> Vec<Named> {
-        names.map_or_else(Vec::new, |names| self.named(&names.value.0, names.span, only_links))
+        names.map_or_else(Vec::new, |names| self.named(&names.value, names.span, only_links))
     }
 
-    fn named(&mut self, names: &[Spanned<String>], whole: Span, only_links: bool) -> Vec<Named> {
+    fn named(&mut self, names: &Names, whole: Span, only_links: bool) -> Vec<Named> {
         let mut found: Vec<Named> = Vec::new();
-        for name in names {
-            let span = if name.span.line > 0 { name.span } else { whole };
+        for Spanned { value: name, span } in names.each(whole) {
             let target = match only_links {
                 true => match self.links_of(name, span) {
                     Some(links) => Target::Links(links),
@@ -112,11 +113,13 @@ impl Check<'_, '_, '_> {
                 },
             };
             if let Some((.., first)) = found.iter().find(|(_, other, _)| other.overlaps(&target)) {
-                let error = Diagnostic::error(span, format!("`{}` stands here twice", name.value));
-                self.told.push(error.related(*first, "the first").help("take one away"));
+                self.diagnostics
+                    .error(span, format!("`{name}` stands here twice"))
+                    .related(*first, "the first")
+                    .help("take one away");
                 continue;
             }
-            found.push((name.value.clone(), target, span));
+            found.push((name.to_owned(), target, span));
         }
         found
     }
@@ -158,8 +161,7 @@ impl Check<'_, '_, '_> {
     ) -> Vec<(Vec<(crate::engine::NodeId, crate::engine::NodeId)>, String)> {
         let Some(names) = names else { return Vec::new() };
         let mut found = Vec::new();
-        for text in &names.value.0 {
-            let span = if text.span.line > 0 { text.span } else { names.span };
+        for Spanned { value: text, span } in names.each() {
             match apart::arrow(&self.directory(), text) {
                 Ok(arrow) => found.push(arrow),
                 Err(_) if self.is_silent(text) => {}
@@ -172,10 +174,9 @@ impl Check<'_, '_, '_> {
     fn rebinds(&mut self, names: Option<&Spanned<Names>>) -> Vec<Action> {
         let Some(names) = names else { return Vec::new() };
         let mut found = Vec::new();
-        for name in &names.value.0 {
-            let span = if name.span.line > 0 { name.span } else { names.span };
-            match rebind::find(self.around.plan, &name.value) {
-                Ok(node) => found.push(Action::Rebind { node, name: name.value.clone() }),
+        for Spanned { value: name, span } in names.each() {
+            match rebind::find(self.around.plan, name) {
+                Ok(node) => found.push(Action::Rebind { node, name: name.to_owned() }),
                 Err(_) if self.is_silent(name) => {}
                 Err((message, help)) => self.error(span, message, help),
             }
@@ -225,7 +226,7 @@ impl Check<'_, '_, '_> {
                         "`{}` has no {family} gateway on `{}`: its {family} default route stays where it is",
                         host.value, interface.value
                     );
-                    self.told.push(Diagnostic::warning(interface.span, message));
+                    self.diagnostics.warning(interface.span, message);
                 }
                 Some(to)
             }

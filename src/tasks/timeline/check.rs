@@ -11,7 +11,7 @@ use super::useless::{self, Traffic};
 use super::{Action, Directory, Step};
 use crate::addressing::network::NetworkPlan;
 use crate::addressing::network::PortPlan;
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span, suggestion};
+use crate::diag::{Diagnostics, Sources, Span, suggestion};
 use crate::engine::{Command, Plan};
 use crate::language::files::Files;
 use crate::language::presets::Presets;
@@ -76,50 +76,58 @@ pub(crate) struct Surroundings<'a, 'b> {
 
 /// Reads and checks a timeline: first the steps that come after t = 0, in the order of their times, those of one time in the
 /// order of the file; then those that come after something that happens to a workload.
-pub(crate) fn plan(section: Option<&Node>, around: Surroundings<'_, '_>, told: &mut Diagnostics) -> Vec<Step> {
+pub(crate) fn plan(section: Option<&Node>, around: Surroundings<'_, '_>, diagnostics: &mut Diagnostics) -> Vec<Step> {
     let Some(section) = section.filter(|section| !section.pruned) else { return Vec::new() };
     let nodes = match &section.value {
         Value::Seq(nodes) => nodes.as_slice(),
         Value::Null => &[],
         _ => {
             let message = format!("expected a list of steps, found {}", section.describe());
-            told.push(Diagnostic::error(section.span, message).help("as in `- { at: 10s, down: [wifi] }`"));
+            diagnostics.error(section.span, message).help("as in `- { at: 10s, down: [wifi] }`");
             &[]
         }
     };
     let later = later_marks(nodes);
-    let mut check = Check { around, told, marks: BTreeMap::new(), later, ramps: 0 };
+    let mut check = Check { around, diagnostics, marks: BTreeMap::new(), later, ramps: 0 };
     let mut steps: Vec<(Step, Span)> = Vec::new();
     for node in nodes {
         let made = check.step(node);
         if steps.len() + made.len() > MOST {
-            let error = Diagnostic::error(node.span, format!("the timeline comes to more than {MOST} steps here"));
-            check.told.push(error.help("repeat less often, or make ramps of fewer `steps`"));
+            check
+                .diagnostics
+                .error(node.span, format!("the timeline comes to more than {MOST} steps here"))
+                .help("repeat less often, or make ramps of fewer `steps`");
             return Vec::new();
         }
         steps.extend(made.into_iter().map(|step| (step, node.span)));
     }
     steps.sort_by(|(a, _), (b, _)| (&a.after, a.at).cmp(&(&b.after, b.at)));
-    let Check { around, told, .. } = check;
-    if !told.has_errors() {
-        useless::warn(&steps, &around.traffic, &around.links, around.plan, told);
+    let Check { around, diagnostics, .. } = check;
+    if !diagnostics.has_errors() {
+        useless::warn(&steps, &around.traffic, &around.links, around.plan, diagnostics);
     }
     let mut steps: Vec<Step> = steps.into_iter().map(|(step, _)| step).collect();
     run::name_all(&mut steps);
     let Surroundings { links, files, transit, .. } = around;
-    try_all(&steps, links, files, transit, told);
+    try_all(&steps, links, files, transit, diagnostics);
     steps
 }
 
 /// What a change comes to depends on those before it. Of steps whose time only the run knows either order must do: at the
 /// beginning, or behind all others.
-fn try_all(steps: &[Step], mut links: LiveLinks, files: &dyn Files, transit: &mut Transit<'_>, told: &mut Diagnostics) {
+fn try_all(
+    steps: &[Step],
+    mut links: LiveLinks,
+    files: &dyn Files,
+    transit: &mut Transit<'_>,
+    diagnostics: &mut Diagnostics,
+) {
     let known = steps.partition_point(|step| step.after.is_none());
     let first = links.clone();
     for step in &steps[..known] {
         match step.commands(&mut links, files) {
             Ok(commands) => meets(transit, &commands, &links),
-            Err(wrong) => told.append(wrong),
+            Err(wrong) => diagnostics.append(wrong),
         }
     }
     for chain in steps[known..].chunk_by(|a, b| a.after == b.after) {
@@ -135,7 +143,7 @@ fn try_all(steps: &[Step], mut links: LiveLinks, files: &dyn Files, transit: &mu
         };
         let early = run(first.clone());
         if early.has_errors() && run(links.clone()).has_errors() {
-            told.append(early);
+            diagnostics.append(early);
         }
     }
 }
@@ -165,7 +173,7 @@ pub(super) struct Moment {
 
 pub(super) struct Check<'a, 'b, 'd> {
     pub(super) around: Surroundings<'a, 'b>,
-    pub(super) told: &'d mut Diagnostics,
+    pub(super) diagnostics: &'d mut Diagnostics,
     /// When marks are, and where they stand; no time where that could not be told.
     marks: BTreeMap<String, (Option<Moment>, Span)>,
     later: Vec<String>,
@@ -180,7 +188,7 @@ impl Check<'_, '_, '_> {
     }
 
     pub(super) fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.told.push(Diagnostic::error(span, message).help(help));
+        self.diagnostics.error(span, message).help(help);
     }
 
     /// Whether a text names something that could not be read, so that nothing more is told of it.
@@ -198,7 +206,7 @@ impl Check<'_, '_, '_> {
             self.error(node.span, message, "as in `{ at: 10s, down: [wifi] }`");
             return Vec::new();
         }
-        let spec: Option<StepSpec> = read(&mut node, self.told);
+        let spec: Option<StepSpec> = read(&mut node, self.diagnostics);
         let clean = !node.has_pruned();
         let Some(spec) = spec else {
             // whoever refers to its mark has not made a mistake
@@ -249,8 +257,7 @@ impl Check<'_, '_, '_> {
         let ramp = node.get("ramp").is_some_and(|ramp| ramp.value != Value::Null);
         let mut stray = |is: bool, key: &str, help: &str| {
             if let Some(entry) = node.entry(key).filter(|entry| !is && clean && entry.value.value != Value::Null) {
-                let error = Diagnostic::error(entry.key_span, format!("`{key}` does not go with this step"));
-                self.told.push(error.help(help));
+                self.diagnostics.error(entry.key_span, format!("`{key}` does not go with this step")).help(help);
             }
         };
         let (flap, every) = (spec.flap.is_some(), spec.every.is_some());
@@ -388,7 +395,7 @@ impl Check<'_, '_, '_> {
         };
         let mut made: BTreeMap<Duration, Vec<Action>> = BTreeMap::new();
         for (links, fields, words) in changes {
-            if !ramp::check(&fields, self.told) {
+            if !ramp::check(&fields, self.diagnostics) {
                 continue;
             }
             if links.len() as u64 * u64::from(steps) > MOST as u64 {
@@ -458,7 +465,7 @@ impl Check<'_, '_, '_> {
             },
         };
         let Some(ns) = base.as_nanos().checked_add(offset.as_nanos()) else {
-            self.told.push(Diagnostic::error(at.span, "that is later than longwire can count"));
+            self.diagnostics.error(at.span, "that is later than longwire can count");
             return None;
         };
         let time = Duration::from_nanos(ns);
@@ -478,8 +485,10 @@ impl Check<'_, '_, '_> {
             return None;
         }
         if let Some((_, first)) = self.marks.get(&mark.value) {
-            let error = Diagnostic::error(mark.span, format!("there is a mark `{}` already", mark.value));
-            self.told.push(error.related(*first, "the first").help("choose another name"));
+            self.diagnostics
+                .error(mark.span, format!("there is a mark `{}` already", mark.value))
+                .related(*first, "the first")
+                .help("choose another name");
             return None;
         }
         self.marks.insert(mark.value.clone(), (at.cloned(), mark.span));

@@ -24,17 +24,20 @@ pub(super) fn find(
     links: &[LinkId],
     standing: &LiveLinks,
     known: (&mut Presets, &mut Sources),
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Option<Profile>, ()> {
     let mut own = Diagnostics::default();
-    let mut read_text = |key: &str| fields.get(key).and_then(|node| read::<Spanned<String>>(&mut node.clone(), &mut own));
+    let mut read_text =
+        |key: &str| fields.get(key).and_then(|node| read::<Spanned<String>>(&mut node.clone(), &mut own));
     let (name, user) = (read_text("profile"), read_text("user"));
-    let ends: Vec<[End; 2]> =
-        links.iter().filter_map(|link| standing.ends_of(*link).map(|ends| ends.each_ref().map(|end| End::of(end)))).collect();
+    let ends: Vec<[End; 2]> = links
+        .iter()
+        .filter_map(|link| standing.ends_of(*link).map(|ends| ends.each_ref().map(|end| End::of(end))))
+        .collect();
     let ends: Vec<&[End; 2]> = ends.iter().collect();
     let preset = preset::find(name.as_ref(), user.as_ref(), &ends, known, &mut own);
     let wrong = own.has_errors();
-    told.append(own);
+    diagnostics.append(own);
     match wrong {
         true => Err(()),
         false => Ok(preset.map(|preset| Profile { preset, user: user.map(|user| user.value) })),

@@ -4,7 +4,7 @@
 //! steps it is never further from the line than one step: the n-th part of the whole way.
 
 use super::Action;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
 use crate::engine::{Command, LinkId};
 use crate::language::files::Files;
 use crate::language::tree::{Entry, Node};
@@ -43,12 +43,13 @@ pub(super) fn usual_steps(takes: Duration) -> u32 {
 }
 
 /// Whether all fields of a link can go over gradually. Which value they have by then is another matter.
-pub(super) fn check(fields: &Node, told: &mut Diagnostics) -> bool {
+pub(super) fn check(fields: &Node, diagnostics: &mut Diagnostics) -> bool {
     let mut fine = true;
     let mut check = |entry: &Entry, known: &[&str]| {
         if !known.contains(&entry.key.as_str()) && !entry.value.pruned {
-            let error = Diagnostic::error(entry.key_span, format!("`{}` cannot go over gradually", entry.key));
-            told.push(error.help(format!("{} can; set others at one instant, with `set`", known.join(", "))));
+            diagnostics
+                .error(entry.key_span, format!("`{}` cannot go over gradually", entry.key))
+                .help(format!("{} can; set others at one instant, with `set`", known.join(", ")));
             fine = false;
         }
     };

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::spec::RunSpec;
 use super::{Action, Step};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostics;
 use crate::language::names;
 use crate::language::spanned::Spanned;
 use crate::tasks::check::command;
@@ -29,16 +29,22 @@ pub struct Run {
 }
 
 /// Reads and checks one.
-pub(super) fn read(run: &Spanned<RunSpec>, clean: bool, hosts: &Hosts<'_>, told: &mut Diagnostics) -> Option<Action> {
+pub(super) fn read(
+    run: &Spanned<RunSpec>,
+    clean: bool,
+    hosts: &Hosts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Action> {
     let spec = &run.value;
     let name = spec.name.as_ref().map_or("program", |name| name.value.as_str());
     if let (Some(given), Err(reason)) = (&spec.name, names::check_one(name)) {
-        let error = Diagnostic::error(given.span, format!("`{name}` cannot be a name: {reason}"));
-        told.push(error.help("letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes"));
+        diagnostics
+            .error(given.span, format!("`{name}` cannot be a name: {reason}"))
+            .help("letters, digits, `-` and `_`, a letter or digit first, at most 63 bytes");
         return None;
     }
-    let host = hosts.program_host(&spec.host, told);
-    let what = command(name, run.span, spec.command.as_ref(), spec.shell.as_ref(), clean, told);
+    let host = hosts.program_host(&spec.host, diagnostics);
+    let what = command(name, run.span, spec.command.as_ref(), spec.shell.as_ref(), clean, diagnostics);
     let cwd = spec.cwd.as_ref().map(PathBuf::from);
     let program = Program { host: host?, run: what?, env: spec.env.clone(), cwd, root: spec.root };
     let kind = WorkloadKind::Program { program, exit: spec.exit.map_or(0, i32::from) };

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::{Action, Phase, Step, Target};
 use crate::addressing::network::PortPlan;
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostics, Span};
 use crate::engine::{LinkId, NodeKind, Plan};
 use crate::tasks::set::LiveLinks;
 use crate::tasks::spec::{Amount, Pace, Path, Start, Workload, WorkloadKind};
@@ -34,7 +34,7 @@ pub(super) fn warn(
     traffic: &Traffic<'_>,
     links: &LiveLinks,
     plan: &Plan,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) {
     // by hand, anything may be sent at any time
     if traffic.workloads.is_empty() {
@@ -42,13 +42,13 @@ pub(super) fn warn(
     }
     let programs = steps.iter().flat_map(|(step, _)| &step.actions).any(|action| matches!(action, Action::Run(_)));
     let others = traffic.others || programs;
-    after_the_end(steps, traffic, others, told);
+    after_the_end(steps, traffic, others, diagnostics);
     if !others && steps.iter().flat_map(|(step, _)| &step.actions).any(|action| link_of(action).is_some()) {
-        beside_the_way(steps, traffic, links, plan, told);
+        beside_the_way(steps, traffic, links, plan, diagnostics);
     }
 }
 
-fn after_the_end(steps: &[(Step, Span)], traffic: &Traffic<'_>, others: bool, told: &mut Diagnostics) {
+fn after_the_end(steps: &[(Step, Span)], traffic: &Traffic<'_>, others: bool, diagnostics: &mut Diagnostics) {
     let end = latest_end(traffic.workloads);
     let mut places = BTreeSet::new();
     for (step, span) in steps.iter().filter(|(step, _)| step.actions.iter().any(is_change)) {
@@ -65,7 +65,7 @@ fn after_the_end(steps: &[(Step, Span)], traffic: &Traffic<'_>, others: bool, to
             _ => continue,
         };
         if places.insert((span.source, span.start)) {
-            told.push(Diagnostic::warning(*span, message).help("let it come earlier, or the run last longer"));
+            diagnostics.warning(*span, message).help("let it come earlier, or the run last longer");
         }
     }
 }
@@ -144,7 +144,7 @@ fn beside_the_way(
     traffic: &Traffic<'_>,
     links: &LiveLinks,
     plan: &Plan,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) {
     let mut paths = Vec::new();
     for workload in traffic.workloads.values() {
@@ -172,7 +172,7 @@ fn beside_the_way(
                 let more = if those.len() > 1 { " and others of its group" } else { "" };
                 let message =
                     format!("no workload's way goes over `{name}`{more}: nothing of what it sends meets this");
-                told.push(Diagnostic::warning(*span, message).help("name a link between the workload's ends"));
+                diagnostics.warning(*span, message).help("name a link between the workload's ends");
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn paths(
     root: &Node,
     nodes: &IndexMap<String, NodeEntry>,
     tables: &Tables<'_>,
-    told: &mut Diagnostics,
+    diagnostics: &mut Diagnostics,
 ) -> Vec<Draft> {
     // once for all clouds: there may be thousands
     let entries = |section: &str| root.get(section).and_then(Node::entries).unwrap_or_default();
@@ -41,7 +41,7 @@ pub(crate) fn paths(
         let tree = trees.get(&**name).and_then(|node| node.get("cloud"));
         if let Some(tree) = tree.filter(|tree| !tree.has_pruned()) {
             let cloud = Cloud { node, name, span: entry.span, spec, tree, tables };
-            paths.extend(cloud.paths(&mut taken, told));
+            paths.extend(cloud.paths(&mut taken, diagnostics));
         }
     }
     paths
@@ -58,7 +58,7 @@ struct Cloud<'a> {
 }
 
 impl Cloud<'_> {
-    fn paths(&self, taken: &mut HashSet<String>, told: &mut Diagnostics) -> Vec<Draft> {
+    fn paths(&self, taken: &mut HashSet<String>, diagnostics: &mut Diagnostics) -> Vec<Draft> {
         let mut wrong = Diagnostics::default();
         self.check_regions(taken, &mut wrong);
         let empty = Cells::new();
@@ -69,7 +69,7 @@ impl Cloud<'_> {
             self.forbid_gaps(delay.unwrap_or(&empty), &mut wrong);
         }
         let stop = wrong.has_errors();
-        wrong.iter().for_each(|diagnostic| told.push(diagnostic.clone()));
+        wrong.iter().for_each(|diagnostic| diagnostics.push(diagnostic.clone()));
         if stop {
             return Vec::new();
         }
@@ -77,11 +77,12 @@ impl Cloud<'_> {
         let mut paths = Vec::new();
         for a in 0..regions.len() {
             for b in a + 1..regions.len() {
-                let tree = |from: usize, to: usize, told: &mut Diagnostics| {
+                let tree = |from: usize, to: usize, diagnostics: &mut Diagnostics| {
                     let of = |cells: Option<&Cells>| either(cells.unwrap_or(&empty), from, to).cloned();
-                    self.direction(of(delay), of(jitter), of(loss), told)
+                    self.direction(of(delay), of(jitter), of(loss), diagnostics)
                 };
-                let directions = [tree(a, b, told), tree(b, a, told)].map(|tree| finish(tree, told));
+                let directions =
+                    [tree(a, b, diagnostics), tree(b, a, diagnostics)].map(|tree| finish(tree, diagnostics));
                 let end = |region: usize| End {
                     node: self.node,
                     name: regions[region].value.clone(),
@@ -101,21 +102,21 @@ impl Cloud<'_> {
         format!("{}-{}-{}", self.name, regions[a].value, regions[b].value)
     }
 
-    fn check_regions(&self, taken: &mut HashSet<String>, told: &mut Diagnostics) {
+    fn check_regions(&self, taken: &mut HashSet<String>, diagnostics: &mut Diagnostics) {
         let regions = &self.spec.regions;
         if regions.is_empty() || regions.len() > MOST_REGIONS {
             let message = format!("a cloud has 1 to {MOST_REGIONS} regions, not {}", regions.len());
-            told.push(Diagnostic::error(regions.span, message).help("as in `regions: [frankfurt, tokyo]`"));
+            diagnostics.error(regions.span, message).help("as in `regions: [frankfurt, tokyo]`");
             return;
         }
         for (n, region) in regions.iter().enumerate() {
             if let Err(reason) = names::check_one(region) {
                 let message = format!("`{}` cannot be a region: {reason}", region.value);
-                told.push(Diagnostic::error(region.span, message).help("letters, digits, `-` and `_`"));
+                diagnostics.error(region.span, message).help("letters, digits, `-` and `_`");
             }
             if let Some(first) = regions[..n].iter().find(|other| other.value == region.value) {
                 let message = format!("`{}` is a region of `{}` already", region.value, self.name);
-                told.push(Diagnostic::error(region.span, message).related(first.span, "the first"));
+                diagnostics.error(region.span, message).related(first.span, "the first");
             }
         }
         let is_name = |region: usize| names::check_one(&regions[region]).is_ok();
@@ -129,7 +130,7 @@ impl Cloud<'_> {
                 };
                 Some(Diagnostic::error(regions[b].span, message).related(regions[a].span, "the other region"))
             });
-            mistake.into_iter().for_each(|error| told.push(error.help("choose other names")));
+            mistake.into_iter().for_each(|error| diagnostics.push(error.help("choose other names")));
         }
     }
 
@@ -137,38 +138,39 @@ impl Cloud<'_> {
         self.spec.regions().position(|known| known == region)
     }
 
-    fn cells(&self, entry: &Entry, quantity: Quantity, told: &mut Diagnostics) -> Cells {
+    fn cells(&self, entry: &Entry, quantity: Quantity, diagnostics: &mut Diagnostics) -> Cells {
         let node = &entry.value;
         let count = self.spec.regions.len();
         match node.as_text() {
-            Some(file) if is_file(file) => self.file(file, node, quantity, told),
+            Some(file) if is_file(file) => self.file(file, node, quantity, diagnostics),
             Some(_) => {
                 let pairs = (0..count).flat_map(|a| (0..count).filter(move |b| a != *b).map(move |b| (a, b)));
                 pairs.map(|pair| (pair, node.clone())).collect()
             }
-            None => self.inline(node, told),
+            None => self.inline(node, diagnostics),
         }
     }
 
-    fn inline(&self, node: &Node, told: &mut Diagnostics) -> Cells {
+    fn inline(&self, node: &Node, diagnostics: &mut Diagnostics) -> Cells {
         let mut cells = Cells::new();
-        let region = |entry: &Entry, told: &mut Diagnostics| {
+        let region = |entry: &Entry, diagnostics: &mut Diagnostics| {
             let found = self.position(&entry.key);
             if found.is_none() {
-                let error = Diagnostic::error(entry.key_span, format!("`{}` has no region `{}`", self.name, entry.key));
-                told.push(error.help(suggestion(&entry.key, self.spec.regions())));
+                diagnostics
+                    .error(entry.key_span, format!("`{}` has no region `{}`", self.name, entry.key))
+                    .help(suggestion(&entry.key, self.spec.regions()));
             }
             found
         };
         for row in node.entries().unwrap_or_default() {
-            let from = region(row, told);
+            let from = region(row, diagnostics);
             for cell in row.value.entries().unwrap_or_default() {
-                let to = region(cell, told);
+                let to = region(cell, diagnostics);
                 let (Some(from), Some(to)) = (from, to) else { continue };
                 if from == to {
                     let message = format!("`{}` has no path to itself", cell.key);
                     let help = "what is attached to one region meets there without delay; put a delay on its own link";
-                    told.push(Diagnostic::error(cell.key_span, message).help(help));
+                    diagnostics.error(cell.key_span, message).help(help);
                 }
                 cells.insert((from, to), cell.value.clone());
             }
@@ -176,24 +178,24 @@ impl Cloud<'_> {
         cells
     }
 
-    fn file(&self, file: &str, node: &Node, quantity: Quantity, told: &mut Diagnostics) -> Cells {
+    fn file(&self, file: &str, node: &Node, quantity: Quantity, diagnostics: &mut Diagnostics) -> Cells {
         let path = self.tables.path(Some(node), file);
         let text = match self.tables.files.read(&path, FileKind::Table) {
             Ok(text) => text,
             Err(reason) => {
-                told.push(Diagnostic::error(node.span, format!("cannot read {}: {reason}", path.display())));
+                diagnostics.error(node.span, format!("cannot read {}: {reason}", path.display()));
                 return Cells::new();
             }
         };
         let regions: Vec<&str> = self.spec.regions().collect();
         let (found, wrong) = table::read(&text, &regions, quantity);
         wrong.iter().for_each(|message| {
-            told.push(Diagnostic::error(node.span, format!("{} {message}", path.display())));
+            diagnostics.error(node.span, format!("{} {message}", path.display()));
         });
         found.into_iter().map(|(pair, text)| (pair, Node::text(text, node.span, node.origin.clone()))).collect()
     }
 
-    fn forbid_gaps(&self, delay: &Cells, told: &mut Diagnostics) {
+    fn forbid_gaps(&self, delay: &Cells, diagnostics: &mut Diagnostics) {
         let regions = &self.spec.regions;
         let pairs = (0..regions.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
         let mut missing: Vec<(usize, usize)> = pairs.filter(|(a, b)| either(delay, *a, *b).is_none()).collect();
@@ -203,23 +205,29 @@ impl Cloud<'_> {
             missing.iter().map(|(a, b)| format!("{} – {}", regions[*a].value, regions[*b].value)).collect();
         let message = format!("`{}` has no delay between {}", self.name, names.join(", "));
         let span = self.tree.entry("delay").map(|entry| entry.key_span);
-        told.push(
-            Diagnostic::error(span, message).help(format!(
-                "as in `delay: {{ {a}: {{ {b}: 20ms }} }}`; what is said of one way only holds for both"
-            )),
-        );
+        diagnostics
+            .error(span, message)
+            .help(format!("as in `delay: {{ {a}: {{ {b}: 20ms }} }}`; what is said of one way only holds for both"));
     }
 
     /// The fields of one direction.
-    fn direction(&self, delay: Option<Node>, jitter: Option<Node>, loss: Option<Node>, told: &mut Diagnostics) -> Node {
+    fn direction(
+        &self,
+        delay: Option<Node>,
+        jitter: Option<Node>,
+        loss: Option<Node>,
+        diagnostics: &mut Diagnostics,
+    ) -> Node {
         let mut tree = Node::empty_map(self.span, Origin::File);
         let entry = |key: &str, value: Node| Entry { key: key.to_owned(), key_span: value.span, value };
         if let Some(delay) = delay {
             let mut delay = merge::as_delay_map(delay);
             if let Some(jitter) = jitter {
                 if let Some(own) = ["jitter", "samples"].into_iter().find_map(|key| delay.entry(key)) {
-                    let error = Diagnostic::error(own.key_span, "this delay says itself how far it strays");
-                    told.push(error.related(jitter.span, "and here").help("keep one of them"));
+                    diagnostics
+                        .error(own.key_span, "this delay says itself how far it strays")
+                        .related(jitter.span, "and here")
+                        .help("keep one of them");
                 } else {
                     delay.set(entry("jitter", jitter));
                 }

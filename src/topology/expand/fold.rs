@@ -7,15 +7,15 @@ use crate::diag::{Diagnostics, Span};
 
 /// Of what was told at one place of several members, in the same words but for their names, keeps the first, and says of
 /// how many others it holds.
-pub(crate) fn fold(told: Diagnostics, groups: &Groups) -> Diagnostics {
+pub(crate) fn fold(diagnostics: Diagnostics, groups: &Groups) -> Diagnostics {
     if groups.is_empty() {
-        return told;
+        return diagnostics;
     }
     let members = groups.of_members();
     let mut kept = Vec::new();
     let mut seen: BTreeMap<(Option<Span>, String), usize> = BTreeMap::new();
     let mut more: Vec<usize> = Vec::new();
-    for diagnostic in told.iter() {
+    for diagnostic in diagnostics.iter() {
         let general = members.generalize(&diagnostic.message);
         let at = *seen.entry((diagnostic.span, general)).or_insert(kept.len());
         if at == kept.len() {

@@ -13,7 +13,7 @@ mod tasks;
 
 use std::collections::BTreeSet;
 
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
+use crate::diag::{Diagnostics, Sources, Span};
 use crate::language::files::Files;
 use crate::language::tree::{Entry, Node, Origin, Value};
 
@@ -31,7 +31,7 @@ pub(crate) const MOST: usize = 100_000;
 struct Expansion<'a> {
     groups: Groups,
     names: Names,
-    told: &'a mut Diagnostics,
+    diagnostics: &'a mut Diagnostics,
     /// How many nodes, links, services and workloads there are so far, in this order.
     made: [usize; 4],
 }
@@ -44,7 +44,7 @@ pub(crate) fn expand(
     diagnostics: &mut Diagnostics,
 ) -> Groups {
     let names = Names::of(root);
-    let mut to = Expansion { groups: Groups::default(), names, told: diagnostics, made: [0; 4] };
+    let mut to = Expansion { groups: Groups::default(), names, diagnostics, made: [0; 4] };
     let import = root.remove("import");
     let [mut nodes, mut links, services, workloads] =
         ["nodes", "links", "services", "workloads"].map(|section| take(root, section));
@@ -111,14 +111,15 @@ impl Expansion<'_> {
             return true;
         }
         let what = ["nodes", "links", "services", "workloads"][kind as usize];
-        let error = Diagnostic::error(span, format!("{more} more {what} make {sum}, which is too many"));
-        self.told.push(error.help(format!("a scenario has at most {MOST} {what}")));
+        self.diagnostics
+            .error(span, format!("{more} more {what} make {sum}, which is too many"))
+            .help(format!("a scenario has at most {MOST} {what}"));
         false
     }
 
     /// Tells a mistake.
     fn tell(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.told.push(Diagnostic::error(span, message).help(help));
+        self.diagnostics.error(span, message).help(help);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Expansion, Node};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::Span;
 use crate::language::names::{MAX, SECTIONS};
 
 /// The names that are taken.
@@ -32,8 +32,10 @@ impl Expansion<'_> {
             }
         }
         if let Some((name, first)) = &taken {
-            let error = Diagnostic::error(span, format!("`{of}` makes `{name}`, a name that is taken"));
-            self.told.push(error.related(*first, "taken here").help("give one of the two another name"));
+            self.diagnostics
+                .error(span, format!("`{of}` makes `{name}`, a name that is taken"))
+                .related(*first, "taken here")
+                .help("give one of the two another name");
         }
         if let Some(name) = &long {
             let message = format!("`{of}` makes `{name}`, a name of {} bytes", name.len());

@@ -31,7 +31,7 @@ fn take_count(node: &mut Node) -> Option<Node> {
 
 fn members(entry: &Entry, mut count: Node, to: &mut Expansion<'_>) -> Option<Vec<Entry>> {
     let span = count.via.unwrap_or(count.span);
-    let count = read::<u64>(&mut count, to.told)?;
+    let count = read::<u64>(&mut count, to.diagnostics)?;
     if count == 0 {
         to.tell(span, format!("`{}` has no members: its `count` is 0", entry.key), format!("write 1 to {MOST}"));
         return None;

@@ -115,9 +115,9 @@ fn starts(entry: &Entry, stagger: &Entry, to: &mut Expansion<'_>) -> Option<(Dur
         to.tell(stagger.key_span, message, "start the group `at` a time, or all of its members at once");
         return None;
     }
-    let step = read::<Duration>(&mut stagger.value.clone(), to.told)?;
+    let step = read::<Duration>(&mut stagger.value.clone(), to.diagnostics)?;
     let start = match entry.value.get("at") {
-        Some(at) => read::<Duration>(&mut at.clone(), to.told)?,
+        Some(at) => read::<Duration>(&mut at.clone(), to.diagnostics)?,
         None => Duration::ZERO,
     };
     let place = entry.value.get("at").unwrap_or(&stagger.value);

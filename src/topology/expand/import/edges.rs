@@ -6,7 +6,6 @@ use super::super::{Entry, Expansion};
 use super::graph::{Edge, Graph, wrong};
 use super::naming::LinkNames;
 use super::{ImportSpec, quantity, tell_kinds};
-use crate::diag::Diagnostic;
 use crate::language::merge;
 use crate::language::tree::{Node, Origin, Value};
 
@@ -55,7 +54,7 @@ pub(super) fn links(
         links.push(Entry { key: link_names.next(ends, ends_by_name, prefix), key_span: there.span, value });
     }
     let fine = wrongs.is_empty();
-    tell_kinds(wrongs, to.told);
+    tell_kinds(wrongs, to.diagnostics);
     fine.then_some(links)
 }
 
@@ -64,8 +63,10 @@ fn pairs<'g>(graph: &'g Graph, spec: &ImportSpec, to: &mut Expansion<'_>) -> Opt
     let mut by_id: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, vertex) in graph.nodes.iter().enumerate() {
         if let Some(first) = by_id.insert(&vertex.id, at) {
-            let error = Diagnostic::error(vertex.span, format!("a second node has the id `{}`", vertex.id));
-            to.told.push(error.related(graph.nodes[first].span, "the first").help("ids are of one node each"));
+            to.diagnostics
+                .error(vertex.span, format!("a second node has the id `{}`", vertex.id))
+                .related(graph.nodes[first].span, "the first")
+                .help("ids are of one node each");
             return None;
         }
     }
@@ -110,10 +111,10 @@ fn pairs<'g>(graph: &'g Graph, spec: &ImportSpec, to: &mut Expansion<'_>) -> Opt
             _ => format!("{count} edges from a node to itself are left out, the first that of `{id}`"),
         };
         let help = "what it says of hosts at one node belongs to their own links there, half to each; write \
-                    `self_loops: ignore` in the scenario to be told no more";
-        to.told.push(Diagnostic::warning(first.span, message).help(help));
+                    `self_loops: ignore` in the scenario to be diagnostics no more";
+        to.diagnostics.warning(first.span, message).help(help);
     }
     let fine = wrongs.is_empty();
-    tell_kinds(wrongs, to.told);
+    tell_kinds(wrongs, to.diagnostics);
     fine.then_some(pairs)
 }

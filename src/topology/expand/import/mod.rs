@@ -17,11 +17,11 @@ use serde::de::IgnoredAny;
 
 use super::{Entry, Expansion, GroupKind, MOST, split, spoiled};
 use crate::diag::{Diagnostics, Sources, Span};
+use crate::engine::FIELDS;
 use crate::language::files::{FileKind, Files, beside};
 use crate::language::read::read;
 use crate::language::spanned::Spanned;
 use crate::language::tree::{Node, Origin, Value};
-use crate::engine::FIELDS;
 use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
 use access::Access;
@@ -158,7 +158,7 @@ struct One<'a, 't> {
 impl One<'_, '_> {
     fn import(&mut self) -> Option<()> {
         let mut tree = self.node.clone();
-        let spec = read::<ImportSpec>(&mut tree, self.to.told);
+        let spec = read::<ImportSpec>(&mut tree, self.to.diagnostics);
         let spec = spec.filter(|_| !tree.has_pruned())?;
         let base = self.base()?;
         let kind = match self.node.get("nodes") {
@@ -167,7 +167,7 @@ impl One<'_, '_> {
         };
         let graph = self.read(&spec)?;
         if graph.nodes.is_empty() {
-            return self.told(wrong(spec.graph.span, "this graph has no nodes", "name another file"));
+            return self.refuse(wrong(spec.graph.span, "this graph has no nodes", "name another file"));
         }
         let of = spec.name.as_ref().map_or_else(|| stem(&spec.graph), |name| name.value.clone());
         let prefix = spec.prefix.as_ref().map_or("", |prefix| prefix.value.as_str());
@@ -196,7 +196,7 @@ impl One<'_, '_> {
                 if let Some(attribute) = attribute {
                     match quantity::rate(attribute, spec.units) {
                         Ok(value) => *rate = Some(Node::text(value.to_string(), attribute.span, Origin::File)),
-                        Err(wrong) => return self.told(wrong),
+                        Err(wrong) => return self.refuse(wrong),
                     }
                 }
             }
@@ -211,8 +211,8 @@ impl One<'_, '_> {
     }
 
     #[expect(clippy::boxed_local, reason = "a mistake comes as it is made")]
-    fn told<T>(&mut self, wrong: Wrong) -> Option<T> {
-        self.to.told.push(*wrong);
+    fn refuse<T>(&mut self, wrong: Wrong) -> Option<T> {
+        self.to.diagnostics.push(*wrong);
         None
     }
 
@@ -233,13 +233,13 @@ impl One<'_, '_> {
         let Some(entries) = base.entries() else {
             let help = "as in `links: { queue: codel }`";
             let message = format!("expected the fields of links, found {}", base.describe());
-            return self.told(wrong(base.span, message, help));
+            return self.refuse(wrong(base.span, message, help));
         };
         let known = || FIELDS.iter().copied().chain(["profile", "rtt", "half_duplex"]);
         for entry in entries {
             if !known().any(|key| key == entry.key) {
                 let help = crate::diag::suggestion(&entry.key, known());
-                return self.told(wrong(entry.key_span, format!("unknown field `{}`", entry.key), help));
+                return self.refuse(wrong(entry.key_span, format!("unknown field `{}`", entry.key), help));
             }
         }
         Some(base)
@@ -256,14 +256,14 @@ impl One<'_, '_> {
             (None, _) => {
                 let message = format!("the ending of `{}` does not say what is in it", spec.graph.value);
                 let help = "write `format: gml` or `format: graphml` beside it";
-                return self.told(wrong(spec.graph.span, message, help));
+                return self.refuse(wrong(spec.graph.span, message, help));
             }
         };
         let text = match self.files.read(&path, FileKind::Graph) {
             Ok(text) => text,
             Err(reason) => {
                 let message = format!("cannot read {}: {reason}", path.display());
-                return self.told(wrong(spec.graph.span, message, "paths are relative to the file they stand in"));
+                return self.refuse(wrong(spec.graph.span, message, "paths are relative to the file they stand in"));
             }
         };
         let source = self.sources.add(&path.display().to_string(), &text);
@@ -274,10 +274,10 @@ impl One<'_, '_> {
         match graph {
             Ok(graph) if graph.nodes.len() > MOST || graph.edges.len() > MOST => {
                 let message = format!("this graph has {} nodes and {} edges", graph.nodes.len(), graph.edges.len());
-                self.told(wrong(spec.graph.span, message, format!("a scenario has at most {MOST} of each")))
+                self.refuse(wrong(spec.graph.span, message, format!("a scenario has at most {MOST} of each")))
             }
             Ok(graph) => Some(graph),
-            Err(wrong) => self.told(wrong),
+            Err(wrong) => self.refuse(wrong),
         }
     }
 }
@@ -289,7 +289,7 @@ fn stem(path: &str) -> String {
 }
 
 /// Tells mistakes of one kind once, at the first place, with how many more there are.
-fn tell_kinds(wrongs: Vec<Wrong>, told: &mut Diagnostics) {
+fn tell_kinds(wrongs: Vec<Wrong>, diagnostics: &mut Diagnostics) {
     let mut kinds: Vec<(String, Wrong, usize)> = Vec::new();
     for wrong in wrongs {
         // What differs between edges are numbers and names in the message; the help is of the kind.
@@ -303,6 +303,6 @@ fn tell_kinds(wrongs: Vec<Wrong>, told: &mut Diagnostics) {
         if more > 0 {
             wrong.label = Some(format!("and {more} more like it in this file"));
         }
-        told.push(*wrong);
+        diagnostics.push(*wrong);
     }
 }

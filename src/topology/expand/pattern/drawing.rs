@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 use super::super::{Entry, Expansion, GroupKind, Node, with_text};
 use super::members::Member;
 use crate::diag::Span;
+use crate::engine::FIELDS;
 use crate::language::merge;
 use crate::language::read::read;
 use crate::language::tree::{Origin, Value};
-use crate::engine::FIELDS;
 
 /// What may be said of some of a pattern's links, beside the fields of a direction.
 const OF_BOTH: [&str; 5] = ["profile", "user", "rtt", "half_duplex", "toward"];
@@ -40,7 +40,7 @@ impl<'d, 't> Drawing<'d, 't> {
     /// What the file says of the pattern; `None` after a mistake.
     pub(super) fn spec<T: DeserializeOwned>(&mut self) -> Option<T> {
         let mut spec = self.spec.clone();
-        let read = read(&mut spec, self.to.told);
+        let read = read(&mut spec, self.to.diagnostics);
         // What could be read of a spec with a mistake in it is not what was meant.
         read.filter(|_| !spec.has_pruned())
     }

@@ -18,7 +18,6 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{Entry, Expansion, Node, spoiled};
-use crate::diag::Diagnostic;
 use crate::language::forms::Names;
 use crate::language::keys::keys_of;
 use crate::language::tree::{Kind, Value};
@@ -100,14 +99,10 @@ pub(super) fn expand(entries: Vec<Entry>, nodes: &mut Vec<Entry>, to: &mut Expan
             continue;
         };
         if let [first, second, ..] = said[..] {
-            to.told.push(
-                Diagnostic::error(
-                    second.key_span,
-                    format!("`{}` has both `{}` and `{}`", entry.key, first.key, second.key),
-                )
+            to.diagnostics
+                .error(second.key_span, format!("`{}` has both `{}` and `{}`", entry.key, first.key, second.key))
                 .related(first.key_span, "the other")
-                .help("make two entries of it"),
-            );
+                .help("make two entries of it");
             all.push(spoiled(entry));
             continue;
         }
