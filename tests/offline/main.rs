@@ -1,9 +1,9 @@
 //! What needs no network: scenario files, documentation, the CI kit, and commands that only read and print.
 
 #[path = "../support/mod.rs"]
-mod architecture;
 mod support;
 
+mod architecture;
 mod ci_kit;
 mod dependencies;
 mod scenarios;
