@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Seed of every random draw, instead of the files'
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Run only what has TEXT in its file, name or [parameters]; given several times: any of them
+    /// Run only what has TEXT in its file, name or `[parameters]`; given several times: any of them
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
     /// Run only the I-th of N shares, from 1; all shares together run everything once

@@ -68,7 +68,7 @@ pub enum Rules {
 }
 
 /// Confines this process to what a run needs once it is set up: no privilege and no way to gain one, no file but its own in
-/// /proc, no connection, and the system calls of [`filter`]. `init` is the one process that it may kill. Threads that start from here
+/// /proc, no connection, and the system calls of `filter`. `init` is the one process that it may kill. Threads that start from here
 /// on are confined alike; descriptors that are open stay usable.
 ///
 /// What the kernel does not have is left out, and told. This process must have one thread.

@@ -1,6 +1,6 @@
 //! A scenario's network as a picture: nodes and links as plain values, and text, SVG and DOT made of them.
 //!
-//! [`graph`] reads a resolved scenario. Everything else takes a [`Graph`], whatever it came from: [`text`] for a terminal,
+//! `graph` reads a resolved scenario. Everything else takes a [`Graph`], whatever it came from: [`text`] for a terminal,
 //! [`svg`] for a browser, [`dot`] for Graphviz, [`json()`] for programs.
 
 mod blocks;
