@@ -41,6 +41,8 @@ pub(crate) struct Direction {
     up: bool,
     /// Whatever leaves the wire is seen at once: models look at each frame, or frames may overtake, or delays be counted.
     watched: bool,
+    /// The frame on the wire is lost, and drops when it has used its share of it.
+    loses: bool,
     /// Whose wire it is.
     pub(super) medium: Medium,
     /// Number of the next frame to be admitted.
@@ -86,7 +88,6 @@ struct InService {
     frame: Frame,
     /// When its last bit is sent.
     done: Instant,
-    lost: bool,
 }
 
 /// What a direction needs from around it at one event.
@@ -124,6 +125,7 @@ impl Direction {
             mtus: Mtus::of(spec),
             up: true,
             watched: false,
+            loses: false,
             medium: Medium::OWN,
             number: 0,
             in_service: None,
@@ -384,7 +386,7 @@ impl Direction {
     pub(crate) fn next_event(&self, coalesce: Duration) -> Option<Instant> {
         let Some(served) = &self.in_service else { return self.line.next(|| None, coalesce) };
         let departure = self.line.next(|| self.coming(), coalesce);
-        if self.is_seen_at_once(served) {
+        if self.is_seen_at_once() {
             return Some(departure.map_or(served.done, |at| at.min(served.done)));
         }
         departure.or_else(|| {
@@ -398,7 +400,7 @@ impl Direction {
     /// The frame on the wire with the instant at which it is done, where it may join the run that leaves next.
     #[inline]
     fn coming(&self) -> Option<(&Frame, Instant)> {
-        let served = self.in_service.as_ref().filter(|s| !s.lost && self.pipeline.is_none())?;
+        let served = self.in_service.as_ref().filter(|_| !self.loses && self.pipeline.is_none())?;
         Some((&served.frame, served.done))
     }
 
@@ -406,12 +408,12 @@ impl Direction {
     /// it, or, if the frame on it is lost, or may overtake, or meets a delay that is to be counted, the outside. If not, it
     /// is no event of its own, and the direction catches up at its next.
     #[inline]
-    fn is_seen_at_once(&self, served: &InService) -> bool {
+    fn is_seen_at_once(&self) -> bool {
         #[cfg(test)]
         if self.every_event {
             return true;
         }
-        served.lost || self.watched || self.medium.is_shared() || self.waiting() > 0
+        self.loses || self.watched || self.medium.is_shared() || self.waiting() > 0
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes

@@ -71,8 +71,8 @@ impl Direction {
         if around.sink.watches(self.id) {
             self.tell(&frame, FateKind::Serializing { done }, start, around);
         }
-        let lost = self.is_lost(&frame, start, around.pool);
-        self.in_service = Some(InService { frame, done, lost });
+        self.loses = self.is_lost(&frame, start, around.pool);
+        self.in_service = Some(InService { frame, done });
     }
 
     /// Lets the wire become free as often as it has by now, each time at its own instant.
@@ -102,7 +102,7 @@ impl Direction {
     #[inline]
     pub(super) fn free_wire<S: FrameSink>(&mut self, turn: u32, around: &mut Around<'_, S>) {
         while let Some(served) = self.in_service.take_if(|s| (s.done, self.id.0) <= (around.now, turn)) {
-            if served.lost {
+            if std::mem::take(&mut self.loses) {
                 debug_assert_eq!(served.done, around.now);
                 self.drop(served.frame, DropCause::Loss, around);
             } else {

@@ -1,5 +1,5 @@
 //! `expect:`: what should hold. Read and checked here, so that no mistake in an expectation is left for the end of a run;
-//! judged, against a finished report, in `record::judge`.
+//! judged, against a finished report, in `judge`.
 //!
 //! | file | what it is about |
 //! |---|---|
