@@ -67,12 +67,13 @@
 //!
 //! | layer | what lives there |
 //! |---|---|
-//! | [`units`] [`diag`] | quantities and their text; what a user did wrong, and where |
+//! | [`units`] [`diag`] [`stats`] | quantities and their text; what a user did wrong, and where; histograms and bins |
 //! | [`rng`] | random streams: one generator a frame and model |
 //! | [`frame`] | frames as trains of wire frames, and the pool that holds their bytes |
 //! | [`wire`] | the formats on the wire: slices in, no I/O |
 //! | [`model`] [`queue`] [`node`] | one impairment, queue discipline or node kind a file |
 //! | [`engine`] | the simulated network: no clock, no OS, no I/O |
+//! | [`measured`] | what can be measured and what was: percentiles, reports of workloads, the table of measures |
 //! | [`profile`] | named link presets, each number with its source |
 //! | [`language`] | text → a tree with places |
 //! | [`topology`] | nodes and links as a file declares them |
@@ -99,6 +100,7 @@ pub mod frame;
 pub mod host;
 pub mod judge;
 pub mod language;
+pub mod measured;
 pub mod model;
 pub mod node;
 pub mod page;
@@ -110,6 +112,7 @@ pub mod rng;
 pub mod run;
 pub mod scenario;
 pub mod sim;
+pub mod stats;
 pub mod suite;
 pub mod tasks;
 pub mod topology;

@@ -200,7 +200,8 @@ workloads:
     assert_eq!(report.workload("two")?.output, ["two"]);
     assert_eq!(report.workload("two")?.exit, Some(2));
     let rtt = report.workload("rtt")?;
-    assert!(rtt.results["rtt_ns"]["min"].as_u64().is_some_and(|ns| ns >= 10_000_000), "{:?}", rtt.results);
+    let times = rtt.measured.ping().and_then(|ping| ping.rtt_ns.as_ref()).expect("round trips");
+    assert!(times.min() >= 10_000_000, "{times:?}");
     assert!(report.service("shop")?.ok);
     assert!(report.workload("rttt").is_err_and(|e| e.to_string().contains("did you mean `rtt`?")));
     let frames = report.series.as_ref().expect("by default").directions[0].delivered_frames.iter().sum::<u32>();

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
+use longwire::measured::{UdpReceive, UdpSend};
 use longwire::workload::job::Pace;
-use longwire::workload::report::{UdpReceiveReport, UdpSendReport};
 use serde_json::{Map, Value, json};
 
 use super::child;
@@ -66,9 +66,9 @@ pub(crate) fn measure(link: &Value, traffic: &Traffic, limit: Duration) -> Resul
         }
         Traffic::Udp(_) => {
             let part = |name: &str| report["workloads"]["flow"][name].clone();
-            let sent: UdpSendReport =
+            let sent: UdpSend =
                 serde_json::from_value(part("sender")).map_err(Stop::at("reading the sender's report"))?;
-            let received: UdpReceiveReport =
+            let received: UdpReceive =
                 serde_json::from_value(part("receiver")).map_err(Stop::at("reading the receiver's report"))?;
             udp::measured(&sent, &received)
         }

@@ -1,10 +1,10 @@
 //! The built-in UDP and ping workloads, between hosts that no scenario made.
 
 use longwire::host::What;
+use longwire::measured::{Part, Ping, ProcessReport, UdpReceive, UdpSend};
 use longwire::workload::job::{PingJob, UdpReceiveJob, UdpSendJob};
-use longwire::workload::report::{Line, PingReport, UdpReceiveReport, UdpSendReport};
+use longwire::workload::report::Line;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::hosts::{ADDRESSES, Hosts, NAMES, Running};
 use super::job::{Measured, Stop, UdpFlow};
@@ -21,7 +21,7 @@ pub(crate) fn run(hosts: &mut Hosts, flow: &UdpFlow) -> Result<Measured, Stop> {
         percentiles: Vec::new(),
     };
     let mut receiver = hosts.start(NAMES[1], builtin("udp-receive", &job)?)?;
-    let port = match receiver.line::<Line<UdpReceiveReport>>()? {
+    let port = match receiver.line::<Line>()? {
         Line::Ready { port } => port,
         other => return Err(Stop::Failed(format!("the receiver is not ready: {other:?}"))),
     };
@@ -40,13 +40,14 @@ pub(crate) fn run(hosts: &mut Hosts, flow: &UdpFlow) -> Result<Measured, Stop> {
     };
     std::thread::sleep(std::time::Duration::from_nanos(flow.wait_ns));
     let mut sender = hosts.start(NAMES[0], builtin("udp-send", &job)?)?;
-    let sent: UdpSendReport = result(&mut sender)?;
+    let ProcessReport::UdpSend(sent) = result(&mut sender)? else { return Err(other("sender")) };
     receiver.tell(&format!("sent {}", sent.sent))?;
-    Ok(measured(&sent, &result(&mut receiver)?))
+    let ProcessReport::UdpReceive(received) = result(&mut receiver)? else { return Err(other("receiver")) };
+    Ok(measured(&sent, &received))
 }
 
 /// Sends one echo request from the first host to the second, and waits for the answer.
-pub(crate) fn ping(hosts: &mut Hosts, timeout_ns: u64) -> Result<PingReport, Stop> {
+pub(crate) fn ping(hosts: &mut Hosts, timeout_ns: u64) -> Result<Ping, Stop> {
     let job = PingJob {
         to: ADDRESSES[1],
         interface: None,
@@ -58,18 +59,26 @@ pub(crate) fn ping(hosts: &mut Hosts, timeout_ns: u64) -> Result<PingReport, Sto
         timeout_ns,
         percentiles: Vec::new(),
     };
-    result(&mut hosts.start(NAMES[0], builtin("ping", &job)?)?)
+    match result(&mut hosts.start(NAMES[0], builtin("ping", &job)?)?)? {
+        ProcessReport::Ping(ping) => Ok(*ping),
+        _ => Err(other("ping")),
+    }
+}
+
+fn other(name: &str) -> Stop {
+    Stop::Failed(format!("the {name} reported as another workload"))
 }
 
 /// What both ends' reports say.
-pub(crate) fn measured(sent: &UdpSendReport, received: &UdpReceiveReport) -> Measured {
+pub(crate) fn measured(sent: &UdpSend, received: &UdpReceive) -> Measured {
+    let delay = |part| received.delay_ns.as_ref().and_then(|delay| delay.get(part));
     Measured {
         goodput_bps: received.throughput_bps.map(|bps| bps as f64),
         sent: Some(sent.sent),
         lost: Some(received.lost),
         socket_dropped: received.socket_dropped,
-        delay_p50_ns: received.delay_ns.as_ref().map(|delay| delay.p50),
-        delay_p99_ns: received.delay_ns.as_ref().map(|delay| delay.p99),
+        delay_p50_ns: delay(Part::P50),
+        delay_p99_ns: delay(Part::P99),
         ..Measured::default()
     }
 }
@@ -79,9 +88,9 @@ fn builtin(name: &str, job: &impl Serialize) -> Result<What, Stop> {
     Ok(What::Builtin { name: name.into(), job })
 }
 
-fn result<R: DeserializeOwned>(program: &mut Running) -> Result<R, Stop> {
+fn result(program: &mut Running) -> Result<ProcessReport, Stop> {
     loop {
-        match program.line::<Line<R>>()? {
+        match program.line::<Line>()? {
             Line::Result(report) => return Ok(report),
             Line::Error(why) => return Err(Stop::Failed(why)),
             Line::Ready { .. } | Line::Progress(_) => {}

@@ -2,7 +2,7 @@
 
 use super::{Error, ErrorKind};
 use crate::diag::suggestion;
-use crate::report::json::{Direction, Port, Report, Verdict, Work};
+use crate::report::json::{Direction, Port, Report, Verdict, WorkloadReport};
 use crate::report::terminal;
 
 impl Report {
@@ -31,7 +31,7 @@ impl Report {
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn workload(&self, name: &str) -> Result<&Work, Error> {
+    pub fn workload(&self, name: &str) -> Result<&WorkloadReport, Error> {
         self.workloads.get(name).ok_or_else(|| unknown("workload", name, self.workloads.keys()))
     }
 
@@ -39,7 +39,7 @@ impl Report {
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn service(&self, name: &str) -> Result<&Work, Error> {
+    pub fn service(&self, name: &str) -> Result<&WorkloadReport, Error> {
         self.services.get(name).ok_or_else(|| unknown("service", name, self.services.keys()))
     }
 

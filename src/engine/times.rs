@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use hdrhistogram::Histogram;
-
+use crate::stats::Histogram;
+use crate::stats::histogram::{THREE_DIGITS, TWO_DIGITS};
 use crate::units::Duration;
 
 /// A distribution of lengths of time, one a frame. Nothing is allocated before two lengths differ.
@@ -12,29 +12,11 @@ pub struct TimeStatistics {
     /// The length that was recorded last, and how often in succession: a constant delay meets every frame alike, and
     /// counting on here touches no other memory.
     latest: (u64, u64),
-    before: Option<Box<Recorded>>,
+    before: Option<Box<Histogram>>,
 }
 
-/// What was recorded before the latest length.
-#[derive(Clone, Debug, PartialEq)]
-struct Recorded {
-    count: u64,
-    sum: u128,
-    min: u64,
-    max: u64,
-    histogram: Histogram<u64>,
-}
-
-/// How finely lengths of time are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Precision {
-    /// Three digits: a percentile is right to 0.1 %. About 100 KiB.
-    Fine,
-    /// Two digits: a percentile is right to 1 %. About 16 KiB.
-    Coarse,
-}
-
-/// How many distributions may still be fine. At three digits those of 10,000 busy links take gigabytes.
+/// How many distributions may still be told to three digits; further ones are told to two. At three digits those of 10,000
+/// busy links can take gigabytes.
 #[derive(Debug)]
 pub(crate) struct FineLeft(u32);
 
@@ -42,24 +24,21 @@ impl FineLeft {
     /// Beyond so many, distributions are coarse.
     pub(crate) const LIMIT: FineLeft = FineLeft(1000);
 
-    fn take(&mut self) -> Precision {
+    fn take(&mut self) -> u32 {
         match self.0.checked_sub(1) {
             Some(left) => {
                 self.0 = left;
-                Precision::Fine
+                THREE_DIGITS
             }
-            None => Precision::Coarse,
+            None => TWO_DIGITS,
         }
     }
 }
 
-/// 146 years: what the histogram can still grow to.
-const LONGEST: u64 = u64::MAX >> 2;
-
 impl TimeStatistics {
     /// Counts `frames` frames that took `delay`.
     pub fn record(&mut self, delay: Duration, frames: u64) {
-        self.record_as(delay, frames, || Precision::Fine);
+        self.record_as(delay, frames, || THREE_DIGITS);
     }
 
     /// The same, as one of many: the first so many of them are fine.
@@ -69,7 +48,7 @@ impl TimeStatistics {
     }
 
     #[inline]
-    fn record_as(&mut self, delay: Duration, frames: u64, precision: impl FnOnce() -> Precision) {
+    fn record_as(&mut self, delay: Duration, frames: u64, bits: impl FnOnce() -> u32) {
         let ns = delay.as_nanos();
         if ns == self.latest.0 {
             self.latest.1 += frames;
@@ -77,18 +56,18 @@ impl TimeStatistics {
         }
         let (before, times) = std::mem::replace(&mut self.latest, (ns, frames));
         if times > 0 {
-            self.before.get_or_insert_with(|| Box::new(Recorded::new(precision()))).add(before, times);
+            self.before.get_or_insert_with(|| Box::new(Histogram::new(bits()))).add(before, times);
         }
     }
 
     /// Everything recorded, the latest included; `None` before the first.
-    fn all(&self) -> Option<Cow<'_, Recorded>> {
+    fn all(&self) -> Option<Cow<'_, Histogram>> {
         let (latest, times) = self.latest;
         match &self.before {
             None if times == 0 => None,
             Some(before) if times == 0 => Some(Cow::Borrowed(before)),
             before => {
-                let mut all = before.as_ref().map_or_else(|| Recorded::new(Precision::Fine), |b| Recorded::clone(b));
+                let mut all = before.as_ref().map_or_else(|| Histogram::new(THREE_DIGITS), |b| Histogram::clone(b));
                 all.add(latest, times);
                 Some(Cow::Owned(all))
             }
@@ -97,26 +76,23 @@ impl TimeStatistics {
 
     /// How many were recorded.
     pub fn count(&self) -> u64 {
-        self.latest.1 + self.before.as_ref().map_or(0, |before| before.count)
+        self.latest.1 + self.before.as_ref().map_or(0, |before| before.count())
     }
 
     /// The shortest, exactly; `None` before the first frame.
     pub fn min(&self) -> Option<Duration> {
-        self.extreme(|recorded| recorded.min, u64::min)
+        self.extreme(Histogram::min, u64::min)
     }
 
     /// The longest, exactly; `None` before the first frame.
     pub fn max(&self) -> Option<Duration> {
-        self.extreme(|recorded| recorded.max, u64::max)
+        self.extreme(Histogram::max, u64::max)
     }
 
-    fn extreme(&self, of: impl Fn(&Recorded) -> u64, choose: impl Fn(u64, u64) -> u64) -> Option<Duration> {
+    fn extreme(&self, of: impl Fn(&Histogram) -> u64, choose: impl Fn(u64, u64) -> u64) -> Option<Duration> {
         let latest = (self.latest.1 > 0).then_some(self.latest.0);
-        match (self.before.as_ref().map(|before| of(before)), latest) {
-            (Some(a), Some(b)) => Some(choose(a, b)),
-            (a, b) => a.or(b),
-        }
-        .map(Duration::from_nanos)
+        let before = self.before.as_ref().map(|before| of(before));
+        latest.into_iter().chain(before).reduce(choose).map(Duration::from_nanos)
     }
 
     /// The mean, exactly, rounded down to a nanosecond; `None` before the first frame.
@@ -127,42 +103,19 @@ impl TimeStatistics {
     /// All of them together, in ns.
     pub fn sum_ns(&self) -> u128 {
         let (latest, times) = self.latest;
-        self.before.as_ref().map_or(0, |before| before.sum) + u128::from(latest) * u128::from(times)
+        self.before.as_ref().map_or(0, |before| before.sum()) + u128::from(latest) * u128::from(times)
     }
 
     /// The lengths in ns with how often each was recorded, the shortest first, as finely as they are told apart:
     /// within minimum and maximum, and right as percentiles are.
     pub fn lengths(&self) -> Vec<(u64, u64)> {
-        let Some(all) = self.all() else { return Vec::new() };
-        let recorded = all.histogram.iter_recorded();
-        recorded.map(|at| (at.value_iterated_to().clamp(all.min, all.max), at.count_at_value())).collect()
+        self.all().map(|all| all.values().collect()).unwrap_or_default()
     }
 
     /// What a share `quantile` (0 to 1) of the frames did not exceed, to three digits and within minimum and maximum;
     /// `None` before the first frame. To two digits in a network with more than 1,000 busy directions.
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
-        let all = self.all()?;
-        let ns = all.histogram.value_at_quantile(quantile);
-        Some(Duration::from_nanos(ns.clamp(all.min, all.max)))
-    }
-}
-
-impl Recorded {
-    fn new(precision: Precision) -> Recorded {
-        let digits = match precision {
-            Precision::Fine => 3,
-            Precision::Coarse => 2,
-        };
-        let histogram = Histogram::new(digits).expect("one to five digits make a histogram");
-        Recorded { count: 0, sum: 0, min: u64::MAX, max: 0, histogram }
-    }
-
-    fn add(&mut self, ns: u64, times: u64) {
-        self.count += times;
-        self.sum += u128::from(ns) * u128::from(times);
-        self.min = self.min.min(ns);
-        self.max = self.max.max(ns);
-        self.histogram.record_n(ns.clamp(1, LONGEST), times).expect("the histogram grows as far as this");
+        self.all()?.at_share(quantile).map(Duration::from_nanos)
     }
 }
 
@@ -249,7 +202,7 @@ mod tests {
             assert!((p90 / 900_000.0 - 1.0).abs() < error, "{p90}");
             assert_eq!((delays.count(), delays.max()), (1000, Some(Duration::from_millis(1))));
         }
-        let memory = |delays: &TimeStatistics| delays.before.as_ref().unwrap().histogram.distinct_values();
+        let memory = |delays: &TimeStatistics| delays.before.as_ref().unwrap().pieces();
         assert!(memory(&both[1]) * 4 < memory(&both[0]));
     }
 }

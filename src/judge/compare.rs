@@ -3,9 +3,10 @@
 use super::doubt::Doubt;
 use super::reading::Reading;
 use super::{lacking, readings, when, words};
+use crate::measured::Unit;
 use crate::report::expectation::Judged;
 use crate::report::json::Report;
-use crate::tasks::expect::{Compare, Op, Quantifier, Relation, Right, Unit};
+use crate::tasks::expect::{Compare, Op, Quantifier, Relation, Right};
 
 /// Judges a comparison: as measured, and for all that the values may be in truth.
 pub(super) fn compare(compare: &Compare, doubt: &Doubt<'_>, report: &Report) -> Judged {

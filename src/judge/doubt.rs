@@ -17,12 +17,12 @@
 use super::Stretch;
 use super::floor::Floor;
 use super::reading::Reading;
-use super::work::number;
 use crate::frame::DropCause;
+use crate::measured::Unit;
+use crate::measured::catalogue::{Arrived, Direction as Of, Late, Node, Requests, Source, Stream};
 use crate::report::gaps::Gaps;
-use crate::report::json::{Direction, EventKind, Report, Work};
-use crate::tasks::expect::catalogue::{Arrived, Direction as Of, Node, Requests, Source, Stream};
-use crate::tasks::expect::{Measure, Subject, Unit};
+use crate::report::json::{Direction, EventKind, Report, WorkloadReport};
+use crate::tasks::expect::{Measure, Subject};
 
 /// A frame reaches what a change concerns within this time of being read, in ns.
 const REACH: i64 = 1_500_000_000;
@@ -63,14 +63,13 @@ pub(super) struct Exposure {
 
 impl<'a> Doubt<'a> {
     pub(super) fn of(report: &'a Report) -> Doubt<'a> {
-        let reacts = |work: &Work| !matches!(&*work.kind, "ping" | "udp");
         let rated = |direction: &Direction| !direction.requested.json()["rate"].is_null();
         let is_change =
             |kind| matches!(kind, EventKind::Timeline | EventKind::Set | EventKind::Network | EventKind::Port);
         let changes = report.events.iter().filter(|event| is_change(event.kind));
         let dropped = report.directions.iter().flat_map(|direction| direction.dropped.keys());
         let by_nodes = report.nodes.iter().flat_map(|node| node.dropped.keys());
-        let transit: u64 = report.directions.iter().filter_map(|d| d.delay_ns).map(|delay| delay.max).sum();
+        let transit: u64 = report.directions.iter().filter_map(|d| d.delay_ns.as_ref()).map(|delay| delay.max()).sum();
         Doubt {
             reach: i64::try_from(transit).unwrap_or(REACH).min(REACH),
             floor: Floor::of(report),
@@ -78,9 +77,9 @@ impl<'a> Doubt<'a> {
             gaps: &report.validity.gaps,
             beyond: report.validity.is_late() || report.validity.is_starved(),
             starved: report.validity.is_starved(),
-            closed: report.workloads.values().chain(report.runs.values()).any(reacts),
+            closed: report.workloads.values().chain(report.runs.values()).any(|work| work.measured.reacts()),
             rated: report.directions.iter().any(rated),
-            queues: dropped.chain(by_nodes).any(|cause| nature(cause) == Nature::Queue),
+            queues: dropped.chain(by_nodes).any(|cause| nature(known(cause)) == Nature::Queue),
             changes: changes.map(|event| event.at_ns).collect(),
         }
     }
@@ -180,16 +179,16 @@ impl<'a> Doubt<'a> {
             Source::Requests(Requests::Each) => false,
             Source::Requests(_) => quiet && reading.low == reading.high,
             Source::Stream(Stream::Sent) => true,
-            Source::Delay(_) => quiet && !self.rated,
+            Source::Delay => quiet && !self.rated,
             Source::Stream(Stream::Lost | Stream::Loss | Stream::LossOverTime | Stream::Received | Stream::Bytes) => {
                 quiet
             }
-            Source::Field(["receiver", "unique" | "duplicates" | "checksum_errors"]) => quiet,
-            Source::Direction(Of::DroppedBy) => match measure.part.as_deref().map(nature) {
+            Source::Number(_, Late::Frames) => quiet,
+            Source::Direction(Of::DroppedBy) => match nature(measure.cause()) {
                 // bursts do not keep queues from dropping
-                Some(Nature::Queue) => reading.value == 0.0 && !self.closed,
-                Some(Nature::Fixed) => !self.closed,
-                _ => quiet && !self.closed,
+                Nature::Queue => reading.value == 0.0 && !self.closed,
+                Nature::Fixed => !self.closed,
+                Nature::Change => quiet && !self.closed,
             },
             Source::Direction(
                 Of::Offered
@@ -210,13 +209,13 @@ impl<'a> Doubt<'a> {
         &self,
         measure: &Measure,
         (stretch, window): (Option<Stretch>, Stretch),
-        work: &Work,
+        work: &WorkloadReport,
         reading: &mut Reading,
     ) {
         let met = self.exposure(window);
         let remembered = self.exposure((window.0 - MEMORY, window.1));
         let value = reading.value;
-        let program = !matches!(&*work.kind, "ping" | "udp" | "tcp");
+        let program = work.measured.values().is_some();
         match measure.source {
             Source::Exit | Source::Value if self.beyond && met.count > 0 => reading.unknown(),
             Source::Ok if self.beyond && met.count > 0 && (value == 0.0 || program) => reading.unknown(),
@@ -226,43 +225,50 @@ impl<'a> Doubt<'a> {
             }
             Source::Stream(of) => self.of_stream(of, (stretch, window), work, reading),
             Source::Arrived(Arrived::Bytes)
-                if stretch.is_none() && measure.fixed && number(work, &["sender", "complete"]) == Some(1.0) => {}
+                if stretch.is_none()
+                    && measure.fixed
+                    && work.measured.tcp_sender().is_some_and(|sender| sender.complete) => {}
             Source::Arrived(Arrived::GoodputOverTime) if remembered.count > 0 => reading.unknown(),
             Source::Arrived(_) => reading.scale(remembered.reacting(), measure.unit),
-            Source::Spread(path @ ["receiver", "jitter_ns"], _) => {
-                let part = measure.part.as_deref().unwrap_or_default();
-                if let Some(other) = number(work, &["receiver", "corrected", path[1], part]) {
-                    (reading.low, reading.high) = (value.min(other), value.max(other));
+            Source::Jitter => {
+                let corrected =
+                    || work.measured.udp_receiver()?.corrected.as_ref()?.jitter_ns.as_ref()?.get(measure.part()?);
+                if let Some(other) = corrected() {
+                    (reading.low, reading.high) = (value.min(other as f64), value.max(other as f64));
                 }
             }
-            // an error comes back to a socket that may be closed by then
-            Source::Sum(_) if self.beyond && met.count > 0 => reading.unknown(),
-            Source::Field(["gap", _]) if met.count > 0 => {
+            Source::Number(_, late) => self.of_number(late, window, work, (reading, measure.unit)),
+            _ => {}
+        }
+    }
+
+    fn of_number(&self, late: Late, window: Stretch, work: &WorkloadReport, (reading, unit): (&mut Reading, Unit)) {
+        let met = self.exposure(window);
+        let value = reading.value;
+        match late {
+            Late::Errors if self.beyond && met.count > 0 => reading.unknown(),
+            Late::Gap if met.count > 0 => {
                 // each of the two arrivals may have been kept up
                 reading.spread(self.gaps.longest().as_nanos() as f64);
                 if self.beyond && self.closed {
                     reading.unknown();
                 }
             }
-            Source::Field(["sender", "complete"]) if value == 1.0 => {}
-            Source::Field(["sender", ..] | ["receiver", ..]) if work.kind == "tcp" => {
+            Late::Complete if value == 1.0 => {}
+            Late::Reacts | Late::Complete => {
                 if value == 0.0 && met.count > 0 && self.beyond {
                     reading.unknown();
                 } else {
-                    reading.scale(met.reacting(), measure.unit);
+                    reading.scale(met.reacting(), unit);
                 }
             }
-            Source::Field(["receiver", "reordered" | "reorder_extent_max"]) => {
+            Late::Reordered => {
                 let frames = self.frames(work, &met);
                 reading.low = (value - frames).max(0.0);
                 reading.high = if self.beyond { value + frames } else { value };
             }
-            Source::Field(["receiver", "unique" | "duplicates" | "checksum_errors"]) => {
-                reading.spread(self.frames(work, &self.timed(window)));
-            }
-            Source::Field(["receiver", "socket_dropped"] | ["late" | "pending"]) if met.count > 0 => {
-                reading.low = 0.0;
-            }
+            Late::Frames => reading.spread(self.frames(work, &self.timed(window))),
+            Late::Fewer if met.count > 0 => reading.low = 0.0,
             _ => {}
         }
     }
@@ -273,12 +279,17 @@ impl<'a> Doubt<'a> {
     }
 
     /// How many datagrams a stream sent in gaps at most.
-    fn frames(&self, work: &Work, met: &Exposure) -> f64 {
-        let sent = number(work, &["sender", "sent"]).unwrap_or(0.0);
-        (sent * met.share).ceil() + met.count as f64
+    fn frames(&self, work: &WorkloadReport, met: &Exposure) -> f64 {
+        (sent(work) * met.share).ceil() + met.count as f64
     }
 
-    fn of_stream(&self, of: Stream, (stretch, window): (Option<Stretch>, Stretch), work: &Work, reading: &mut Reading) {
+    fn of_stream(
+        &self,
+        of: Stream,
+        (stretch, window): (Option<Stretch>, Stretch),
+        work: &WorkloadReport,
+        reading: &mut Reading,
+    ) {
         let value = reading.value;
         let met = self.exposure(window);
         let timed = self.timed(window);
@@ -298,7 +309,7 @@ impl<'a> Doubt<'a> {
             }
             Stream::Loss => {
                 let share =
-                    if timed.count > 0 { timed.share + timed.count as f64 / self.sent(work, part) } else { 0.0 };
+                    if timed.count > 0 { timed.share + timed.count as f64 / (sent(work) * part).max(1.0) } else { 0.0 };
                 reading.low = (value - share).max(0.0);
                 reading.high = if either { (value + share).min(1.0) } else { value };
             }
@@ -308,7 +319,7 @@ impl<'a> Doubt<'a> {
             }
             Stream::LossOverTime => {}
             Stream::Received | Stream::Bytes => {
-                let each = if of == Stream::Bytes { self.size(work) } else { 1.0 };
+                let each = if of == Stream::Bytes { size(work) } else { 1.0 };
                 reading.spread(self.frames(work, &scaled(if moved { &met } else { &timed })) * each);
             }
             Stream::Throughput => {
@@ -329,15 +340,6 @@ impl<'a> Doubt<'a> {
         }
     }
 
-    fn sent(&self, work: &Work, part: f64) -> f64 {
-        (number(work, &["sender", "sent"]).unwrap_or(0.0) * part).max(1.0)
-    }
-
-    fn size(&self, work: &Work) -> f64 {
-        let sent = number(work, &["sender", "sent"]).unwrap_or(0.0);
-        number(work, &["sender", "bytes"]).unwrap_or(0.0) / sent.max(1.0)
-    }
-
     fn of_direction(
         &self,
         measure: &Measure,
@@ -353,13 +355,13 @@ impl<'a> Doubt<'a> {
         let reacting = self.closed && self.beyond && all.count > 0;
         let timed = self.timed(window);
         match measure.source {
-            Source::Delay(_) if all.count > 0 => {
-                let Some(delay) = direction.delay_ns else { return };
+            Source::Delay if all.count > 0 => {
+                let Some(delay) = &direction.delay_ns else { return };
                 if self.changed(window.0, window.1) && self.beyond {
-                    (reading.low, reading.high) = (delay.min as f64, delay.max as f64);
+                    (reading.low, reading.high) = (delay.min() as f64, delay.max() as f64);
                 } else if self.rated {
                     let queued = queueing(std::slice::from_ref(direction)).min(self.gaps.longest().as_nanos());
-                    reading.low = (value - queued as f64).max(delay.min as f64);
+                    reading.low = (value - queued as f64).max(delay.min() as f64);
                 }
                 if self.may_be_longer() {
                     reading.high = f64::INFINITY;
@@ -374,9 +376,9 @@ impl<'a> Doubt<'a> {
                 }
                 Of::RateOverTime | Of::DeliveredOverTime if all.count > 0 => reading.unknown(),
                 Of::DroppedBy | Of::Dropped | Of::Loss | Of::Marked | Of::DroppedOverTime | Of::LossOverTime => {
-                    let cause = match (of, measure.part.as_deref()) {
-                        (Of::DroppedBy, Some(cause)) => nature(cause),
-                        (Of::Marked, _) => Nature::Queue,
+                    let cause = match of {
+                        Of::DroppedBy => nature(measure.cause()),
+                        Of::Marked => Nature::Queue,
                         _ if self.queues => Nature::Queue,
                         _ => Nature::Change,
                     };
@@ -423,8 +425,8 @@ impl<'a> Doubt<'a> {
             return;
         }
         match measure.source {
-            Source::Nat("expired" | "live" | "peak") => reading.unknown(),
-            Source::Node(Node::DroppedBy) if measure.part.as_deref().map(nature) != Some(Nature::Fixed) => {
+            Source::Nat(_, Late::Unknown) => reading.unknown(),
+            Source::Node(Node::DroppedBy) if nature(measure.cause()) != Nature::Fixed => {
                 reading.unknown();
             }
             _ if self.closed => reading.scale(met.reacting(), measure.unit),
@@ -446,6 +448,16 @@ impl Exposure {
     }
 }
 
+/// How many datagrams a stream sent.
+fn sent(work: &WorkloadReport) -> f64 {
+    work.measured.udp_sender().map_or(0.0, |sender| sender.sent as f64)
+}
+
+/// Bytes of payload of each.
+fn size(work: &WorkloadReport) -> f64 {
+    work.measured.udp_sender().map_or(0.0, |sender| sender.bytes as f64) / sent(work).max(1.0)
+}
+
 /// What frames are dropped by.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Nature {
@@ -457,9 +469,12 @@ enum Nature {
     Change,
 }
 
-fn nature(cause: &str) -> Nature {
-    let known = DropCause::ALL.into_iter().find(|known| known.name() == cause);
-    match known {
+fn known(cause: &str) -> Option<DropCause> {
+    DropCause::ALL.into_iter().find(|known| known.name() == cause)
+}
+
+fn nature(cause: Option<DropCause>) -> Nature {
+    match cause {
         Some(
             DropCause::QueueFull
             | DropCause::Aqm
@@ -486,5 +501,5 @@ fn nature(cause: &str) -> Nature {
 
 /// The longest that frames stood in the queues of some directions, all in all.
 pub fn queueing(directions: &[Direction]) -> u64 {
-    directions.iter().filter_map(|direction| direction.delay_ns).map(|delay| delay.max - delay.min).sum()
+    directions.iter().filter_map(|direction| direction.delay_ns.as_ref()).map(|delay| delay.max() - delay.min()).sum()
 }

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use super::tests::{MS, judged, report, set};
+use crate::measured::Measured;
 use crate::report::gaps::Gaps;
 use crate::report::json::Report;
 
@@ -52,7 +53,7 @@ fn half_of_the_time() -> Report {
 
 /// The same without anybody who reacts to what arrives, and without drops of queues.
 fn open_loop(mut report: Report) -> Report {
-    report.workloads.retain(|_, work| matches!(&*work.kind, "ping" | "udp"));
+    report.workloads.retain(|_, work| !work.measured.reacts());
     set(&mut report, "rtt", &["late"], json!(0));
     report
 }
@@ -92,8 +93,7 @@ fn one_way_delays_are_judged_by_what_was_corrected() {
     let mut report = open_loop(with_gaps(&[(990, 1_045)], false));
     let corrected = json!({ "delay_ns": { "p99": 12 * MS, "min": 0, "stddev": MS }, "jitter_ns": { "mean": MS / 2 }, "omitted": 0,
         "intervals": { "width_ns": 100 * MS, "list": (0..100).map(|_| json!({ "frames": 1, "bytes": 0, "max_ns": 12 * MS, "delays": [[12 * MS, 1]] })).collect::<Vec<_>>() } });
-    let receiver = report.workloads["call"].results.get_mut("receiver").expect("a receiver");
-    receiver.as_object_mut().expect("a map").insert("corrected".into(), corrected);
+    set(&mut report, "call", &["receiver", "corrected"], corrected);
     assert_fates(
         &report,
         &[
@@ -225,7 +225,7 @@ fn of_a_workload_that_was_kept_from_its_work_only_draws_stand() {
 #[test]
 fn without_samples_a_late_machine_can_be_why() {
     let mut report = half_of_the_time();
-    report.workloads["rtt"].results.clear();
+    report.workloads["rtt"].measured = Measured::Ping(None);
     assert_fates(&report, &[("rtt.p99 < 60ms", Invalid)]);
     report.validity.measured.gap_share = 0.0;
     assert_fates(&report, &[("rtt.p99 < 60ms", Fails)]);

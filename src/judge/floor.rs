@@ -54,7 +54,7 @@ impl<'a> Floor<'a> {
             let carried = recorded.get(&(&*direction.link, &*direction.from, &*direction.to)).copied();
             floor.edges[from].push(Edge {
                 to,
-                least: direction.delay_ns.map_or(0, |delay| delay.min),
+                least: direction.delay_ns.as_ref().map_or(0, |delay| delay.min()),
                 carried: carried.filter(|all| !all.is_empty()),
             });
         }
@@ -113,7 +113,8 @@ fn name(end: &str) -> &str {
 mod tests {
     use super::super::tests::{MS, report};
     use super::*;
-    use crate::report::json::{Count, Direction, Percentiles};
+    use crate::measured::{Part, Times};
+    use crate::report::json::{Count, Direction};
     use crate::report::series::{DirectionSeries, Series};
 
     const END: i64 = 2_000 * MS as i64;
@@ -122,7 +123,7 @@ mod tests {
     fn two_ways() -> Report {
         let mut report = report();
         let one = report.directions[0].clone();
-        let min = |ms: u64| Percentiles { min: ms * MS, ..one.delay_ns.expect("delays") };
+        let min = |ms: u64| [(Part::Min, ms * MS)].into_iter().collect::<Times>();
         let direction = |from: &str, to: &str, ms| Direction {
             link: format!("{from}{to}"),
             from: format!("{from}.eth0"),

@@ -2,14 +2,14 @@
 
 use super::reading::Reading;
 use super::{Readings, Stretch, words};
+use crate::measured::catalogue::{Direction as Of, Source};
 use crate::report::json::{Direction, Report};
 use crate::report::series::{DirectionSeries, Series};
-use crate::tasks::expect::catalogue::{Direction as Of, Source};
+use crate::tasks::expect::Measure;
 
 /// A measure of the directions of a link, or of that toward `to`. Of two, one that nobody sent anything into says nothing.
 pub(super) fn directions(
-    source: Source,
-    part: &str,
+    measure: &Measure,
     (link, to): (&str, Option<&str>),
     stretch: Option<Stretch>,
     report: &Report,
@@ -17,7 +17,7 @@ pub(super) fn directions(
     let meant = report.directions.iter().filter(|d| d.link == link && to.is_none_or(|to| d.to == to));
     let (mut all, mut lack) = (Vec::new(), None);
     for direction in meant {
-        match one(source, part, direction, stretch, report) {
+        match one(measure, direction, stretch, report) {
             Ok(readings) => {
                 let label = to.is_none().then(|| format!("{} → {}", direction.from, direction.to));
                 all.extend(readings.into_iter().map(|reading| Reading { label: label.clone(), ..reading }));
@@ -31,24 +31,16 @@ pub(super) fn directions(
     }
 }
 
-fn one(source: Source, part: &str, direction: &Direction, stretch: Option<Stretch>, report: &Report) -> Readings {
+fn one(measure: &Measure, direction: &Direction, stretch: Option<Stretch>, report: &Report) -> Readings {
     let dropped: u64 = direction.dropped.values().sum();
     let idle = || Err("nothing was sent this way".to_owned());
     let track = Track::of(direction, report);
-    let of = match source {
-        Source::Delay(_) => {
-            let Some(delays) = direction.delay_ns else { return Err("nothing arrived this way".into()) };
-            let value = match part {
-                "min" => delays.min,
-                "p50" => delays.p50,
-                "p90" => delays.p90,
-                "p99" => delays.p99,
-                "p999" => delays.p999,
-                "max" => delays.max,
-                "mean" => delays.mean,
-                part => *direction.delay_percentiles_ns.get(part).ok_or_else(|| format!("the report has no {part}"))?,
-            };
-            return Ok(vec![Reading::of(value as f64)]);
+    let of = match measure.source {
+        Source::Delay if direction.delay_ns.is_none() => return Err("nothing arrived this way".into()),
+        Source::Delay => {
+            let delay = measure.part().and_then(|part| direction.delay(part));
+            let delay = delay.ok_or_else(|| format!("the report has no `{}`", measure.path))?;
+            return Ok(vec![Reading::of(delay as f64)]);
         }
         Source::Direction(of) => of,
         _ => return Err("a link has no such measure".into()),
@@ -73,7 +65,7 @@ fn one(source: Source, part: &str, direction: &Direction, stretch: Option<Stretc
         }
         (Of::Dropped, None) => Ok(vec![Reading::at(dropped as f64, track.and_then(|track| track.most_dropped(None)))]),
         (Of::DroppedBy, _) => {
-            let count = direction.dropped.get(part).copied().unwrap_or(0);
+            let count = measure.cause().and_then(|cause| direction.dropped.get(cause.name())).copied().unwrap_or(0);
             let at = track.filter(|_| count > 0).and_then(|track| track.most_dropped(None));
             Ok(vec![Reading::at(count as f64, at)])
         }

@@ -19,16 +19,16 @@ mod tcp;
 mod tests;
 mod when;
 mod words;
-mod work;
+mod workload;
 
 use doubt::Doubt;
 pub use doubt::queueing;
 use reading::Reading;
 
+use crate::measured::catalogue::Source;
 use crate::report::expectation::{Expectation, Judged, Member};
 use crate::report::json::Report;
 use crate::tasks::expect;
-use crate::tasks::expect::catalogue::Source;
 use crate::tasks::expect::{Check, Measure, Reach, Subject};
 
 /// A stretch of time in ns from t = 0: from, and up to.
@@ -97,22 +97,20 @@ fn lacking(expected: &str, why: String, unit: &'static str, doubt: &Doubt<'_>) -
 
 /// The values of a measure, over the whole run or within a stretch of it, each with the range that it may have in truth.
 fn readings(measure: &Measure, stretch: Option<Stretch>, doubt: &Doubt<'_>, report: &Report) -> Readings {
-    let part = measure.part.as_deref().unwrap_or_default();
     let mut readings = match &measure.subject {
         Subject::Workload(name) => {
             let work = report.workloads.get(name).ok_or_else(|| "it was not run".to_owned())?;
             match measure.source {
                 Source::Requests(of) => ping::requests(of, work, stretch, doubt),
-                Source::Spread(["rtt_ns"], _) if stretch.is_some() => ping::round_trips(part, work, stretch, doubt),
-                Source::Spread(["rtt_ns"], _) => ping::whole_times(part, work, doubt),
+                Source::RoundTrips => ping::round_trips(measure.part(), work, stretch, doubt),
                 Source::Stream(of) => stream::stream(of, work, stretch),
-                Source::Spread(["receiver", "delay_ns"], _) => stream::delays(part, work, stretch, doubt),
+                Source::OneWay => stream::delays(measure.part(), work, stretch, doubt),
                 Source::Arrived(of) => tcp::arrived(of, work, stretch),
-                source => work::field(source, part, work),
+                _ => workload::field(measure, work),
             }
         }
-        Subject::Link { name, to } => link::directions(measure.source, part, (name, to.as_deref()), stretch, report),
-        Subject::Node(name) => node::node(measure.source, part, name, report),
+        Subject::Link { name, to } => link::directions(measure, (name, to.as_deref()), stretch, report),
+        Subject::Node(name) => node::node(measure, name, report),
     }?;
     doubt.widen(measure, stretch, &mut readings);
     readings.iter_mut().for_each(|reading| reading.convert(measure.scale));

@@ -2,11 +2,11 @@
 
 use super::doubt::Doubt;
 use super::reading::Reading;
-use super::work::{at, number, whole, why};
+use super::workload::why;
 use super::{Readings, Stretch};
-use crate::report::json::Work;
-use crate::tasks::expect::Percentile;
-use crate::tasks::expect::catalogue::Requests;
+use crate::measured::catalogue::Requests;
+use crate::measured::{Part, Ping};
+use crate::report::json::WorkloadReport;
 
 /// Losses over time are of so long intervals.
 const INTERVAL: i64 = 100_000_000;
@@ -31,23 +31,26 @@ impl Request {
     }
 }
 
+fn ping(work: &WorkloadReport) -> Result<&Ping, String> {
+    work.measured.ping().ok_or_else(|| why(work))
+}
+
 /// The requests that were sent in a stretch, or all.
-fn sent(work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Result<Vec<Request>, String> {
-    let samples = at(work, &["samples"]).and_then(serde_json::Value::as_array).ok_or_else(|| why(work))?;
-    let began = at(work, &["began_ns"]).and_then(serde_json::Value::as_i64).ok_or_else(|| why(work))?;
+fn sent(work: &WorkloadReport, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Result<Vec<Request>, String> {
+    let ping = ping(work)?;
+    let began = ping.began_ns.ok_or_else(|| why(work))?;
     let floor = |stretch: Stretch| {
         let ends = work.place.split_once(" → ");
         ends.map_or(0, |(from, to)| doubt.floor(from, to, stretch) + doubt.floor(to, from, stretch))
     };
-    let slowest = samples.iter().filter_map(|sample| sample.get(1)?.as_u64()).max().unwrap_or(0) as i64;
-    let too_late = whole(work, &["late"]).unwrap_or(0) > 0;
+    let slowest = ping.samples.iter().filter_map(|(_, rtt)| *rtt).max().unwrap_or(0) as i64;
     let given_up = slowest + doubt.gaps.longest().as_nanos() as i64;
-    let request = |sample: &serde_json::Value| {
-        let at = began.saturating_add(i64::try_from(sample.get(0)?.as_u64()?).ok()?);
-        let rtt = sample.get(1)?.as_u64();
+    let request = |(sent, rtt): &(u64, Option<u64>)| {
+        let (at, rtt) = (began.saturating_add(i64::try_from(*sent).ok()?), *rtt);
         let over = at.saturating_add(rtt.map_or(given_up, |rtt| rtt as i64));
         let late = rtt.map_or(0, |_| doubt.gaps.round_trip(at, over) + doubt.queueing(at, over));
-        let timed_out = rtt.is_none() && too_late && !doubt.gaps.touching(at, at.saturating_add(TIMEOUT)).is_empty();
+        let too_late = rtt.is_none() && ping.late > 0;
+        let timed_out = too_late && !doubt.gaps.touching(at, at.saturating_add(TIMEOUT)).is_empty();
         Some(Request {
             at,
             rtt,
@@ -57,9 +60,9 @@ fn sent(work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Result<Vec<
             unsure: timed_out || doubt.unsure(at, over, rtt.is_some()),
         })
     };
-    let all: Vec<Request> = samples.iter().filter_map(request).collect();
+    let all: Vec<Request> = ping.samples.iter().filter_map(request).collect();
     let last = all.last().map_or(i64::MIN, |request| request.at);
-    if whole(work, &["samples_omitted"]).unwrap_or(0) > 0 && stretch.is_none_or(|(_, to)| to > last) {
+    if ping.samples_omitted > 0 && stretch.is_none_or(|(_, to)| to > last) {
         return Err(format!("only its first {} requests are kept one by one", all.len()));
     }
     let (from, to) = stretch.unwrap_or((i64::MIN, i64::MAX));
@@ -82,7 +85,7 @@ fn first_lost(some: &[Request]) -> Option<i64> {
 }
 
 /// Counts and shares of requests, or each by itself.
-pub(super) fn requests(of: Requests, work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Readings {
+pub(super) fn requests(of: Requests, work: &WorkloadReport, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Readings {
     if let (None, Requests::Sent | Requests::Received | Requests::Lost | Requests::Loss) = (stretch, of) {
         return counted(of, work, doubt);
     }
@@ -123,14 +126,14 @@ fn part(of: Requests, lost: f64, sent: f64) -> f64 {
     }
 }
 
-fn counted(of: Requests, work: &Work, doubt: &Doubt<'_>) -> Readings {
-    let count = |name: &str| number(work, &[name]).ok_or_else(|| why(work));
+fn counted(of: Requests, work: &WorkloadReport, doubt: &Doubt<'_>) -> Readings {
+    let ping = ping(work)?;
     let all = sent(work, None, doubt).ok();
     let at = all.as_deref().and_then(first_lost);
     if of == Requests::Sent {
-        return Ok(vec![Reading::at(count("sent")?, at)]);
+        return Ok(vec![Reading::at(ping.sent as f64, at)]);
     }
-    let (received, measured) = (count("received")?, count("lost")?);
+    let (received, measured) = (ping.received as f64, ping.lost as f64);
     if received + measured == 0.0 && of == Requests::Loss {
         return Err("no request was sent".into());
     }
@@ -148,32 +151,45 @@ fn counted(of: Requests, work: &Work, doubt: &Doubt<'_>) -> Readings {
     Ok(vec![Reading::at(value(measured), at).between(low.min(high), high.max(low))])
 }
 
-/// Round-trip times of the whole run.
-pub(super) fn whole_times(part: &str, work: &Work, doubt: &Doubt<'_>) -> Readings {
-    let value = number(work, &["rtt_ns", part]);
-    let Some(value) = value else {
-        let sent = whole(work, &["sent"]).unwrap_or(0);
-        return Err(if sent > 0 { format!("none of {sent} requests was answered") } else { why(work) });
+/// A part of the distribution of round-trip times: of the whole run, or exactly of the requests that were sent in a stretch.
+pub(super) fn round_trips(
+    part: Option<Part>,
+    work: &WorkloadReport,
+    stretch: Option<Stretch>,
+    doubt: &Doubt<'_>,
+) -> Readings {
+    let part = part.ok_or_else(|| why(work))?;
+    let none_of = |sent: u64| format!("none of {sent} requests was answered");
+    let value = match stretch {
+        Some(_) => None,
+        None => {
+            let ping = ping(work)?;
+            let value = ping.rtt_ns.as_ref().and_then(|rtt| rtt.get(part)).map(|ns| ns as f64);
+            Some(value.ok_or_else(|| if ping.sent > 0 { none_of(ping.sent) } else { why(work) })?)
+        }
     };
-    match sent(work, None, doubt) {
-        Ok(all) => Ok(vec![ranged(Reading::at(value, extreme(&all, part == "min")), &all, part, doubt)]),
-        Err(_) if doubt.gaps.list.is_empty() => Ok(vec![Reading::of(value)]),
+    let requests = match (sent(work, stretch, doubt), value) {
+        (Ok(requests), _) => requests,
+        (Err(_), Some(value)) if doubt.gaps.list.is_empty() => return Ok(vec![Reading::of(value)]),
         // not all of them are kept one by one
-        Err(_) => Ok(vec![Reading::of(value).between(0.0, f64::INFINITY)]),
-    }
+        (Err(_), Some(value)) => return Ok(vec![Reading::of(value).between(0.0, f64::INFINITY)]),
+        (Err(why), None) => return Err(why),
+    };
+    let exact = || part_of(requests.iter().filter_map(|one| one.rtt), part);
+    let value = value.or_else(exact).ok_or_else(|| none_of(requests.len() as u64))?;
+    Ok(vec![ranged(Reading::at(value, extreme(&requests, part == Part::Min)), &requests, part, doubt)])
 }
 
 /// A part of the distribution of round-trip times, with what it is without the lateness of each.
-fn ranged(reading: Reading, requests: &[Request], part: &str, doubt: &Doubt<'_>) -> Reading {
+fn ranged(reading: Reading, requests: &[Request], part: Part, doubt: &Doubt<'_>) -> Reading {
     if doubt.gaps.list.is_empty() {
         return reading;
     }
-    let mut times: Vec<u64> = requests.iter().filter(|one| !one.is_lost()).map(|one| one.least).collect();
-    times.sort_unstable();
+    let times = requests.iter().filter(|one| !one.is_lost()).map(|one| one.least);
     // percentiles of the whole run are from a histogram: a sample that was on time must not seem to be late
     let on_time = requests.iter().all(|one| one.rtt.unwrap_or(0) == one.least);
-    let least = if on_time { reading.value } else { part_of(&times, part).unwrap_or(0.0) };
-    let most = if doubt.may_be_longer() && part != "count" { f64::INFINITY } else { least };
+    let least = if on_time { reading.value } else { part_of(times, part).unwrap_or(0.0) };
+    let most = if doubt.may_be_longer() && part != Part::Count { f64::INFINITY } else { least };
     reading.between(least, most)
 }
 
@@ -188,38 +204,19 @@ fn extreme(requests: &[Request], least: bool) -> Option<i64> {
     found.map(|(at, _)| at)
 }
 
-/// Round-trip times of the requests that were sent in a stretch, exactly.
-pub(super) fn round_trips(part: &str, work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Readings {
-    let sent = sent(work, stretch, doubt)?;
-    let mut times: Vec<u64> = sent.iter().filter_map(|one| one.rtt).collect();
+/// A part of the distribution of some times.
+fn part_of(times: impl Iterator<Item = u64>, part: Part) -> Option<f64> {
+    let mut times: Vec<(u64, u64)> = times.map(|time| (time, 1)).collect();
     times.sort_unstable();
-    let Some(value) = part_of(&times, part) else {
-        return Err(format!("none of {} requests was answered", sent.len()));
-    };
-    Ok(vec![ranged(Reading::at(value, extreme(&sent, part == "min")), &sent, part, doubt)])
-}
-
-/// A part of the distribution of sorted values. Percentiles are the smallest value that so many are not above.
-fn part_of(sorted: &[u64], part: &str) -> Option<f64> {
-    let count = sorted.len() as f64;
-    let at =
-        |share: f64| sorted.get(((share * count).ceil() as usize).clamp(1, sorted.len().max(1)) - 1).map(|v| *v as f64);
-    let mean = || (!sorted.is_empty()).then(|| sorted.iter().map(|value| *value as f64).sum::<f64>() / count);
-    match part {
-        "min" => at(0.0),
-        "max" => at(1.0),
-        "mean" => mean(),
-        "stddev" => {
-            let mean = mean()?;
-            Some((sorted.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>() / count).sqrt())
-        }
-        "count" => (!sorted.is_empty()).then_some(count),
-        part => at(Percentile::parse(part)?.share()),
-    }
+    part.of(&times)
 }
 
 /// How many requests were sent in a stretch, and when the first answer to one of them came, if it came within it.
-pub(super) fn answered(work: &Work, stretch: Stretch, doubt: &Doubt<'_>) -> Result<(usize, Option<i64>), String> {
+pub(super) fn answered(
+    work: &WorkloadReport,
+    stretch: Stretch,
+    doubt: &Doubt<'_>,
+) -> Result<(usize, Option<i64>), String> {
     let sent = sent(work, Some(stretch), doubt)?;
     let came = |one: &Request| Some(one.at.saturating_add(i64::try_from(one.rtt?).ok()?));
     Ok((sent.len(), sent.iter().filter_map(came).filter(|at| *at <= stretch.1).min()))

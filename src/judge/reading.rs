@@ -1,6 +1,6 @@
 //! One value of a measure, and the range that it may have in truth.
 
-use crate::tasks::expect::Unit;
+use crate::measured::Unit;
 
 /// One value of a measure.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,220 +1,196 @@
 //! What is asked of a stream of datagrams: what was sent when, what of it did not come, and what came when.
 
-use serde_json::Value;
-
 use super::doubt::Doubt;
-use super::grid::{Grid, Interval};
+use super::grid::{Cell, Grid, slowest, sum};
 use super::reading::Reading;
-use super::work::{at, number, whole, why};
+use super::workload::why;
 use super::{Readings, Stretch};
-use crate::report::json::Work;
-use crate::tasks::expect::Percentile;
-use crate::tasks::expect::catalogue::Stream;
+use crate::measured::catalogue::Stream;
+use crate::measured::{Interval, Part, UdpReceive, UdpSend};
+use crate::report::json::WorkloadReport;
 
 /// Counts and rates of a stream.
-pub(super) fn stream(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
+pub(super) fn stream(of: Stream, work: &WorkloadReport, stretch: Option<Stretch>) -> Readings {
     match of {
         Stream::Sent | Stream::Lost | Stream::Loss | Stream::LossOverTime => sent(of, work, stretch),
         _ => received(of, work, stretch),
     }
 }
 
-fn sent(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
+fn sender(work: &WorkloadReport) -> Result<&UdpSend, String> {
+    work.measured.udp_sender().ok_or_else(|| why(work))
+}
+
+fn receiver(work: &WorkloadReport) -> Result<&UdpReceive, String> {
+    work.measured.udp_receiver().ok_or_else(|| why(work))
+}
+
+fn sent(of: Stream, work: &WorkloadReport, stretch: Option<Stretch>) -> Readings {
+    let sender = sender(work)?;
     if let (None, Stream::Sent) = (stretch, of) {
-        return Ok(vec![Reading::at(number(work, &["sender", "sent"]).ok_or_else(|| why(work))?, work.ended_ns)]);
+        return Ok(vec![Reading::at(sender.sent as f64, work.ended_ns)]);
     }
-    let grid = Grid::of(work, &["sender"], None);
-    let worst = grid.as_ref().ok().and_then(|grid| worst(grid, &losses(grid, work).ok()?, stretch));
+    let grid = Grid::of(work, sender.began_ns, &sender.intervals);
+    let losses = receiver(work).and_then(|receiver| Ok(Losses::of(grid.as_ref().map_err(Clone::clone)?, receiver)));
+    let worst = || losses.as_ref().ok()?.worst(&grid.as_ref().ok()?.within(stretch).ok()?);
     if let (None, Stream::Lost | Stream::Loss) = (stretch, of) {
-        let sent = whole(work, &["sender", "sent"]).ok_or_else(|| why(work))?;
-        let lost = whole(work, &["receiver", "lost"]).ok_or_else(|| why(work))?;
-        if sent == 0 {
-            return Err("no datagram was sent".into());
-        }
-        let inside = whole(work, &["receiver", "inside"]).unwrap_or(0);
-        if inside >= sent {
-            return Err(format!("all {sent} datagrams were still on their way"));
-        }
-        let value = if of == Stream::Lost { lost as f64 } else { lost as f64 / (sent - inside) as f64 };
-        return Ok(vec![Reading::at(value, worst)]);
+        return Ok(vec![Reading::at(lost(of, sender.sent, receiver(work)?)?, worst())]);
     }
-    let grid = grid?;
-    let within = grid.within(stretch)?;
-    let sent: u64 = within.clone().map(|(_, one)| one.frames).sum();
-    if sent == 0 {
+    let within = grid.as_ref().map_err(Clone::clone)?.within(stretch)?;
+    let sent = sum(&within, |one| one.frames);
+    if sent == 0.0 {
         return Err("no datagram was sent then".into());
     }
     if of == Stream::Sent {
-        return Ok(vec![Reading::of(sent as f64)]);
+        return Ok(vec![Reading::of(sent)]);
     }
-    let losses = losses(&grid, work)?;
-    if let Some((known, _)) = losses.unknown
-        && within.clone().any(|(n, _)| n >= known)
-    {
+    let losses = losses.as_ref().map_err(Clone::clone)?;
+    if losses.unknown_from.is_some_and(|known| within.iter().any(|cell| cell.n >= known)) {
         return Err("it lost datagrams in more stretches than a report keeps".into());
     }
+    let lost = |cells: &[&Cell]| cells.iter().map(|cell| losses.lost[cell.n]).sum::<u64>() as f64;
     if of == Stream::LossOverTime {
-        let sending = within.filter(|(_, one)| one.frames > 0);
-        let share = |(n, one): (usize, &Interval)| Reading::at(losses.lost[n] as f64 / one.frames as f64, Some(one.at));
+        let sending = within.iter().filter(|cell| cell.of.frames > 0);
+        let share = |cell: &&Cell| Reading::at(lost(&[*cell]) / cell.of.frames as f64, Some(cell.at));
         return Ok(sending.map(share).collect());
     }
-    let lost: u64 = within.map(|(n, _)| losses.lost[n]).sum();
-    let value = if of == Stream::Lost { lost as f64 } else { lost as f64 / sent as f64 };
-    Ok(vec![Reading::at(value, worst)])
+    let value = if of == Stream::Lost { lost(&within) } else { lost(&within) / sent };
+    Ok(vec![Reading::at(value, worst())])
+}
+
+/// How many were lost in the whole run, or the share of them.
+fn lost(of: Stream, sent: u64, receiver: &UdpReceive) -> Result<f64, String> {
+    let UdpReceive { lost, inside, .. } = *receiver;
+    match sent.checked_sub(inside) {
+        _ if sent == 0 => Err("no datagram was sent".into()),
+        None | Some(0) => Err(format!("all {sent} datagrams were still on their way")),
+        Some(_) if of == Stream::Lost => Ok(lost as f64),
+        Some(over) => Ok(lost as f64 / over as f64),
+    }
 }
 
 /// Datagrams of each interval of the sender that did not come.
 struct Losses {
     lost: Vec<u64>,
-    /// The first interval of which they are not all known, and how many ranges were left out.
-    unknown: Option<(usize, u64)>,
+    /// The first interval of which they are not all known.
+    unknown_from: Option<usize>,
 }
 
-/// The receiver names numbers, the sender counts them by interval.
-fn losses(grid: &Grid, work: &Work) -> Result<Losses, String> {
-    let missing = at(work, &["receiver", "missing"]).and_then(Value::as_array).ok_or_else(|| why(work))?;
-    let ranges: Vec<(u64, u64)> =
-        missing.iter().filter_map(|range| Some((range.get(0)?.as_u64()?, range.get(1)?.as_u64()?))).collect();
-    let omitted = whole(work, &["receiver", "missing_omitted"]).unwrap_or(0);
-    let known = ranges.last().map_or(0, |(_, last)| last + 1);
-    let (mut first, mut unknown, mut at) = (0u64, None, 0);
-    let mut lost = Vec::with_capacity(grid.all.len());
-    for (n, one) in grid.all.iter().enumerate() {
-        let behind = first + one.frames;
-        while ranges.get(at).is_some_and(|(_, last)| *last < first) {
-            at += 1;
+impl Losses {
+    /// The receiver names numbers, the sender counts them by interval.
+    fn of(grid: &Grid, receiver: &UdpReceive) -> Losses {
+        let ranges = &receiver.missing;
+        let known = ranges.last().map_or(0, |(_, last)| last + 1);
+        let (mut first, mut unknown_from, mut at) = (0u64, None, 0);
+        let mut lost = Vec::with_capacity(grid.all.len());
+        for cell in &grid.all {
+            let behind = first + cell.of.frames;
+            while ranges.get(at).is_some_and(|(_, last)| *last < first) {
+                at += 1;
+            }
+            let here = ranges[at..].iter().take_while(|(from, _)| *from < behind);
+            lost.push(here.map(|(from, last)| (last + 1).min(behind) - (*from).max(first)).sum());
+            if receiver.missing_omitted > 0 && behind > known {
+                unknown_from.get_or_insert(cell.n);
+            }
+            first = behind;
         }
-        let here = ranges[at..].iter().take_while(|(from, _)| *from < behind);
-        lost.push(here.map(|(from, last)| (last + 1).min(behind) - (*from).max(first)).sum());
-        if omitted > 0 && behind > known && unknown.is_none() {
-            unknown = Some((n, omitted));
-        }
-        first = behind;
+        Losses { lost, unknown_from }
     }
-    Ok(Losses { lost, unknown })
+
+    /// When most was lost; the first of several that are alike.
+    fn worst(&self, within: &[&Cell]) -> Option<i64> {
+        let most = within.iter().max_by_key(|cell| (self.lost[cell.n], std::cmp::Reverse(cell.n)))?;
+        (self.lost[most.n] > 0).then_some(most.at)
+    }
 }
 
-/// When most was lost.
-fn worst(grid: &Grid, losses: &Losses, stretch: Option<Stretch>) -> Option<i64> {
-    let within = grid.within(stretch).ok()?;
-    // the first of several that are alike
-    let most = within.max_by_key(|(n, _)| (losses.lost[*n], std::cmp::Reverse(*n)))?;
-    (losses.lost[most.0] > 0).then_some(most.1.at)
-}
-
-fn received(of: Stream, work: &Work, stretch: Option<Stretch>) -> Readings {
-    let field = match of {
-        Stream::Received => "received",
-        Stream::Bytes => "bytes",
-        _ => "throughput_bps",
-    };
+fn received(of: Stream, work: &WorkloadReport, stretch: Option<Stretch>) -> Readings {
+    let receiver = receiver(work)?;
     if let (None, Stream::Received | Stream::Bytes | Stream::Throughput) = (stretch, of) {
-        let value = number(work, &["receiver", field]);
-        let lacking = || match whole(work, &["receiver", "received"]) {
-            Some(n @ 0..2) => format!("{n} datagrams arrived"),
+        let value = match of {
+            Stream::Received => Some(receiver.received),
+            Stream::Bytes => Some(receiver.bytes),
+            _ => receiver.throughput_bps,
+        };
+        let lacking = || match receiver.received {
+            n @ 0..2 => format!("{n} datagrams arrived"),
             _ => why(work),
         };
-        return Ok(vec![Reading::at(value.ok_or_else(lacking)?, work.ended_ns)]);
+        return Ok(vec![Reading::at(value.ok_or_else(lacking)? as f64, work.ended_ns)]);
     }
-    let mut grid = Grid::of(work, &["receiver"], None)?;
+    let mut grid = Grid::of(work, receiver.began_ns, &receiver.intervals)?;
     if matches!(of, Stream::Throughput | Stream::ThroughputOverTime) {
-        grid.keep(sending(work));
+        grid.keep(work.measured.udp_sender().and_then(|sender| sending(sender, receiver)));
     }
     let within = grid.within(stretch)?;
-    let rate = |bytes: u64, intervals: usize| bytes as f64 * 8e9 / (grid.width as f64 * intervals as f64);
     let delay = |pick: fn(&Interval) -> Option<u64>| {
-        let all: Vec<Reading> =
-            within.clone().filter_map(|(_, one)| Some(Reading::at(pick(one)? as f64, Some(one.at)))).collect();
+        let reading = |cell: &&Cell| Some(Reading::at(pick(&cell.of)? as f64, Some(cell.at)));
+        let all: Vec<Reading> = within.iter().filter_map(reading).collect();
         if all.is_empty() { Err("no datagram arrived then".to_owned()) } else { Ok(all) }
     };
-    let slowest = || within.clone().min_by_key(|(_, one)| one.bytes).map(|(_, one)| one.at);
-    Ok(vec![match of {
-        Stream::Received => Reading::at(within.clone().map(|(_, one)| one.frames).sum::<u64>() as f64, slowest()),
-        Stream::Bytes => Reading::at(within.clone().map(|(_, one)| one.bytes).sum::<u64>() as f64, slowest()),
-        Stream::ThroughputOverTime => {
-            return Ok(within.map(|(_, one)| Reading::at(rate(one.bytes, 1), Some(one.at))).collect());
-        }
-        Stream::MeanDelayOverTime => return delay(|one| one.mean),
-        Stream::MaxDelayOverTime => return delay(|one| one.max),
-        _ => Reading::at(rate(within.clone().map(|(_, one)| one.bytes).sum(), within.clone().count()), slowest()),
-    }])
+    let value = match of {
+        Stream::Received => sum(&within, |one| one.frames),
+        Stream::Bytes => sum(&within, |one| one.bytes),
+        Stream::ThroughputOverTime => return grid.rates(stretch),
+        Stream::MeanDelayOverTime => return delay(|one| one.mean_ns),
+        Stream::MaxDelayOverTime => return delay(|one| one.max_ns),
+        _ => grid.rate(&within),
+    };
+    Ok(vec![Reading::at(value, slowest(&within))])
 }
 
 /// While the sender was active, as the receiver sees it: later by the quickest transit.
-fn sending(work: &Work) -> Option<Stretch> {
-    let began = at(work, &["sender", "began_ns"])?.as_i64()?;
-    let length = at(work, &["sender", "duration_ns"])?.as_i64()?;
-    let transit = at(work, &["receiver", "delay_ns", "min"]).and_then(Value::as_i64).unwrap_or(0);
-    Some((began + transit, began + length + transit))
+fn sending(sender: &UdpSend, receiver: &UdpReceive) -> Option<Stretch> {
+    let transit = receiver.delay_ns.as_ref().map_or(0, |delay| delay.min()) as i64;
+    let began = sender.began_ns? + transit;
+    Some((began, began + sender.duration_ns as i64))
 }
 
 /// One-way delays: of all datagrams, or of those that arrived in a stretch, of which the percentiles are to one in a
 /// hundred. Each as it is, and without its own lateness where gaps made it late.
-pub(super) fn delays(part: &str, work: &Work, stretch: Option<Stretch>, doubt: &Doubt<'_>) -> Readings {
-    let grid = Grid::of(work, &["receiver"], None);
-    let longest = |within: &mut dyn Iterator<Item = (usize, &Interval)>| {
-        within.filter_map(|(_, one)| Some((one.max?, one.at))).max_by_key(|(max, at)| (*max, -at)).map(|(_, at)| at)
+pub(super) fn delays(
+    part: Option<Part>,
+    work: &WorkloadReport,
+    stretch: Option<Stretch>,
+    doubt: &Doubt<'_>,
+) -> Readings {
+    let (part, receiver) = (part.ok_or_else(|| why(work))?, receiver(work)?);
+    let grid = |intervals| Grid::of(work, receiver.began_ns, intervals);
+    let measured = grid(&receiver.intervals);
+    let within = measured.as_ref().map_err(Clone::clone).and_then(|grid| grid.within(stretch));
+    let longest = |within: &[&Cell]| {
+        let all = within.iter().filter_map(|cell| Some((cell.of.max_ns?, cell.at)));
+        all.max_by_key(|(max, at)| (*max, -at)).map(|(_, at)| at)
     };
-    let reading = match stretch {
+    let at = within.as_ref().ok().and_then(|within| longest(within));
+    let value = match stretch {
         None => {
-            let value = number(work, &["receiver", "delay_ns", part]);
-            let none = || whole(work, &["receiver", "unique"]) == Some(0);
-            let lacking = || if none() { "no datagram arrived".into() } else { why(work) };
-            let at = grid.ok().and_then(|grid| longest(&mut grid.within(None).ok()?));
-            Reading::at(value.ok_or_else(lacking)?, at)
+            let value = receiver.delay_ns.as_ref().and_then(|delay| delay.get(part)).map(|ns| ns as f64);
+            value.ok_or_else(|| if receiver.unique == 0 { "no datagram arrived".into() } else { why(work) })?
         }
-        Some(stretch) => {
-            let grid = grid?;
-            let at = longest(&mut grid.within(Some(stretch))?);
-            Reading::at(spread(&grid, part, stretch)?, at)
-        }
+        Some(_) => spread(&within?, part)?,
     };
-    if part == "count" || at(work, &["receiver", "corrected"]).is_none() {
-        return Ok(vec![reading]);
-    }
+    let reading = Reading::at(value, at);
+    let Some(corrected) = receiver.corrected.as_ref().filter(|_| part != Part::Count) else { return Ok(vec![reading]) };
     let floor =
         work.place.split_once(" → ").map_or(0, |(from, to)| doubt.floor(from, to, doubt.on_their_way(stretch))) as f64;
     let least = match stretch {
-        None => number(work, &["receiver", "corrected", "delay_ns", part]),
-        Some(stretch) => Some(spread(&Grid::of(work, &["receiver", "corrected"], None)?, part, stretch)?),
+        None => corrected.delay_ns.as_ref().and_then(|delay| delay.get(part)).map(|ns| ns as f64),
+        Some(_) => Some(spread(&grid(&corrected.intervals)?.within(stretch)?, part)?),
     };
     // of datagrams that are not known one by one, all of the delay may be lateness
-    let all = whole(work, &["receiver", "corrected", "omitted"]) == Some(0);
-    let least = least.filter(|_| all).unwrap_or(0.0);
-    let least = if part == "stddev" { least } else { least.max(floor) };
+    let least = least.filter(|_| corrected.omitted == 0).unwrap_or(0.0);
+    let least = if part == Part::Stddev { least } else { least.max(floor) };
     let most = if doubt.may_be_longer() { f64::INFINITY } else { least };
     Ok(vec![reading.between(least, most)])
 }
 
-/// A part of the distribution of the delays of a stretch.
-fn spread(grid: &Grid, part: &str, stretch: Stretch) -> Result<f64, String> {
-    let within = grid.within(Some(stretch))?;
-    let mut delays: Vec<(u64, u64)> = within.clone().flat_map(|(_, one)| one.delays.iter().copied()).collect();
+/// A part of the distribution of the delays of some intervals. None is longer than the longest, which is exact.
+fn spread(within: &[&Cell], part: Part) -> Result<f64, String> {
+    let max = within.iter().filter_map(|cell| cell.of.max_ns).max().unwrap_or(u64::MAX);
+    let all = within.iter().flat_map(|cell| &cell.of.delays);
+    let mut delays: Vec<(u64, u64)> = all.map(|(delay, count)| ((*delay).min(max), *count)).collect();
     delays.sort_unstable();
-    let count: u64 = delays.iter().map(|(_, count)| count).sum();
-    if count == 0 {
-        return Err("no datagram arrived then".into());
-    }
-    let max = within.filter_map(|(_, one)| one.max).max().unwrap_or(0);
-    let at_share = |share: f64| {
-        let rank = ((share * count as f64).ceil() as u64).clamp(1, count);
-        let mut below = 0;
-        let found = delays.iter().find(|(_, count)| {
-            below += count;
-            below >= rank
-        });
-        found.map_or(max, |(delay, _)| (*delay).min(max)) as f64
-    };
-    let mean = delays.iter().map(|(delay, count)| *delay as f64 * *count as f64).sum::<f64>() / count as f64;
-    Ok(match part {
-        "min" => at_share(0.0),
-        "max" => max as f64,
-        "mean" => mean,
-        "stddev" => {
-            let squares =
-                delays.iter().map(|(delay, count)| (*delay as f64 - mean).powi(2) * *count as f64).sum::<f64>();
-            (squares / count as f64).sqrt()
-        }
-        part => Percentile::parse(part).map_or(count as f64, |percentile| at_share(percentile.share())),
-    })
+    part.of(&delays).ok_or_else(|| "no datagram arrived then".into())
 }

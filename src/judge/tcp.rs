@@ -1,52 +1,44 @@
 //! What is asked of the bytes that arrived over a TCP connection.
 
-use serde_json::Value;
-
-use super::grid::Grid;
+use super::grid::{Grid, slowest, sum};
 use super::reading::Reading;
-use super::work::{at, number, why};
+use super::workload::why;
 use super::{Readings, Stretch};
-use crate::report::json::Work;
-use crate::tasks::expect::catalogue::Arrived;
+use crate::measured::catalogue::Arrived;
+use crate::measured::{TcpReceive, TcpSend};
+use crate::report::json::WorkloadReport;
+
+/// An instant of the receiver's own clock, from t = 0.
+fn own(receiver: &TcpReceive, at: Option<u64>) -> Option<i64> {
+    Some(receiver.began_ns? + (at? as i64) - receiver.started_ns as i64)
+}
 
 /// While there was something to send: up to the last byte that arrived, or, if not all did, until the sender gave up.
-fn active(work: &Work) -> Option<Stretch> {
-    let number = |role: &str, name: &str| at(work, &[role, name]).and_then(Value::as_i64);
-    let accepted =
-        number("receiver", "began_ns")? + number("receiver", "accepted_at_ns")? - number("receiver", "started_ns")?;
-    let end = if at(work, &["sender", "complete"]) == Some(&Value::Bool(true)) {
-        number("receiver", "began_ns")? + number("receiver", "last_at_ns")? - number("receiver", "started_ns")?
+fn active(sender: &TcpSend, receiver: &TcpReceive) -> Option<Stretch> {
+    let end = if sender.complete {
+        own(receiver, receiver.last_at_ns)?
     } else {
-        number("sender", "began_ns")? + number("sender", "connect_ns")? + number("sender", "duration_ns")?
+        sender.began_ns? + (sender.connect_ns + sender.duration_ns) as i64
     };
-    Some((accepted, end))
+    Some((own(receiver, receiver.accepted_at_ns)?, end))
 }
 
 /// How many bytes arrived, or how fast.
-pub(super) fn arrived(of: Arrived, work: &Work, stretch: Option<Stretch>) -> Readings {
-    let whole = match of {
-        Arrived::Bytes => number(work, &["receiver", "bytes"]),
-        _ => number(work, &["receiver", "goodput_bps"]),
-    };
+pub(super) fn arrived(of: Arrived, work: &WorkloadReport, stretch: Option<Stretch>) -> Readings {
+    let receiver = work.measured.tcp_receiver().ok_or_else(|| why(work))?;
     if stretch.is_none() && of != Arrived::GoodputOverTime {
-        let lacking = || match number(work, &["receiver", "bytes"]) {
-            Some(0.0) => "no byte arrived".into(),
-            Some(_) => "all bytes arrived at once".into(),
-            None => why(work),
-        };
-        return Ok(vec![Reading::at(whole.ok_or_else(lacking)?, work.ended_ns)]);
+        let whole = if of == Arrived::Bytes { Some(receiver.bytes) } else { receiver.goodput_bps };
+        let lacking = || if receiver.bytes == 0 { "no byte arrived" } else { "all bytes arrived at once" };
+        return Ok(vec![Reading::at(whole.ok_or_else(lacking)? as f64, work.ended_ns)]);
     }
-    let mut grid = Grid::of(work, &["receiver"], Some("accepted_at_ns"))?;
+    let mut grid = Grid::of(work, own(receiver, receiver.accepted_at_ns), &receiver.intervals)?;
     if of != Arrived::Bytes {
-        grid.keep(active(work));
+        grid.keep(work.measured.tcp_sender().and_then(|sender| active(sender, receiver)));
+    }
+    if of == Arrived::GoodputOverTime {
+        return grid.rates(stretch);
     }
     let within = grid.within(stretch)?;
-    let rate = |bytes: u64, intervals: usize| bytes as f64 * 8e9 / (grid.width as f64 * intervals as f64);
-    if of == Arrived::GoodputOverTime {
-        return Ok(within.map(|(_, one)| Reading::at(rate(one.bytes, 1), Some(one.at))).collect());
-    }
-    let bytes: u64 = within.clone().map(|(_, one)| one.bytes).sum();
-    let value = if of == Arrived::Bytes { bytes as f64 } else { rate(bytes, within.clone().count()) };
-    let slowest = within.min_by_key(|(_, one)| one.bytes).map(|(_, one)| one.at);
-    Ok(vec![Reading::at(value, slowest)])
+    let value = if of == Arrived::Bytes { sum(&within, |one| one.bytes) } else { grid.rate(&within) };
+    Ok(vec![Reading::at(value, slowest(&within))])
 }

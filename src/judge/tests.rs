@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use super::judge;
 use crate::engine::{DirectionCounters, DirectionSpec, NodeCounters};
 use crate::language::files::MemoryFiles;
+use crate::measured::{Measured, Part};
 use crate::node::NatCounters;
 use crate::node::router::firewall::Policy;
 use crate::report::expectation::Expectation;
 use crate::report::gaps::Gaps;
 use crate::report::json::{
-    Count, Direction, Event, EventKind, Machine, Measured, Mode, Node, Percentiles, Report, Rule, Timing, Validity,
-    Verdict, Work,
+    Count, Direction, Event, EventKind, Machine, Mode, Node, Report, Rule, Timeliness, Timing, Validity, Verdict,
+    WorkloadReport,
 };
 use crate::report::series::{DirectionSeries, Series};
-use crate::report::terminal;
+use crate::report::{terminal, testing};
 use crate::scenario::{Overrides, load};
 use crate::tasks::timing::TimingSpec;
 use crate::tasks::validity::ValiditySpec;
@@ -45,22 +46,12 @@ timeline:
 expect:
 ";
 
-fn work(kind: &'static str, results: Value) -> Work {
-    Work {
-        kind: kind.into(),
-        place: "a → b".into(),
-        ok: true,
-        reason: None,
-        started_ns: Some(0),
-        ended_ns: Some(10 * S as i64),
-        exit: None,
-        output: Vec::new(),
-        results: results.as_object().expect("a map").clone().into_iter().collect(),
-    }
+fn work(kind: &'static str, measured: Value) -> WorkloadReport {
+    WorkloadReport { ended_ns: Some(10 * S as i64), ..testing::work(kind, "a → b", measured) }
 }
 
 /// 100 requests: 20 ms each, from 5 s to 8 s 50 ms, of which every third is lost.
-fn ping() -> Work {
+fn ping() -> WorkloadReport {
     let worse = 50..80;
     let sample = |n: u64| {
         let rtt =
@@ -81,7 +72,7 @@ fn ping() -> Work {
 }
 
 /// 10 datagrams of 1,000 B in each 100 ms; from 5 s to 8 s five of them are lost, and delays are 30 ms, not 10 ms.
-fn call() -> Work {
+fn call() -> WorkloadReport {
     let sent: Vec<Value> = (0..100).map(|_| json!({ "frames": 10, "bytes": 10_000 })).collect();
     let interval = |n: u64| match (50..80).contains(&n) {
         true => {
@@ -98,7 +89,7 @@ fn call() -> Work {
     work(
         "udp",
         json!({
-            "sender": { "began_ns": 0, "started_ns": 7, "sent": 1000, "planned": 1000, "intervals": { "width_ns": 100 * MS, "list": sent } },
+            "sender": { "began_ns": 0, "started_ns": 7, "duration_ns": 9_990 * MS, "sent": 1000, "planned": 1000, "intervals": { "width_ns": 100 * MS, "list": sent } },
             "receiver": { "began_ns": 0, "started_ns": 7, "received": 850, "unique": 850, "duplicates": 0, "reordered": 3, "lost": 150,
                 "bytes": 850_000, "throughput_bps": 680_000, "delay_ns": delay, "jitter_ns": { "last": MS, "mean": MS, "max": 2 * MS },
                 "missing": missing, "missing_omitted": 0, "intervals": { "width_ns": 100 * MS, "list": received } },
@@ -107,7 +98,7 @@ fn call() -> Work {
 }
 
 /// From 1 s to 5 s, so many bytes in each 100 ms.
-fn tcp(bytes: u64) -> Work {
+fn tcp(bytes: u64) -> WorkloadReport {
     let list: Vec<Value> = (0..40).map(|_| json!({ "frames": 0, "bytes": bytes })).collect();
     let mut tcp = work(
         "tcp",
@@ -133,15 +124,7 @@ pub(super) fn report() -> Report {
     let mut up = direction("wifi", "a.eth0", "gw.lan", 1000);
     up.delivered = Count { frames: 970, bytes: 970_000 };
     up.dropped = IndexMap::from([("loss".into(), 30)]);
-    up.delay_ns = Some(Percentiles {
-        min: 5 * MS,
-        p50: 6 * MS,
-        p90: 7 * MS,
-        p99: 8 * MS,
-        p999: 9 * MS,
-        max: 9 * MS,
-        mean: 6 * MS,
-    });
+    up.delay_ns = Some(testing::times([5, 6, 7, 8, 9, 9, 6].map(|ms| ms * MS)));
     let column = |worse: u32, else_: u32| (0..100).map(|n| if (50..80).contains(&n) { worse } else { else_ }).collect();
     let series = DirectionSeries {
         link: "wifi".into(),
@@ -209,7 +192,7 @@ pub(super) fn report() -> Report {
         validity: Validity {
             ok: true,
             reasons: Vec::new(),
-            measured: Measured::default(),
+            measured: Timeliness::default(),
             limits: ValiditySpec::default(),
             gaps: Gaps::default(),
         },
@@ -232,12 +215,11 @@ pub(super) fn judged(text: &str, report: &Report) -> Expectation {
 }
 
 pub(super) fn set(report: &mut Report, workload: &str, path: &[&str], value: Value) {
-    let results = &mut report.workloads[workload].results;
-    let mut at = results.get_mut(path[0]).unwrap_or_else(|| panic!("{path:?}"));
-    for key in &path[1..] {
-        at = &mut at[*key];
-    }
-    *at = value;
+    let work = &mut report.workloads[workload];
+    let mut fields = serde_json::to_value(&work.measured).expect("plain data");
+    *path.iter().fold(&mut fields, |at, key| &mut at[*key]) = value;
+    work.measured =
+        Measured::read(&work.kind, fields.as_object().expect("a map").clone()).expect("fields of this kind");
 }
 
 /// An expectation that holds, what it measures, and a change of the report by which it does not.
@@ -306,7 +288,9 @@ const ROWS: &[Row] = &[
         r.directions[0].dropped = IndexMap::from([("queue_full".into(), 1)])
     }),
     ("wifi.toward.gw.dropped before worse == 0", "0", |r| r.series.as_mut().unwrap().directions[0].dropped[3] = 1),
-    ("wifi.delay.p99 <= 8ms", "8 ms (a.eth0 → gw.lan)", |r| r.directions[0].delay_ns.as_mut().unwrap().p99 = 9 * MS),
+    ("wifi.delay.p99 <= 8ms", "8 ms (a.eth0 → gw.lan)", |r| {
+        r.directions[0].delay_ns = Some([(Part::P99, 9 * MS)].into_iter().collect())
+    }),
     ("wan.delivered >= 400", "400 (b.eth0 → gw.wan)", |r| r.directions[3].delivered.frames = 399),
     ("wifi.toward.gw.delivered.rate within 1% of 776kbit", "776kbit/s", |r| r.duration_ns = S),
     ("wifi.toward.gw.delivered.rate from worse to heal == 720kbit", "720kbit/s", |r| {
@@ -344,7 +328,7 @@ fn without_samples_nothing_holds_and_the_reason_is_said() {
             (r.workloads["fetch"].exit, r.workloads["fetch"].ended_ns) = (None, None)
         }),
         ("fetch.freeze < 1s", "nothing in its output is `freeze`", |r| {
-            drop(r.workloads["fetch"].results.shift_remove("values"))
+            r.workloads["fetch"].measured = Measured::default()
         }),
         ("rtt.p99 < 60ms", "none of 100 requests was answered", |r| set(r, "rtt", &["rtt_ns"], Value::Null)),
         ("rtt.p99 from worse to heal < 60ms", "no request was sent then", |r| {
@@ -357,7 +341,7 @@ fn without_samples_nothing_holds_and_the_reason_is_said() {
         ("rtt.p99 after worse < 60ms", "the run ended before `worse`", |r| r.events.clear()),
         ("rtt.p99 after heal < 60ms", "the run ended before `after heal`", |r| r.duration_ns = 7 * S),
         ("call.loss < 60%", "it could not bind", |r| {
-            r.workloads["call"].results.clear();
+            r.workloads["call"].measured = Measured::Udp(Box::default());
             r.workloads["call"].reason = Some("it could not bind".into());
         }),
         ("call.loss < 60%", "no datagram was sent", |r| set(r, "call", &["sender", "sent"], json!(0))),
@@ -473,7 +457,7 @@ fn the_json_has_what_the_manual_says() {
 }
 
 /// A stream of 2 Mbit/s from 3 ms to 2.999 s on a path of 5 ms; its receiver lingered until 4 s.
-fn stream() -> Work {
+fn stream() -> WorkloadReport {
     let list: Vec<Value> = (0..30).map(|_| json!({ "frames": 25, "bytes": 25_000 })).collect();
     let arrived: Vec<Value> = (0..31)
         .map(|n| {
@@ -533,7 +517,7 @@ fn the_end_of_a_transfer_takes_nothing_from_its_goodput() {
             "receiver": { "began_ns": 800 * MS, "started_ns": 800 * MS, "accepted_at_ns": S, "last_at_ns": 4_010 * MS, "bytes": 3_010_000,
                 "intervals": { "width_ns": 100 * MS, "list": list } },
         });
-        report.workloads["fast"] = Work { ended_ns: Some(5 * S as i64), ..work("tcp", transfer) };
+        report.workloads["fast"] = WorkloadReport { ended_ns: Some(5 * S as i64), ..work("tcp", transfer) };
         judged("always fast.interval.goodput >= 8Mbit", &report).judged
     };
     let whole = end(true, list.clone());

@@ -1,8 +1,8 @@
 //! Measured values, as people read them.
 
+use crate::measured::Unit;
 use crate::report::terminal;
 use crate::report::terminal::{four_digits, grouped};
-use crate::tasks::expect::Unit;
 use crate::units::Duration;
 
 /// A value in its unit, in four digits.

@@ -1,9 +1,9 @@
 //! The time axis that the timeline and all charts share: from t = 0 to the end, in the pixels of a picture.
 
 use super::markup::Markup;
-use crate::report::histogram::round_up;
 use crate::report::json::{Event, EventKind, Report};
 use crate::report::terminal::four_digits;
+use crate::stats::round_up;
 
 /// The width of every picture over time.
 pub(super) const WIDTH: u32 = 960;

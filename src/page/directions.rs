@@ -4,6 +4,7 @@ use indexmap::IndexSet;
 
 use super::markup::Markup;
 use super::table::{self, Cell, Column};
+use crate::measured::Part;
 use crate::report::asked::requested;
 use crate::report::json::{Direction, Report};
 use crate::report::terminal::{grouped, rate, share, time};
@@ -41,14 +42,12 @@ fn name(direction: &Direction) -> Cell {
 }
 
 fn row(direction: &Direction, duration_ns: u64) -> Vec<Cell> {
-    let Direction { offered, delivered, delay_ns, .. } = direction;
+    let Direction { offered, delivered, .. } = direction;
     let bps = match duration_ns {
         0 => 0,
         ns => (u128::from(delivered.bytes) * 8_000_000_000 / u128::from(ns)) as u64,
     };
-    let delay = |of: fn(&crate::report::json::Percentiles) -> u64| {
-        Cell::from(delay_ns.as_ref().map_or("–".to_owned(), |delay| time(of(delay))))
-    };
+    let delay = |part: Part| Cell::from(direction.delay(part).map_or("–".to_owned(), time));
     let mut also = Vec::new();
     for (n, what) in [
         (direction.originated, "originated"),
@@ -70,10 +69,10 @@ fn row(direction: &Direction, duration_ns: u64) -> Vec<Cell> {
         grouped(offered.frames).into(),
         Cell::Lines(vec![grouped(delivered.frames), share(delivered.frames, offered.frames)]),
         rate(bps).into(),
-        delay(|delay| delay.min),
-        delay(|delay| delay.p50),
-        delay(|delay| delay.p99),
-        delay(|delay| delay.max),
+        delay(Part::Min),
+        delay(Part::P50),
+        delay(Part::P99),
+        delay(Part::Max),
         Cell::Lines(also),
     ]
 }

@@ -1,13 +1,10 @@
 //! How delays were distributed: of each direction, of pings' round trips, of datagrams on their way.
 
-use serde_json::Value;
-
 use super::charts::time_unit;
 use super::markup::Markup;
 use super::plot::{self, HISTOGRAM};
-use crate::report::histogram::Histogram;
-use crate::report::json::{Direction, Percentiles, Report};
-use crate::report::measured;
+use crate::measured::{Histogram, Measured, Part, Times};
+use crate::report::json::{Direction, Report};
 use crate::report::terminal::{grouped, time};
 
 /// Histograms in full view, and drawn at all: workloads first, then the directions that delivered most.
@@ -19,7 +16,7 @@ struct Shape {
     title: String,
     about: &'static str,
     histogram: Histogram,
-    percentiles: Option<Percentiles>,
+    times: Option<Times>,
 }
 
 /// The section; nothing where no two delays differ.
@@ -45,35 +42,26 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
 }
 
 fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
-    report.workloads.iter().filter_map(|(name, work)| match &*work.kind {
-        "ping" => {
-            let samples = work.results.get("samples")?.as_array()?;
-            let mut times: Vec<u64> = samples.iter().filter_map(|sample| sample.get(1)?.as_u64()).collect();
-            times.sort_unstable();
-            let lengths: Vec<(u64, u64)> =
-                times.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect();
-            Some(Shape {
-                title: format!("{name}: {}", work.place),
-                about: "round trip of each ping",
-                histogram: Histogram::of(&lengths)?,
-                percentiles: work.results.get("rtt_ns").and_then(measured::percentiles),
-            })
+    report.workloads.iter().filter_map(|(name, work)| {
+        let title = format!("{name}: {}", work.place);
+        match &work.measured {
+            Measured::Ping(ping) => {
+                let ping = ping.as_ref()?;
+                let mut times: Vec<u64> = ping.samples.iter().filter_map(|(_, rtt)| *rtt).collect();
+                times.sort_unstable();
+                let lengths: Vec<(u64, u64)> =
+                    times.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect();
+                let (about, histogram) = ("round trip of each ping", Histogram::of(&lengths)?);
+                Some(Shape { title, about, histogram, times: ping.rtt_ns.clone() })
+            }
+            Measured::Udp(udp) => {
+                let receiver = udp.receiver.as_ref()?;
+                let (about, histogram) = ("one-way delay of each datagram", receiver.delay_histogram.clone()?);
+                Some(Shape { title, about, histogram, times: receiver.delay_ns.clone() })
+            }
+            Measured::Program(_) | Measured::Tcp(_) => None,
         }
-        "udp" => {
-            let receiver = work.results.get("receiver")?;
-            Some(Shape {
-                title: format!("{name}: {}", work.place),
-                about: "one-way delay of each datagram",
-                histogram: read(receiver.get("delay_histogram")?)?,
-                percentiles: receiver.get("delay_ns").and_then(measured::percentiles),
-            })
-        }
-        _ => None,
     })
-}
-
-fn read(value: &Value) -> Option<Histogram> {
-    serde_json::from_value(value.clone()).ok()
 }
 
 /// The directions that delivered most come first.
@@ -85,13 +73,13 @@ fn directions(report: &Report) -> impl Iterator<Item = Shape> + '_ {
             title: format!("{}: {} → {}", direction.link, direction.from, direction.to),
             about: "delay of each frame on the link",
             histogram: direction.delay_histogram.clone()?,
-            percentiles: direction.delay_ns,
+            times: direction.delay_ns.clone(),
         })
     })
 }
 
 fn figure(out: &mut Markup, shape: &Shape) {
-    let Shape { title, about, histogram, percentiles } = shape;
+    let Shape { title, about, histogram, times } = shape;
     let end = histogram.from_ns as f64 + histogram.width_ns as f64 * histogram.counts.len() as f64;
     let (scale, unit) = time_unit(end);
     out.element("figure", &[], |out| {
@@ -109,16 +97,9 @@ fn figure(out: &mut Markup, shape: &Shape) {
             Ok(drawn) => out.element("svg", &attributes, |out| out.own(&drawn)),
             Err(error) => out.leaf("p", &[("class", "note")], &format!("It cannot be drawn: {error}")),
         }
-        let mut words = percentiles.map_or_else(String::new, |p| {
-            format!(
-                "min {} · p50 {} · p90 {} · p99 {} · max {}",
-                time(p.min),
-                time(p.p50),
-                time(p.p90),
-                time(p.p99),
-                time(p.max)
-            )
-        });
+        let parts = [Part::Min, Part::P50, Part::P90, Part::P99, Part::Max];
+        let word = |part: Part| Some(format!("{part} {}", time(times.as_ref()?.get(part)?)));
+        let mut words = parts.into_iter().filter_map(word).collect::<Vec<_>>().join(" · ");
         if histogram.longer > 0 {
             words += &format!(" · {} longer than what is drawn", grouped(histogram.longer));
         }

@@ -2,6 +2,7 @@
 
 use super::markup::Markup;
 use super::table::{self, Cell, Column};
+use crate::measured::Part;
 use crate::report::json::{Node, Port, Report};
 use crate::report::terminal::{grouped, time};
 
@@ -94,8 +95,8 @@ fn ports(out: &mut Markup, ports: &[Port]) {
         Column::Words("Offloads"),
     ];
     let row = |port: &Port| {
-        let late = |of: fn(&crate::report::json::Percentiles) -> u64| {
-            Cell::from(port.lateness_ns.as_ref().map_or("–".to_owned(), |late| time(of(late))))
+        let late = |part: Part| {
+            Cell::from(port.lateness_ns.as_ref().and_then(|late| late.get(part)).map_or("–".to_owned(), time))
         };
         vec![
             format!("{}.{}", port.host, port.interface).into(),
@@ -104,9 +105,9 @@ fn ports(out: &mut Markup, ports: &[Port]) {
             grouped(port.malformed).into(),
             grouped(port.refused).into(),
             port.ring_drops.map_or("unknown".to_owned(), grouped).into(),
-            late(|late| late.p50),
-            late(|late| late.p99),
-            late(|late| late.max),
+            late(Part::P50),
+            late(Part::P99),
+            late(Part::Max),
             port.offloads.join(" ").into(),
         ]
     };

@@ -10,7 +10,7 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 use plotters_svg::SVGBackend;
 
 use super::axis::{LEFT, RIGHT, WIDTH};
-use crate::report::histogram::Histogram;
+use crate::measured::Histogram;
 use crate::report::terminal::four_digits;
 
 const INK: RGBColor = RGBColor(1, 1, 1);

@@ -3,7 +3,7 @@
 
 use super::axis::{Axis, RIGHT, WIDTH, instant, is_mark, seconds, text};
 use super::markup::Markup;
-use crate::report::json::{Event, EventKind, Report, Work};
+use crate::report::json::{Event, EventKind, Report, WorkloadReport};
 use crate::report::terminal::time;
 
 /// Bars at most; what failed is among them.
@@ -64,7 +64,8 @@ fn bars(report: &Report) -> (Vec<Bar>, usize) {
         .iter()
         .map(|work| ("service", work))
         .chain(report.workloads.iter().chain(&report.runs).map(|w| ("work", w)));
-    let mut works: Vec<(&'static str, (&String, &Work))> = all.filter(|(_, (_, w))| w.started_ns.is_some()).collect();
+    let mut works: Vec<(&'static str, (&String, &WorkloadReport))> =
+        all.filter(|(_, (_, w))| w.started_ns.is_some()).collect();
     let count = works.len();
     let room = BARS.saturating_sub(bars.len());
     if count > room {
@@ -76,7 +77,7 @@ fn bars(report: &Report) -> (Vec<Bar>, usize) {
     (bars, count.saturating_sub(room))
 }
 
-fn bar(class: &'static str, name: &str, work: &Work) -> Bar {
+fn bar(class: &'static str, name: &str, work: &WorkloadReport) -> Bar {
     let from_ns = work.started_ns.unwrap_or(0);
     let lasted = work.ended_ns.map(|end| format!(", {}", seconds(end - from_ns))).unwrap_or_default();
     let (class, sign) = match (work.ok, class) {
@@ -204,7 +205,8 @@ mod tests {
     fn what_failed_has_a_bar_however_many_there_are() {
         let mut report = testing::report();
         let work = report.workloads["rtt"].clone();
-        report.workloads = (0..100).map(|n| (format!("w{n}"), Work { ok: n != 99, ..work.clone() })).collect();
+        report.workloads =
+            (0..100).map(|n| (format!("w{n}"), WorkloadReport { ok: n != 99, ..work.clone() })).collect();
         let (bars, left) = bars(&report);
         assert!(bars.len() <= BARS && left > 50, "{left}");
         assert!(bars.iter().any(|bar| bar.class == "bad" && bar.words.contains("w99")), "{bars:?}");

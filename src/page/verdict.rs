@@ -4,7 +4,7 @@ use super::Subject;
 use super::axis::seconds;
 use super::expectations::{self, Expectation};
 use super::markup::Markup;
-use crate::report::json::{Mode, Report, Verdict, Work};
+use crate::report::json::{Mode, Report, Verdict, WorkloadReport};
 
 /// Failures that are told at the top; all of them stand in their sections.
 const TOLD: usize = 12;
@@ -87,7 +87,7 @@ fn warnings(out: &mut Markup, report: &Report) {
 /// Why, the failed expectations first.
 fn reasons(out: &mut Markup, report: &Report) {
     let expected: Vec<Expectation> = expectations::read(report).into_iter().filter(|e| !e.pass).collect();
-    let failed: Vec<(&String, &Work)> =
+    let failed: Vec<(&String, &WorkloadReport)> =
         report.services.iter().chain(&report.workloads).chain(&report.runs).filter(|(_, work)| !work.ok).collect();
     // what is told in full below needs no line of its own
     let told = |reason: &&String| {
@@ -141,7 +141,7 @@ fn unmet(out: &mut Markup, expectation: &Expectation) {
     });
 }
 
-fn failure(out: &mut Markup, report: &Report, name: &str, work: &Work) {
+fn failure(out: &mut Markup, report: &Report, name: &str, work: &WorkloadReport) {
     out.element("li", &[], |out| {
         out.leaf("strong", &[], name);
         out.text(&format!(" ({} {}): {}", work.kind, work.place, work.reason.as_deref().unwrap_or("it failed")));

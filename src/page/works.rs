@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::ProgramOutput;
 use super::axis::seconds;
 use super::markup::Markup;
-use crate::report::json::Work;
+use crate::report::json::WorkloadReport;
 use crate::report::measured::results;
 use crate::report::terminal::grouped;
 
@@ -13,8 +13,12 @@ use crate::report::terminal::grouped;
 const MOST: usize = 300;
 
 /// Of each a block; those that failed come first, with their output in view.
-pub(super) fn write(out: &mut Markup, works: &IndexMap<String, Work>, outputs: &IndexMap<String, ProgramOutput>) {
-    let mut sorted: Vec<(&String, &Work)> = works.iter().collect();
+pub(super) fn write(
+    out: &mut Markup,
+    works: &IndexMap<String, WorkloadReport>,
+    outputs: &IndexMap<String, ProgramOutput>,
+) {
+    let mut sorted: Vec<(&String, &WorkloadReport)> = works.iter().collect();
     sorted.sort_by_key(|(_, work)| work.ok);
     for (name, work) in sorted.iter().take(MOST) {
         out.element("article", &[("class", if work.ok { "work" } else { "work failed" })], |out| {
@@ -40,7 +44,7 @@ pub(super) fn write(out: &mut Markup, works: &IndexMap<String, Work>, outputs: &
 }
 
 /// `client · exit 0 · 0 s to 8.1 s`.
-fn facts(work: &Work) -> String {
+fn facts(work: &WorkloadReport) -> String {
     let mut facts = vec![work.place.clone()];
     facts.extend(work.exit.map(|code| format!("exit {code}")));
     facts.push(match (work.started_ns, work.ended_ns) {
@@ -52,7 +56,7 @@ fn facts(work: &Work) -> String {
 }
 
 /// What it wrote: as much as is known, folded unless it failed.
-fn output(out: &mut Markup, name: &str, work: &Work, whole: Option<&ProgramOutput>) {
+fn output(out: &mut Markup, name: &str, work: &WorkloadReport, whole: Option<&ProgramOutput>) {
     let last = work.output.join("\n");
     let text = whole.map_or(last.as_str(), |whole| whole.text.as_str());
     if text.trim().is_empty() {

@@ -2,7 +2,6 @@
 //! whatever travelled as super-frames; times are in nanoseconds.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -11,13 +10,13 @@ use super::asked::spec_words;
 use super::confinement::Confinement;
 use super::expectation::Expectation;
 use super::gaps::Gaps;
-use super::histogram::Histogram;
 use super::parameters::parameters;
 use super::phases::Phase;
 use super::requested::Requested;
 use super::series::Series;
-use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters, TimeStatistics};
+use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters};
 use crate::frame::DropCause;
+use crate::measured::{Histogram, Measured, Part, Times};
 use crate::node::NatCounters;
 use crate::node::router::firewall::{Counted, Policy, RuleCount};
 use crate::tasks::timing::TimingSpec;
@@ -51,9 +50,9 @@ pub struct Report {
     /// Each interface of each host.
     pub ports: Vec<Port>,
     /// Workloads by name, in file order.
-    pub workloads: IndexMap<String, Work>,
+    pub workloads: IndexMap<String, WorkloadReport>,
     /// Services by name, in file order.
-    pub services: IndexMap<String, Work>,
+    pub services: IndexMap<String, WorkloadReport>,
     /// What was expected, in file order, and what became of it.
     pub expectations: Vec<Expectation>,
     /// What was changed, started and ended, in order of time.
@@ -94,7 +93,7 @@ pub struct Report {
     pub attempts: u32,
     /// Programs that the timeline started, by name, in the order of their steps.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub runs: IndexMap<String, Work>,
+    pub runs: IndexMap<String, WorkloadReport>,
 }
 
 /// Against which clock a run ran.
@@ -154,41 +153,6 @@ impl From<Amount> for Count {
     }
 }
 
-/// A distribution of times in ns. Minimum, maximum and mean are exact, percentiles to three digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Percentiles {
-    /// The least.
-    pub min: u64,
-    /// Half were at most this.
-    pub p50: u64,
-    /// 90 % were at most this.
-    pub p90: u64,
-    /// 99 % were at most this.
-    pub p99: u64,
-    /// 99.9 % were at most this.
-    pub p999: u64,
-    /// The most.
-    pub max: u64,
-    /// The mean.
-    pub mean: u64,
-}
-
-impl Percentiles {
-    /// `None` where nothing was counted.
-    pub fn of(times: &TimeStatistics) -> Option<Percentiles> {
-        let at = |q| times.quantile(q).map(|d| d.as_nanos());
-        Some(Percentiles {
-            min: times.min()?.as_nanos(),
-            p50: at(0.5)?,
-            p90: at(0.9)?,
-            p99: at(0.99)?,
-            p999: at(0.999)?,
-            max: times.max()?.as_nanos(),
-            mean: times.mean()?.as_nanos(),
-        })
-    }
-}
-
 /// What happened in one direction of a link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Direction {
@@ -220,10 +184,10 @@ pub struct Direction {
     /// Dropped frames by cause, those that happened.
     pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// From offered to delivered, in model time.
-    pub delay_ns: Option<Percentiles>,
+    pub delay_ns: Option<Times>,
     /// Percentiles of the same beside those, in ns by name, that expectations asked for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub delay_percentiles_ns: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Times::is_empty")]
+    pub delay_percentiles_ns: Times,
     /// The same in bins; `None` where no two frames took different times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_histogram: Option<Histogram>,
@@ -261,8 +225,8 @@ impl Direction {
             clamped: counters.clamped,
             inside,
             dropped: by_cause(&counters.dropped),
-            delay_ns: Percentiles::of(&counters.delay),
-            delay_percentiles_ns: BTreeMap::new(),
+            delay_ns: Times::of(&counters.delay),
+            delay_percentiles_ns: Times::default(),
             delay_histogram: Histogram::of(&counters.delay.lengths()),
             parameters: parameters(&requested),
             changes: Vec::new(),
@@ -270,6 +234,11 @@ impl Direction {
             requested: requested.into(),
             unmatched: Vec::new(),
         }
+    }
+
+    /// A part of its delays in ns; `None` where nothing arrived, or nobody asked for it.
+    pub fn delay(&self, part: Part) -> Option<u64> {
+        self.delay_ns.as_ref()?.get(part).or_else(|| self.delay_percentiles_ns.get(part))
     }
 }
 
@@ -396,10 +365,10 @@ pub struct Port {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outages: Vec<Outage>,
     /// Delivered by the clock − delivered by the model.
-    pub lateness_ns: Option<Percentiles>,
+    pub lateness_ns: Option<Times>,
     /// How long frames from the host may have waited before longwire read them: zero where it read its ports all the time.
     #[serde(default)]
-    pub unread_ns: Option<Percentiles>,
+    pub unread_ns: Option<Times>,
 }
 
 /// A stretch of time in which a port was down since its interface was gone. What came to the port was dropped there, by the
@@ -419,7 +388,8 @@ pub struct Outage {
 
 /// How a workload or service fared.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Work {
+#[serde(try_from = "WorkloadText")]
+pub struct WorkloadReport {
     /// `command`, `shell`, `ping`, `udp` or `tcp`.
     pub kind: Cow<'static, str>,
     /// The host it ran in, or `from → to`.
@@ -427,21 +397,47 @@ pub struct Work {
     /// Whether it did what was asked.
     pub ok: bool,
     /// Why not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was started, from t = 0; negative for services. `None`: never.
     pub started_ns: Option<i64>,
     /// When it ended, from t = 0. `None`: never.
     pub ended_ns: Option<i64>,
     /// The program's exit code, 128 + n for signal n.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,
     /// Its last lines of output.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<String>,
-    /// What a built-in workload measured.
+    /// What it measured.
     #[serde(flatten)]
-    pub results: IndexMap<String, serde_json::Value>,
+    pub measured: Measured,
+}
+
+/// As it is written: its kind says what the other fields are.
+#[derive(Deserialize)]
+struct WorkloadText {
+    kind: String,
+    place: String,
+    ok: bool,
+    reason: Option<String>,
+    started_ns: Option<i64>,
+    ended_ns: Option<i64>,
+    exit: Option<i32>,
+    #[serde(default)]
+    output: Vec<String>,
+    #[serde(flatten)]
+    measured: serde_json::Map<String, serde_json::Value>,
+}
+
+impl TryFrom<WorkloadText> for WorkloadReport {
+    type Error = serde_json::Error;
+
+    fn try_from(text: WorkloadText) -> Result<WorkloadReport, serde_json::Error> {
+        let measured = Measured::read(&text.kind, text.measured)?;
+        let WorkloadText { kind, place, ok, reason, started_ns, ended_ns, exit, output, .. } = text;
+        Ok(WorkloadReport { kind: kind.into(), place, ok, reason, started_ns, ended_ns, exit, output, measured })
+    }
 }
 
 /// Something that happened during the run.
@@ -500,7 +496,7 @@ pub struct Validity {
     /// Which were exceeded: one sentence each.
     pub reasons: Vec<String>,
     /// What was measured.
-    pub measured: Measured,
+    pub measured: Timeliness,
     /// The limits.
     pub limits: ValiditySpec,
     /// When the ports were not read.
@@ -533,7 +529,7 @@ impl Validity {
 
 /// How well the machine kept up.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Timeliness {
     /// The 99th percentile of lateness, at the port where it was worst: of the time that frames from the host may have
     /// waited unread, or of the time by which frames to it left late.
     pub lateness_p99_ns: Option<u64>,

@@ -2,165 +2,120 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
-
-use super::json::{Percentiles, Work};
+use super::json::WorkloadReport;
 use super::terminal::{four_digits, grouped, rate, share, spread, time};
+use crate::measured::{
+    Gap, Measured, Part, Ping, ProgramValues, TcpInfo, TcpReceive, TcpSend, Transfer, UdpReceive, UdpSend, ValueUnit,
+};
 
 /// From this share of its busy time on, a socket buffer is said to have held a connection up.
 const HELD_UP: f64 = 0.1;
 
 /// What a workload measured, in a line or two.
-pub(crate) fn results(work: &Work) -> Vec<String> {
-    let mut lines = measured(work);
-    lines.extend(values(work));
-    lines.extend(silence(work));
+pub(crate) fn results(work: &WorkloadReport) -> Vec<String> {
+    let mut lines = match &work.measured {
+        Measured::Program(program) => values(program).into_iter().collect(),
+        Measured::Ping(ping) => ping.iter().map(|ping| round_trips(ping)).collect(),
+        Measured::Udp(udp) => datagrams(udp),
+        Measured::Tcp(tcp) => connection(tcp),
+    };
+    lines.extend(work.measured.gap().and_then(silence));
     lines
 }
 
 /// The longest silence: `longest silence 3.02 s, from 1.01 s on`.
-fn silence(work: &Work) -> Option<String> {
-    let gap = work.results.get("gap")?;
-    let (max, from) = (gap.get("max_ns")?.as_u64()?, gap.get("from_ns")?.as_i64()?);
-    (max > 0).then(|| format!("longest silence {}, from {} s on", time(max), four_digits(from as f64 / 1e9)))
+fn silence(gap: Gap) -> Option<String> {
+    let Gap { from_ns, max_ns, .. } = gap;
+    (max_ns > 0).then(|| format!("longest silence {}, from {} s on", time(max_ns), four_digits(from_ns as f64 / 1e9)))
 }
 
 /// Numbers from a program's output, as it printed them: `freeze 12 ms, took 48 ms`.
-fn values(work: &Work) -> Option<String> {
-    let values = work.results.get("values")?.as_object()?;
-    let unit = |name: &str| match work.results.get("value_units").and_then(|units| units.get(name)?.as_str()) {
-        None | Some("none" | "count" | "fraction") => String::new(),
+fn values(program: &ProgramValues) -> Option<String> {
+    let unit = |name: &String| match program.value_units.as_ref().and_then(|units| units.get(name)) {
+        None | Some(ValueUnit::None | ValueUnit::Count) => String::new(),
+        Some(ValueUnit::Of(unit)) if unit.name() == "fraction" => String::new(),
         Some(unit) => format!(" {unit}"),
     };
-    let one = |(name, value): (&String, &Value)| match value.as_f64() {
-        Some(number) => format!("{name} {number}{}", unit(name)),
-        None => format!("{name} –"),
-    };
-    (!values.is_empty()).then(|| values.iter().map(one).collect::<Vec<_>>().join(", "))
+    let one = |(name, value): (&String, &f64)| format!("{name} {value}{}", unit(name));
+    let values = program.values.as_ref().filter(|values| !values.is_empty())?;
+    Some(values.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn round_trips(ping: &Ping) -> String {
+    let mut line = format!("{} of {} answered", grouped(ping.received), grouped(ping.sent));
+    if let Some(rtt) = &ping.rtt_ns {
+        let _ = write!(line, ", round trip {}", spread(rtt));
+    }
+    line
+}
+
+fn datagrams(udp: &Transfer<UdpSend, UdpReceive>) -> Vec<String> {
+    let (Some(sender), Some(receiver)) = (&udp.sender, &udp.receiver) else { return Vec::new() };
+    let UdpReceive { unique, inside, .. } = *receiver;
+    let on_time = sender.sent.saturating_sub(inside);
+    let mut line = format!(
+        "{} of {} datagrams arrived, lost {}",
+        grouped(unique),
+        grouped(sender.sent),
+        share(on_time.saturating_sub(unique), on_time)
+    );
+    if inside > 0 {
+        let _ = write!(line, ", {} still on their way", grouped(inside));
+    }
+    if let Some(bps) = receiver.throughput_bps {
+        let _ = write!(line, ", {}", rate(bps));
+    }
+    if let Some(delay) = &receiver.delay_ns {
+        let _ = write!(line, ", one way {}", spread(delay));
+    }
+    let jitter = receiver.jitter_ns.as_ref().and_then(|jitter| jitter.get(Part::Last));
+    let jitter = jitter.map(|jitter| format!("jitter {} (RFC 3550)", time(jitter)));
+    let counts = [
+        (receiver.duplicates, "duplicates"),
+        (receiver.reordered, "reordered"),
+        (receiver.socket_dropped.unwrap_or(0), "dropped by the receiver's own socket"),
+    ];
+    let counts = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{word} {}", grouped(n)));
+    let more: Vec<String> = jitter.into_iter().chain(counts).collect();
+    [line].into_iter().chain((!more.is_empty()).then(|| more.join(", "))).collect()
+}
+
+fn connection(tcp: &Transfer<TcpSend, TcpReceive>) -> Vec<String> {
+    let Some(receiver) = &tcp.receiver else { return Vec::new() };
+    let mut line = format!("{} bytes", grouped(receiver.bytes));
+    if let Some(bps) = receiver.goodput_bps {
+        let _ = write!(line, ", goodput {}", rate(bps));
+    }
+    let info = tcp.sender.as_ref().and_then(|sender| sender.tcp);
+    if let Some(TcpInfo { retransmits, rtt_ns, .. }) = info {
+        let _ = write!(line, ", {} segments sent again, smoothed round trip {}", grouped(retransmits), time(rtt_ns));
+    }
+    let limit = info.as_ref().and_then(held_up);
+    let limit = limit.map(|(what, share)| format!("{what} was the limit {} % of the time", (share * 100.0).round()));
+    [line].into_iter().chain(limit).collect()
 }
 
 /// What held a TCP connection up other than the network, as its sender's kernel says: which buffer, and the share of the time with
 /// data outstanding.
-pub(crate) fn held_up(work: &Work) -> Option<(&'static str, f64)> {
-    let tcp = work.results.get("sender")?.get("tcp")?;
-    let ns = |name: &str| tcp.get(name).and_then(Value::as_u64).unwrap_or(0) as f64;
-    let busy = ns("busy_ns");
+pub(crate) fn held_up(tcp: &TcpInfo) -> Option<(&'static str, f64)> {
     let limits = [
-        ("the receiver's window", ns("receive_window_limited_ns")),
-        ("the sender's socket buffer", ns("send_buffer_limited_ns")),
+        ("the receiver's window", tcp.receive_window_limited_ns),
+        ("the sender's socket buffer", tcp.send_buffer_limited_ns),
     ];
-    let (what, time) = limits.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (busy > 0.0 && time / busy >= HELD_UP).then(|| (what, (time / busy).min(1.0)))
-}
-
-fn measured(work: &Work) -> Vec<String> {
-    let field = |path: &[&str]| {
-        let first = work.results.get(path[0])?;
-        path[1..].iter().try_fold(first, |value, key| value.get(key))
-    };
-    let number = |path: &[&str]| field(path).and_then(Value::as_u64);
-    let times = |path: &[&str]| field(path).and_then(percentiles).map(|p| spread(&p));
-    match work.kind.as_ref() {
-        "ping" => {
-            let (Some(sent), Some(received)) = (number(&["sent"]), number(&["received"])) else { return Vec::new() };
-            let mut line = format!("{} of {} answered", grouped(received), grouped(sent));
-            if let Some(rtt) = times(&["rtt_ns"]) {
-                let _ = write!(line, ", round trip {rtt}");
-            }
-            vec![line]
-        }
-        "udp" => {
-            let (Some(sent), Some(unique)) = (number(&["sender", "sent"]), number(&["receiver", "unique"])) else {
-                return Vec::new();
-            };
-            let inside = number(&["receiver", "inside"]).unwrap_or(0);
-            let lost = sent.saturating_sub(unique).saturating_sub(inside);
-            let mut line = format!(
-                "{} of {} datagrams arrived, lost {}",
-                grouped(unique),
-                grouped(sent),
-                share(lost, sent.saturating_sub(inside))
-            );
-            if inside > 0 {
-                let _ = write!(line, ", {} still on their way", grouped(inside));
-            }
-            if let Some(bps) = number(&["receiver", "throughput_bps"]) {
-                let _ = write!(line, ", {}", rate(bps));
-            }
-            if let Some(delay) = times(&["receiver", "delay_ns"]) {
-                let _ = write!(line, ", one way {delay}");
-            }
-            let mut lines = vec![line];
-            let mut more = Vec::new();
-            if let Some(jitter) = number(&["receiver", "jitter_ns", "last"]) {
-                more.push(format!("jitter {} (RFC 3550)", time(jitter)));
-            }
-            for (key, word) in [
-                ("duplicates", "duplicates"),
-                ("reordered", "reordered"),
-                ("socket_dropped", "dropped by the receiver's own socket"),
-            ] {
-                if let Some(n) = number(&["receiver", key]).filter(|n| *n > 0) {
-                    more.push(format!("{word} {}", grouped(n)));
-                }
-            }
-            if !more.is_empty() {
-                lines.push(more.join(", "));
-            }
-            lines
-        }
-        "tcp" => {
-            let Some(bytes) = number(&["receiver", "bytes"]) else { return Vec::new() };
-            let mut line = format!("{} bytes", grouped(bytes));
-            if let Some(bps) = number(&["receiver", "goodput_bps"]) {
-                let _ = write!(line, ", goodput {}", rate(bps));
-            }
-            if let Some(n) = number(&["sender", "tcp", "retransmits"]) {
-                let _ = write!(line, ", {} segments sent again", grouped(n));
-            }
-            if let Some(rtt) = number(&["sender", "tcp", "rtt_ns"]) {
-                let _ = write!(line, ", smoothed round trip {}", time(rtt));
-            }
-            let limit = held_up(work);
-            let limit =
-                limit.map(|(what, share)| format!("{what} was the limit {} % of the time", (share * 100.0).round()));
-            [line].into_iter().chain(limit).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-pub(crate) fn percentiles(value: &Value) -> Option<Percentiles> {
-    let at = |key: &str| value.get(key)?.as_u64();
-    Some(Percentiles {
-        min: at("min")?,
-        p50: at("p50")?,
-        p90: at("p90")?,
-        p99: at("p99")?,
-        p999: at("p999")?,
-        max: at("max")?,
-        mean: at("mean")?,
-    })
+    let (what, limited) = limits.into_iter().max_by_key(|(_, ns)| *ns)?;
+    let share = limited as f64 / tcp.busy_ns as f64;
+    (tcp.busy_ns > 0 && share >= HELD_UP).then(|| (what, share.min(1.0)))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::report::testing;
 
     fn lines(kind: &'static str, results: Value) -> Vec<String> {
-        super::results(&Work {
-            kind: kind.into(),
-            place: "a → b".into(),
-            ok: true,
-            reason: None,
-            started_ns: Some(0),
-            ended_ns: Some(1),
-            exit: None,
-            output: Vec::new(),
-            results: serde_json::from_value(results).unwrap(),
-        })
+        super::results(&testing::work(kind, "a → b", results))
     }
 
     #[test]
@@ -171,7 +126,7 @@ mod tests {
             json!({ "receiver": { "bytes": 5_000 }, "sender": { "tcp": { "busy_ns": busy,
                 "receive_window_limited_ns": window, "send_buffer_limited_ns": buffer } } })
         };
-        let values = json!({ "values": { "freeze": 12, "frames": 250, "took": null },
+        let values = json!({ "values": { "freeze": 12, "frames": 250, "took": 48 },
             "value_units": { "freeze": "ms", "frames": "count", "took": "s" } });
         let all = [
             lines("ping", ping),
@@ -184,13 +139,13 @@ mod tests {
         insta::assert_snapshot!(all.map(|lines| lines.join("\n")).join("\n"), @r"
         7 of 10 answered
         longest silence 3.02 s, from 1.01 s on
-        5,000 bytes
+        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
         the sender's socket buffer was the limit 83 % of the time
-        5,000 bytes
+        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
         the receiver's window was the limit 50 % of the time
-        5,000 bytes
-        5,000 bytes
-        frames 250, freeze 12 ms, took –
+        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
+        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
+        frames 250, freeze 12 ms, took 48 s
         ");
     }
 }

@@ -11,7 +11,6 @@ pub mod expectation;
 pub mod expected;
 pub(crate) mod firewall;
 pub mod gaps;
-pub mod histogram;
 pub mod json;
 pub(crate) mod measured;
 pub mod mistakes;

@@ -5,9 +5,11 @@
 
 use std::io::{self, Write};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{DirectionId, Engine};
+use crate::measured::histogram::one_line;
+use crate::stats::pairs;
 use crate::units::{Duration, Instant};
 
 /// So many intervals are kept at most.
@@ -86,16 +88,12 @@ impl Track {
     fn coarsen(&mut self) {
         // the mean of both is weighed by their frames, so it comes before these are added up
         self.delay = weighed(&self.delay, &self.frames);
-        let sums = |column: &mut Vec<u32>| *column = pairs(column, u32::saturating_add);
+        let sums = |column: &mut Vec<u32>| *column = pairs(column, |a, b| a.saturating_add(*b));
         sums(&mut self.frames);
         sums(&mut self.dropped);
-        self.bytes = pairs(&self.bytes, u64::saturating_add);
-        self.waiting = pairs(&self.waiting, u32::max);
+        self.bytes = pairs(&self.bytes, |a, b| a.saturating_add(*b));
+        self.waiting = pairs(&self.waiting, |a, b| *a.max(b));
     }
-}
-
-fn pairs<T: Copy>(column: &[T], join: impl Fn(T, T) -> T) -> Vec<T> {
-    column.chunks(2).map(|pair| pair[1..].iter().fold(pair[0], |a, b| join(a, *b))).collect()
 }
 
 /// Means of each two intervals together.
@@ -221,11 +219,6 @@ pub struct DirectionSeries {
 
 fn all_zero<T: PartialEq + Default>(column: &[T]) -> bool {
     column.iter().all(|n| *n == T::default())
-}
-
-/// Hundreds of numbers on a line of their own each would hide the rest of a report.
-fn one_line<T: Serialize, S: Serializer>(column: &[T], serializer: S) -> Result<S::Ok, S::Error> {
-    serde_json::value::to_raw_value(column).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 /// As it is written: columns of zeros are not there.

@@ -7,13 +7,14 @@ use super::captured;
 use super::dropped;
 use super::expected;
 use super::firewall;
-use super::json::{Direction, Percentiles, Port, Report, Verdict, Work};
+use super::json::{Direction, Port, Report, Verdict, WorkloadReport};
 use super::measured::results;
 use super::outages;
 use super::over_time;
 use super::phases;
 use super::translation;
 use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, TITLE, put, putln};
+use crate::measured::{Part, Times};
 use crate::units::Rate;
 
 /// So many changes of a direction are shown.
@@ -133,7 +134,7 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
 fn write_works<'a>(
     out: &mut Page,
     title: &str,
-    works: impl Iterator<Item = (&'a String, &'a Work)>,
+    works: impl Iterator<Item = (&'a String, &'a WorkloadReport)>,
 ) -> std::fmt::Result {
     let works: Vec<_> = works.collect();
     if works.is_empty() {
@@ -243,11 +244,12 @@ fn write_verdict(out: &mut Page, report: &Report) -> std::fmt::Result {
 }
 
 /// `p50 10.1 ms, p99 12 ms, max 14 ms`.
-pub(crate) fn spread(p: &Percentiles) -> String {
-    if p.min == p.max {
-        return time(p.min);
+pub(crate) fn spread(times: &Times) -> String {
+    if times.min() == times.max() {
+        return time(times.min());
     }
-    format!("{} … p50 {} … p99 {} … {}", time(p.min), time(p.p50), time(p.p99), time(p.max))
+    let [p50, p99] = [Part::P50, Part::P99].map(|part| time(times.get(part).unwrap_or(0)));
+    format!("{} … p50 {p50} … p99 {p99} … {}", time(times.min()), time(times.max()))
 }
 
 /// Four significant digits are what people can read at a glance.

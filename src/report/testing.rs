@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, NodeCounters};
 use crate::frame::DropCause;
 use crate::language::files::MemoryFiles;
+use crate::measured::{Measured, Part, Times};
 use crate::node::NatCounters;
 use crate::node::router::firewall::Policy;
 use crate::report::expectation::{Expectation, Judged, Near};
 use crate::report::gaps::Gaps;
 use crate::report::json::{
-    Count, Direction, Event, EventKind, Machine, Measured, Mode, Node, NotReached, Percentiles, Port, Report, Rule,
-    Timing, Validity, Verdict, Work,
+    Count, Direction, Event, EventKind, Machine, Mode, Node, NotReached, Port, Report, Rule, Timeliness, Timing,
+    Validity, Verdict, WorkloadReport,
 };
 use crate::report::series::{DirectionSeries, Series};
 use crate::scenario::{Overrides, load};
@@ -93,7 +94,7 @@ pub(crate) fn report() -> Report {
         .collect(),
         services: [(
             "web".to_owned(),
-            Work { started_ns: Some(-200_000_000), ..work("shell", "server", IndexMap::new()) },
+            WorkloadReport { started_ns: Some(-200_000_000), ..work("shell", "server", json!({})) },
         )]
         .into_iter()
         .collect(),
@@ -116,7 +117,7 @@ pub(crate) fn report() -> Report {
         validity: Validity {
             ok: true,
             reasons: vec![],
-            measured: Measured {
+            measured: Timeliness {
                 lateness_p99_ns: Some(925_700),
                 stall_ns: 1_864_000,
                 gap_share: 0.001,
@@ -205,9 +206,13 @@ fn router() -> Node {
     }
 }
 
+/// Minimum, p50, p90, p99, p99.9, maximum, mean.
+pub(crate) fn times(parts: [u64; 7]) -> Times {
+    [Part::Min, Part::P50, Part::P90, Part::P99, Part::P999, Part::Max, Part::Mean].into_iter().zip(parts).collect()
+}
+
 fn ports() -> Vec<Port> {
-    let lateness =
-        Percentiles { min: 1, p50: 12_000, p90: 90_000, p99: 925_700, p999: 1_000_000, max: 1_400_000, mean: 20_000 };
+    let lateness = times([1, 12_000, 90_000, 925_700, 1_000_000, 1_400_000, 20_000]);
     let port = |host: &str, interface: &str, ring_drops| Port {
         host: host.into(),
         interface: interface.into(),
@@ -218,14 +223,16 @@ fn ports() -> Vec<Port> {
         ring_drops,
         offloads: vec!["checksum".into(), "TSO4".into()],
         outages: Vec::new(),
-        lateness_ns: Some(lateness),
+        lateness_ns: Some(lateness.clone()),
         unread_ns: None,
     };
     vec![port("phone", "wlan0", Some(0)), port("server", "eth0", None)]
 }
 
-fn work(kind: &'static str, place: &str, results: IndexMap<String, Value>) -> Work {
-    Work {
+/// A workload from the fields of its report that are of its kind.
+pub(crate) fn work(kind: &'static str, place: &str, measured: Value) -> WorkloadReport {
+    let Value::Object(fields) = measured else { panic!("{measured} is no map") };
+    WorkloadReport {
         kind: kind.into(),
         place: place.into(),
         ok: true,
@@ -234,39 +241,35 @@ fn work(kind: &'static str, place: &str, results: IndexMap<String, Value>) -> Wo
         ended_ns: Some(8_000_000_000),
         exit: None,
         output: vec![],
-        results,
+        measured: Measured::read(kind, fields).expect("fields of this kind"),
     }
 }
 
-fn failed() -> Work {
-    Work {
+fn failed() -> WorkloadReport {
+    WorkloadReport {
         ok: false,
         reason: Some("it exited with 7".into()),
         started_ns: Some(2_500_000_000),
         ended_ns: Some(6_500_000_000),
         exit: Some(7),
         output: vec!["…".into(), "</pre><script>alert(1)</script>".into(), "curl: (7) no route to host".into()],
-        ..work("shell", "phone", IndexMap::new())
+        ..work("shell", "phone", json!({}))
     }
 }
 
-fn results(value: Value) -> IndexMap<String, Value> {
-    serde_json::from_value(value).expect("results are a map")
-}
-
-fn ping() -> IndexMap<String, Value> {
+fn ping() -> Value {
     let samples: Vec<Value> =
         (0..160u64).map(|n| json!([n * 50_000_000, 40_000_000 + n * 7919 % 300 * 10_000])).collect();
-    results(json!({ "sent": 160, "received": 159, "samples": samples,
+    json!({ "sent": 160, "received": 159, "samples": samples,
         "rtt_ns": { "min": 40_000_000, "p50": 41_200_000, "p90": 42_000_000, "p99": 42_900_000, "p999": 43_000_000,
-                    "max": 43_000_000, "mean": 41_300_000 } }))
+                    "max": 43_000_000, "mean": 41_300_000 } })
 }
 
-fn udp() -> IndexMap<String, Value> {
-    results(json!({ "sender": { "sent": 2000 }, "receiver": { "unique": 1760, "throughput_bps": 880_000,
+fn udp() -> Value {
+    json!({ "sender": { "sent": 2000 }, "receiver": { "unique": 1760, "throughput_bps": 880_000,
         "delay_ns": { "min": 19_000_000, "p50": 24_000_000, "p90": 28_000_000, "p99": 29_000_000, "p999": 29_500_000,
                       "max": 29_900_000, "mean": 24_100_000 },
-        "delay_histogram": { "from_ns": 19_000_000, "width_ns": 1_000_000, "counts": [60, 200, 400, 500, 400, 200], "longer": 0 } } }))
+        "delay_histogram": { "from_ns": 19_000_000, "width_ns": 1_000_000, "counts": [60, 200, 400, 500, 400, 200], "longer": 0 } } })
 }
 
 fn series() -> Series {

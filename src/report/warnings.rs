@@ -1,6 +1,6 @@
 //! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
 
-use super::json::{Direction, Node, Report, Work};
+use super::json::{Direction, Node, Report, WorkloadReport};
 use super::measured::held_up;
 use crate::engine::Plan;
 use crate::node::router::firewall::UNSOLICITED_IPV6;
@@ -43,8 +43,8 @@ pub fn unused_nats(plan: &Plan, report: &Report) -> Vec<String> {
 }
 
 /// A connection that a socket buffer held up was not held up by the network.
-fn socket_buffer(name: &str, work: &Work) -> Option<String> {
-    let (what, share) = held_up(work)?;
+fn socket_buffer(name: &str, work: &WorkloadReport) -> Option<String> {
+    let (what, share) = work.measured.tcp_info().and_then(held_up)?;
     let share = (share * 100.0).round();
     Some(format!(
         "{what} held `{name}` up {share} % of the time, not the network: give it a larger `sockbuf`, or the hosts larger \

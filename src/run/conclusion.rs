@@ -10,19 +10,18 @@ use super::service::Service;
 use super::supervisor::Statistics;
 use super::timeline::Timeline;
 use super::validity;
-use super::work::{Failure, Work};
+use super::workload::{Failure, RunningWorkload};
 use crate::addressing::network::{Place, PortPlan};
 use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::judge;
+use crate::measured::{Percentile, Times};
 use crate::report::confinement::Confinement;
-use crate::report::json::{
-    Direction, EventKind, Machine, Mode, Node, Outage, Percentiles, Port, Report, Timing, Verdict,
-};
+use crate::report::json::{Direction, EventKind, Machine, Mode, Node, Outage, Port, Report, Timing, Verdict};
 use crate::report::phases::Phase;
 use crate::report::series::Series;
 use crate::report::{expected, warnings};
-use crate::tasks::expect::{Expectation, Percentile, Subject, percentiles};
+use crate::tasks::expect::{Expectation, Subject, percentiles};
 use crate::tasks::resolved::Resolved;
 use crate::topology::link::ResolvedLink;
 use crate::units::{Duration, Instant};
@@ -35,9 +34,9 @@ pub(super) struct Ended<'a> {
     pub(super) duration: Duration,
     pub(super) interrupted: bool,
     pub(super) services: Vec<Service>,
-    pub(super) work: Vec<Work>,
+    pub(super) work: Vec<RunningWorkload>,
     /// Programs that the timeline started, or was to start.
-    pub(super) runs: Vec<(String, Work)>,
+    pub(super) runs: Vec<(String, RunningWorkload)>,
     pub(super) events: Vec<Happened>,
     pub(super) events_omitted: u64,
     pub(super) timeline: Timeline<'a>,
@@ -72,7 +71,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         gaps: outcome.gaps.clone().counted_from(ended.zero.as_nanos() as i64),
         duration: ended.duration,
         ring_drops: ring_drops(resolved, outcome, &ended),
-        efforts: ended.work.iter().filter_map(Work::effort).collect(),
+        efforts: ended.work.iter().filter_map(RunningWorkload::effort).collect(),
     };
     let validity = validity::judge(outcome, kept, resolved.scenario.validity, mode);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
@@ -86,15 +85,13 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         .zip(&outcome.unmatched)
         .enumerate()
         .map(|(id, (((names, (counters, inside)), spec), unmatched))| {
-            let asked = asked_of(&resolved.expectations, &names).into_iter();
-            let percentile =
-                |one: Percentile| Some((one.to_string(), counters.delay.quantile(one.share())?.as_nanos()));
+            let asked = asked_of(&resolved.expectations, &names);
             let (changes, changes_omitted) = ended.timeline.course.of(DirectionId(id as u32), &spec, ended.zero);
             Direction {
                 unmatched: unmatched.clone(),
                 changes,
                 changes_omitted,
-                delay_percentiles_ns: asked.filter_map(percentile).collect(),
+                delay_percentiles_ns: Times::percentiles(&counters.delay, &asked),
                 ..Direction::new(names, counters, *inside, spec)
             }
         })
@@ -125,8 +122,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
             offloads: offloads.iter().copied().map(Into::into).collect(),
             outages: outages.clone(),
-            lateness_ns: Percentiles::of(&counted.lateness),
-            unread_ns: Percentiles::of(&counted.unread),
+            lateness_ns: Times::of(&counted.lateness),
+            unread_ns: Times::of(&counted.unread),
         }
     });
     let zero = ended.zero;
@@ -253,7 +250,7 @@ impl Ends {
             certain: failures.iter().any(|(_, certain)| *certain),
             failures: failures.into_iter().map(|(reason, _)| reason).collect(),
             work: !ended.work.is_empty(),
-            programs: !ended.runs.is_empty() || ended.work.iter().any(Work::is_program),
+            programs: !ended.runs.is_empty() || ended.work.iter().any(RunningWorkload::is_program),
         }
     }
 

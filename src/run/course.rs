@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::work::since;
+use super::workload::since;
 use crate::engine::{Command, DirectionId, DirectionSpec};
 use crate::report::json::Changed;
 use crate::tasks::set::LiveLinks;

@@ -1,6 +1,6 @@
 //! What happened during a run, as the report tells it.
 
-use super::work::since;
+use super::workload::since;
 use crate::report::json::{Event, EventKind};
 use crate::units::Instant;
 

@@ -48,7 +48,7 @@ pub mod supervisor;
 mod taps;
 mod timeline;
 pub mod validity;
-mod work;
+mod workload;
 
 pub use disk::{Disk, Remembering};
 pub use supervisor::{Inside, Options, RunError, Watcher, run};

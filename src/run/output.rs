@@ -1,10 +1,9 @@
 //! What a program writes: its last lines for the report, all of it up to a limit for `--out`, and a text that readiness waits for.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-
-use indexmap::IndexMap;
 
 use crate::tasks::expect::values::Extractor;
 use crate::units::ByteSize;
@@ -91,7 +90,7 @@ impl Output {
     }
 
     /// The numbers that were in it. The output must have ended.
-    pub(super) fn extracted(&self) -> IndexMap<String, f64> {
+    pub(super) fn extracted(&self) -> BTreeMap<String, f64> {
         self.extractor.clone().map(Extractor::finish).unwrap_or_default()
     }
 

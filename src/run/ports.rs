@@ -14,7 +14,7 @@ use super::live::{Live, LiveError};
 use super::plugs::Lost;
 use super::process::Processes;
 use super::supervisor::RunError;
-use super::work::since;
+use super::workload::since;
 use crate::addressing::network::{NetworkPlan, Place};
 use crate::host::{Attached, Init, Presence, Sight};
 use crate::port::tap::Framing;

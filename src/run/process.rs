@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use indexmap::IndexMap;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 use super::out_dir::OutDir;
 use super::output::Output;
 use crate::host::{Event, ExitStatus, HostError, Init, ProgramId, Spawn, SpawnError, Stdio, What, open};
+use crate::measured::ProcessReport;
 use crate::units::{Duration, Instant};
 use crate::workload::report::Line;
 
@@ -62,7 +62,7 @@ pub(super) struct Said {
     /// The port that a receiver is bound to.
     pub(super) port: Option<u16>,
     /// What it measured.
-    pub(super) result: Option<Value>,
+    pub(super) result: Option<ProcessReport>,
     /// Why there is no result.
     pub(super) error: Option<String>,
 }
@@ -258,7 +258,7 @@ impl Lines {
         }
         while let Some(end) = self.partial.iter().position(|b| *b == b'\n') {
             let line: Vec<u8> = self.partial.drain(..=end).collect();
-            match serde_json::from_slice::<Line<Value>>(&line) {
+            match serde_json::from_slice::<Line>(&line) {
                 Ok(Line::Ready { port }) => self.said.port = Some(port),
                 Ok(Line::Progress(_)) => {}
                 Ok(Line::Result(result)) => self.said.result = Some(result),

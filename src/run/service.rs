@@ -4,9 +4,10 @@ use nix::sys::signal::Signal;
 
 use super::process::{Processes, Start};
 use super::programs::{self, Surroundings};
-use super::work::{Failure, GRACE, not_started, since};
+use super::workload::{Failure, GRACE, not_started, since};
 use crate::host::{ExitStatus, ProgramId, Transport};
-use crate::report::json::Work;
+use crate::measured::Measured;
+use crate::report::json::WorkloadReport;
 use crate::tasks::spec::{ReadyCheck, Service as Spec};
 use crate::units::{Duration, Instant};
 
@@ -180,8 +181,8 @@ impl Service {
         }
     }
 
-    pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> Work {
-        Work {
+    pub(super) fn report(&self, zero: Instant, hosts: &[String]) -> WorkloadReport {
+        WorkloadReport {
             kind: programs::kind(&self.spec.program).into(),
             place: hosts[self.spec.program.host].clone(),
             ok: self.failure().is_none(),
@@ -190,7 +191,7 @@ impl Service {
             ended_ns: self.ended.map(|at| since(at, zero)),
             exit: self.exit,
             output: self.output.clone(),
-            results: indexmap::IndexMap::new(),
+            measured: Measured::default(),
         }
     }
 }

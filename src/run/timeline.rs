@@ -12,7 +12,7 @@ use super::course::Course;
 use super::happened::Happened;
 use super::process::Processes;
 use super::programs::Surroundings;
-use super::work::Work;
+use super::workload::RunningWorkload;
 use crate::addressing::network::NetworkPlan;
 use crate::diag::Diagnostics;
 use crate::host::{DefaultRoute, HostError, Init, RouteBefore};
@@ -97,7 +97,7 @@ impl<'a> Timeline<'a> {
     }
 
     /// Looks at what has happened to workloads. Whether there is more to come of the timeline now.
-    pub(super) fn hear(&mut self, work: &[Work]) -> bool {
+    pub(super) fn hear(&mut self, work: &[RunningWorkload]) -> bool {
         let Some(zero) = self.zero else { return false };
         let when = |happening: &Happening| {
             let work = work.iter().find(|work| work.name == happening.workload)?;
@@ -196,7 +196,7 @@ impl<'a> Timeline<'a> {
         &mut self,
         now: impl Fn() -> Instant,
         processes: &mut Processes,
-        runs: &mut [&mut Work],
+        runs: &mut [&mut RunningWorkload],
         around: &Surroundings<'_>,
     ) -> Vec<Happened> {
         let mut done = Vec::new();
@@ -259,13 +259,14 @@ fn marks(step: &Step) -> Vec<String> {
 }
 
 /// The programs that a timeline starts, each waiting for its step.
-pub(super) fn runs(steps: &[Step]) -> Vec<(String, Work)> {
+pub(super) fn runs(steps: &[Step]) -> Vec<(String, RunningWorkload)> {
     let runs = steps.iter().flat_map(|step| &step.actions).filter_map(|action| match action {
         Action::Run(run) => Some(run),
         _ => None,
     });
     // no workload has a point in its name, nor has its output's file
-    runs.map(|run| (run.name.clone(), Work::new(&format!("timeline.{}", run.name), &run.workload, 0))).collect()
+    runs.map(|run| (run.name.clone(), RunningWorkload::new(&format!("timeline.{}", run.name), &run.workload, 0)))
+        .collect()
 }
 
 /// Moves default routes of hosts: all, or none. What puts them back.
@@ -386,7 +387,7 @@ mod tests {
         let zero = Instant::from_nanos(5);
         timeline.begin(zero);
         let spec = |name: &str| &resolved.scenario.workloads[name];
-        let mut work = vec![Work::new("w", spec("w"), 1), Work::new("v", spec("v"), 2)];
+        let mut work = vec![RunningWorkload::new("w", spec("w"), 1), RunningWorkload::new("v", spec("v"), 2)];
         assert!(!timeline.hear(&work));
         work[0].started = Some(zero + Duration::from_millis(300));
         assert!(timeline.hear(&work));

@@ -3,7 +3,7 @@
 use super::live::Outcome;
 use crate::port::tap::QUEUE_LENGTH;
 use crate::report::gaps::Gaps;
-use crate::report::json::{Measured, Mode, Validity};
+use crate::report::json::{Mode, Timeliness, Validity};
 use crate::tasks::validity::ValiditySpec;
 use crate::units::Duration;
 
@@ -110,7 +110,7 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             ));
         }
     }
-    let mut measured = Measured {
+    let mut measured = Timeliness {
         lateness_p99_ns: worst.map(|d| d.as_nanos()),
         stall_ns: outcome.stall.as_nanos(),
         gap_share,
@@ -120,7 +120,7 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
         workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(|d| d.as_nanos()),
     };
     if mode == Mode::Virtual {
-        measured = Measured { ring_drops, ..Measured::default() };
+        measured = Timeliness { ring_drops, ..Timeliness::default() };
         reasons.clear();
         if ring_drops > limits.ring_drops {
             reasons.push(format!(

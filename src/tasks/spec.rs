@@ -7,13 +7,13 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::capture::Capture;
-use super::expect::Percentile;
 use super::expect::values::OutputValue;
 use super::series::SeriesSpec;
 use super::sim::SimSpec;
 use super::timing::TimingSpec;
 use super::validity::ValiditySpec;
 use crate::language::matrix::Matrix;
+use crate::measured::Percentile;
 use crate::topology::expand::Groups;
 use crate::units::{ByteSize, Duration, Rate};
 

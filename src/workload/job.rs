@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tasks::expect::Percentile;
+use crate::measured::Percentile;
 
 const fn one_second() -> u64 {
     1_000_000_000

@@ -1,14 +1,14 @@
 //! Workloads: programs and built-in traffic, run inside the hosts.
 //!
 //! The built-in ones send and receive over the host's own kernel, each in a process of its own: the supervisor forks it
-//! inside the host, hands it a [`job`] as JSON, and reads a [`report`] from its standard output, one JSON object a line.
+//! inside the host, hands it a [`job`] as JSON, and reads [`report::Line`]s from its standard output, one JSON object a line.
 //! On standard input it takes the lines `finish` (come to an end, report; said again: at once) and, for `udp-receive`,
 //! `sent N`. The end of standard input says `finish`.
 
 mod clock;
+mod distribution;
 mod echo;
 mod error;
-mod histogram;
 pub mod job;
 mod pace;
 mod ping;
@@ -16,7 +16,6 @@ pub mod report;
 mod requests;
 mod series;
 mod session;
-mod silence;
 mod socket;
 mod tcp;
 #[cfg(test)]
@@ -25,12 +24,13 @@ mod udp;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::Error;
 use report::Line;
 use session::Session;
+
+use crate::measured::ProcessReport;
 pub(crate) use udp::corrected::corrected;
 
 /// Names of the built-in workloads, as [`main`] takes them.
@@ -45,11 +45,11 @@ pub fn main(name: &str, job_json: &str) -> i32 {
 /// Runs a built-in workload with `input` and `output` in the place of standard input and output.
 pub fn run(name: &str, job_json: &str, input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> i32 {
     let outcome = match name {
-        "ping" => work(name, job_json, input, output, ping::run),
-        "udp-send" => work(name, job_json, input, output, udp::send::run),
-        "udp-receive" => work(name, job_json, input, output, udp::receive::run),
-        "tcp-send" => work(name, job_json, input, output, tcp::send::run),
-        "tcp-receive" => work(name, job_json, input, output, tcp::receive::run),
+        "ping" => work(name, job_json, input, output, ping::run, ProcessReport::Ping),
+        "udp-send" => work(name, job_json, input, output, udp::send::run, ProcessReport::UdpSend),
+        "udp-receive" => work(name, job_json, input, output, udp::receive::run, ProcessReport::UdpReceive),
+        "tcp-send" => work(name, job_json, input, output, tcp::send::run, ProcessReport::TcpSend),
+        "tcp-receive" => work(name, job_json, input, output, tcp::receive::run, ProcessReport::TcpReceive),
         _ => Err(Error::Unknown(name.to_owned())),
     };
     match outcome {
@@ -57,24 +57,25 @@ pub fn run(name: &str, job_json: &str, input: BorrowedFd<'_>, output: BorrowedFd
         Err(Error::Output(_)) => 1,
         Err(error) => {
             // If this fails too, nobody reads, and the exit code is all there is to tell.
-            let _ = session::write_line(output, &Line::<()>::Error(error.to_string()));
+            let _ = session::write_line(output, &Line::Error(error.to_string()));
             1
         }
     }
 }
 
-fn work<J: DeserializeOwned, R: Serialize>(
+fn work<J: DeserializeOwned, R>(
     name: &str,
     job_json: &str,
     input: BorrowedFd<'_>,
     output: BorrowedFd<'_>,
     run: impl FnOnce(&J, &mut Session<'_>) -> Result<R, Error>,
+    report: impl FnOnce(Box<R>) -> ProcessReport,
 ) -> Result<(), Error> {
     let job =
         serde_json::from_str(job_json).map_err(|e| Error::Job { workload: name.to_owned(), reason: e.to_string() })?;
     let mut session = Session::new(input, output)?;
-    let report = run(&job, &mut session)?;
-    session.result(report)
+    let measured = run(&job, &mut session)?;
+    session.result(report(Box::new(measured)))
 }
 
 /// Bits per second of `bytes` in `time` ns; `None` where no time has passed.
@@ -87,8 +88,8 @@ fn rate(bytes: u64, time: u64) -> Option<u64> {
 mod tests {
     use serde_json::json;
 
-    use super::report::PingReport;
     use super::testing::Process;
+    use crate::measured::Ping;
 
     #[test]
     fn what_cannot_run_says_so_in_one_line() {
@@ -105,7 +106,7 @@ mod tests {
         let mut ping = Process::start("ping", json!({ "to": "127.0.0.1", "every_ns": 5_000_000 }));
         let (_, writer) = std::io::pipe().unwrap();
         drop(std::mem::replace(&mut ping.control, writer));
-        let report: PingReport = ping.end().unwrap();
+        let report: Ping = ping.end().unwrap();
         assert_eq!(report.sent, report.received);
     }
 }

@@ -10,14 +10,15 @@ use nix::sys::time::TimeSpec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::clock::{Reading, ReceiveClock, now, timestamp};
+use super::distribution::Distribution;
 use super::echo::{Echo, HEADER, MARK};
 use super::error::Error;
-use super::histogram::Distribution;
 use super::job::PingJob;
-use super::report::{PingReport, Progress};
+use super::report::Progress;
 use super::requests::Requests;
 use super::session::Session;
 use super::socket::{self, Peer};
+use crate::measured::Ping;
 
 /// Time that the kernel gets to switch receive timestamps on, 5 ms in ns: it does so in the background for the first
 /// socket of a machine that asks, and until then a packet is stamped when it is read.
@@ -64,13 +65,13 @@ fn open(job: &PingJob, raw_only: bool) -> Result<(OwnedFd, bool), Error> {
 }
 
 /// Runs the job to its end.
-pub(super) fn run(job: &PingJob, session: &mut Session<'_>) -> Result<PingReport, Error> {
+pub(super) fn run(job: &PingJob, session: &mut Session<'_>) -> Result<Ping, Error> {
     check(job)?;
     let opened = open(job, false)?;
     run_over(job, session, opened)
 }
 
-fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)) -> Result<PingReport, Error> {
+fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)) -> Result<Ping, Error> {
     let v6 = job.to.is_ipv6();
     let to = socket::address(job.to, 0, job.interface.as_deref())?;
     socket::bind_sender(&fd, job.to, job.interface.as_deref(), job.source)?;
@@ -156,7 +157,7 @@ fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)
     }
     let mut report = requests.finish(now(), &job.percentiles);
     report.errors = peer.errors;
-    report.wakeup_ns = wakeup.percentiles(&job.percentiles);
+    report.wakeup_ns = wakeup.times(&job.percentiles);
     Ok(report)
 }
 
@@ -174,6 +175,7 @@ fn receive(peer: &Peer, buffer: &mut [u8], control: &mut [u8]) -> Result<(usize,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measured::Part;
     use crate::workload::testing::{Process, in_empty_namespace, job, run_with, run_with_control};
 
     const MS: u64 = 1_000_000;
@@ -187,11 +189,11 @@ mod tests {
         for to in ["127.0.0.1", "::1"] {
             let job =
                 ping(&format!(r#"{{"to":"{to}","every_ns":2000000,"count":20,"interface":"lo","source":"{to}"}}"#));
-            let report: PingReport = run_with(|s| run(&job, s)).unwrap();
+            let report: Ping = run_with(|s| run(&job, s)).unwrap();
             assert_eq!((report.sent, report.received, report.lost, report.pending), (20, 20, 0, 0), "{to}");
             assert_eq!((report.duplicates, report.late, report.errors.len()), (0, 0, 0));
             let rtt = report.rtt_ns.unwrap();
-            assert!(rtt.count == 20 && rtt.min > 0 && rtt.max < 2000 * MS, "{rtt:?}");
+            assert!(rtt.get(Part::Count) == Some(20) && rtt.min() > 0 && rtt.max() < 2000 * MS, "{rtt:?}");
             assert!(report.samples.windows(2).all(|w| w[1].0 > w[0].0), "{:?}", report.samples);
             assert!(report.samples.iter().all(|(_, rtt)| rtt.is_some()));
         }
@@ -205,7 +207,7 @@ mod tests {
                 Ok(opened) => opened,
                 Err(error) => return eprintln!("skipped: {error}"),
             };
-            let report: PingReport = run_with(|s| run_over(&job, s, opened)).unwrap();
+            let report: Ping = run_with(|s| run_over(&job, s, opened)).unwrap();
             assert_eq!((report.sent, report.received, report.duplicates), (10, 10, 0), "{to}");
         }
     }
@@ -224,9 +226,9 @@ mod tests {
                 let job = ping(&format!(r#"{{"to":"{to}","every_ns":1000000,"count":10,"size":2000}}"#));
                 let opened = open(&job, false).unwrap();
                 assert!(!opened.1, "not a raw socket");
-                let report: PingReport = run_with(|s| run_over(&job, s, opened)).unwrap();
+                let report: Ping = run_with(|s| run_over(&job, s, opened)).unwrap();
                 assert_eq!((report.sent, report.received, report.duplicates), (10, 10, 0), "{to}");
-                assert!(report.wakeup_ns.is_some_and(|w| w.count == 10));
+                assert!(report.wakeup_ns.is_some_and(|w| w.get(Part::Count) == Some(10)));
             }
         });
         outcome.unwrap_or_default();
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn the_schedule_says_how_many() {
         let job = ping(r#"{"to":"127.0.0.1","every_ns":10000000,"for_ns":95000000}"#);
-        let report: PingReport = run_with(|s| run(&job, s)).unwrap();
+        let report: Ping = run_with(|s| run(&job, s)).unwrap();
         assert_eq!(report.sent + report.skipped, 10);
         assert_eq!(report.received, report.sent);
         for (n, (at, _)) in report.samples.iter().enumerate() {
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn finish_waits_for_what_is_under_way() {
         let job = ping(r#"{"to":"127.0.0.1","every_ns":5000000}"#);
-        let report: PingReport = run_with_control(&[(30, "finish\n")], |s| run(&job, s)).unwrap();
+        let report: Ping = run_with_control(&[(30, "finish\n")], |s| run(&job, s)).unwrap();
         assert_eq!((report.received, report.pending), (report.sent, 0));
     }
 
@@ -254,11 +256,11 @@ mod tests {
     fn silence_is_loss_and_told_twice_it_stops_at_once() {
         // Over the loopback interface, where nobody has this address.
         let job = ping(r#"{"to":"192.0.2.1","interface":"lo","every_ns":1000000,"count":3,"timeout_ns":20000000}"#);
-        let report: PingReport = run_with(|s| run(&job, s)).unwrap();
+        let report: Ping = run_with(|s| run(&job, s)).unwrap();
         assert_eq!((report.sent, report.received, report.lost), (3, 0, 3));
         assert_eq!(report.rtt_ns, None);
         let job = ping(r#"{"to":"127.0.0.1","every_ns":3600000000000,"source":"127.0.0.2"}"#);
-        let report: PingReport = run_with_control(&[(20, "finish\nfinish\n")], |s| run(&job, s)).unwrap();
+        let report: Ping = run_with_control(&[(20, "finish\nfinish\n")], |s| run(&job, s)).unwrap();
         assert_eq!(report.sent, report.received + report.lost + report.pending);
     }
 
@@ -276,7 +278,7 @@ mod tests {
                 ping.progress(|p| p.received > 0);
             }
             ping.say("finish");
-            (up, ping.end::<PingReport>().unwrap())
+            (up, ping.end::<Ping>().unwrap())
         });
         let Some((up, report)) = outcome else { return };
         assert!(report.unsent > 0 && report.errors["Network is unreachable"] >= report.unsent, "{report:?}");
@@ -300,7 +302,7 @@ mod tests {
             (r#"{"to":"127.0.0.1","source":"192.0.2.77"}"#, "192.0.2.77"),
         ] {
             let job = ping(json);
-            let error = run_with(|s| run(&job, s)).map(|_: PingReport| ()).unwrap_err().to_string();
+            let error = run_with(|s| run(&job, s)).map(|_: Ping| ()).unwrap_err().to_string();
             assert!(error.contains(word), "{json}: {error}");
         }
     }

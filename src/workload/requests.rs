@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::histogram::Distribution;
-use super::report::PingReport;
-use super::silence::Silences;
-use crate::tasks::expect::Percentile;
+use super::distribution::Distribution;
+use crate::measured::gap::Silences;
+use crate::measured::{Percentile, Ping};
 
 /// Samples in a report.
 const SAMPLES: usize = 100_000;
@@ -40,7 +39,7 @@ pub(super) struct Requests {
     /// Requests that are still waited for.
     pub(super) waiting: u64,
     /// The report in the making.
-    pub(super) report: PingReport,
+    pub(super) report: Ping,
     rtt: Distribution,
     silences: Silences,
     /// When the first request was sent, and when the last.
@@ -57,7 +56,7 @@ impl Requests {
             first: 0,
             oldest: 0,
             waiting: 0,
-            report: PingReport { started_ns: started, ..PingReport::default() },
+            report: Ping { started_ns: Some(started), ..Ping::default() },
             rtt: Distribution::default(),
             silences: Silences::default(),
             sent: None,
@@ -135,12 +134,12 @@ impl Requests {
     }
 
     /// The report; the counts of what was still waited for are in it.
-    pub(super) fn finish(mut self, ended: u64, percentiles: &[Percentile]) -> PingReport {
+    pub(super) fn finish(mut self, ended: u64, percentiles: &[Percentile]) -> Ping {
         self.report.duration_ns = ended.saturating_sub(self.started);
         self.report.pending = self.waiting;
         self.report.lost = self.report.sent - self.report.received - self.waiting;
-        self.report.rtt_ns = self.rtt.percentiles(percentiles);
-        let quickest = self.report.rtt_ns.as_ref().map_or(0, |rtt| rtt.min);
+        self.report.rtt_ns = self.rtt.times(percentiles);
+        let quickest = self.report.rtt_ns.as_ref().map_or(0, |rtt| rtt.min());
         let heard = self.silences.heard();
         self.report.gap = self.sent.map(|(first, last)| heard.longest(first + quickest, last + quickest));
         self.report
@@ -149,8 +148,8 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use super::super::silence::Gap;
     use super::*;
+    use crate::measured::Gap;
 
     #[test]
     fn replies_count_by_their_own_time() {
@@ -171,9 +170,9 @@ mod tests {
         assert_eq!((report.sent, report.received, report.lost, report.pending), (5, 2, 2, 1));
         assert_eq!((report.late, report.duplicates, report.unsent, report.duration_ns), (1, 2, 1, 1000));
         assert_eq!(report.samples, [(0, Some(100)), (10, Some(99)), (20, None), (30, None), (40, None)]);
-        assert_eq!(report.rtt_ns.map(|p| (p.min, p.max)), Some((99, 100)));
+        assert_eq!(report.rtt_ns.map(|p| (p.min(), p.max())), Some((99, 100)));
         // from 1000 + 99 to 1040 + 99: the answer at 1109 is the last in time
-        assert_eq!(report.gap, Some(Gap { max_ns: 30, from_ns: 1109, to_ns: 1139 }));
+        assert_eq!(report.gap, Some(Gap { from_ns: 1109, max_ns: 30, to_ns: 1139 }));
     }
 
     #[test]

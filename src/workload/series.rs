@@ -2,47 +2,50 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use crate::measured::{Interval, Intervals};
+use crate::stats::histogram::{TWO_DIGITS, rounded};
+use crate::stats::pairs;
 
 /// Width of an interval at first, 100 ms in ns.
 const WIDTH: u64 = 100_000_000;
 /// More intervals than this are merged two by two: 100 ms holds for ten minutes.
 const MOST: usize = 6000;
 
-/// Counts per interval, all intervals of one width, from the start on and without gaps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intervals {
-    /// Width of every interval in ns: 100 ms, doubled each time there would be more than 6,000.
-    pub width_ns: u64,
-    /// The intervals; number i begins at `started_ns + i · width_ns`.
-    pub list: Vec<Interval>,
-}
-
-/// One interval.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Datagrams. For a sender the sum up to an interval is the first sequence number of it. 0 for TCP.
-    pub frames: u64,
-    /// Bytes of payload.
-    pub bytes: u64,
-    /// Mean delay of the datagrams in ns, where delays are measured and any arrived.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean_ns: Option<u64>,
-    /// Largest delay of the datagrams in ns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_ns: Option<u64>,
-    /// Where it was asked for: delays, each rounded up by less than one in a hundred, and how many there were of each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub delays: Vec<(u64, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Cell {
     frames: u64,
     bytes: u64,
     delays: u64,
     sum: u128,
     max: u64,
+    /// If they are kept: how many delays there were of each rounded length. So an interval has a few hundred different ones at
+    /// the most.
+    by_length: BTreeMap<u64, u64>,
+}
+
+impl Cell {
+    fn join(&self, next: &Cell) -> Cell {
+        let mut by_length = self.by_length.clone();
+        next.by_length.iter().for_each(|(delay, count)| *by_length.entry(*delay).or_default() += count);
+        Cell {
+            frames: self.frames + next.frames,
+            bytes: self.bytes + next.bytes,
+            delays: self.delays + next.delays,
+            sum: self.sum + next.sum,
+            max: self.max.max(next.max),
+            by_length,
+        }
+    }
+
+    fn interval(&self) -> Interval {
+        Interval {
+            bytes: self.bytes,
+            delays: self.by_length.iter().map(|(delay, count)| (*delay, *count)).collect(),
+            frames: self.frames,
+            max_ns: (self.delays > 0).then_some(self.max),
+            mean_ns: (self.delays > 0).then(|| (self.sum / u128::from(self.delays)) as u64),
+        }
+    }
 }
 
 /// Intervals in the making.
@@ -50,33 +53,20 @@ struct Cell {
 pub(super) struct Series {
     width: u64,
     cells: Vec<Cell>,
-    /// By cell, if they are kept: how many delays there were of each rounded length.
-    delays: Option<Vec<BTreeMap<u64, u64>>>,
-}
-
-impl Default for Series {
-    fn default() -> Series {
-        Series { width: WIDTH, cells: Vec::new(), delays: None }
-    }
-}
-
-/// A time rounded up to eight binary digits: by less than one in a hundred, so that an interval has a few hundred
-/// different ones at the most.
-fn rounded(time: u64) -> u64 {
-    let shift = (u64::BITS - time.leading_zeros()).saturating_sub(8);
-    time | ((1 << shift) - 1)
+    keeps_delays: bool,
 }
 
 impl Series {
-    /// One that keeps delays by interval.
-    pub(super) fn with_delays() -> Series {
-        Series { delays: Some(Vec::new()), ..Series::default() }
+    /// No intervals yet. `keeps_delays`: delays are kept by interval, to two digits.
+    pub(super) fn new(keeps_delays: bool) -> Series {
+        Series { width: WIDTH, cells: Vec::new(), keeps_delays }
     }
 
     /// Counts `frames` datagrams with `bytes` of payload at `at` ns after the start, and their delay.
     pub(super) fn add(&mut self, at: u64, frames: u64, bytes: u64, delay: Option<u64>) {
         while at / self.width >= MOST as u64 {
-            self.merge();
+            self.width *= 2;
+            self.cells = pairs(&self.cells, Cell::join);
         }
         let index = (at / self.width) as usize;
         if index >= self.cells.len() {
@@ -89,60 +79,15 @@ impl Series {
             cell.delays += 1;
             cell.sum += u128::from(delay);
             cell.max = cell.max.max(delay);
-        }
-        if let (Some(delays), Some(delay)) = (&mut self.delays, delay) {
-            if index >= delays.len() {
-                delays.resize(index + 1, BTreeMap::new());
+            if self.keeps_delays {
+                *cell.by_length.entry(rounded(delay, TWO_DIGITS)).or_default() += 1;
             }
-            *delays[index].entry(rounded(delay)).or_default() += 1;
-        }
-    }
-
-    fn merge(&mut self) {
-        self.width *= 2;
-        self.cells = self
-            .cells
-            .chunks(2)
-            .map(|pair| {
-                pair.iter().fold(Cell::default(), |a, b| Cell {
-                    frames: a.frames + b.frames,
-                    bytes: a.bytes + b.bytes,
-                    delays: a.delays + b.delays,
-                    sum: a.sum + b.sum,
-                    max: a.max.max(b.max),
-                })
-            })
-            .collect();
-        if let Some(delays) = &mut self.delays {
-            let mut merged: Vec<BTreeMap<u64, u64>> = Vec::with_capacity(delays.len().div_ceil(2));
-            for (n, one) in std::mem::take(delays).into_iter().enumerate() {
-                match merged.get_mut(n / 2) {
-                    None => merged.push(one),
-                    Some(first) => one.into_iter().for_each(|(delay, count)| *first.entry(delay).or_default() += count),
-                }
-            }
-            *delays = merged;
         }
     }
 
     /// The intervals so far.
     pub(super) fn intervals(&self) -> Intervals {
-        let delays = |n: usize| self.delays.as_ref().and_then(|delays| delays.get(n));
-        let list = self
-            .cells
-            .iter()
-            .enumerate()
-            .map(|(n, cell)| Interval {
-                frames: cell.frames,
-                bytes: cell.bytes,
-                mean_ns: (cell.delays > 0).then(|| (cell.sum / u128::from(cell.delays)) as u64),
-                max_ns: (cell.delays > 0).then_some(cell.max),
-                delays: delays(n)
-                    .map(|all| all.iter().map(|(delay, count)| (*delay, *count)).collect())
-                    .unwrap_or_default(),
-            })
-            .collect();
-        Intervals { width_ns: self.width, list }
+        Intervals { list: self.cells.iter().map(Cell::interval).collect(), width_ns: self.width }
     }
 }
 
@@ -152,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_value_on_the_boundary_opens_the_next_interval() {
-        let mut series = Series::default();
+        let mut series = Series::new(false);
         series.add(WIDTH - 1, 1, 100, Some(10));
         series.add(WIDTH, 1, 200, Some(20));
         series.add(3 * WIDTH, 1, 300, None);
@@ -166,7 +111,7 @@ mod tests {
 
     #[test]
     fn delays_are_kept_by_interval_where_that_is_asked_for() {
-        let mut series = Series::with_delays();
+        let mut series = Series::new(true);
         for (at, delay) in [(0, 100), (1, 100), (2, 1_000_003), (2 * WIDTH, 7)] {
             series.add(at, 1, 1, Some(delay));
         }
@@ -177,13 +122,17 @@ mod tests {
         let all = series.intervals();
         assert_eq!((all.list[0].delays.len(), &all.list[1].delays[..]), (2, &[(7, 1)][..]));
         for time in [0, 1, 255, 256, 257, 1_000_003, u64::MAX] {
-            assert!(rounded(time) >= time && rounded(time) - time <= time / 100, "{time}: {}", rounded(time));
+            assert!(
+                rounded(time, TWO_DIGITS) >= time && rounded(time, TWO_DIGITS) - time <= time / 100,
+                "{time}: {}",
+                rounded(time, TWO_DIGITS)
+            );
         }
     }
 
     #[test]
     fn intervals_stay_bounded_and_lose_nothing() {
-        let mut series = Series::default();
+        let mut series = Series::new(false);
         for i in 0..MOST as u64 {
             series.add(i * WIDTH, 1, 2, Some(i));
         }

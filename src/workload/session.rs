@@ -8,11 +8,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use serde::Serialize;
 
 use super::clock::now;
 use super::error::Error;
 use super::report::{Line, Progress};
+use crate::measured::ProcessReport;
 
 /// Time between two progress lines, a second in ns.
 const PROGRESS: u64 = 1_000_000_000;
@@ -164,28 +164,28 @@ impl<'fd> Session<'fd> {
         self.progress_at += ((now - self.progress_at) / PROGRESS + 1) * PROGRESS;
         let mut fds = [PollFd::new(self.output, PollFlags::POLLOUT)];
         match poll(&mut fds, PollTimeout::ZERO) {
-            Ok(1) => self.line(&Line::<()>::Progress(progress())),
+            Ok(1) => self.line(&Line::Progress(progress())),
             _ => Ok(()),
         }
     }
 
     /// Tells that what is sent to `port` from now on is heard.
     pub(super) fn ready(&self, port: u16) -> Result<(), Error> {
-        self.line(&Line::<()>::Ready { port })
+        self.line(&Line::Ready { port })
     }
 
     /// Writes the last line of a workload that did its job.
-    pub(super) fn result<R: Serialize>(&self, report: R) -> Result<(), Error> {
+    pub(super) fn result(&self, report: ProcessReport) -> Result<(), Error> {
         self.line(&Line::Result(report))
     }
 
-    fn line<R: Serialize>(&self, line: &Line<R>) -> Result<(), Error> {
+    fn line(&self, line: &Line) -> Result<(), Error> {
         write_line(self.output, line)
     }
 }
 
 /// Writes one line of JSON in full.
-pub(super) fn write_line<R: Serialize>(output: BorrowedFd<'_>, line: &Line<R>) -> Result<(), Error> {
+pub(super) fn write_line(output: BorrowedFd<'_>, line: &Line) -> Result<(), Error> {
     let mut text = serde_json::to_vec(line).expect("reports have string keys and no failing serializer");
     text.push(b'\n');
     let mut rest = &text[..];

@@ -75,7 +75,7 @@ impl Process {
         Process { control, out: BufReader::new(out), thread }
     }
 
-    fn line<R: DeserializeOwned>(&mut self) -> Line<R> {
+    fn line(&mut self) -> Line {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"))
@@ -83,7 +83,7 @@ impl Process {
 
     /// Waits for the ready line.
     pub(super) fn port(&mut self) -> u16 {
-        match self.line::<serde_json::Value>() {
+        match self.line() {
             Line::Ready { port } => port,
             other => panic!("{other:?}"),
         }
@@ -96,7 +96,7 @@ impl Process {
     /// Waits for a progress line that will do. They come once a second.
     pub(super) fn progress(&mut self, enough: impl Fn(Progress) -> bool) {
         loop {
-            match self.line::<serde_json::Value>() {
+            match self.line() {
                 Line::Progress(progress) if enough(progress) => return,
                 Line::Progress(_) => {}
                 other => panic!("{other:?}"),
@@ -111,7 +111,10 @@ impl Process {
                 Line::Progress(_) => {}
                 Line::Result(report) => {
                     assert_eq!(self.thread.join().unwrap(), 0);
-                    return Ok(report);
+                    // what stands below the name of the workload
+                    let report = serde_json::to_value(report).unwrap();
+                    let report = report.as_object().unwrap().values().next().unwrap();
+                    return Ok(R::deserialize(report).unwrap());
                 }
                 Line::Error(text) => {
                     assert_eq!(self.thread.join().unwrap(), 1);

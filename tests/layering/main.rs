@@ -15,10 +15,11 @@ use rules::violations;
 
 /// From the bottom up; what stands on one line may use each other.
 const LAYERS: &[&[&str]] = &[
-    &["units", "diag", "rng"],
+    &["units", "diag", "rng", "stats"],
     &["frame", "wire"],
     &["model", "queue", "node"],
     &["engine"],
+    &["measured"],
     &["profile", "language"],
     &["topology"],
     &["addressing"],

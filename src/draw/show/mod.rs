@@ -7,7 +7,8 @@ pub mod text;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::report::json::{Direction, Percentiles};
+use crate::measured::Times;
+use crate::report::json::Direction;
 
 /// All that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -50,7 +51,7 @@ pub struct Shown {
     /// What was offered.
     pub traffic: Traffic,
     /// The delay model's own draws, before order is kept, without queue and wire. What was delivered is `met.delay_ns`.
-    pub drawn_ns: Option<Percentiles>,
+    pub drawn_ns: Option<Times>,
     /// Both delays in bins; `None` where neither differs from frame to frame.
     pub delay_histogram: Option<Histogram>,
     /// Frames that do not arrive.

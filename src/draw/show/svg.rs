@@ -85,7 +85,11 @@ fn share_of(frames: u64, all: u64) -> f64 {
 fn delays(area: &Area<'_>, shown: &Shown) -> Drawn {
     const TITLE: &str = "Delay: share of frames (bars), and share that is not longer (lines)";
     let Some(histogram) = &shown.delay_histogram else {
-        let words = shown.met.delay_ns.map_or("no frame arrives".into(), |p| format!("{} for each frame", time(p.min)));
+        let words = shown
+            .met
+            .delay_ns
+            .as_ref()
+            .map_or("no frame arrives".into(), |met| format!("{} for each frame", time(met.min())));
         return say(area, TITLE, &words);
     };
     let Histogram { from_ns, width_ns, drawn, delivered } = histogram;

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{Histogram, Lost, Name, RateOverTime, Show, Shown, Traffic};
 use crate::diag::printable::printable;
+use crate::measured::{Part, Times};
 use crate::report::asked::requested;
 use crate::report::bars;
-use crate::report::json::Percentiles;
 use crate::report::terminal::{four_digits, grouped, rate, share, time};
 
 pub(crate) const TITLE: Style = Style::new().bold();
@@ -150,27 +150,30 @@ fn write_delay(out: &mut String, shown: &Shown) -> std::fmt::Result {
         // they are the same, frame by frame, where nothing waits and order is free or no frame would overtake
         let same = drawn == met && histogram.drawn == histogram.delivered;
         if same {
-            writeln!(out, "{}", percentiles("", drawn))?;
+            writeln!(out, "{}", parts("", drawn))?;
             return write_histogram(out, histogram, true);
         }
-        writeln!(out, "{}", percentiles("as drawn", drawn))?;
-        writeln!(out, "{}", percentiles("as delivered", met))?;
+        writeln!(out, "{}", parts("as drawn", drawn))?;
+        writeln!(out, "{}", parts("as delivered", met))?;
         return write_histogram(out, histogram, false);
     }
     let words = match (drawn, met) {
-        (Some(drawn), Some(met)) if drawn.min != met.min => {
-            format!("{} as drawn, {} as delivered, for each frame", time(drawn.min), time(met.min))
+        (Some(drawn), Some(met)) if drawn.min() != met.min() => {
+            format!("{} as drawn, {} as delivered, for each frame", time(drawn.min()), time(met.min()))
         }
-        (_, Some(met)) => format!("{} for each frame", time(met.min)),
-        (Some(drawn), None) => format!("{} as drawn for each frame, but none arrives", time(drawn.min)),
+        (_, Some(met)) => format!("{} for each frame", time(met.min())),
+        (Some(drawn), None) => format!("{} as drawn for each frame, but none arrives", time(drawn.min())),
         (None, None) => "none arrives".to_owned(),
     };
     writeln!(out, "{}{words}", label("delay"))
 }
 
-fn percentiles(name: &str, of: Option<&Percentiles>) -> String {
-    let Some(p) = of else { return label(name) + "none arrives" };
-    label(name) + &[p.min, p.p50, p.p90, p.p99, p.p999, p.max, p.mean].map(|ns| format!("{:>11}", time(ns))).concat()
+/// The columns of a table of delays.
+const PARTS: [Part; 7] = [Part::Min, Part::P50, Part::P90, Part::P99, Part::P999, Part::Max, Part::Mean];
+
+fn parts(name: &str, of: Option<&Times>) -> String {
+    let Some(times) = of else { return label(name) + "none arrives" };
+    label(name) + &PARTS.map(|part| format!("{:>11}", time(times.get(part).unwrap_or(0)))).concat()
 }
 
 /// One or two bars a line, each as long as its share of the frames.

@@ -9,8 +9,9 @@ use crate::diag;
 use crate::draw::show::{Lost, Name, RateOverTime, Show, Shown, Traffic};
 use crate::engine::{DirectionSpec, LinkPlan};
 use crate::frame::DropCause;
+use crate::measured::Times;
 use crate::model::{LossSpec, Order, RateSpec};
-use crate::report::json::{Direction, Percentiles};
+use crate::report::json::Direction;
 use crate::rng::Way;
 use crate::tasks::resolved::Resolved;
 use crate::units::{Duration, NANOS_PER_SEC};
@@ -131,7 +132,7 @@ fn shown(seed: u64, group: Group<'_>, options: &Options) -> Shown {
     Shown {
         alike: names.collect(),
         traffic,
-        drawn_ns: Percentiles::of(&drawn.counters.delay),
+        drawn_ns: Times::of(&drawn.counters.delay),
         delay_histogram: statistics::histogram(&mut delays(&drawn), &mut delays(&met)),
         lost: lost(&mut met, closed_form(&spec.loss, traffic.frame_bytes * 8), options.frames),
         met: Direction::new([link, from, to], &met.counters, met.inside, spec.clone()),

@@ -1,7 +1,7 @@
 //! What is computed of single frames: bins of delays, runs of lost frames, bounds of a share.
 
 use crate::draw::show::{Binned, Histogram, Runs};
-use crate::report::histogram::round_up;
+use crate::stats::Bins;
 
 /// At most so many bins: a histogram of more is read no better.
 const MOST_BINS: u64 = 60;
@@ -25,21 +25,12 @@ pub(super) fn histogram(drawn: &mut [u64], delivered: &mut [u64]) -> Option<Hist
     let parts = [inner(drawn), inner(delivered)];
     let low = parts.iter().flatten().map(|(low, _)| *low).min()?;
     let high = parts.iter().flatten().map(|(_, high)| *high).max()?;
-    let width_ns = round_up((high - low) / (MOST_BINS - 1) + 1);
-    let from_ns = low / width_ns * width_ns;
-    let count = ((high - from_ns) / width_ns + 1) as usize;
+    let all = Bins::over(low, high, MOST_BINS);
     let bin = |sorted: &[u64]| {
-        let mut binned = Binned { bins: vec![0; count], ..Binned::default() };
-        for delay in sorted {
-            match delay.checked_sub(from_ns).map(|over| over / width_ns) {
-                None => binned.below += 1,
-                Some(n) if n < count as u64 => binned.bins[n as usize] += 1,
-                Some(_) => binned.above += 1,
-            }
-        }
-        binned
+        let (below, bins, above) = all.fill(sorted.iter().map(|delay| (*delay, 1)));
+        Binned { below, bins, above }
     };
-    Some(Histogram { from_ns, width_ns, drawn: bin(drawn), delivered: bin(delivered) })
+    Some(Histogram { from_ns: all.from, width_ns: all.width, drawn: bin(drawn), delivered: bin(delivered) })
 }
 
 /// How often frames were lost in a row, by length. `lost` are numbers of frames, in any order.

@@ -33,7 +33,7 @@ use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
 use super::timeline::{self, Timeline};
-use super::work::{EndReason, GRACE, Work};
+use super::workload::{EndReason, GRACE, RunningWorkload};
 use crate::engine::NodeId;
 use crate::host::signals::Requests;
 use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore, open};
@@ -209,7 +209,7 @@ pub(crate) fn run_for(
             .workloads
             .iter()
             .zip(1..)
-            .map(|((name, spec), number)| Work::new(name, spec, number))
+            .map(|((name, spec), number)| RunningWorkload::new(name, spec, number))
             .collect(),
         events: Vec::new(),
         events_omitted: 0,
@@ -335,14 +335,14 @@ struct Run<'a> {
     processes: Processes,
     ports: Ports<'a>,
     services: Vec<Service>,
-    work: Vec<Work>,
+    work: Vec<RunningWorkload>,
     events: Vec<Happened>,
     events_omitted: u64,
     timeline: Timeline<'a>,
     /// Files that live changes name.
     files: &'a Given,
     /// Programs that the timeline starts, by the names of the report.
-    runs: Vec<(String, Work)>,
+    runs: Vec<(String, RunningWorkload)>,
     kept: Kept,
     /// t = 0: when all services were ready.
     zero: Option<Instant>,
@@ -398,7 +398,8 @@ impl Run<'_> {
             self.act()?;
             let service_failed = self.services.iter().any(|s| s.failure().is_some());
             let runs = self.runs.iter().any(|(_, run)| run.is_running());
-            let all_done = self.may_end() && !self.work.is_empty() && self.work.iter().all(Work::is_done) && !runs;
+            let all_done =
+                self.may_end() && !self.work.is_empty() && self.work.iter().all(RunningWorkload::is_done) && !runs;
             let over = end.map_or(all_done, |end| now >= end);
             let stop = match (self.interrupted, service_failed, over) {
                 (true, ..) => Some(EndReason::Interrupted),
@@ -409,7 +410,8 @@ impl Run<'_> {
             if let Some(reason) = stop {
                 self.stop_work(now, reason);
             }
-            let none_runs = !self.work.iter().chain(self.runs.iter().map(|(_, run)| run)).any(Work::is_running);
+            let none_runs =
+                !self.work.iter().chain(self.runs.iter().map(|(_, run)| run)).any(RunningWorkload::is_running);
             if none_runs && stop.is_some() {
                 return Ok(());
             }
@@ -441,7 +443,7 @@ impl Run<'_> {
         if self.timeline.hear(&self.work) {
             self.reschedule()?;
         }
-        let mut runs: Vec<&mut Work> = self.runs.iter_mut().map(|(_, run)| run).collect();
+        let mut runs: Vec<&mut RunningWorkload> = self.runs.iter_mut().map(|(_, run)| run).collect();
         for done in self.timeline.act(|| clock.now(), &mut self.processes, &mut runs, &self.around) {
             self.live.note(done.at, done.what.clone())?;
             self.events.push(done);
@@ -471,7 +473,7 @@ impl Run<'_> {
     fn next_timer(&self, zero: Instant) -> Option<Instant> {
         let starts = self.work.iter().filter_map(|work| work.starts_at(zero, |_| None));
         let work = self.work.iter().chain(self.runs.iter().map(|(_, run)| run));
-        let timers = work.filter_map(Work::next_timer);
+        let timers = work.filter_map(RunningWorkload::next_timer);
         starts.chain(timers).chain(self.timeline.next_timer()).min()
     }
 

@@ -4,13 +4,15 @@ use indexmap::IndexMap;
 
 use super::measure::{Measure, Names, over_time_beside};
 use super::probe::{Probe, Probes};
-use super::quantity::{Quantity, Unit};
+use super::quantity::Quantity;
 use super::spec::{Item, items};
 use super::syntax::{Base, Form, Operand, Path, Quantifier, Relation, Statement, Time, Window};
 use super::token::{Fault, Op, Place, with_parameters};
-use super::{Check, Claim, Compare, Expectation, Reach, Right, catalogue, grammar};
+use super::{Check, Claim, Compare, Expectation, Reach, Right, grammar};
 use crate::diag::{Diagnostics, Sources, suggestion};
 use crate::language::tree::Node;
+use crate::measured::Unit;
+use crate::measured::catalogue::{Requests, Source};
 use crate::tasks::reach::Hosts;
 use crate::tasks::spec::{Workload, WorkloadKind};
 use crate::units::Duration;
@@ -264,17 +266,15 @@ impl Checker<'_> {
             let fault =
                 Fault::new(place, format!("`{path}` is known for the whole run only, not from one time to another"));
             return Err(match measure.source {
-                catalogue::Source::Delay(_) => {
-                    fault.help("take the window away, or ask a `ping` or `udp` workload over this link")
-                }
+                Source::Delay => fault.help("take the window away, or ask a `ping` or `udp` workload over this link"),
                 _ => fault.help("take the window away"),
             });
         }
         let (from, to) = self.bounds(window)?;
         let shortest = match measure.source {
-            catalogue::Source::Direction(_) => self.around.series,
-            catalogue::Source::Requests(of) if of != catalogue::Requests::LossOverTime => None,
-            catalogue::Source::Spread(["rtt_ns"], _) => None,
+            Source::Direction(_) => self.around.series,
+            Source::Requests(of) if of != Requests::LossOverTime => None,
+            Source::RoundTrips => None,
             _ => Some(SHORTEST),
         };
         if let (Some(from), Some(to), Some(shortest)) = (from, to, shortest)
@@ -488,8 +488,7 @@ pub(crate) fn keep_what_is_asked(expectations: &[Expectation], workloads: &mut I
             continue;
         }
         for measure in claim.check.measures() {
-            if let (catalogue::Source::Spread(["receiver", "delay_ns"], _), super::Subject::Workload(name)) =
-                (measure.source, &measure.subject)
+            if let (Source::OneWay, super::Subject::Workload(name)) = (measure.source, &measure.subject)
                 && let Some(Workload { kind: WorkloadKind::Udp(udp), .. }) = workloads.get_mut(name)
             {
                 udp.delays_by_interval = true;

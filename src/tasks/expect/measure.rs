@@ -2,14 +2,13 @@
 
 use indexmap::IndexMap;
 
-use super::catalogue::{self, Entry, Source};
-use super::percentile::Percentile;
-use super::quantity::Unit;
 use super::syntax::Path;
 use super::token::{Fault, Place};
 use crate::diag::{nearest, suggestion};
 use crate::engine::{NodeKind, Plan};
 use crate::frame::DropCause;
+use crate::measured::catalogue::{self, Entry, Source};
+use crate::measured::{Part, Unit};
 use crate::node::RouterPlan;
 use crate::tasks::spec::{Workload, WorkloadKind};
 use crate::topology::expand::{GroupKind, Groups};
@@ -24,8 +23,8 @@ pub struct Measure {
     pub subject: Subject,
     /// Where a report has it.
     pub source: Source,
-    /// The last part of the path, where the source needs one: `p99`, a cause, a rule, a value's name.
-    pub part: Option<String>,
+    /// Which one of several that the source has, by the last part of the path.
+    pub which: Option<Which>,
     /// What one of what the report has comes to in [`Measure::unit`].
     pub scale: f64,
     /// In which unit.
@@ -38,6 +37,34 @@ pub struct Measure {
     pub needs_series: [bool; 2],
     /// It is of a workload that moves so many bytes and then ends, however long that takes.
     pub fixed: bool,
+}
+
+/// One of several that a source has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// A part of a distribution.
+    Part(Part),
+    /// What is dropped for a cause.
+    Cause(DropCause),
+    /// A rule of a firewall, or a value of a program's output.
+    Name(String),
+}
+
+impl Measure {
+    /// The part of a distribution that it is.
+    pub fn part(&self) -> Option<Part> {
+        if let Some(Which::Part(part)) = self.which { Some(part) } else { None }
+    }
+
+    /// The cause that it counts drops for.
+    pub fn cause(&self) -> Option<DropCause> {
+        if let Some(Which::Cause(cause)) = self.which { Some(cause) } else { None }
+    }
+
+    /// The name that a scenario gave to it.
+    pub fn name(&self) -> &str {
+        if let Some(Which::Name(name)) = &self.which { name } else { "" }
+    }
 }
 
 /// Whose a measure is.
@@ -222,7 +249,7 @@ impl Tables<'_> {
 
     /// All paths, without what a scenario names: those with parts once for each.
     fn paths(&self) -> Vec<String> {
-        self.entries().flat_map(paths_of).collect()
+        self.entries().flat_map(Entry::paths).collect()
     }
 
     fn find(&self, rest: &[&str], path: &Path) -> Result<Measure, Fault> {
@@ -236,18 +263,18 @@ impl Tables<'_> {
                         "" => joined.as_str(),
                         base => joined.strip_prefix(base).and_then(|rest| rest.strip_prefix('.')).unwrap_or(""),
                     };
-                    if parts.contains(&part) {
-                        return Ok(self.measure(entry, Some(part)));
-                    }
-                    if let Some(percentile) = Percentile::parse(part).filter(|_| parts.contains(&"p50")) {
-                        return Ok(self.measure(entry, Some(&percentile.to_string())));
+                    let there = |part: &Part| {
+                        parts.contains(part) || (matches!(part, Part::Percentile(_)) && parts.contains(&Part::P50))
+                    };
+                    if let Some(part) = Part::parse(part).filter(there) {
+                        return Ok(self.measure(entry, Some(Which::Part(part))));
                     }
                 }
             }
         }
         if let (Some(cause), ["dropped", name]) = (&self.causes, rest) {
-            if DropCause::ALL.iter().any(|known| known.name() == *name) {
-                return Ok(self.measure(cause, Some(name)));
+            if let Some(known) = DropCause::ALL.into_iter().find(|known| known.name() == *name) {
+                return Ok(self.measure(cause, Some(Which::Cause(known))));
             }
             let known = DropCause::ALL.map(DropCause::name);
             let fault = Fault::new(path.place, format!("nothing is dropped as `{name}`"));
@@ -259,7 +286,8 @@ impl Tables<'_> {
         if let (Some(Workload { values, .. }), [name]) = (self.values, rest)
             && let Some(value) = values.get(*name)
         {
-            let mut measure = self.measure(&Entry { unit: value.unit.unit(), ..VALUE }, Some(name));
+            let value_of = Entry::new("", value.unit.unit(), Source::Value, "");
+            let mut measure = self.measure(&value_of, Some(Which::Name((*name).to_owned())));
             measure.scale = value.unit.factor();
             return Ok(measure);
         }
@@ -282,7 +310,7 @@ impl Tables<'_> {
             }
         };
         if names().any(|known| known == name) {
-            return Ok(self.measure(entry, Some(name)));
+            return Ok(self.measure(entry, Some(Which::Name(name.to_owned()))));
         }
         let names: Vec<&str> = names().collect();
         let fault = Fault::new(path.place, format!("the firewall of `{}` has no rule `{name}`", path.parts[0]));
@@ -291,7 +319,7 @@ impl Tables<'_> {
 
     fn unknown(&self, joined: &str, path: &Path) -> Fault {
         let last = joined.rsplit_once(".p").map_or(joined, |(_, number)| number).trim_start_matches('p');
-        let distributions = || self.entries().any(|entry| entry.parts().contains(&"p50"));
+        let distributions = || self.entries().any(|entry| entry.parts().contains(&Part::P50));
         if !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit() || b == b'.') && distributions() {
             let fault = Fault::new(path.place, format!("`{joined}` is no percentile of {}", self.kind));
             return fault.help("a percentile is above 0 and below 100, with up to four decimals: `p95`, `p99.9`");
@@ -322,14 +350,15 @@ impl Tables<'_> {
         fault.help(format!("{} has {}", self.kind, short.join(", ")))
     }
 
-    fn measure(&self, entry: &Entry, part: Option<&str>) -> Measure {
+    fn measure(&self, entry: &Entry, which: Option<Which>) -> Measure {
+        let counts = which == Some(Which::Part(Part::Count));
         Measure {
             path: String::new(),
             subject: self.subject.clone(),
             source: entry.source,
-            part: part.map(str::to_owned),
+            which,
             scale: 1.0,
-            unit: entry.unit_of(part),
+            unit: if counts { Unit::Count } else { entry.unit },
             over_time: entry.over_time,
             windows: entry.windows,
             needs_series: [entry.needs_series(false), entry.needs_series(true)],
@@ -338,23 +367,14 @@ impl Tables<'_> {
     }
 }
 
-/// A value taken from output. Its unit is the value's own.
-const VALUE: Entry =
-    Entry { path: "", unit: Unit::Number, source: Source::Value, windows: false, over_time: false, about: "" };
-
-fn paths_of(entry: &'static Entry) -> Vec<String> {
-    match (entry.path, entry.parts()) {
-        (path, []) => vec![path.to_owned()],
-        ("", parts) => parts.iter().map(|part| (*part).to_owned()).collect(),
-        (path, parts) => parts.iter().map(|part| format!("{path}.{part}")).collect(),
-    }
-}
-
 fn short_path(entry: &'static Entry) -> String {
     match (entry.path, entry.parts()) {
         (path, []) => format!("`{path}`"),
         ("", parts) => parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", "),
-        (path, parts) => format!("`{path}.` with `{}`", parts.join("`, `")),
+        (path, parts) => {
+            let parts: Vec<String> = parts.iter().map(Part::to_string).collect();
+            format!("`{path}.` with `{}`", parts.join("`, `"))
+        }
     }
 }
 
@@ -362,11 +382,9 @@ fn short_path(entry: &'static Entry) -> String {
 pub(super) fn over_time_beside(measure: &Measure) -> Vec<&'static str> {
     let table = match (&measure.subject, measure.source) {
         (Subject::Link { .. }, _) => catalogue::LINK,
-        (_, Source::Stream(_)) => catalogue::UDP,
+        (_, Source::Stream(_) | Source::OneWay) => catalogue::UDP,
         (_, Source::Arrived(_)) => catalogue::TCP,
-        (_, Source::Requests(_)) => catalogue::PING,
-        (_, Source::Spread(["rtt_ns"], _)) => catalogue::PING,
-        (_, Source::Spread(["receiver", "delay_ns"], _)) => catalogue::UDP,
+        (_, Source::Requests(_) | Source::RoundTrips) => catalogue::PING,
         _ => &[],
     };
     table.iter().filter(|entry| entry.over_time).map(|entry| entry.path).collect()

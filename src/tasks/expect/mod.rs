@@ -1,23 +1,19 @@
 //! `expect:`: what should hold. Read and checked here, so that no mistake in an expectation is left for the end of a run;
-//! judged, against a finished report, in `judge`.
+//! judged, against a finished report, in `judge`. What there is to measure stands in `measured::catalogue`.
 //!
 //! | file | what it is about |
 //! |---|---|
 //! | `spec` | entries of the list, and what YAML makes of those that lack quotes |
 //! | `token`, `grammar`, `syntax` | text → words → statement, and back to text |
 //! | `quantity` | `60ms`, `5%`, `100 packets` |
-//! | `catalogue` | all that can be measured |
 //! | `measure` | path → measure |
-//! | `percentile` | `p95`, `p99.9` |
 //! | `check` | whether it can be compared so, and lies within the run |
 //! | `probe` | pings for `alice reaches bob` |
 //! | `values` | numbers from programs' output |
 
-pub mod catalogue;
 mod check;
 mod grammar;
 mod measure;
-mod percentile;
 mod probe;
 mod quantity;
 mod spec;
@@ -28,13 +24,13 @@ mod token;
 pub mod values;
 
 use crate::diag::Span;
+use crate::measured::{Part, Percentile};
 
 pub(crate) use check::{Surroundings, keep_what_is_asked, plan};
 pub use grammar::parse;
 pub(crate) use measure::Names;
-pub use measure::{Measure, Subject};
-pub use percentile::Percentile;
-pub use quantity::{Quantity, Unit};
+pub use measure::{Measure, Subject, Which};
+pub use quantity::Quantity;
 pub(crate) use spec::ExpectationSpec;
 pub use syntax::{Base, Form, Operand, Path, Quantifier, Relation, Statement, Time, Window};
 pub use token::{Fault, Op, Place};
@@ -57,9 +53,8 @@ pub fn percentiles(expectations: &[Expectation]) -> impl Iterator<Item = (&Measu
     let measures =
         expectations.iter().flat_map(|expectation| &expectation.claims).flat_map(|claim| claim.check.measures());
     measures.filter_map(|measure| {
-        let percentile = Percentile::parse(measure.part.as_deref()?)?;
-        let of = matches!(measure.source, catalogue::Source::Spread(..) | catalogue::Source::Delay(_));
-        (of && !Percentile::KEPT.contains(&percentile)).then_some((measure, percentile))
+        let Part::Percentile(percentile) = measure.part()? else { return None };
+        (!Percentile::KEPT.contains(&percentile)).then_some((measure, percentile))
     })
 }
 

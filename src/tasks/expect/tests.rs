@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Check, Expectation, Right, Subject, Unit, percentiles};
+use super::{Check, Expectation, Right, Subject, percentiles};
 use crate::language::files::MemoryFiles;
+use crate::measured::Unit;
 use crate::scenario::{Overrides, listing, load};
 use crate::tasks::resolved::Resolved;
 use crate::tasks::spec::{Amount, Start, WorkloadKind};

@@ -1,17 +1,17 @@
 //! `values:` of programs: numbers taken from what they print. Of several that match, the last counts.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use regex::Regex;
 use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::quantity::Unit;
-use crate::diag::{Diagnostic, Diagnostics, suggestion};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::language::names;
 use crate::language::spanned::Spanned;
-use crate::units;
+use crate::measured::ValueUnit;
 
 /// Names that a value cannot have: a program's own measures.
 const TAKEN: [&str; 5] = ["exit", "started", "ended", "duration", "ok"];
@@ -30,76 +30,6 @@ pub(crate) struct ValueSpec {
     pub regex: Option<Spanned<String>>,
     /// What the number is in. By default it is a bare number.
     pub unit: Option<ValueUnit>,
-}
-
-/// What a number in a program's output is in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ValueUnit {
-    /// A unit, as `ms`.
-    Of(units::Unit),
-    /// How many of something.
-    Count,
-    /// A bare number.
-    #[default]
-    None,
-}
-
-impl ValueUnit {
-    /// What expectations compare it with.
-    pub const fn unit(self) -> Unit {
-        match self {
-            ValueUnit::Of(unit) => Unit::of(unit.dimension()),
-            ValueUnit::Count => Unit::Count,
-            ValueUnit::None => Unit::Number,
-        }
-    }
-
-    /// What one of it is in ns, bit/s, bytes, or parts of one.
-    pub fn factor(self) -> f64 {
-        match self {
-            ValueUnit::Of(unit) => Unit::of(unit.dimension()).scale(unit.factor()),
-            ValueUnit::Count | ValueUnit::None => 1.0,
-        }
-    }
-
-    fn names() -> impl Iterator<Item = &'static str> + Clone {
-        units::Unit::names_of_columns().chain(["count", "none"])
-    }
-}
-
-impl Serialize for ValueUnit {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            ValueUnit::Of(unit) => unit.name(),
-            ValueUnit::Count => "count",
-            ValueUnit::None => "none",
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for ValueUnit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ValueUnit, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        match (word.as_str(), units::Unit::of_column(&word)) {
-            ("count", _) => Ok(ValueUnit::Count),
-            ("none", _) => Ok(ValueUnit::None),
-            (_, Some(unit)) => Ok(ValueUnit::Of(unit)),
-            (_, None) => {
-                let help = suggestion(&word, ValueUnit::names());
-                Err(D::Error::custom(format!("`{word}` is not a unit: {help}")))
-            }
-        }
-    }
-}
-
-impl JsonSchema for ValueUnit {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ValueUnit".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let names: Vec<&str> = ValueUnit::names().collect();
-        schemars::json_schema!({ "description": "What a number in a program's output is in.", "enum": names })
-    }
 }
 
 /// A number in a program's output, checked.
@@ -328,7 +258,7 @@ impl Extractor {
 
     /// What was found, by name, as it was printed. What a line of its own did not have is looked for in the whole output,
     /// from its first bracket on.
-    pub fn finish(mut self) -> IndexMap<String, f64> {
+    pub fn finish(mut self) -> BTreeMap<String, f64> {
         if !self.line.is_empty() {
             self.end_line();
         }
@@ -353,6 +283,7 @@ impl Extractor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measured::Unit;
 
     fn values(all: &[(&str, OutputPlace)]) -> IndexMap<String, OutputValue> {
         let value = |place: &OutputPlace| OutputValue { place: place.clone(), unit: ValueUnit::None };

@@ -2,8 +2,8 @@
 
 use std::os::fd::AsFd;
 
-use super::super::report::TcpInfo;
 use crate::host::sys;
+use crate::measured::TcpInfo;
 
 /// What the kernel says about a connection; `None` if it does not.
 pub(super) fn read(socket: &impl AsFd) -> Option<TcpInfo> {

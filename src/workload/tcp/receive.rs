@@ -10,13 +10,14 @@ use nix::sys::socket::{Backlog, MsgFlags, SockType, listen, recv, setsockopt, so
 use super::super::clock::now;
 use super::super::error::Error;
 use super::super::job::TcpReceiveJob;
-use super::super::report::{Ended, Progress, TcpReceiveReport};
+use super::super::report::Progress;
 use super::super::series::Series;
 use super::super::session::Session;
-use super::super::silence::Silences;
 use super::super::socket;
 use super::content::Sink;
 use super::send::set_congestion;
+use crate::measured::gap::Silences;
+use crate::measured::{Ended, TcpReceive};
 
 /// Time between two looks at the control lines while the connection brings all that it can, 5 ms in ns.
 const LOOK: u64 = 5_000_000;
@@ -51,7 +52,7 @@ fn accepted(listener: &TcpListener, session: &mut Session<'_>) -> Result<Option<
 }
 
 /// Runs the job to its end.
-pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> Result<TcpReceiveReport, Error> {
+pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> Result<TcpReceive, Error> {
     let mut sink = Sink::new(job.seed);
     let fd = socket::open_receiver(SockType::Stream, job.bind, job.port, job.interface.as_deref())?;
     set_congestion(&fd, job.congestion.as_deref())?;
@@ -64,7 +65,7 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
     }
     listen(&fd, Backlog::new(1).unwrap_or(Backlog::MAXCONN)).map_err(Error::system("listening", "take a free port"))?;
     let port = socket::port(&fd)?;
-    let mut report = TcpReceiveReport { started_ns: now(), ..TcpReceiveReport::default() };
+    let mut report = TcpReceive { started_ns: now(), ..TcpReceive::default() };
     session.ready(port)?;
 
     let Some(connection) = accepted(&TcpListener::from(fd), session)? else {
@@ -73,7 +74,7 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
     };
     let accepted_at = now();
     report.accepted_at_ns = Some(accepted_at);
-    let mut series = Series::default();
+    let mut series = Series::new(false);
     let mut silences = Silences::default();
     let mut first_read = 0;
     let mut looked = accepted_at;
@@ -125,7 +126,7 @@ pub(in super::super) fn run(job: &TcpReceiveJob, session: &mut Session<'_>) -> R
     report.whole_bps = crate::workload::rate(report.bytes, over_at - accepted_at);
     (report.hash, report.first_difference) = sink.finish();
     report.intervals = series.intervals();
-    report.heard = silences.heard();
+    report.heard = Some(silences.heard());
     Ok(report)
 }
 
@@ -137,10 +138,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::workload::report::TcpSendReport;
+    use crate::measured::TcpSend;
     use crate::workload::testing::Process;
 
-    fn transfer(to: &str, send: Value) -> (TcpSendReport, TcpReceiveReport) {
+    fn transfer(to: &str, send: Value) -> (TcpSend, TcpReceive) {
         let mut receiver = Process::start("tcp-receive", json!({ "seed": 4 }));
         let mut job = json!({ "to": to, "port": receiver.port(), "seed": 4 });
         job.as_object_mut().unwrap().extend(send.as_object().unwrap().clone());
@@ -185,21 +186,21 @@ mod tests {
         let mut sender = Process::start("tcp-send", json!({ "to": "127.0.0.1", "port": receiver.port() }));
         std::thread::sleep(std::time::Duration::from_millis(30));
         sender.say("finish");
-        let sent: TcpSendReport = sender.end().unwrap();
-        let received: TcpReceiveReport = receiver.end().unwrap();
+        let sent: TcpSend = sender.end().unwrap();
+        let received: TcpReceive = receiver.end().unwrap();
         assert_eq!((sent.bytes, sent.hash), (received.bytes, received.hash));
 
         let mut receiver = Process::start("tcp-receive", json!({ "bind": "::1" }));
         receiver.port();
         receiver.say("finish");
-        let received: TcpReceiveReport = receiver.end().unwrap();
+        let received: TcpReceive = receiver.end().unwrap();
         assert_eq!((received.ended, received.bytes, received.accepted_at_ns), (Ended::NoConnection, 0, None));
 
         let mut receiver = Process::start("tcp-receive", json!({}));
         let mut out = TcpStream::connect(("127.0.0.1", receiver.port())).unwrap();
         out.write_all(b"12345").unwrap();
         receiver.say("finish");
-        let received: TcpReceiveReport = receiver.end().unwrap();
+        let received: TcpReceive = receiver.end().unwrap();
         // Told before or after it accepted.
         assert!(matches!(received.ended, Ended::Stopped | Ended::NoConnection), "{received:?}");
     }
@@ -211,7 +212,7 @@ mod tests {
         out.write_all(&[0; 8]).unwrap();
         out.write_all(&[0; 1000]).unwrap();
         drop(out);
-        let received: TcpReceiveReport = receiver.end().unwrap();
+        let received: TcpReceive = receiver.end().unwrap();
         assert!((8..20).contains(&received.first_difference.unwrap()), "{received:?}");
         assert_eq!((received.ended, received.bytes), (Ended::Closed, 1008));
     }

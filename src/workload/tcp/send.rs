@@ -12,12 +12,13 @@ use nix::sys::socket::{
 use super::super::clock::now;
 use super::super::error::Error;
 use super::super::job::TcpSendJob;
-use super::super::report::{Progress, TcpSendReport};
+use super::super::report::Progress;
 use super::super::series::Series;
 use super::super::session::Session;
 use super::super::socket;
 use super::content::{BLOCK, Source};
 use super::info;
+use crate::measured::TcpSend;
 
 /// Time between two looks at the control lines while the connection takes all there is, 5 ms in ns.
 const LOOK: u64 = 5_000_000;
@@ -97,14 +98,14 @@ fn connected(job: &TcpSendJob, session: &mut Session<'_>) -> Result<OwnedFd, Err
 }
 
 /// Runs the job to its end.
-pub(in super::super) fn run(job: &TcpSendJob, session: &mut Session<'_>) -> Result<TcpSendReport, Error> {
+pub(in super::super) fn run(job: &TcpSendJob, session: &mut Session<'_>) -> Result<TcpSend, Error> {
     check(job)?;
     let mut source = Source::new(job.seed);
     let started = now();
     let fd = connected(job, session)?;
     let stood = now();
-    let mut report = TcpSendReport { started_ns: started, connect_ns: stood - started, ..TcpSendReport::default() };
-    let mut series = Series::default();
+    let mut report = TcpSend { started_ns: started, connect_ns: stood - started, ..TcpSend::default() };
+    let mut series = Series::new(false);
     let end = job.for_ns.map(|time| stood.saturating_add(time));
     let mut looked = stood;
 
@@ -163,7 +164,7 @@ fn clean(name: &str) -> String {
 }
 
 /// Waits for the receiver's close, as long as something more is acknowledged from time to time.
-fn drain(job: &TcpSendJob, session: &mut Session<'_>, fd: &OwnedFd, report: &mut TcpSendReport) -> Result<(), Error> {
+fn drain(job: &TcpSendJob, session: &mut Session<'_>, fd: &OwnedFd, report: &mut TcpSend) -> Result<(), Error> {
     let mut acked = None;
     let mut moved_at = now();
     let mut ignored = [0; 4096];
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
     use crate::workload::testing::{Process, in_empty_namespace};
 
-    fn send_to(port: u16, more: Value) -> Result<TcpSendReport, String> {
+    fn send_to(port: u16, more: Value) -> Result<TcpSend, String> {
         let mut job = json!({ "to": "127.0.0.1", "port": port });
         job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Process::start("tcp-send", job).end()

@@ -1,15 +1,13 @@
 //! The accounts of a received stream: every datagram is in order, reordered, a duplicate or foreign, and has a delay.
 
 use super::super::clock::{Reading, ReceiveClock};
-use super::super::histogram::Distribution;
-use super::super::report::UdpReceiveReport;
+use super::super::distribution::Distribution;
 use super::super::series::Series;
-use super::super::silence::Silences;
 use super::datagram::Head;
 use super::jitter::JitterEstimator;
 use super::sequence::{Arrival, Sequence};
-use crate::report::histogram::Histogram;
-use crate::tasks::expect::Percentile;
+use crate::measured::gap::Silences;
+use crate::measured::{Histogram, Percentile, UdpReceive};
 
 /// Ranges of missing numbers in a report.
 const MISSING: usize = 10_000;
@@ -37,7 +35,7 @@ pub(super) struct Accounts {
     silences: Silences,
     first_length: u64,
     /// The report in the making.
-    pub(super) report: UdpReceiveReport,
+    pub(super) report: UdpReceive,
 }
 
 impl Accounts {
@@ -50,10 +48,10 @@ impl Accounts {
             jitter: JitterEstimator::default(),
             delay: Distribution::default(),
             wakeup: Distribution::default(),
-            series: if by_interval { Series::with_delays() } else { Series::default() },
+            series: Series::new(by_interval),
             silences: Silences::default(),
             first_length: 0,
-            report: UdpReceiveReport { started_ns: started, ..UdpReceiveReport::default() },
+            report: UdpReceive { started_ns: started, ..UdpReceive::default() },
         }
     }
 
@@ -107,22 +105,22 @@ impl Accounts {
     }
 
     /// The report, given the number sent if it is known.
-    pub(super) fn finish(mut self, sent: Option<u64>, percentiles: &[Percentile]) -> UdpReceiveReport {
+    pub(super) fn finish(mut self, sent: Option<u64>, percentiles: &[Percentile]) -> UdpReceive {
         let report = &mut self.report;
         report.sent = sent;
         report.unique = self.sequence.unique();
         report.lost = self.sequence.lost(sent);
         (report.missing, report.missing_omitted) = self.sequence.missing(sent, MISSING);
         report.jitter_ns = self.jitter.jitter();
-        report.delay_ns = self.delay.percentiles(percentiles);
+        report.delay_ns = self.delay.times(percentiles);
         report.delay_histogram = Histogram::of(&self.delay.values());
-        report.wakeup_ns = self.wakeup.percentiles(percentiles);
+        report.wakeup_ns = self.wakeup.times(percentiles);
         report.throughput_bps = report.first_at_ns.zip(report.last_at_ns).and_then(|(first, last)| {
             // As arrivals are by the kernel's clock and copies may overtake, the first read need not be the earliest.
             crate::workload::rate(report.bytes - self.first_length, last.saturating_sub(first))
         });
         report.intervals = self.series.intervals();
-        report.heard = self.silences.heard();
+        report.heard = Some(self.silences.heard());
         self.report
     }
 }

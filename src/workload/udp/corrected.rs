@@ -1,25 +1,9 @@
 //! A stream without the lateness of its datagrams: the same distributions again, once it is known how late each was.
 
-use serde::Serialize;
-
-use super::super::histogram::{Distribution, Percentiles};
-use super::super::report::{Intervals, Jitter};
+use super::super::distribution::Distribution;
 use super::super::series::Series;
 use super::jitter::JitterEstimator;
-use crate::tasks::expect::Percentile;
-
-/// What a receiver would have measured at the least. Beside its report, in the same form.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Corrected {
-    /// One-way delays.
-    pub delay_ns: Option<Percentiles>,
-    /// Interarrival jitter.
-    pub jitter_ns: Option<Jitter>,
-    /// Delays by interval of the arrivals as they were.
-    pub intervals: Intervals,
-    /// Datagrams that it is not known of.
-    pub omitted: u64,
-}
+use crate::measured::{Corrected, Percentile};
 
 /// Takes the lateness out of samples: when each arrived, from the receiver's start, and its delay. `late` is told both.
 /// `None` if none was late. `percentiles`: those that are told beside the usual ones.
@@ -33,8 +17,7 @@ pub(crate) fn corrected(
     if late.iter().all(|late| *late == 0) {
         return None;
     }
-    let (mut delays, mut jitter, mut series) =
-        (Distribution::default(), JitterEstimator::default(), Series::with_delays());
+    let (mut delays, mut jitter, mut series) = (Distribution::default(), JitterEstimator::default(), Series::new(true));
     for ((at, delay), late) in samples.iter().zip(late) {
         let delay = delay.saturating_sub(late);
         delays.record(delay);
@@ -42,9 +25,9 @@ pub(crate) fn corrected(
         series.add(*at, 1, 0, Some(delay));
     }
     Some(Corrected {
-        delay_ns: delays.percentiles(percentiles),
-        jitter_ns: jitter.jitter(),
+        delay_ns: delays.times(percentiles),
         intervals: series.intervals(),
+        jitter_ns: jitter.jitter(),
         omitted: unique.saturating_sub(samples.len() as u64),
     })
 }
@@ -52,6 +35,7 @@ pub(crate) fn corrected(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measured::Part;
 
     #[test]
     fn each_datagram_loses_its_own_lateness() {
@@ -63,9 +47,12 @@ mod tests {
         };
         let corrected = corrected(&samples, 6, &[], on_time).unwrap();
         let delays = corrected.delay_ns.unwrap();
-        assert_eq!((delays.count, delays.min, delays.p50, delays.max), (4, 0, 10, 10));
+        assert_eq!(
+            [Part::Count, Part::Min, Part::P50, Part::Max].map(|part| delays.get(part)),
+            [4, 0, 10, 10].map(Some)
+        );
         assert_eq!(corrected.intervals.list[0].delays, [(0, 1), (10, 3)]);
-        assert_eq!((corrected.jitter_ns.unwrap().max, corrected.omitted), (0, 2));
+        assert_eq!((corrected.jitter_ns.unwrap().max(), corrected.omitted), (0, 2));
         assert_eq!(super::corrected(&samples, 4, &[], |_, _| 0), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Interarrival jitter, RFC 3550 §6.4.1.
 
-use super::super::report::Jitter;
+use crate::measured::{Part, Times};
 
 /// The estimator of RFC 3550, appendix A.8, in nanoseconds instead of RTP units.
 #[derive(Debug, Default)]
@@ -27,12 +27,9 @@ impl JitterEstimator {
     }
 
     /// The jitter; `None` for fewer than two datagrams.
-    pub(super) fn jitter(&self) -> Option<Jitter> {
-        (self.count > 0).then(|| Jitter {
-            last: (self.scaled >> 4) as u64,
-            mean: (self.sum / u128::from(self.count)) as u64,
-            max: self.max,
-        })
+    pub(super) fn jitter(&self) -> Option<Times> {
+        let mean = self.sum.checked_div(u128::from(self.count))? as u64;
+        Some([(Part::Last, (self.scaled >> 4) as u64), (Part::Max, self.max), (Part::Mean, mean)].into_iter().collect())
     }
 }
 
@@ -40,31 +37,32 @@ impl JitterEstimator {
 mod tests {
     use super::*;
 
-    fn over(transits: impl IntoIterator<Item = u64>) -> Option<Jitter> {
+    /// The last, the mean and the largest.
+    fn over(transits: impl IntoIterator<Item = u64>) -> Option<[u64; 3]> {
         let mut estimator = JitterEstimator::default();
         transits.into_iter().for_each(|t| estimator.record(t));
-        estimator.jitter()
+        let jitter = estimator.jitter()?;
+        Some([Part::Last, Part::Mean, Part::Max].map(|part| jitter.get(part).unwrap()))
     }
 
     #[test]
     fn one_datagram_has_no_jitter_and_a_constant_delay_none_at_all() {
         assert_eq!(over([]), None);
         assert_eq!(over([5]), None);
-        assert_eq!(over([5; 100]), Some(Jitter::default()));
+        assert_eq!(over([5; 100]), Some([0; 3]));
     }
 
     #[test]
     fn a_single_change_shows_by_a_sixteenth_and_decays() {
-        assert_eq!(over([0, 16_000]), Some(Jitter { last: 1000, mean: 1000, max: 1000 }));
+        assert_eq!(over([0, 16_000]), Some([1000, 1000, 1000]));
         // 16,000 − ⌊16,008 / 16⌋ = 15,000
-        assert_eq!(over([0, 16_000, 16_000]), Some(Jitter { last: 937, mean: 968, max: 1000 }));
+        assert_eq!(over([0, 16_000, 16_000]), Some([937, 968, 1000]));
     }
 
     #[test]
     fn a_steady_change_converges_to_its_size() {
-        let jitter = over((0..2000).map(|i| (i % 2) * 1_000_000)).unwrap();
-        assert!(jitter.last.abs_diff(1_000_000) < 2, "{jitter:?}");
-        assert!(jitter.max < 1_000_002 && jitter.mean < jitter.max);
+        let [last, mean, max] = over((0..2000).map(|i| (i % 2) * 1_000_000)).unwrap();
+        assert!(last.abs_diff(1_000_000) < 2 && max < 1_000_002 && mean < max, "{last} {mean} {max}");
     }
 
     #[test]

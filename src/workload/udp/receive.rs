@@ -12,12 +12,13 @@ use nix::sys::time::TimeSpec;
 use super::super::clock::{Reading, now, timestamp};
 use super::super::error::Error;
 use super::super::job::UdpReceiveJob;
-use super::super::report::{Progress, UdpReceiveReport};
+use super::super::report::Progress;
 use super::super::session::{Command, Session};
 use super::super::socket;
 use super::account::{Accounts, Datagram};
 use super::datagram::{HEAD, Head};
 use crate::host::sys;
+use crate::measured::UdpReceive;
 
 /// Datagrams read by one call.
 const BATCH: usize = 64;
@@ -69,7 +70,7 @@ fn checksum_errors() -> Option<u64> {
 }
 
 /// Runs the job to its end.
-pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> Result<UdpReceiveReport, Error> {
+pub(in super::super) fn run(job: &UdpReceiveJob, session: &mut Session<'_>) -> Result<UdpReceive, Error> {
     let fd = socket::open_receiver(SockType::Datagram, job.bind, job.port, job.interface.as_deref())?;
     socket::set(&fd, sockopt::ReceiveTimestampns, &true, "asking for receive timestamps", "use Linux 5.1 or later")?;
     let buffer = socket::receive_buffer(&fd, BUFFER);
@@ -147,8 +148,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::super::report::UdpSendReport;
     use super::*;
+    use crate::measured::{Part, UdpSend};
     use crate::workload::testing::Process;
 
     fn head(number: u64) -> [u8; 100] {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     /// Sends these numbers, tells how many there were, and reads the report.
-    fn play(numbers: &[u64], sent: u64, linger_ms: u64) -> UdpReceiveReport {
+    fn play(numbers: &[u64], sent: u64, linger_ms: u64) -> UdpReceive {
         let mut receiver = Process::start("udp-receive", json!({ "stream": 5, "linger_ns": linger_ms * 1_000_000 }));
         let out = sender(receiver.port());
         for number in numbers {
@@ -179,7 +180,7 @@ mod tests {
         let report = play(&[0, 1, 2, 3], 4, 3_600_000);
         assert_eq!((report.received, report.unique, report.lost, report.duplicates), (4, 4, 0, 0));
         assert_eq!((report.bytes, report.foreign, report.reordered, report.sent), (400, 0, 0, Some(4)));
-        assert_eq!(report.delay_ns.map(|d| d.count), Some(4));
+        assert_eq!(report.delay_ns.and_then(|d| d.get(Part::Count)), Some(4));
         assert_eq!(report.intervals.list.iter().map(|i| i.frames).sum::<u64>(), 4);
         assert!(report.first_at_ns.unwrap() >= report.started_ns && report.last_at_ns >= report.first_at_ns);
         assert_eq!(play(&[], 0, 3_600_000).lost, 0, "nothing sent is nothing to wait for");
@@ -205,7 +206,7 @@ mod tests {
         out.send(&other).unwrap();
         out.send(&head(0)[..HEAD]).unwrap();
         receiver.say("sent 1");
-        let report: UdpReceiveReport = receiver.end().unwrap();
+        let report: UdpReceive = receiver.end().unwrap();
         assert_eq!((report.foreign, report.received, report.bytes), (4, 1, 24));
     }
 
@@ -218,7 +219,7 @@ mod tests {
         }
         receiver.progress(|p| p.received == 3);
         receiver.say("finish");
-        let report: UdpReceiveReport = receiver.end().unwrap();
+        let report: UdpReceive = receiver.end().unwrap();
         assert_eq!((report.received, report.sent, report.lost, report.missing), (3, None, 1, vec![(2, 2)]));
     }
 
@@ -238,7 +239,7 @@ mod tests {
         accounts.take(batch[0], Reading::take());
         let report = accounts.finish(Some(1), &[]);
         // Over loopback the datagram is received within the send call, or soon after.
-        assert!(report.delay_ns.as_ref().unwrap().max < 500_000_000, "{report:?}");
+        assert!(report.delay_ns.as_ref().unwrap().max() < 500_000_000, "{report:?}");
         assert!(report.wakeup_ns.as_ref().unwrap().min > 500_000_000, "{report:?}");
     }
 
@@ -299,14 +300,14 @@ mod tests {
             json!({ "to": "127.0.0.1", "port": relay_port, "pace": { "every_ns": 200_000 }, "size": 200, "count": 200,
                     "stream": 3, "seed": 1 }),
         );
-        let sent: UdpSendReport = sender.end().unwrap();
+        let sent: UdpSend = sender.end().unwrap();
         relaying.join().unwrap();
         receiver.say(&format!("sent {}", sent.sent));
-        let report: UdpReceiveReport = receiver.end().unwrap();
+        let report: UdpReceive = receiver.end().unwrap();
         assert_eq!((sent.sent, report.received, report.unique, report.lost), (200, 200, 180, 20));
         assert_eq!((report.duplicates, report.reordered, report.reorder_extent_max), (20, 20, 1));
         assert_eq!(report.missing, (0..20).map(|i| (10 * i + 3, 10 * i + 3)).collect::<Vec<_>>());
-        assert_eq!((report.delay_ns.map(|d| d.count), report.socket_dropped), (Some(180), Some(0)));
+        assert_eq!((report.delay_ns.and_then(|d| d.get(Part::Count)), report.socket_dropped), (Some(180), Some(0)));
         assert!(report.jitter_ns.is_some() && report.throughput_bps.is_some());
     }
 
@@ -327,10 +328,10 @@ mod tests {
             std::thread::sleep(HELD);
             relay.send_to(&buffer[..length], to).unwrap();
         }
-        sender.end::<UdpSendReport>().unwrap();
+        sender.end::<UdpSend>().unwrap();
         receiver.say("sent 20");
-        let report: UdpReceiveReport = receiver.end().unwrap();
+        let report: UdpReceive = receiver.end().unwrap();
         assert_eq!(report.unique, 20);
-        assert!(report.delay_ns.unwrap().min >= HELD.as_nanos() as u64);
+        assert!(report.delay_ns.unwrap().min() >= HELD.as_nanos() as u64);
     }
 }

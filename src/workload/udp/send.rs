@@ -9,15 +9,16 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::super::clock::now;
+use super::super::distribution::Distribution;
 use super::super::error::Error;
-use super::super::histogram::Distribution;
 use super::super::job::{Pace, UdpSendJob};
 use super::super::pace::{Pacer, Spacing, Step};
-use super::super::report::{Progress, UdpSendReport};
+use super::super::report::Progress;
 use super::super::series::Series;
 use super::super::session::Session;
 use super::super::socket::{self, Peer};
 use super::datagram::{HEAD, Head, LARGEST};
+use crate::measured::UdpSend;
 use crate::units::Rate;
 
 /// How long after `for_ns` a late sender still sends what is due, 1 s in ns.
@@ -47,7 +48,7 @@ fn spacing(job: &UdpSendJob) -> Result<Spacing, Error> {
 }
 
 /// Runs the job to its end.
-pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Result<UdpSendReport, Error> {
+pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Result<UdpSend, Error> {
     let spacing = spacing(job)?;
     let by_time = job.for_ns.map(|time| spacing.frames_before(time));
     let planned = [job.count, by_time].into_iter().flatten().min();
@@ -67,8 +68,8 @@ pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Resu
     let started = now();
     let give_up = job.for_ns.map(|time| started.saturating_add(time).saturating_add(OVERRUN));
     let mut pacer = Pacer::new(spacing, started);
-    let mut report = UdpSendReport { started_ns: started, planned, ..UdpSendReport::default() };
-    let (mut lateness, mut series) = (Distribution::default(), Series::default());
+    let mut report = UdpSend { started_ns: started, planned, ..UdpSend::default() };
+    let (mut lateness, mut series) = (Distribution::default(), Series::new(false));
     let mut last_at = started;
     let mut looked = started;
 
@@ -129,7 +130,7 @@ pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Resu
     report.skipped = planned.map_or(0, |planned| planned - report.sent);
     report.rate_bps = crate::workload::rate(report.bytes.saturating_sub(u64::from(job.size)), last_at - started);
     report.errors = peer.errors;
-    report.lateness_ns = lateness.percentiles(&job.percentiles);
+    report.lateness_ns = lateness.times(&job.percentiles);
     report.intervals = series.intervals();
     Ok(report)
 }
@@ -165,7 +166,7 @@ mod tests {
             let job = job::<UdpSendJob>(&format!(
                 r#"{{"to":"{to}","port":{port},"pace":{{"rate_bps":800000}},"size":100,"for_ns":50500000,"stream":7,"interface":"lo"}}"#
             ));
-            let report: UdpSendReport = run_with(|s| run(&job, s)).unwrap();
+            let report: UdpSend = run_with(|s| run(&job, s)).unwrap();
             // A machine that stands still for a second leaves some out, and says so.
             assert_eq!((report.planned, report.sent + report.skipped, report.unsent), (Some(51), 51, 0));
             assert_eq!((report.bytes, report.lateness_ns.map(|l| l.count)), (report.sent * 100, Some(report.sent)));
@@ -191,7 +192,7 @@ mod tests {
             let job = job::<UdpSendJob>(&format!(
                 r#"{{"to":"127.0.0.1","port":{port},"pace":{{"every_ns":1000}},"size":{size},"count":{count},"stream":1}}"#
             ));
-            let report: UdpSendReport = run_with(|s| run(&job, s)).unwrap();
+            let report: UdpSend = run_with(|s| run(&job, s)).unwrap();
             assert_eq!((report.sent, received(&socket).len()), (expected, expected as usize));
             assert_eq!(report.rate_bps.is_some(), expected > 1);
         }
@@ -203,7 +204,7 @@ mod tests {
         let job = job::<UdpSendJob>(&format!(
             r#"{{"to":"127.0.0.1","port":{port},"pace":{{"every_ns":3600000000000}},"size":100,"count":9,"stream":1}}"#
         ));
-        let report: UdpSendReport = run_with_control(&[(20, "finish\n")], |s| run(&job, s)).unwrap();
+        let report: UdpSend = run_with_control(&[(20, "finish\n")], |s| run(&job, s)).unwrap();
         assert_eq!(report.sent + report.skipped, 9);
         assert!(report.sent <= 1);
     }
@@ -215,7 +216,7 @@ mod tests {
         let job = job::<UdpSendJob>(&format!(
             r#"{{"to":"127.0.0.1","port":{port},"pace":{{"every_ns":1000000}},"size":100,"count":10,"stream":1}}"#
         ));
-        let report: UdpSendReport = run_with(|s| run(&job, s)).unwrap();
+        let report: UdpSend = run_with(|s| run(&job, s)).unwrap();
         assert_eq!((report.sent, report.unsent), (10, 0));
         assert!(report.errors["Connection refused"] >= 1);
     }
@@ -232,7 +233,7 @@ mod tests {
             let job = job::<UdpSendJob>(&format!(
                 r#"{{"to":"127.0.0.1","port":{port},"pace":{pace},"size":{size},"count":1,"stream":1}}"#
             ));
-            let error = run_with(|s| run(&job, s)).map(|_: UdpSendReport| ()).unwrap_err().to_string();
+            let error = run_with(|s| run(&job, s)).map(|_: UdpSend| ()).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
     }

@@ -6,21 +6,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A percentile above 0 and below 100, in steps of 0.0001. Text: `p` and the number, as in `p95` and `p99.9`; `p999` is another
 /// name of the latter, and the one that reports use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percentile(u32);
 
 /// So many make 100.
 const WHOLE: u32 = 1_000_000;
-const P999: Percentile = Percentile(999_000);
 
 impl Percentile {
+    /// The median.
+    pub const P50: Percentile = Percentile(500_000);
+    /// What 90 % are not above.
+    pub const P90: Percentile = Percentile(900_000);
+    /// What 99 % are not above.
+    pub const P99: Percentile = Percentile(990_000);
+    /// What 99.9 % are not above.
+    pub const P999: Percentile = Percentile(999_000);
     /// Those that a report has of every distribution.
-    pub const KEPT: [Percentile; 4] = [Percentile(500_000), Percentile(900_000), Percentile(990_000), P999];
+    pub const KEPT: [Percentile; 4] = [Percentile::P50, Percentile::P90, Percentile::P99, Percentile::P999];
 
     /// Reads the name of one; `None` where it is none.
     pub fn parse(text: &str) -> Option<Percentile> {
         if text == "p999" {
-            return Some(P999);
+            return Some(Percentile::P999);
         }
         let number = text.strip_prefix('p')?;
         let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
@@ -43,7 +50,7 @@ impl Percentile {
 impl fmt::Display for Percentile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0 / 10_000, self.0 % 10_000) {
-            _ if *self == P999 => f.write_str("p999"),
+            _ if *self == Percentile::P999 => f.write_str("p999"),
             (whole, 0) => write!(f, "p{whole}"),
             (whole, rest) => write!(f, "p{whole}.{}", format!("{rest:04}").trim_end_matches('0')),
         }

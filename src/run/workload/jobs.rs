@@ -1,7 +1,7 @@
 //! What the built-in workloads are told, from what the scenario says.
 
 use crate::host::What;
-use crate::tasks::expect::Percentile;
+use crate::measured::Percentile;
 use crate::tasks::spec::{Amount, Pace, Path, Ping, Tcp, Udp};
 use crate::workload::job;
 use crate::workload::job::{PingJob, TcpReceiveJob, TcpSendJob, UdpReceiveJob, UdpSendJob};

@@ -1,30 +1,28 @@
-//! Workloads at work: each waits for its time, runs one or two programs in hosts, and ends with a result or a reason.
+//! Running workloads: each waits for its time, runs one or two programs in hosts, and ends with a result or a reason.
 
-use indexmap::IndexMap;
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
-use super::clock::Clock;
-use super::process::{Processes, Said, Start, StartError};
+use super::process::{Processes, Start, StartError};
 use super::programs::{self, Surroundings};
-use super::validity::Effort;
 use crate::host::ProgramId;
-use crate::report::json::Work as WorkReport;
-use crate::tasks::expect::values::{Extractor, ValueUnit};
+use crate::measured::{Measured, ProcessReport};
+use crate::tasks::expect::values::Extractor;
 use crate::tasks::spec::{Amount, Start as When, Workload, WorkloadKind};
 use crate::units::{Duration, Instant};
 
 mod ending;
 mod inside;
 mod jobs;
+mod outcome;
 mod silence;
 
 use ending::{DRAIN, Ending, LAST_WORDS, Stage};
 pub(super) use ending::{EndReason, GRACE};
-use jobs::{builtin, ping_job, receiver, route, tcp_receive_job, tcp_send_job, udp_receive_job, udp_send_job};
+use jobs::{builtin, ping_job, receiver, tcp_receive_job, tcp_send_job, udp_receive_job, udp_send_job};
+pub(super) use outcome::{since, unexpected_exit};
 
 /// One workload of a run.
-pub(super) struct Work {
+pub(super) struct RunningWorkload {
     pub(super) name: String,
     spec: Workload,
     /// A number of its own, for streams and seeds.
@@ -35,7 +33,7 @@ pub(super) struct Work {
     exit: Option<i32>,
     /// The longest that the main thread of one of its programs waited for a processor.
     waited: Option<Duration>,
-    results: IndexMap<String, Value>,
+    measured: Measured,
     output: Vec<String>,
 }
 
@@ -65,9 +63,9 @@ struct Running {
     ending: Option<Ending>,
 }
 
-impl Work {
-    pub(super) fn new(name: &str, spec: &Workload, number: u32) -> Work {
-        Work {
+impl RunningWorkload {
+    pub(super) fn new(name: &str, spec: &Workload, number: u32) -> RunningWorkload {
+        RunningWorkload {
             name: name.into(),
             spec: spec.clone(),
             number,
@@ -76,7 +74,12 @@ impl Work {
             ended: None,
             exit: None,
             waited: None,
-            results: IndexMap::new(),
+            measured: match spec.kind {
+                WorkloadKind::Program { .. } => Measured::default(),
+                WorkloadKind::Ping(_) => Measured::Ping(None),
+                WorkloadKind::Udp(_) => Measured::Udp(Box::default()),
+                WorkloadKind::Tcp(_) => Measured::Tcp(Box::default()),
+            },
             output: Vec::new(),
         }
     }
@@ -183,13 +186,14 @@ impl Work {
         let Some(said) = sender.said() else { return };
         let mut lines = Vec::new();
         match (&said.result, &said.error, sender.exit) {
-            (Some(report), ..) if matches!(self.spec.kind, WorkloadKind::Udp(_)) => {
-                lines.push(format!("sent {}", report["sent"].as_u64().unwrap_or(0)));
+            (Some(ProcessReport::UdpSend(report)), ..) => {
+                lines.push(format!("sent {}", report.sent));
                 if running.ending.as_ref().is_some_and(|ending| ending.stage != Stage::Gently) {
                     lines.push("finish".into());
                 }
             }
-            (Some(report), ..) if report["complete"] == Value::Bool(true) => return, // it has seen the end of the stream
+            // it has seen the end of the stream
+            (Some(ProcessReport::TcpSend(report)), ..) if report.complete => return,
             (None, None, None) => return,
             _ => lines.push("finish".into()),
         }
@@ -291,87 +295,28 @@ impl Work {
             self.output.extend(process.output.last_lines());
             self.waited = self.waited.max(process.waited);
         }
-        let first = processes.get(running.first);
         let ended_by = running.ending.as_ref().map(|ending| ending.reason);
-        let outcome = match &self.spec.kind {
-            WorkloadKind::Program { exit, .. } => {
-                let code = first.exit.map_or(-1, |status| status.shell_code());
-                self.exit = Some(code);
-                if !self.spec.values.is_empty() {
-                    self.results.insert("values".into(), serde_json::json!(first.output.extracted()));
-                    let units: IndexMap<&str, ValueUnit> =
-                        self.spec.values.iter().map(|(name, value)| (name.as_str(), value.unit)).collect();
-                    self.results.insert("value_units".into(), serde_json::json!(units));
-                }
-                match ended_by {
-                    Some(reason) => Err(self.cut_short(reason)),
-                    None if code == *exit => Ok(()),
-                    None => Err(Failure { reason: unexpected_exit(code, *exit), certain: false }),
-                }
+        let outcome = if let WorkloadKind::Program { exit, .. } = self.spec.kind {
+            let first = processes.get(running.first);
+            let code = first.exit.map_or(-1, |status| status.shell_code());
+            self.take_values(&first.output);
+            self.exit = Some(code);
+            match ended_by {
+                Some(reason) => Err(self.cut_short(reason)),
+                None if code == exit => Ok(()),
+                None => Err(Failure { reason: unexpected_exit(code, exit), certain: false }),
             }
-            _ => {
-                let roles = match (&self.spec.kind, running.second) {
-                    (WorkloadKind::Ping(_), _) => vec![(running.first, "")],
-                    (_, None) => vec![(running.first, "receiver")],
-                    (_, Some(second)) => vec![(second, "sender"), (running.first, "receiver")],
-                };
-                let reported = self.take_reports(&roles, processes);
-                self.set_inside_aside();
-                let kind = if matches!(self.spec.kind, WorkloadKind::Udp(_)) { "udp" } else { "tcp" };
-                silence::reckon(kind, &mut self.results);
-                match ended_by {
-                    Some(reason) if self.ends_as_planned(reason) => reported,
-                    // What it says of an end that it was told to come to is not why.
-                    Some(reason) => Err(self.cut_short(reason)),
-                    None => reported.and_then(|()| self.judge()),
-                }
+        } else {
+            let reported = self.take_reports(ids.into_iter().rev().flatten(), processes);
+            match ended_by {
+                Some(reason) if self.ends_as_planned(reason) => reported,
+                // What it says of an end that it was told to come to is not why.
+                Some(reason) => Err(self.cut_short(reason)),
+                None => reported.and_then(|()| self.judge()),
             }
         };
         self.ended = Some(now);
         self.state = State::Done(outcome);
-    }
-
-    /// What a UDP receiver could not have heard yet is not lost.
-    fn set_inside_aside(&mut self) {
-        let WorkloadKind::Udp(udp) = &self.spec.kind else { return };
-        let Some(sender) = self.results.get("sender").cloned() else { return };
-        if let Some(receiver) = self.results.get_mut("receiver") {
-            inside::set_aside(&sender, receiver, udp.transit);
-        }
-    }
-
-    /// Takes the reports of built-in workloads; fails with the first that has none.
-    fn take_reports(&mut self, roles: &[(ProgramId, &str)], processes: &Processes) -> Result<(), Failure> {
-        let mut failure = None;
-        for (id, role) in roles {
-            let process = processes.get(*id);
-            let said = process.said().expect("built-in workloads report in lines");
-            match (&said.result, &said.error) {
-                (Some(result), _) if role.is_empty() => {
-                    if let Value::Object(fields) = result {
-                        // A workload's own `started_ns` counts from t = 0; a report with two of them would not be JSON
-                        // that all readers take alike.
-                        self.results.extend(fields.clone().into_iter().filter(|(name, _)| name != "started_ns"));
-                        self.results.extend(fields.get("started_ns").map(|at| (BEGAN.to_owned(), at.clone())));
-                    }
-                }
-                (Some(result), _) => {
-                    let mut result = result.clone();
-                    if let (Some(fields), Some(at)) = (result.as_object_mut(), process_start(said)) {
-                        fields.insert(BEGAN.into(), at);
-                    }
-                    self.results.insert((*role).into(), result);
-                }
-                (None, error) => {
-                    let reason = error.clone().unwrap_or_else(|| {
-                        let code = process.exit.map_or(-1, |status| status.shell_code());
-                        format!("it ended without a report (exit code {code})")
-                    });
-                    failure.get_or_insert(Failure { reason, certain: false });
-                }
-            }
-        }
-        failure.map_or(Ok(()), Err)
     }
 
     /// A workload without an amount of its own ends with the scenario's duration, or when nobody needs it any more.
@@ -398,105 +343,14 @@ impl Work {
         Failure { reason, certain: false }
     }
 
-    /// Whether what a built-in workload measured is what was asked for.
-    fn judge(&self) -> Result<(), Failure> {
-        let WorkloadKind::Tcp(_) = &self.spec.kind else { return Ok(()) };
-        let (sender, receiver) = (&self.results["sender"], &self.results["receiver"]);
-        let fail = |reason: String| Err(Failure { reason, certain: false });
-        if let Some(offset) = receiver["first_difference"].as_u64() {
-            return fail(format!("byte {offset} of the stream arrived changed"));
-        }
-        if let Some(broken) = sender["broken"].as_str() {
-            return fail(format!("the connection broke: {broken}"));
-        }
-        if sender["hash"] != receiver["hash"] || sender["complete"] != Value::Bool(true) {
-            return fail(format!("{} bytes were sent, and {} arrived", sender["bytes"], receiver["bytes"]));
-        }
-        Ok(())
-    }
-
     fn fail(&mut self, now: Instant, failure: Failure) {
         self.ended = self.started.map(|_| now);
         self.state = State::Done(Err(failure));
     }
-
-    /// How well the machine let it do its work, once it has ended.
-    pub(super) fn effort(&self) -> Option<Effort> {
-        let sender = self.results.get("sender");
-        // a full socket is the host's doing, not the machine's
-        let paced = sender.filter(|sender| sender["blocked"] == 0 && sender["no_buffers"] == 0);
-        Some(Effort {
-            name: self.name.clone(),
-            ran: self.ended? - self.started?,
-            waited: self.waited,
-            lateness_p99: paced.and_then(|sender| sender["lateness_ns"]["p99"].as_u64()).map(Duration::from_nanos),
-        })
-    }
-
-    pub(super) fn report(&self, zero: Instant, clock: Clock, hosts: &[String]) -> WorkReport {
-        let (kind, place) = match &self.spec.kind {
-            WorkloadKind::Program { program, .. } => (programs::kind(program), hosts[program.host].clone()),
-            WorkloadKind::Ping(ping) => ("ping", route(&ping.path, hosts)),
-            WorkloadKind::Udp(udp) => ("udp", route(&udp.path, hosts)),
-            WorkloadKind::Tcp(tcp) => ("tcp", route(&tcp.path, hosts)),
-        };
-        WorkReport {
-            kind: kind.into(),
-            place,
-            ok: matches!(self.state, State::Done(Ok(()))),
-            reason: match &self.state {
-                // the run was over before it began: a service was never ready, or somebody ended it
-                State::Waiting => Some("it never started".into()),
-                _ => self.failure().map(|failure| failure.reason.clone()),
-            },
-            started_ns: self.started.map(|at| since(at, zero)),
-            ended_ns: self.ended.map(|at| since(at, zero)),
-            exit: self.exit,
-            output: self.output.clone(),
-            results: self.results_from(zero, clock),
-        }
-    }
-
-    /// What it measured, with the beginnings of its parts in the run's own time.
-    fn results_from(&self, zero: Instant, clock: Clock) -> IndexMap<String, Value> {
-        let mut results = self.results.clone();
-        let own = |at: &mut Value| {
-            if let Some(ns) = at.as_u64() {
-                *at = since(clock.at(ns), zero).into();
-            }
-        };
-        results.get_mut(BEGAN).map(own);
-        for edge in ["from_ns", "to_ns"] {
-            results.get_mut("gap").and_then(|gap| gap.get_mut(edge)).map(own);
-        }
-        for role in ["sender", "receiver"] {
-            results.get_mut(role).and_then(|part| part.get_mut(BEGAN)).map(own);
-        }
-        results
-    }
-}
-
-/// When a part of a built-in workload began: by the clock that all processes share, until the report is made.
-const BEGAN: &str = "began_ns";
-
-fn process_start(said: &Said) -> Option<Value> {
-    said.result.as_ref()?.get("started_ns").cloned()
-}
-
-pub(super) fn since(at: Instant, zero: Instant) -> i64 {
-    at.as_nanos() as i64 - zero.as_nanos() as i64
 }
 
 pub(super) fn not_started(error: &StartError) -> Failure {
     Failure { reason: error.to_string(), certain: true }
-}
-
-pub(super) fn unexpected_exit(code: i32, expected: i32) -> String {
-    match (code, expected) {
-        (code, 0) if code > 128 => format!("it was ended by signal {}", code - 128),
-        (code, 0) => format!("it exited with {code}"),
-        (code, expected) => format!("it exited with {code} instead of {expected}"),
-    }
 }
 
 /// Said twice, `finish` means at once.

@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1_000;
 
 /// Times without an arrival, of which only the longest are remembered.
 #[derive(Debug, Default)]
-pub(super) struct Silences {
+pub(crate) struct Silences {
     last: Option<u64>,
     /// By length; the shortest comes first.
     longest: BinaryHeap<Reverse<(u64, u64)>>,
@@ -28,20 +28,21 @@ pub struct Heard {
     pub silences: Vec<(u64, u64)>,
 }
 
-/// The longest silence of a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The longest silence of a workload, by the clock that all processes share; in a run's report from t = 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Gap {
+    /// When it began: the sender's beginning, or an arrival.
+    pub from_ns: i64,
     /// How long.
     pub max_ns: u64,
-    /// When it began: the sender's beginning, or an arrival.
-    pub from_ns: u64,
     /// When it ended: an arrival, or the sender's end.
-    pub to_ns: u64,
+    pub to_ns: i64,
 }
 
 impl Silences {
     /// Something arrived.
-    pub(super) fn arrived(&mut self, at: u64) {
+    pub(crate) fn arrived(&mut self, at: u64) {
         // what was read later may have come before
         if let Some(last) = self.last.replace(self.last.map_or(at, |last| last.max(at))) {
             let silence = (at.saturating_sub(last), last);
@@ -56,7 +57,7 @@ impl Silences {
     }
 
     /// What there was.
-    pub(super) fn heard(self) -> Heard {
+    pub(crate) fn heard(self) -> Heard {
         let mut silences: Vec<(u64, u64)> =
             self.longest.into_iter().map(|Reverse((length, from))| (from, from + length)).collect();
         silences.sort_unstable();
@@ -75,7 +76,7 @@ impl Heard {
         let within = all.map(|(begin, end)| (begin.clamp(from, to), end.clamp(from, to)));
         let (begin, end) =
             within.max_by_key(|(begin, end)| (end.saturating_sub(*begin), Reverse(*begin))).unwrap_or((from, to));
-        Gap { max_ns: end.saturating_sub(begin), from_ns: begin, to_ns: end }
+        Gap { from_ns: begin as i64, max_ns: end.saturating_sub(begin), to_ns: end as i64 }
     }
 }
 
@@ -89,9 +90,9 @@ mod tests {
         silences.heard()
     }
 
-    fn longest(times: &[u64], from: u64, to: u64) -> (u64, u64) {
+    fn longest(times: &[u64], from: u64, to: u64) -> (i64, i64) {
         let gap = heard(times).longest(from, to);
-        assert_eq!(gap.max_ns, gap.to_ns - gap.from_ns);
+        assert_eq!(gap.max_ns as i64, gap.to_ns - gap.from_ns);
         (gap.from_ns, gap.to_ns)
     }
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::stats::Bins;
+use crate::stats::histogram::at_rank;
+
 /// So many bins at most: more are read no better.
 const MOST_BINS: u64 = 48;
 
@@ -19,7 +22,8 @@ pub struct Histogram {
     pub longer: u64,
 }
 
-fn one_line<S: Serializer>(counts: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+/// Hundreds of numbers on a line of their own each would hide the rest of a report.
+pub(crate) fn one_line<T: Serialize, S: Serializer>(counts: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     serde_json::value::to_raw_value(counts).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
@@ -32,41 +36,16 @@ impl Histogram {
             return None;
         }
         let all: u64 = lengths.iter().map(|(_, count)| count).sum();
-        let mut below = 0;
-        let high = lengths
-            .iter()
-            .find(|(_, count)| {
-                below += count;
-                below >= all - all / 1000
-            })
-            .map_or(last, |(length, _)| *length);
-        let width_ns = round_up((high - first) / (MOST_BINS - 1) + 1);
-        let from_ns = first / width_ns * width_ns;
-        let bins = ((high - from_ns) / width_ns + 1) as usize;
-        let mut histogram = Histogram { from_ns, width_ns, counts: vec![0; bins], longer: 0 };
-        for (length, count) in lengths {
-            match histogram.counts.get_mut(((length - from_ns) / width_ns) as usize) {
-                Some(bin) => *bin += count,
-                None => histogram.longer += count,
-            }
-        }
-        Some(histogram)
+        let high = at_rank(lengths.iter().copied(), all - all / 1000).unwrap_or(last);
+        let bins = Bins::over(first, high, MOST_BINS);
+        let (_, counts, longer) = bins.fill(lengths.iter().copied());
+        Some(Histogram { from_ns: bins.from, width_ns: bins.width, counts, longer })
     }
 
     /// All that were counted.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum::<u64>() + self.longer
     }
-}
-
-/// The next of 1, 2, 5, 10, 20, 50, …; `least` itself where there is none.
-pub fn round_up(least: u64) -> u64 {
-    let steps = (0..20).filter_map(|power| 10u64.checked_pow(power));
-    steps
-        .flat_map(|step| [1, 2, 5].map(|factor| step.checked_mul(factor)))
-        .flatten()
-        .find(|n| *n >= least)
-        .unwrap_or(least)
 }
 
 #[cfg(test)]
@@ -105,11 +84,5 @@ mod tests {
         let json = serde_json::to_string_pretty(&histogram).unwrap();
         assert!(json.contains("\"counts\": [1,0,0,2]"), "{json}");
         assert_eq!(serde_json::from_str::<Histogram>(&json).unwrap(), histogram);
-    }
-
-    #[test]
-    fn round_widths() {
-        assert_eq!([0, 1, 2, 3, 6, 10, 11, 101].map(round_up), [1, 1, 2, 5, 10, 10, 20, 200]);
-        assert_eq!((round_up(u64::MAX), round_up(10u64.pow(19))), (u64::MAX, 10u64.pow(19)));
     }
 }

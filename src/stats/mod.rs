@@ -1,0 +1,12 @@
+//! Counting values: how often each occurred, percentiles, bins of round widths. No units, no clock.
+
+pub mod bins;
+pub mod histogram;
+
+pub use bins::{Bins, round_up};
+pub use histogram::Histogram;
+
+/// Makes one of each two neighbours; the last stands alone where their number is odd.
+pub fn pairs<T: Clone>(all: &[T], join: impl Fn(&T, &T) -> T) -> Vec<T> {
+    all.chunks(2).map(|pair| pair[1..].iter().fold(pair[0].clone(), |a, b| join(&a, b))).collect()
+}
