@@ -221,27 +221,3 @@ pub(super) fn answered(
     let came = |one: &Request| Some(one.at.saturating_add(i64::try_from(one.rtt?).ok()?));
     Ok((sent.len(), sent.iter().filter_map(came).filter(|at| *at <= stretch.1).min()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_distribution_are_those_of_its_values() {
-        let values: Vec<u64> = (1..=1000).collect();
-        for (part, value) in [
-            ("min", 1.0),
-            ("p50", 500.0),
-            ("p95", 950.0),
-            ("p99", 990.0),
-            ("p999", 999.0),
-            ("p0.1", 1.0),
-            ("max", 1000.0),
-        ] {
-            assert_eq!(part_of(&values, part), Some(value), "{part}");
-        }
-        assert_eq!((part_of(&values, "mean"), part_of(&values, "count")), (Some(500.5), Some(1000.0)));
-        assert_eq!(part_of(&[4, 8], "stddev"), Some(2.0));
-        assert!(["min", "p50", "max", "mean", "count", "stddev"].iter().all(|part| part_of(&[], part).is_none()));
-    }
-}

@@ -179,10 +179,24 @@ mod tests {
 
     #[test]
     fn parts_of_values_are_those_of_all_their_occurrences() {
-        let values = [(10, 9), (20, 1)];
-        let of = |part| Part::of(part, &values);
-        assert_eq!([Part::Min, Part::P90, Part::P99, Part::Max].map(of), [10.0, 10.0, 20.0, 20.0].map(Some));
-        assert_eq!([Part::Mean, Part::Stddev, Part::Count].map(of), [11.0, 3.0, 10.0].map(Some));
-        assert_eq!(Part::Mean.of(&[]), None);
+        let values: Vec<(u64, u64)> = (1..=1000).map(|value| (value, 1)).collect();
+        for (part, value) in [
+            ("min", 1.0),
+            ("p50", 500.0),
+            ("p95", 950.0),
+            ("p99", 990.0),
+            ("p999", 999.0),
+            ("p0.1", 1.0),
+            ("max", 1000.0),
+            ("mean", 500.5),
+            ("count", 1000.0),
+        ] {
+            let part = Part::parse(part).expect("a part");
+            assert_eq!(part.of(&values), Some(value), "{part}");
+            assert_eq!(part.of(&[]), None, "{part}");
+        }
+        let often = |part: Part| part.of(&[(10, 9), (20, 1)]);
+        assert_eq!([Part::P90, Part::P99, Part::Mean].map(often), [10.0, 20.0, 11.0].map(Some));
+        assert_eq!(Part::Stddev.of(&[(4, 1), (8, 1)]), Some(2.0));
     }
 }

@@ -40,43 +40,32 @@ impl Unit {
         }
     }
 
+    /// What it is called in messages, what a value of it looks like, its name in the JSON report.
+    const fn texts(self) -> [&'static str; 3] {
+        match self {
+            Unit::Time => ["a time", "60ms", "ns"],
+            Unit::Rate => ["a rate", "5Mbit", "bit/s"],
+            Unit::Share => ["a share", "2%", "share"],
+            Unit::Size => ["a size", "64KiB", "bytes"],
+            Unit::Count => ["a count", "100", "count"],
+            Unit::Number => ["a number", "0", "number"],
+            Unit::Truth => ["`true` or `false`", "true", "truth"],
+        }
+    }
+
     /// What it is called in messages.
     pub const fn word(self) -> &'static str {
-        match self {
-            Unit::Time => "a time",
-            Unit::Rate => "a rate",
-            Unit::Share => "a share",
-            Unit::Size => "a size",
-            Unit::Count => "a count",
-            Unit::Number => "a number",
-            Unit::Truth => "`true` or `false`",
-        }
+        self.texts()[0]
     }
 
     /// What a value of it looks like.
     pub const fn example(self) -> &'static str {
-        match self {
-            Unit::Time => "60ms",
-            Unit::Rate => "5Mbit",
-            Unit::Share => "2%",
-            Unit::Size => "64KiB",
-            Unit::Count => "100",
-            Unit::Number => "0",
-            Unit::Truth => "true",
-        }
+        self.texts()[1]
     }
 
     /// Its name in the JSON report.
     pub const fn name(self) -> &'static str {
-        match self {
-            Unit::Time => "ns",
-            Unit::Rate => "bit/s",
-            Unit::Share => "share",
-            Unit::Size => "bytes",
-            Unit::Count => "count",
-            Unit::Number => "number",
-            Unit::Truth => "truth",
-        }
+        self.texts()[2]
     }
 
     /// Whether values of the two can be compared.

@@ -7,7 +7,7 @@ use super::table::{self, Cell, Column};
 use crate::measured::Part;
 use crate::report::asked::requested;
 use crate::report::json::{Direction, Report};
-use crate::report::terminal::{grouped, rate, share, time};
+use crate::report::terminal::{grouped, others, rate, share, time, unmatched};
 
 /// With more directions, the busiest come first.
 const FILE_ORDER: usize = 40;
@@ -48,21 +48,6 @@ fn row(direction: &Direction, duration_ns: u64) -> Vec<Cell> {
         ns => (u128::from(delivered.bytes) * 8_000_000_000 / u128::from(ns)) as u64,
     };
     let delay = |part: Part| Cell::from(direction.delay(part).map_or("–".to_owned(), time));
-    let mut also = Vec::new();
-    for (n, what) in [
-        (direction.originated, "originated"),
-        (direction.duplicated, "duplicated"),
-        (direction.corrupted, "corrupted"),
-        (direction.marked, "marked (CE)"),
-        (direction.reordered, "reordered"),
-        (direction.inside, "still inside"),
-        (direction.clamped, "negative delays made zero"),
-    ] {
-        if n > 0 {
-            also.push(format!("{what} {}", grouped(n)));
-        }
-    }
-    also.extend(direction.unmatched.iter().map(|model| format!("no frame matched {model}")));
     vec![
         name(direction),
         requested(&direction.requested).into(),
@@ -73,7 +58,7 @@ fn row(direction: &Direction, duration_ns: u64) -> Vec<Cell> {
         delay(Part::P50),
         delay(Part::P99),
         delay(Part::Max),
-        Cell::Lines(also),
+        Cell::Lines(others(direction).chain(unmatched(direction)).collect()),
     ]
 }
 
@@ -127,7 +112,7 @@ mod tests {
     fn each_direction_has_its_row_and_each_cause_its_column() {
         let html = written(&testing::report());
         for text in
-            ["loss 5%", "20,000", "19,000", "95 %", "<th scope=\"col\" class=\"n\">queue_full</th>", "marked (CE) 12"]
+            ["loss 5%", "20,000", "19,000", "95 %", "<th scope=\"col\" class=\"n\">queue_full</th>", "marked 12"]
         {
             assert!(html.contains(text), "{text}: {html}");
         }

@@ -7,55 +7,41 @@ use crate::report::expectation::{Judged, Near};
 use crate::report::json::{Event, Report};
 use crate::report::terminal::time;
 
-/// An expectation of a report.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Expectation {
+/// An expectation of a report, or one member of a group of which one stands for several.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expectation<'a> {
     /// What the scenario calls it, where it does.
-    pub(super) name: Option<String>,
+    pub(super) name: Option<&'a str>,
     /// As it is written.
-    pub(super) text: String,
-    pub(super) expected: Option<String>,
-    pub(super) measured: Option<String>,
-    pub(super) reason: Option<String>,
-    /// What happened next to it.
-    pub(super) near: Option<String>,
-    pub(super) pass: bool,
-    /// Why it neither holds nor fails.
-    pub(super) invalid: Option<String>,
+    pub(super) text: &'a str,
+    /// What was found.
+    pub(super) judged: &'a Judged,
 }
 
-impl Expectation {
+impl Expectation<'_> {
     /// The line that names it.
     pub(super) fn title(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.text)
+        self.name.unwrap_or(self.text)
+    }
+
+    /// The last change before it, with its time.
+    pub(super) fn near(&self) -> Option<String> {
+        self.judged.near.as_ref().map(near)
     }
 }
 
 /// Those of a report, in file order; of one that stands for several, each that failed.
-pub(super) fn read(report: &Report) -> Vec<Expectation> {
+pub(super) fn read(report: &Report) -> Vec<Expectation<'_>> {
     let mut found = Vec::new();
     for expectation in &report.expectations {
-        found.push(one(expectation.name.clone(), &expectation.text, &expectation.judged));
+        let one = |name, judged| Expectation { name, text: &expectation.text, judged };
+        found.push(one(expectation.name.as_deref(), &expectation.judged));
         let failed = expectation.members.iter().filter(|member| !member.judged.pass);
-        found.extend(failed.map(|member| one(Some(member.name.clone()), &expectation.text, &member.judged)));
+        found.extend(failed.map(|member| one(Some(member.name.as_str()), &member.judged)));
     }
     found
 }
 
-fn one(name: Option<String>, text: &str, judged: &Judged) -> Expectation {
-    Expectation {
-        name,
-        text: text.to_owned(),
-        expected: Some(judged.expected.clone()),
-        measured: judged.measured.clone(),
-        reason: judged.reason.clone(),
-        near: judged.near.as_ref().map(near),
-        pass: judged.pass,
-        invalid: judged.invalid.clone(),
-    }
-}
-
-/// The last change before it, with its time.
 fn near(near: &Near) -> String {
     let before = u64::try_from(near.before_ns).unwrap_or(0);
     format!("{} after {} at {}", time(before), near.what, seconds(near.at_ns))
@@ -70,25 +56,23 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
     }
     let columns =
         [Column::Words("Holds"), Column::Words("Expected"), Column::Words("Measured"), Column::Words("Nearest event")];
-    let row = |expectation: &Expectation| {
-        let text = |text: &Option<String>| Cell::Text(text.clone().unwrap_or_default());
-        let expected = match &expectation.name {
-            Some(name) => Cell::Lines(vec![name.clone(), expectation.text.clone()]),
-            None => Cell::Code(expectation.text.clone()),
-        };
-        let measured = [&expectation.measured, &expectation.reason, &expectation.invalid];
-        let measured = measured.into_iter().flatten().cloned().collect();
+    let row = |expectation: &Expectation<'_>| {
+        let Expectation { name, text, judged } = *expectation;
+        let measured = [&judged.measured, &judged.reason, &judged.invalid];
         vec![
-            match expectation.invalid {
+            match judged.invalid {
                 Some(_) => Cell::Text("not known".into()),
-                None => Cell::Sign(expectation.pass, if expectation.pass { "yes" } else { "no" }.into()),
+                None => Cell::Sign(judged.pass, if judged.pass { "yes" } else { "no" }.into()),
             },
-            expected,
-            Cell::Lines(measured),
-            text(&expectation.near),
+            match name {
+                Some(name) => Cell::Lines(vec![name.to_owned(), text.to_owned()]),
+                None => Cell::Code(text.to_owned()),
+            },
+            Cell::Lines(measured.into_iter().flatten().cloned().collect()),
+            Cell::Text(expectation.near().unwrap_or_default()),
         ]
     };
-    let mut rows: Vec<(bool, Vec<Cell>)> = expectations.iter().map(|e| (e.pass, row(e))).collect();
+    let mut rows: Vec<(bool, Vec<Cell>)> = expectations.iter().map(|e| (e.judged.pass, row(e))).collect();
     rows.sort_by_key(|(pass, _)| *pass);
     let rows: Vec<Vec<Cell>> = rows.into_iter().map(|(_, row)| row).collect();
     table::write(out, "Expectations, those that failed first", &columns, &rows, "the JSON report has them all");
@@ -121,10 +105,13 @@ mod tests {
         let member = |name: &str, judged: &Judged| Member { name: name.into(), judged: judged.clone() };
         report.expectations[1].members = vec![member("left", &report.expectations[0].judged), member("right", &failed)];
         let [holds, fails, right] = &read(&report)[..] else { panic!("three") };
-        assert_eq!((holds.title(), holds.near.as_deref(), holds.pass), ("rtt.p50 < 100ms", None, true));
+        assert_eq!((holds.title(), holds.near(), holds.judged.pass), ("rtt.p50 < 100ms", None, true));
         assert_eq!(fails.title(), "the call stays good");
-        assert_eq!(fails.near.as_deref(), Some("400 ms after wifi.loss=40% at 2 s"));
-        assert_eq!((right.title(), right.pass, right.measured.as_deref()), ("right", false, Some("12 %")));
+        assert_eq!(fails.near().as_deref(), Some("400 ms after wifi.loss=40% at 2 s"));
+        assert_eq!(
+            (right.title(), right.judged.pass, right.judged.measured.as_deref()),
+            ("right", false, Some("12 %"))
+        );
     }
 
     #[test]

@@ -86,12 +86,12 @@ fn warnings(out: &mut Markup, report: &Report) {
 
 /// Why, the failed expectations first.
 fn reasons(out: &mut Markup, report: &Report) {
-    let expected: Vec<Expectation> = expectations::read(report).into_iter().filter(|e| !e.pass).collect();
+    let expected: Vec<Expectation<'_>> = expectations::read(report).into_iter().filter(|e| !e.judged.pass).collect();
     let failed: Vec<(&String, &WorkloadReport)> =
         report.services.iter().chain(&report.workloads).chain(&report.runs).filter(|(_, work)| !work.ok).collect();
     // what is told in full below needs no line of its own
     let told = |reason: &&String| {
-        expected.iter().any(|e| !e.text.is_empty() && (reason.contains(&e.text) || reason.contains(e.title())))
+        expected.iter().any(|e| !e.text.is_empty() && (reason.contains(e.text) || reason.contains(e.title())))
             || failed.iter().any(|(name, _)| reason.starts_with(&format!("{name}: ")))
     };
     let rest: Vec<&String> = report.reasons.iter().filter(|reason| !told(reason)).collect();
@@ -120,22 +120,23 @@ fn reasons(out: &mut Markup, report: &Report) {
     }
 }
 
-fn unmet(out: &mut Markup, expectation: &Expectation) {
+fn unmet(out: &mut Markup, expectation: &Expectation<'_>) {
+    let judged = expectation.judged;
     out.element("li", &[], |out| {
-        if let Some(name) = &expectation.name {
+        if let Some(name) = expectation.name {
             out.leaf("strong", &[], name);
             out.text(" ");
         }
-        out.leaf("code", &[], &expectation.text);
+        out.leaf("code", &[], expectation.text);
         out.element("dl", &[], |out| {
             let lines = [
-                ("expected", &expectation.expected),
-                ("measured", &expectation.measured),
-                ("because", &expectation.reason),
-                ("nearest event", &expectation.near),
+                ("expected", Some(judged.expected.clone())),
+                ("measured", judged.measured.clone()),
+                ("because", judged.reason.clone()),
+                ("nearest event", expectation.near()),
             ];
-            for (term, words) in lines.into_iter().filter_map(|(term, words)| Some((term, words.as_ref()?))) {
-                definition(out, term, words);
+            for (term, words) in lines.into_iter().filter_map(|(term, words)| Some((term, words?))) {
+                definition(out, term, &words);
             }
         });
     });

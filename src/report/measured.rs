@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::json::WorkloadReport;
-use super::terminal::{four_digits, grouped, rate, share, spread, time};
+use super::terminal::{counted, four_digits, grouped, rate, share, spread, time};
 use crate::measured::{
     Gap, Measured, Part, Ping, ProgramValues, TcpInfo, TcpReceive, TcpSend, Transfer, UdpReceive, UdpSend, ValueUnit,
 };
@@ -70,12 +70,11 @@ fn datagrams(udp: &Transfer<UdpSend, UdpReceive>) -> Vec<String> {
     }
     let jitter = receiver.jitter_ns.as_ref().and_then(|jitter| jitter.get(Part::Last));
     let jitter = jitter.map(|jitter| format!("jitter {} (RFC 3550)", time(jitter)));
-    let counts = [
+    let counts = counted([
         (receiver.duplicates, "duplicates"),
         (receiver.reordered, "reordered"),
         (receiver.socket_dropped.unwrap_or(0), "dropped by the receiver's own socket"),
-    ];
-    let counts = counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{word} {}", grouped(n)));
+    ]);
     let more: Vec<String> = jitter.into_iter().chain(counts).collect();
     [line].into_iter().chain((!more.is_empty()).then(|| more.join(", "))).collect()
 }
@@ -111,7 +110,6 @@ pub(crate) fn held_up(tcp: &TcpInfo) -> Option<(&'static str, f64)> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::report::testing;
 
     fn lines(kind: &'static str, results: Value) -> Vec<String> {

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::json::{Count, by_cause};
-use super::terminal::{four_digits, grouped, share, time};
+use super::terminal::{causes, four_digits, grouped, time};
 use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::engine::{Amount, DirectionId, Dropped, Engine};
 use crate::units::Instant;
@@ -194,10 +194,7 @@ fn counted(direction: &PhaseDirection) -> String {
     if let Some(delay) = delay_mean_ns {
         let _ = write!(words, ", mean delay {}", time(*delay));
     }
-    for (cause, frames) in dropped {
-        let _ = write!(words, ", {cause} {} ({})", grouped(*frames), share(*frames, offered.frames));
-    }
-    words
+    causes(dropped, offered.frames).fold(words, |words, cause| words + ", " + &cause)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub struct Recorder {
     kept: usize,
     last: Vec<Totals>,
     /// By direction; `None` where nothing has happened yet.
-    tracks: Vec<Option<Box<Track>>>,
+    tracks: Vec<Option<Box<DirectionSeries>>>,
     active: usize,
 }
 
@@ -55,43 +55,33 @@ impl Totals {
     }
 }
 
-/// One direction over time: one number an interval in each column.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Track {
-    /// Wire frames that arrived in the interval.
-    pub frames: Vec<u32>,
-    /// Their bytes.
-    pub bytes: Vec<u64>,
-    /// Wire frames dropped in the interval, whatever the cause.
-    pub dropped: Vec<u32>,
-    /// The most wire frames that waited in the queue at any look in the interval; a look is at its end.
-    pub waiting: Vec<u32>,
-    /// The mean delay in ns of the frames that arrived in the interval; 0 where none did.
-    pub delay: Vec<u64>,
-}
-
-impl Track {
+impl DirectionSeries {
     fn push(&mut self, change: Totals, waiting: u64) {
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        self.frames.push(narrow(change.frames));
-        self.bytes.push(change.bytes);
+        self.delivered_frames.push(narrow(change.frames));
+        self.delivered_bytes.push(change.bytes);
         self.dropped.push(narrow(change.dropped));
         self.waiting.push(narrow(waiting));
-        self.delay.push((change.delay / u128::from(change.frames.max(1))) as u64);
+        self.delay_mean_ns.push((change.delay / u128::from(change.frames.max(1))) as u64);
     }
 
-    fn of_zeros(n: usize) -> Track {
-        Track { frames: vec![0; n], bytes: vec![0; n], dropped: vec![0; n], waiting: vec![0; n], delay: vec![0; n] }
+    /// Has as many intervals as `length` in each column, those that were not there of zeros.
+    fn resize(&mut self, length: usize) {
+        self.delivered_frames.resize(length, 0);
+        self.delivered_bytes.resize(length, 0);
+        self.dropped.resize(length, 0);
+        self.waiting.resize(length, 0);
+        self.delay_mean_ns.resize(length, 0);
     }
 
     /// Makes one interval of each two.
     fn coarsen(&mut self) {
         // the mean of both is weighed by their frames, so it comes before these are added up
-        self.delay = weighed(&self.delay, &self.frames);
+        self.delay_mean_ns = weighed(&self.delay_mean_ns, &self.delivered_frames);
         let sums = |column: &mut Vec<u32>| *column = pairs(column, |a, b| a.saturating_add(*b));
-        sums(&mut self.frames);
+        sums(&mut self.delivered_frames);
         sums(&mut self.dropped);
-        self.bytes = pairs(&self.bytes, |a, b| a.saturating_add(*b));
+        self.delivered_bytes = pairs(&self.delivered_bytes, |a, b| a.saturating_add(*b));
         self.waiting = pairs(&self.waiting, |a, b| *a.max(b));
     }
 }
@@ -115,8 +105,8 @@ pub struct Recorded {
     pub every: Duration,
     /// From the beginning to the last look: the last interval may be shorter than the others.
     pub length: Duration,
-    /// By direction: those in which anything happened.
-    pub tracks: Vec<(DirectionId, Track)>,
+    /// By direction: those in which anything happened, without their names.
+    pub tracks: Vec<(DirectionId, DirectionSeries)>,
 }
 
 impl Recorder {
@@ -154,7 +144,7 @@ impl Recorder {
                     continue;
                 }
                 self.active += 1;
-                *track = Some(Box::new(Track::of_zeros(self.kept)));
+                track.insert(Box::default()).resize(self.kept);
             }
             let change = Totals {
                 frames: now.frames - before.frames,
@@ -192,7 +182,7 @@ pub struct Series {
 }
 
 /// One direction over time. A column of zeros is left out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectionSeries {
     /// The link's name.
     pub link: String,
@@ -239,13 +229,7 @@ impl From<SeriesText> for Series {
             d.delivered_frames.len().max(d.delivered_bytes.len()).max(d.dropped.len()).max(d.waiting.len())
         };
         let length = series.directions.iter().map(longest).max().unwrap_or(0);
-        for direction in &mut series.directions {
-            direction.delivered_frames.resize(length, 0);
-            direction.delivered_bytes.resize(length, 0);
-            direction.dropped.resize(length, 0);
-            direction.waiting.resize(length, 0);
-            direction.delay_mean_ns.resize(length, 0);
-        }
+        series.directions.iter_mut().for_each(|direction| direction.resize(length));
         series
     }
 }
@@ -253,11 +237,9 @@ impl From<SeriesText> for Series {
 impl Series {
     /// Gives what was recorded its names: by direction, link, from and to.
     pub fn new(recorded: Recorded, names: &[[String; 3]]) -> Series {
-        let direction = |(id, track): (DirectionId, Track)| {
+        let direction = |(id, track): (DirectionId, DirectionSeries)| {
             let [link, from, to] = names[id.0 as usize].clone();
-            let Track { frames, bytes, dropped, waiting, delay } = track;
-            let (delivered_frames, delivered_bytes, delay_mean_ns) = (frames, bytes, delay);
-            DirectionSeries { link, from, to, delivered_frames, delivered_bytes, dropped, waiting, delay_mean_ns }
+            DirectionSeries { link, from, to, ..track }
         };
         Series {
             every_ns: recorded.every.as_nanos(),
@@ -412,28 +394,30 @@ mod tests {
         let recorded = recorder.finish(&engine, at(7_000));
         assert_eq!((recorded.asked, recorded.every), (Duration::from_millis(1), Duration::from_millis(4)));
         let track = &recorded.tracks[0].1;
-        assert_eq!(track.frames.len(), 1_750);
+        assert_eq!(track.delivered_frames.len(), 1_750);
         // frames arrive 1 ms after they were sent, and so at the end of the interval in which they were
-        assert!(track.frames.iter().all(|n| *n == 4), "{:?}", track.frames);
-        assert_eq!(track.bytes.iter().sum::<u64>(), 7_000 * 60);
+        assert!(track.delivered_frames.iter().all(|n| *n == 4), "{:?}", track.delivered_frames);
+        assert_eq!(track.delivered_bytes.iter().sum::<u64>(), 7_000 * 60);
     }
 
     #[test]
     fn joined_intervals_add_up_and_keep_the_longest_queue() {
-        let mut track = Track {
-            frames: vec![1, 2, 3],
-            bytes: vec![9, 9, 9],
+        let mut track = DirectionSeries {
+            delivered_frames: vec![1, 2, 3],
+            delivered_bytes: vec![9, 9, 9],
             dropped: vec![0, 5, 1],
             waiting: vec![7, 2, 4],
-            delay: vec![10, 40, 5],
+            delay_mean_ns: vec![10, 40, 5],
+            ..DirectionSeries::default()
         };
         track.coarsen();
-        let expected = Track {
-            frames: vec![3, 3],
-            bytes: vec![18, 9],
+        let expected = DirectionSeries {
+            delivered_frames: vec![3, 3],
+            delivered_bytes: vec![18, 9],
             dropped: vec![5, 1],
             waiting: vec![7, 4],
-            delay: vec![30, 5],
+            delay_mean_ns: vec![30, 5],
+            ..DirectionSeries::default()
         };
         assert_eq!(track, expected);
     }

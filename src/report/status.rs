@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::Count;
 use super::requested::Requested;
-use super::terminal::{grouped, share, time};
+use super::terminal::{causes, counted, grouped, time};
 use crate::diag::printable::{BAD, FAINT, PLAIN, Page, Printable, TITLE, putln};
 
 /// Version of the JSON forms of this file.
@@ -201,11 +201,8 @@ impl Direction {
 
     fn so_far(&self) -> String {
         let Direction { offered, delivered, .. } = self;
-        let mut text = format!("{} of {} frames", grouped(delivered.frames), grouped(offered.frames));
-        for (cause, n) in &self.dropped {
-            let _ = write!(text, ", {cause} {} ({})", grouped(*n), share(*n, offered.frames));
-        }
-        for (n, what) in [
+        let arrived = format!("{} of {} frames", grouped(delivered.frames), grouped(offered.frames));
+        let others = counted([
             (self.originated, "originated"),
             (self.duplicated, "duplicated"),
             (self.corrupted, "corrupted"),
@@ -213,12 +210,9 @@ impl Direction {
             (self.reordered, "reordered"),
             (self.waiting, "waiting now"),
             (self.inside - self.waiting.min(self.inside), "on the way now"),
-        ] {
-            if n > 0 {
-                let _ = write!(text, ", {what} {}", grouped(n));
-            }
-        }
-        text
+        ]);
+        let all = [arrived].into_iter().chain(causes(&self.dropped, offered.frames)).chain(others);
+        all.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -1,6 +1,9 @@
 //! The report as people read it on a terminal: styled, which whoever prints it takes away where it does not belong.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use indexmap::IndexMap;
 
 use super::asked::requested;
 use super::captured;
@@ -107,28 +110,40 @@ fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
         let _ = write!(first, ", delay {}", spread(delay));
     }
     let mut lines = vec![first];
-    let mut fates: Vec<String> =
-        dropped.iter().map(|(cause, n)| format!("{cause} {} ({})", grouped(*n), share(*n, offered.frames))).collect();
-    for (n, what) in [
+    let fates: Vec<String> = causes(dropped, offered.frames).chain(others(direction)).collect();
+    if !fates.is_empty() {
+        lines.push(format!("  {}", fates.join(", ")));
+    }
+    lines.extend(unmatched(direction).map(|words| format!("  {words}")));
+    lines
+}
+
+/// `loss 35 (5 %)`: what was dropped for each cause, and the share of what was offered.
+pub(crate) fn causes(dropped: &IndexMap<Cow<'static, str>, u64>, offered: u64) -> impl Iterator<Item = String> {
+    dropped.iter().map(move |(cause, n)| format!("{cause} {} ({})", grouped(*n), share(*n, offered)))
+}
+
+/// What else happened to frames in a direction.
+pub(crate) fn others(direction: &Direction) -> impl Iterator<Item = String> {
+    counted([
         (direction.originated, "originated"),
         (direction.duplicated, "duplicated"),
         (direction.corrupted, "corrupted"),
         (direction.marked, "marked"),
         (direction.reordered, "reordered"),
         (direction.inside, "still inside"),
-    ] {
-        if n > 0 {
-            fates.push(format!("{what} {}", grouped(n)));
-        }
-    }
-    if direction.clamped > 0 {
-        fates.push(format!("negative delays made zero {}", grouped(direction.clamped)));
-    }
-    if !fates.is_empty() {
-        lines.push(format!("  {}", fates.join(", ")));
-    }
-    lines.extend(direction.unmatched.iter().map(|model| format!("  no frame matched {model}")));
-    lines
+        (direction.clamped, "negative delays made zero"),
+    ])
+}
+
+/// Counts that are not zero: `reordered 12`.
+pub(crate) fn counted<const N: usize>(counts: [(u64, &'static str); N]) -> impl Iterator<Item = String> {
+    counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", grouped(n)))
+}
+
+/// Models that have done nothing.
+pub(crate) fn unmatched(direction: &Direction) -> impl Iterator<Item = String> + '_ {
+    direction.unmatched.iter().map(|model| format!("no frame matched {model}"))
 }
 
 fn write_works<'a>(

@@ -254,7 +254,7 @@ mod tests {
         let (late, told_late, recorded_late) = play(&[1_400, 1_600, 1_900, 2_000], &frames);
         assert_eq!((late, told_late), (happened, told));
         assert_eq!(recorded_late.tracks, recorded.tracks);
-        assert_eq!(recorded.tracks[0].1.frames, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
+        assert_eq!(recorded.tracks[0].1.delivered_frames, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
         // what comes at the very instant of a look comes after it
         assert_eq!(recorded.tracks[0].1.dropped, [0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
     }

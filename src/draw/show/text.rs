@@ -11,7 +11,7 @@ use crate::diag::printable::printable;
 use crate::measured::{Part, Times};
 use crate::report::asked::requested;
 use crate::report::bars;
-use crate::report::terminal::{four_digits, grouped, rate, share, time};
+use crate::report::terminal::{causes, four_digits, grouped, rate, share, time};
 
 pub(crate) const TITLE: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
@@ -128,7 +128,7 @@ fn arrived(shown: &Shown) -> String {
     let met = &shown.met;
     let offered = met.offered.frames;
     let mut words = vec![format!("{} frames", grouped(met.delivered.frames))];
-    words.extend(met.dropped.iter().map(|(cause, n)| format!("{cause} {} ({})", grouped(*n), share(*n, offered))));
+    words.extend(causes(&met.dropped, offered));
     if let Ok(Value::Object(fields)) = serde_json::to_value(met) {
         for (name, n) in fields.iter().filter_map(|(name, value)| Some((name, value.as_u64().filter(|n| *n > 0)?))) {
             let name = match name.as_str() {

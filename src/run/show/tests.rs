@@ -112,9 +112,9 @@ fn the_rate_over_time_is_the_wires_and_bounds_of_the_mtu_are_kept() {
     assert!(lossy.rate.mean_bps.abs_diff(7_200_000) < 300_000, "{}", lossy.rate.mean_bps);
     assert_eq!(lossy.traffic, plain.traffic);
     assert!(plain.met.dropped.is_empty(), "at 80 % nothing drops: {:?}", plain.met.dropped);
-    assert_eq!(plain.drawn_ns.unwrap().max(), 300_000_000);
+    assert_eq!(plain.drawn_ns.as_ref().unwrap().max(), 300_000_000);
     // 1,314 bytes at 8 Mbit/s
-    assert_eq!(plain.met.delay_ns.unwrap().max(), 301_314_000);
+    assert_eq!(plain.met.delay_ns.as_ref().unwrap().max(), 301_314_000);
 }
 
 #[test]

@@ -240,7 +240,7 @@ mod tests {
         let report = accounts.finish(Some(1), &[]);
         // Over loopback the datagram is received within the send call, or soon after.
         assert!(report.delay_ns.as_ref().unwrap().max() < 500_000_000, "{report:?}");
-        assert!(report.wakeup_ns.as_ref().unwrap().min > 500_000_000, "{report:?}");
+        assert!(report.wakeup_ns.as_ref().unwrap().min() > 500_000_000, "{report:?}");
     }
 
     #[test]

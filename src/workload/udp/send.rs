@@ -140,6 +140,7 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
+    use crate::measured::Part;
     use crate::workload::testing::{job, run_with, run_with_control};
 
     fn receiver(to: &str) -> (UdpSocket, u16) {
@@ -169,7 +170,10 @@ mod tests {
             let report: UdpSend = run_with(|s| run(&job, s)).unwrap();
             // A machine that stands still for a second leaves some out, and says so.
             assert_eq!((report.planned, report.sent + report.skipped, report.unsent), (Some(51), 51, 0));
-            assert_eq!((report.bytes, report.lateness_ns.map(|l| l.count)), (report.sent * 100, Some(report.sent)));
+            assert_eq!(
+                (report.bytes, report.lateness_ns.and_then(|l| l.get(Part::Count))),
+                (report.sent * 100, Some(report.sent))
+            );
             let all = received(&socket);
             assert_eq!(all.len() as u64, report.sent);
             for (n, (head, length)) in all.iter().enumerate() {
