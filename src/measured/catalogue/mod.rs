@@ -302,8 +302,19 @@ mod tests {
             "until_ns",
         ];
         // measured together with others
-        let special =
-            ["sent", "received", "lost", "bytes", "throughput_bps", "goodput_bps", "rtt_ns", "gap", "tcp", "delay_ns", "jitter_ns"];
+        let special = [
+            "sent",
+            "received",
+            "lost",
+            "bytes",
+            "throughput_bps",
+            "goodput_bps",
+            "rtt_ns",
+            "gap",
+            "tcp",
+            "delay_ns",
+            "jitter_ns",
+        ];
         const MARK: u64 = 424_242;
         let found = |measured: &Measured, table: &[Entry]| {
             table.iter().any(|entry| match entry.source {
