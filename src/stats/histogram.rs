@@ -124,6 +124,7 @@ fn highest(slot: usize, bits: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_slot_holds_neighbours_within_its_digits_and_nothing_is_between_slots() {
@@ -163,5 +164,24 @@ mod tests {
             assert!(got >= exact && got - exact <= exact / 1000 + 1, "{got} for {exact}");
         }
         assert_eq!(histogram.values().map(|(_, times)| times).sum::<u64>(), 2000);
+    }
+    proptest! {
+        #[test]
+        fn percentiles_are_those_of_the_published_histogram(
+            values in prop::collection::vec((0u64..200_000_000_000, 1u64..4), 1..300),
+            digits in 3u8..=5,
+        ) {
+            prop_assume!(digits != 4);
+            let mut own = Histogram::new(if digits == 3 { THREE_DIGITS } else { FIVE_DIGITS });
+            let mut published = hdrhistogram::Histogram::<u64>::new(digits).expect("1 to 5 digits");
+            for (value, times) in values {
+                own.add(value, times);
+                published.record_n(value, times).expect("it grows");
+            }
+            for share in [0.5, 0.9, 0.99, 0.999, 1.0] {
+                let theirs = published.value_at_quantile(share).clamp(own.min(), own.max());
+                prop_assert_eq!(own.at_share(share), Some(theirs), "{}", share);
+            }
+        }
     }
 }
