@@ -179,7 +179,14 @@ fn words(object: &Map<String, Value>) -> Option<Value> {
 /// Calls all definitions by words: `DelaySpec` is `delay`.
 fn name_by_words(mut schema: Value) -> Value {
     let definitions = schema["$defs"].as_object_mut().map(std::mem::take).unwrap_or_default();
-    schema["$defs"] = definitions.into_iter().map(|(name, value)| (in_words(&name), value)).collect();
+    let before = definitions.len();
+    let named: Map<String, Value> = definitions.into_iter().map(|(name, value)| (in_words(&name), value)).collect();
+    assert_eq!(
+        named.len(),
+        before,
+        "two definitions have one name: give one of the types another by `schemars(rename)`"
+    );
+    schema["$defs"] = named.into();
     rename_references(&mut schema, &|name| Some(in_words(name)));
     schema
 }

@@ -12,6 +12,7 @@ use crate::units::{Duration, Rate};
 /// One step: a rate, and how long it holds or from when on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RateStep")]
 pub struct Step {
     /// From when on, after the start of the schedule. All steps have it, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
