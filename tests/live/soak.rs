@@ -18,6 +18,11 @@ use serde_json::Value;
 const LOOK: Duration = Duration::from_secs(5);
 /// Whatever the length of the run, so much is for warming up at most.
 const WARM: Duration = Duration::from_secs(600);
+/// Programs that services and the timeline start again and again, which may be there at every look of one window and not of the other: of
+/// `programs`, of `pages`, and `tick`. What is left behind each time would be hundreds by the end.
+const COMING_AND_GOING: usize = 3;
+/// Descriptors that longwire holds for one of them.
+const STREAMS: usize = 3;
 /// Memory that a process may gain beside its 5 %: pages of an allocator, not of a leak.
 const SLACK_KIB: f64 = 512.0;
 
@@ -243,13 +248,17 @@ fn assert_counts_are_flat(looks: &[Look]) {
         ("threads", |look| look.sum(|held| held.threads)),
         ("descriptors", |look| look.sum(|held| held.descriptors)),
     ];
+    let mut grown = Vec::new();
     for (what, count) in counts {
         // what comes and goes is there at some looks and not at others
         let least = |looks: &[Look]| looks.iter().map(count).min().expect("looks");
         let (from, to) = (least(first), least(last));
         println!("{what}: at least {from}, then {to}");
-        assert!(to <= from, "{what} grow from {from} to {to}");
+        if to > from + COMING_AND_GOING * if what == "descriptors" { STREAMS } else { 1 } {
+            grown.push(format!("{what} from {from} to {to}"));
+        }
     }
+    assert!(grown.is_empty(), "grown: {grown:?}");
 }
 
 #[test]
@@ -270,8 +279,8 @@ fn everything_stays_flat() {
     here.shell(&addressed("lw8", 8));
     let (looks, rounds) = disturb(&lab, &mut run, &here, &there);
     let ended = run.wait();
-    assert_counts_are_flat(&looks);
     assert_memory_is_flat(&looks);
+    assert_counts_are_flat(&looks);
     let report: Value = serde_json::from_str(&lab.read("report.json")).expect("a report");
     crate::support::report::check(&report, ended.code);
     assert_passed(ended.code, &report);
