@@ -31,8 +31,10 @@ impl SocketFile {
                 return Err(HostError::input(doing(), "something that is no socket stands there")
                     .cure("name a path where nothing is, or take that file away"));
             }
-            if UnixStream::connect(path).is_ok() {
-                return Err(HostError::input(doing(), "somebody listens there already")
+            // Nothing but a stream socket that nobody listens on refuses so: one of another kind says EPROTOTYPE.
+            let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+            if !UnixStream::connect(path).is_err_and(refused) {
+                return Err(HostError::input(doing(), "a socket that is in use stands there")
                     .cure("end that program, or name another path"));
             }
             fs::remove_file(path)
@@ -111,6 +113,7 @@ impl AsFd for Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixDatagram;
 
     fn user() -> Identity {
         Identity::caller(false).unwrap()
@@ -127,9 +130,19 @@ mod tests {
         let _vm = UnixStream::connect(&path).unwrap();
         assert!(listener.accept().unwrap().is_some());
         let error = SocketFile::listen(&path, &user()).unwrap_err().to_string();
-        assert!(error.contains("somebody listens there already"), "{error}");
+        assert!(error.contains("a socket that is in use"), "{error}");
         drop(file);
         assert!(!path.exists());
+    }
+
+    /// Such as /dev/log.
+    #[test]
+    fn a_socket_of_another_kind_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.sock");
+        let _log = UnixDatagram::bind(&path).unwrap();
+        let error = SocketFile::listen(&path, &user()).unwrap_err();
+        assert!(error.cause == Cause::Input && path.exists(), "{error}");
     }
 
     #[test]
