@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
     /// Any other field of a link, as in `reorder=1%`, `corrupt=0.1%` or `toward.right.rate=1Mbit`; may be given several times
-    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = assignment)]
     set: Vec<String>,
     /// A preset of `longwire profiles`; the other options change it
     #[arg(long, value_name = "NAME")]
@@ -59,6 +59,14 @@ pub(super) struct Args {
     /// Write the report for people to FILE, as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+}
+
+/// Without a value the scenario would say nothing of the field, and nobody would hear of it.
+fn assignment(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((field, value)) if !field.is_empty() && !value.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("expected FIELD=VALUE, found `{text}`: as in `reorder=1%`")),
+    }
 }
 
 /// Returns the exit code.
@@ -150,6 +158,9 @@ mod tests {
              rate: 5Mbit\n    toward: { right: { rate: 1Mbit } }\n    reorder: 1%\n"
         );
         let files = crate::language::files::MemoryFiles::one("wire.yaml", &text);
+        for text in ["reorder", "reorder=", "=1%", "reorder= "] {
+            assert!(Line::try_parse_from(["wire", "eth1", "eth2", "--set", text]).is_err(), "{text}");
+        }
         let read = crate::scenario::load(std::path::Path::new("wire.yaml"), &files, &Default::default());
         assert!(read.is_ok(), "{:?}", read.err().map(|(told, _)| told));
     }
