@@ -18,11 +18,6 @@ use serde_json::Value;
 const LOOK: Duration = Duration::from_secs(5);
 /// Whatever the length of the run, so much is for warming up at most.
 const WARM: Duration = Duration::from_secs(600);
-/// Programs that services and the timeline start again and again, which may be there at every look of one window and not of the other: of
-/// `programs`, of `pages`, and `tick`. What is left behind each time would be hundreds by the end.
-const COMING_AND_GOING: usize = 3;
-/// Descriptors that longwire holds for one of them.
-const STREAMS: usize = 3;
 /// Memory that a process may gain beside its 5 %: pages of an allocator, not of a leak.
 const SLACK_KIB: f64 = 512.0;
 
@@ -166,10 +161,6 @@ impl Look {
         let held = lab.traces().processes.into_iter().filter_map(Held::of).collect();
         Look { at: begin.elapsed(), held }
     }
-
-    fn sum(&self, of: impl Fn(&Held) -> usize) -> usize {
-        self.held.values().map(of).sum()
-    }
 }
 
 /// Does what people do, one round a second, and looks every few seconds, until the run has ended; the looks, and how many rounds.
@@ -240,21 +231,23 @@ fn assert_memory_is_flat(looks: &[Look]) {
     assert!(grown.is_empty(), "memory grows: {grown:?}");
 }
 
+/// Of processes that were there at the look before as well: those that a service or the timeline starts again and again are gone by then,
+/// and those that were left behind are not.
 fn assert_counts_are_flat(looks: &[Look]) {
     let (first, last) = windows(looks);
-    type Count = fn(&Look) -> usize;
-    let counts: [(&str, Count); 3] = [
-        ("processes", |look| look.held.len()),
-        ("threads", |look| look.sum(|held| held.threads)),
-        ("descriptors", |look| look.sum(|held| held.descriptors)),
-    ];
+    type Count = fn(&Held) -> usize;
+    let counts: [(&str, Count); 3] =
+        [("processes", |_| 1), ("threads", |held| held.threads), ("descriptors", |held| held.descriptors)];
     let mut grown = Vec::new();
     for (what, count) in counts {
-        // what comes and goes is there at some looks and not at others
-        let least = |looks: &[Look]| looks.iter().map(count).min().expect("looks");
+        let of = |pair: &[Look]| {
+            let stayed = pair[1].held.iter().filter(|(name, _)| pair[0].held.contains_key(*name));
+            stayed.map(|(_, held)| count(held)).sum::<usize>()
+        };
+        let least = |looks: &[Look]| looks.windows(2).map(of).min().expect("looks");
         let (from, to) = (least(first), least(last));
         println!("{what}: at least {from}, then {to}");
-        if to > from + COMING_AND_GOING * if what == "descriptors" { STREAMS } else { 1 } {
+        if to > from {
             grown.push(format!("{what} from {from} to {to}"));
         }
     }
