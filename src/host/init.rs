@@ -385,11 +385,11 @@ impl Init {
         Ok(self.events.pop_front())
     }
 
-    /// Whether a socket waits at `port` in a host: listening (TCP) or bound (UDP), IPv4 or IPv6. Nothing is connected.
+    /// Whether a socket waits at `port`, or at any, in a host: listening (TCP) or bound (UDP), IPv4 or IPv6. Nothing is connected.
     ///
     /// # Errors
     /// Not a host that this run made.
-    pub fn listening(&mut self, host: &str, transport: Transport, port: u16) -> Result<bool, HostError> {
+    pub fn listening(&mut self, host: &str, transport: Transport, port: Option<u16>) -> Result<bool, HostError> {
         match self.ask(&Request::Listening { host: host.into(), transport, port }, &[])? {
             (Reply::Listening(found), _) => Ok(found),
             (other, _) => Err(unexpected(other)),

@@ -49,7 +49,7 @@ pub(crate) enum Request {
     /// Send a signal to a program's process group.
     Signal { id: ProgramId, signal: i32 },
     /// Look for a waiting socket.
-    Listening { host: String, transport: Transport, port: u16 },
+    Listening { host: String, transport: Transport, port: Option<u16> },
     /// Set up an interface of a host that was deleted or moved away, if it is there again.
     Attach { host: String, interface: usize, framing: Framing },
     /// Read all counters.

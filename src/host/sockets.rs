@@ -18,8 +18,8 @@ pub enum Transport {
     Udp,
 }
 
-/// Whether a socket waits at `port`, on any local address, IPv4 or IPv6.
-pub(crate) fn listening(transport: Transport, port: u16) -> io::Result<bool> {
+/// Whether a socket waits at `port`, or at any, on any local address, IPv4 or IPv6.
+pub(crate) fn listening(transport: Transport, port: Option<u16>) -> io::Result<bool> {
     let (files, state) = match transport {
         Transport::Tcp => (["tcp", "tcp6"], "0A"),
         Transport::Udp => (["udp", "udp6"], "07"),
@@ -36,12 +36,12 @@ pub(crate) fn listening(transport: Transport, port: u16) -> io::Result<bool> {
     Ok(false)
 }
 
-fn has_socket(table: &str, port: u16, state: &str) -> bool {
+fn has_socket(table: &str, port: Option<u16>, state: &str) -> bool {
     table.lines().skip(1).any(|line| {
         let mut fields = line.split_whitespace().skip(1);
         let local = fields.next().and_then(|address| address.rsplit(':').next());
-        let found = fields.nth(1);
-        local.and_then(|text| u16::from_str_radix(text, 16).ok()) == Some(port) && found == Some(state)
+        let local = local.and_then(|text| u16::from_str_radix(text, 16).ok());
+        local.is_some_and(|local| port.is_none_or(|port| port == local)) && fields.nth(1) == Some(state)
     })
 }
 
@@ -56,22 +56,24 @@ mod tests {
 
     #[test]
     fn only_listening_sockets_count() {
-        assert!(has_socket(TCP, 80, "0A"));
-        assert!(!has_socket(TCP, 8080, "0A"), "an established connection does not listen");
-        assert!(!has_socket(TCP, 0, "0A"), "the heading is no socket");
-        assert!(!has_socket("", 80, "0A"));
+        assert!(has_socket(TCP, Some(80), "0A"));
+        assert!(!has_socket(TCP, Some(8080), "0A"), "an established connection does not listen");
+        assert!(!has_socket(TCP, Some(0), "0A"), "the heading is no socket");
+        assert!(!has_socket("", Some(80), "0A"));
+        assert!(has_socket(TCP, None, "0A") && !has_socket(TCP, None, "07"), "any port, of the state alone");
+        assert!(!has_socket(TCP.lines().next().unwrap_or(""), None, "0A"), "the heading has none");
     }
 
     #[test]
     fn a_listener_of_this_process_is_seen() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
         let port = listener.local_addr().expect("bound").port();
-        assert!(listening(Transport::Tcp, port).expect("readable"));
+        assert!(listening(Transport::Tcp, Some(port)).expect("readable"));
         let socket = std::net::UdpSocket::bind("[::1]:0").or_else(|_| std::net::UdpSocket::bind("127.0.0.1:0"));
         let socket = socket.expect("loopback");
         let port = socket.local_addr().expect("bound").port();
-        assert!(listening(Transport::Udp, port).expect("readable"));
+        assert!(listening(Transport::Udp, Some(port)).expect("readable"));
         drop(socket);
-        assert!(!listening(Transport::Udp, port).expect("readable"));
+        assert!(!listening(Transport::Udp, Some(port)).expect("readable"));
     }
 }

@@ -122,9 +122,11 @@ impl Service {
             return;
         };
         let host = around.host_name(self.spec.program.host);
+        let mut waits = |transport, port| processes.init.listening(host, transport, port).unwrap_or(false);
         let is_ready = match &ready.check {
-            ReadyCheck::Tcp(port) => processes.init.listening(host, Transport::Tcp, *port).unwrap_or(false),
-            ReadyCheck::Udp(port) => processes.init.listening(host, Transport::Udp, *port).unwrap_or(false),
+            ReadyCheck::Tcp(port) => waits(Transport::Tcp, Some(*port)),
+            ReadyCheck::Udp(port) => waits(Transport::Udp, Some(*port)),
+            ReadyCheck::AnyPort => waits(Transport::Tcp, None) || waits(Transport::Udp, None),
             ReadyCheck::Log(_) => processes.get(id).output.has_come(),
             ReadyCheck::Exec(argv) => self.exec(argv, host, now, processes, around),
         };
@@ -134,6 +136,7 @@ impl Service {
             let what = match &ready.check {
                 ReadyCheck::Tcp(port) => format!("no program listened on TCP port {port}"),
                 ReadyCheck::Udp(port) => format!("no program was bound to UDP port {port}"),
+                ReadyCheck::AnyPort => "no program listened on a TCP port or was bound to a UDP port".to_owned(),
                 ReadyCheck::Log(text) => format!("its output did not say {text:?}"),
                 ReadyCheck::Exec(argv) => format!("`{}` did not succeed", argv.join(" ")),
             };

@@ -336,6 +336,7 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
             let what = match &ready.check {
                 ReadyCheck::Tcp(port) => format!("TCP port {port} listens"),
                 ReadyCheck::Udp(port) => format!("UDP port {port} is bound"),
+                ReadyCheck::AnyPort => "a TCP port listens or a UDP port is bound".to_owned(),
                 ReadyCheck::Log(text) => format!("it prints {text:?}"),
                 ReadyCheck::Exec(command) => format!("{} succeeds", words(command)),
             };

@@ -88,6 +88,9 @@ fn ready_check(ready: &Spanned<ReadySpec>, clean: bool, diagnostics: &mut Diagno
             checks.push(if name == "tcp" { ReadyCheck::Tcp(port.value) } else { ReadyCheck::Udp(port.value) });
         }
     }
+    if spec.port.is_some() {
+        checks.push(ReadyCheck::AnyPort);
+    }
     if let Some(log) = &spec.log {
         checks.push(ReadyCheck::Log(log.value.clone()));
     }
@@ -106,7 +109,7 @@ fn ready_check(ready: &Spanned<ReadySpec>, clean: bool, diagnostics: &mut Diagno
             if checks.is_empty() { "`ready` says nothing to look for" } else { "`ready` looks for one thing" };
         diagnostics
             .error(ready.span, message)
-            .help("write one of `tcp: PORT`, `udp: PORT`, `log: TEXT`, `exec: [PROGRAM]`");
+            .help("write one of `tcp: PORT`, `udp: PORT`, `port: any`, `log: TEXT`, `exec: [PROGRAM]`");
         return None;
     }
     checks.pop().map(|check| Ready { check, within: spec.within.unwrap_or(READY_WITHIN) })

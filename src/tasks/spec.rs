@@ -106,6 +106,8 @@ pub enum ReadyCheck {
     Tcp(u16),
     /// A bound UDP socket on this port, in the service's host.
     Udp(u16),
+    /// A socket of either kind on any port, in the service's host.
+    AnyPort,
     /// This text in the service's output.
     Log(String),
     /// This program, run in the service's host, exits with 0.

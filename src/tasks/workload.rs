@@ -33,7 +33,7 @@ pub(crate) struct ServiceSpec {
     pub ready: Option<Spanned<ReadySpec>>,
 }
 
-/// When a service counts as ready: one of `tcp`, `udp`, `log` and `exec`.
+/// When a service counts as ready: one of `tcp`, `udp`, `port`, `log` and `exec`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a map, as in `ready: { tcp: 80 }`,")]
 pub(crate) struct ReadySpec {
@@ -41,12 +41,22 @@ pub(crate) struct ReadySpec {
     pub tcp: Option<Spanned<u16>>,
     /// A bound UDP socket on this port.
     pub udp: Option<Spanned<u16>>,
+    /// `any`: the first port at which anything in its host waits, a listening TCP socket or a bound UDP socket.
+    pub port: Option<Spanned<AnyPort>>,
     /// This text in its output.
     pub log: Option<Spanned<String>>,
     /// This program, run in the service's host, exits with 0.
     pub exec: Option<Spanned<Argv>>,
     /// How long that may take. By default 10s.
     pub within: Option<Duration>,
+}
+
+/// Whichever port it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AnyPort {
+    /// TCP or UDP, of any number.
+    Any,
 }
 
 /// One piece of work: a program (`in` and `command` or `shell`), `ping`, `udp` or `tcp`.

@@ -68,7 +68,7 @@ pub(crate) fn identity() {
     assert_eq!(run(shell(down)), if uid.is_root() { "may\n" } else { "may not\n" });
     // Privileged ports are for everybody.
     assert_eq!(start(&mut init, 2, "h1", native("echo", "127.0.0.1:53")), Ok(()));
-    until("port 53 is bound", || init.listening("h1", Transport::Udp, 53).expect("a host of this run"));
+    until("port 53 is bound", || init.listening("h1", Transport::Udp, Some(53)).expect("a host of this run"));
 }
 
 pub(crate) fn through_sudo() {
@@ -127,18 +127,18 @@ a=socket.create_server(('127.0.0.1',80)); b=socket.create_server(('::1',81),fami
         cwd: None,
         root: false,
     });
-    let mut sees = |host, port| init.listening(host, Transport::Tcp, port).expect("a host of this run");
+    let mut sees = |host, port| init.listening(host, Transport::Tcp, Some(port)).expect("a host of this run");
     assert!(!sees("h1", 80));
     match start(&mut init, 1, "h1", python) {
         Err(SpawnError::Program { errno: libc::ENOENT, .. }) => skip("no python3 here to listen with"),
         other => other.expect("started"),
     }
-    let mut sees = |host: &str, port| init.listening(host, Transport::Tcp, port).expect("a host of this run");
+    let mut sees = |host: &str, port| init.listening(host, Transport::Tcp, Some(port)).expect("a host of this run");
     until("IPv4 listens", || sees("h1", 80));
     until("IPv6 listens", || sees("h1", 81));
     assert!(!sees("h1", 82) && !sees("h2", 80));
-    assert!(!init.listening("h1", Transport::Udp, 80).expect("a host of this run"));
-    assert!(init.listening("nobody", Transport::Tcp, 80).is_err());
+    assert!(!init.listening("h1", Transport::Udp, Some(80)).expect("a host of this run"));
+    assert!(init.listening("nobody", Transport::Tcp, Some(80)).is_err());
 }
 
 pub(crate) fn shutdown() {

@@ -18,7 +18,9 @@ pub(crate) fn packets_travel() {
     let (mut init, ports) = build(&plan);
     connect(ports);
     start(&mut init, 1, "h2", native("echo", "[::]:7")).expect("an echo");
-    until("the echo is there", || init.listening("h2", longwire::host::Transport::Udp, 7).expect("a host of this run"));
+    until("the echo is there", || {
+        init.listening("h2", longwire::host::Transport::Udp, Some(7)).expect("a host of this run")
+    });
     let local = link_local(plan.hosts[1].interfaces[0].mac);
     for (id, target) in ["four2:7", "six2:7", "10.0.0.2:7", &format!("{local}%eth0:7")].into_iter().enumerate() {
         let (_, status) = output(&mut init, 10 + id as u64, "h1", native("ask", target));
