@@ -26,13 +26,17 @@ pub(super) fn main(args: &Args) -> i32 {
         Some((run, host)) => (Some(run), host),
         None => (None, args.host.as_str()),
     };
-    let Entrance { namespaces, environment, nested } = match which::find_and_say(run).and_then(|run| run.enter(host)) {
-        Ok(joined) => joined,
+    match which::find_and_say(run).and_then(|run| run.enter(host)) {
+        Ok(entrance) => enter(entrance, &args.command, args.root),
         Err(error) => {
             paint::complain(&error.to_string());
-            return Exit::Input as i32;
+            Exit::Input as i32
         }
-    };
+    }
+}
+
+/// Runs a program in a host on this terminal; a shell where there is none. Its exit code, or why there is none.
+pub(super) fn enter(Entrance { namespaces, environment, nested }: Entrance, command: &[String], root: bool) -> i32 {
     // This terminal's own environment, and what the run adds.
     let own =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -40,7 +44,7 @@ pub(super) fn main(args: &Args) -> i32 {
     let env: Vec<(String, String)> = own.filter(|(name, _)| !name.starts_with("LONGWIRE_")).chain(added).collect();
     let shell =
         || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
-    let argv = if args.command.is_empty() { vec![shell()] } else { args.command.clone() };
+    let argv = if command.is_empty() { vec![shell()] } else { command.to_vec() };
     let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
     // Who the program runs as is this process's own matter, whatever the run says.
     let identity = match Identity::caller(nested) {
@@ -50,7 +54,7 @@ pub(super) fn main(args: &Args) -> i32 {
             return Exit::Input as i32;
         }
     };
-    match join_and_run(&namespaces, &Program { argv, env, cwd, root: args.root }, &identity) {
+    match join_and_run(&namespaces, &Program { argv, env, cwd, root }, &identity) {
         Ok(code) => code,
         Err(error) => {
             paint::complain(&error.to_string());

@@ -8,6 +8,7 @@ mod exec;
 mod guest;
 mod html;
 mod input;
+mod link;
 mod output;
 mod paint;
 mod profiles;
@@ -21,6 +22,7 @@ mod status;
 mod test;
 mod which;
 mod wire;
+mod with;
 
 use std::ffi::OsString;
 
@@ -62,6 +64,7 @@ struct Cli {
 enum Command {
     Run(run::LiveArgs),
     Sim(sim::Args),
+    With(with::Args),
     Wire(wire::Args),
     Test(test::Args),
     Check(check::Args),
@@ -123,6 +126,7 @@ fn carry_out(command: Command) -> i32 {
     match command {
         Command::Run(args) => run::main(&args),
         Command::Sim(args) => sim::main(&args) as i32,
+        Command::With(args) => with::main(&args),
         Command::Wire(args) => wire::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,

@@ -22,8 +22,9 @@ use crate::report::terminal;
 use crate::run::clock::Clock;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
-use crate::run::supervisor::RUNNING;
-use crate::run::{self, Inside, Options, RunError, Watcher};
+use crate::run::owner::Owner;
+use crate::run::supervisor::{RUNNING, run_for};
+use crate::run::{Inside, Options, RunError, Watcher};
 use crate::scenario::{Overrides, listing};
 use crate::sim;
 use crate::tasks::capture::Capture;
@@ -82,6 +83,9 @@ pub(super) struct Args {
     /// The process that this run must not outlive
     #[arg(long, hide = true, value_name = "PID")]
     pub(super) parent: Option<i32>,
+    /// Print no more than what failed and what is asked for: the terminal is a program's
+    #[arg(skip)]
+    pub(super) quiet: bool,
 }
 
 /// Returns the exit code.
@@ -110,7 +114,7 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
         Err(exit) => return exit as i32,
     };
     if args.retry_invalid == 0 {
-        return carry_out(&file, resolved, args, 1, None, ready).unwrap_or(Exit::Invalid) as i32;
+        return carry_out(&file, resolved, args, 1, None, ready, None).unwrap_or(Exit::Invalid) as i32;
     }
     let mut attempts = match Attempts::begin() {
         Ok(attempts) => attempts,
@@ -122,7 +126,7 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
     for attempt in 1.. {
         // the first that comes up says so
         let (resolved, ready) = (resolved.clone(), ready.take());
-        let run = || carry_out(&file, resolved, args, attempt, None, ready);
+        let run = || carry_out(&file, resolved, args, attempt, None, ready, None);
         if let Some(code) = attempts.make(run) {
             return code;
         }
@@ -130,12 +134,12 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
     Exit::Invalid as i32
 }
 
-/// The same for a scenario that a command has made itself.
-pub(super) fn made(name: &str, text: String, args: &Args) -> i32 {
+/// The same for a scenario that a command has made itself, and perhaps for the process that the run belongs to.
+pub(super) fn made(name: &str, text: String, args: &Args, owner: Option<&mut Owner>) -> i32 {
     let source = Source::made(name, text);
     let read = args.overrides.overrides().and_then(|overrides| input::read(source.path(), &source.files(), &overrides));
     match read {
-        Ok(resolved) => carry_out(source.path(), resolved, args, 1, None, None).unwrap_or(Exit::Invalid) as i32,
+        Ok(resolved) => carry_out(source.path(), resolved, args, 1, None, None, owner).unwrap_or(Exit::Invalid) as i32,
         Err(exit) => exit as i32,
     }
 }
@@ -147,7 +151,7 @@ pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Ex
         input::read(&args.file, files, &overrides)
     });
     match read {
-        Ok(resolved) => carry_out(&args.file, resolved, args, 1, Some(inside), None).unwrap_or(Exit::Invalid),
+        Ok(resolved) => carry_out(&args.file, resolved, args, 1, Some(inside), None, None).unwrap_or(Exit::Invalid),
         Err(exit) => exit,
     }
 }
@@ -178,6 +182,7 @@ fn carry_out(
     attempt: u32,
     inside: Option<Inside>,
     ready: Option<File>,
+    owner: Option<&mut Owner>,
 ) -> Option<Exit> {
     let resolved = match applied(args, resolved) {
         Ok(resolved) => resolved,
@@ -205,8 +210,12 @@ fn carry_out(
     let virtual_time = inside.is_some();
     let options = Options { out: out.clone(), file: file.display().to_string(), inside };
     let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), ready };
-    let watcher: &mut dyn Watcher = if virtual_time { &mut Announced } else { &mut status };
-    let result = run::run(&resolved, options, watcher);
+    let watcher: &mut dyn Watcher = match (virtual_time, args.quiet) {
+        (true, _) => &mut Announced,
+        (_, true) => &mut Silent,
+        _ => &mut status,
+    };
+    let result = run_for(&resolved, options, watcher, owner);
     drop(status);
     match result {
         Ok(report) if report.verdict == Verdict::Invalid && attempt <= args.retry_invalid => {
@@ -283,7 +292,14 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
     let json = Printable::json(&json);
     let text = terminal::render(report, args.verbose);
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    paint::print(if to_stdout { &json } else { &text });
+    match (to_stdout, args.quiet, report.verdict) {
+        (true, ..) => paint::print(&json),
+        (_, false, _) => paint::print(&text),
+        _ if args.verbose => paint::aside(&text),
+        (.., Verdict::Invalid) => paint::note(&format!("INVALID: {}\n", report.reasons.join("; "))),
+        (.., Verdict::Fail | Verdict::Error) => paint::aside(&text),
+        (.., Verdict::Pass | Verdict::None | Verdict::Interrupted) => {}
+    }
     let out = outputs.out.as_ref();
     let mut written = outputs.json.map_or(Ok(()), |file| file.write(json.as_str()));
     if let Some(file) = outputs.series {
@@ -340,6 +356,15 @@ impl Watcher for Announced {
         let zero = (what == RUNNING).then(|| Clock::start().at_start());
         sim::announce(what, zero);
     }
+
+    fn progress(&mut self, _: Duration, _: Option<Duration>, _: &Progress) {}
+}
+
+/// Says nothing.
+struct Silent;
+
+impl Watcher for Silent {
+    fn phase(&mut self, _: &str) {}
 
     fn progress(&mut self, _: Duration, _: Option<Duration>, _: &Progress) {}
 }

@@ -1,6 +1,6 @@
 //! `longwire sim FILE`.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::input::Source;
@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// The processor that the guest runs on, counted from 0; by default the one that is used right now
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
+    /// The workload whose output is wanted.
+    #[arg(skip)]
+    program: Option<String>,
 }
 
 /// Where the run inside leaves what was asked for.
@@ -52,23 +55,54 @@ pub(super) fn main(args: &Args) -> Exit {
     if args.run.parent.is_some_and(|parent| !again::end_with(parent)) {
         return Exit::Interrupted;
     }
-    simulate(args).unwrap_or_else(|exit| exit)
+    let source = Source::open(&args.run.file);
+    source.and_then(|source| simulate(args, &source, conclude)).unwrap_or_else(|exit| exit)
 }
 
-fn simulate(args: &Args) -> Result<Exit, Exit> {
-    let source = Source::open(&args.run.file)?;
+/// The same for a scenario that a command has made itself, for one program in it: prints what that printed, and returns its exit code.
+pub(super) fn made(name: &str, text: String, run: run::Args, program: &str) -> i32 {
+    let args = Args { run, wall_limit: sim::WALL_LIMIT, shell: None, cpu: None, program: Some(program.to_owned()) };
+    let to_stdout = args.run.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let concluded = simulate(&args, &Source::made(name, text), |claimed, ended| {
+        let read = |name: &str| ended.place.read(&format!("{OUT}/{name}")).unwrap_or_default();
+        let report: serde_json::Value = serde_json::from_slice(&read("report.json")).unwrap_or_default();
+        let code = report["workloads"][program]["exit"].as_i64().and_then(|code| i32::try_from(code).ok());
+        let mut printed = io::stdout().lock();
+        // a reader that has gone away is no error
+        let _ = printed.write_all(&read(&format!("programs/{program}.log"))).and_then(|()| printed.flush());
+        drop(printed);
+        let (for_people, stderr) = (read("report.txt"), ended.place.read(STDERR).unwrap_or_default());
+        paint::aside(&Printable::styled(&String::from_utf8_lossy(&stderr)));
+        if args.run.verbose || code.is_none() {
+            paint::aside(&Printable::styled(&String::from_utf8_lossy(&for_people)));
+        }
+        if to_stdout {
+            paint::print(&Printable::json(&String::from_utf8_lossy(&read("report.json"))));
+        }
+        match claimed.fill(ended, &ended.place.console()) {
+            Ok(()) => code.unwrap_or(ended.code),
+            Err(error) => {
+                paint::complain(&error);
+                Exit::Machine as i32
+            }
+        }
+    });
+    concluded.unwrap_or_else(|exit| exit as i32)
+}
+
+fn simulate<T>(args: &Args, source: &Source, conclude: impl FnOnce(Claimed, &Ended) -> T) -> Result<T, Exit> {
     let files = source.files();
     let overrides = Overrides { virtual_time: true, ..args.run.overrides.overrides()? };
     let resolved = input::read_quietly(source.path(), &files, &overrides)?;
     let resolved = run::applied(&args.run, resolved)?;
-    shell_fits(args, &source, &resolved)?;
+    shell_fits(args, source, &resolved)?;
     let kernel = kernel::find().map_err(|error| failed(&error, None))?;
     let claimed = Claimed::claim(&args.run, &resolved)?;
     let folder = sim::folder(&resolved).map_err(|error| {
         paint::complain(&error);
         Exit::Input
     })?;
-    let order = order(args, &source, &resolved, files, folder, claimed.out.as_ref());
+    let order = order(args, source, &resolved, files, folder, claimed.out.as_ref());
     let mut status =
         Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), of: resolved.scenario.duration };
     let result = sim::simulate(&kernel, order, &mut status);
@@ -123,7 +157,7 @@ fn order(
     out: Option<&OutDir>,
 ) -> Order {
     Order {
-        arguments: arguments(&args.run, source.path()),
+        arguments: arguments(&args.run, source.path(), args.program.is_some()),
         files: files.into_read(),
         folder,
         seed: resolved.scenario.seed,
@@ -137,11 +171,15 @@ fn order(
 }
 
 /// The same words for the run inside, but that files go into the exchange.
-fn arguments(run: &run::Args, file: &Path) -> Vec<String> {
+fn arguments(run: &run::Args, file: &Path, outputs: bool) -> Vec<String> {
     let inside = |name: &str| format!("{EXCHANGE}/{name}");
     let mut words = run.overrides.words();
-    let files = [("--html", &run.html, PAGE), ("--series", &run.series, SERIES), ("--out", &run.out, OUT)];
-    for (option, _, name) in files.iter().filter(|(_, path, _)| path.is_some()) {
+    let files = [
+        ("--html", run.html.is_some(), PAGE),
+        ("--series", run.series.is_some(), SERIES),
+        ("--out", run.out.is_some() || outputs, OUT),
+    ];
+    for (option, _, name) in files.iter().filter(|(_, wanted, _)| *wanted) {
         words.extend([(*option).to_owned(), inside(name)]);
     }
     if let Some(path) = &run.json {

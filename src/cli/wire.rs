@@ -1,9 +1,7 @@
 //! `longwire wire LEFT RIGHT`: two network interfaces of this machine, joined by an impaired link. No scenario file.
 
-use std::path::PathBuf;
-
-use super::input::OverrideArgs;
-use super::run::{self, Args as RunArgs};
+use super::link::{LinkArgs, ReportArgs, quoted};
+use super::run;
 use crate::units::Duration;
 
 /// What the scenario is called in messages.
@@ -20,21 +18,8 @@ pub(super) struct Args {
     left: String,
     /// The other: the node `right`
     right: String,
-    /// One-way delay, in each direction, as in `20ms` or `{ mean: 20ms, jitter: 5ms }`
-    #[arg(long, value_name = "DELAY")]
-    delay: Option<String>,
-    /// Loss, as in `1%`
-    #[arg(long, value_name = "LOSS")]
-    loss: Option<String>,
-    /// Rate, as in `10Mbit`
-    #[arg(long, value_name = "RATE")]
-    rate: Option<String>,
-    /// Queue before the rate, as in `codel` or `{ fifo: { packets: 100 } }`
-    #[arg(long, value_name = "QUEUE")]
-    queue: Option<String>,
-    /// Any other field of a link, as in `reorder=1%`, `corrupt=0.1%` or `toward.right.rate=1Mbit`; may be given several times
-    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = assignment)]
-    set: Vec<String>,
+    #[command(flatten)]
+    link: LinkArgs,
     /// A preset of `longwire profiles`; the other options change it
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -44,48 +29,17 @@ pub(super) struct Args {
     /// End after this time, instead of at Ctrl-C
     #[arg(long = "for", value_name = "TIME")]
     duration: Option<Duration>,
-    /// Seed of every random draw; 1 unless said
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Write the JSON report to FILE; `-` for standard output, instead of the report for people
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Leave all that explains the run in DIR
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Leave what goes through the link in DIR/captures, for Wireshark; it goes with --out
-    #[arg(long, requires = "out")]
-    capture: bool,
-    /// Write the report for people to FILE, as one HTML page
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-}
-
-/// Without a value the scenario would say nothing of the field, and nobody would hear of it.
-fn assignment(text: &str) -> Result<String, String> {
-    match text.split_once('=') {
-        Some((field, value)) if !field.is_empty() && !value.trim().is_empty() => Ok(text.to_owned()),
-        _ => Err(format!("expected FIELD=VALUE, found `{text}`: as in `reorder=1%`")),
-    }
+    #[command(flatten)]
+    report: ReportArgs,
 }
 
 /// Returns the exit code.
 pub(super) fn main(args: &Args) -> i32 {
-    let run = RunArgs {
-        file: NAME.into(),
-        overrides: OverrideArgs::seeded(args.seed),
-        json: args.json.clone(),
-        out: args.out.clone(),
-        capture: args.capture.then(|| "all".to_owned()),
-        html: args.html.clone(),
-        ..RunArgs::default()
-    };
-    run::made(NAME, scenario(args), &run)
+    run::made(NAME, scenario(args), &args.report.run(NAME), None)
 }
 
 fn scenario(args: &Args) -> String {
     let mut text = String::from("longwire: 1\n");
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     text += &format!("name: {}\n", quoted(&format!("{} – {}", args.left, args.right)));
     if let Some(duration) = args.duration {
         text += &format!("duration: {duration}\n");
@@ -95,28 +49,7 @@ fn scenario(args: &Args) -> String {
         text += &format!("  {name}: {{ external: {{ interface: {} }} }}\n", quoted(interface));
     }
     text += "links:\n  wire:\n    ends: [left, right]\n";
-    let fields = [
-        ("profile", &args.profile),
-        ("user", &args.user),
-        ("delay", &args.delay),
-        ("loss", &args.loss),
-        ("rate", &args.rate),
-        ("queue", &args.queue),
-    ];
-    for (field, value) in fields {
-        if let Some(value) = value {
-            text += &format!("    {field}: {value}\n");
-        }
-    }
-    for field in &args.set {
-        // `toward.right.rate=1Mbit` is a map in a map in a map
-        let (path, value) = field.split_once('=').unwrap_or((field, ""));
-        let keys: Vec<&str> = path.split('.').collect();
-        let (first, inner) = keys.split_first().unwrap_or((&"", &[]));
-        let nested = inner.iter().rev().fold(value.to_owned(), |value, key| format!("{{ {key}: {value} }}"));
-        text += &format!("    {first}: {nested}\n");
-    }
-    text
+    text + &args.link.lines(args.profile.as_deref(), args.user.as_deref())
 }
 
 #[cfg(test)]

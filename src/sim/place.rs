@@ -72,13 +72,16 @@ impl Place {
         Folder::open(self.path()).and_then(|folder| folder.read(name)).ok()
     }
 
-    /// What a file in it says; empty if there is none.
+    /// What a file in it says, by its path there; empty if there is none.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        match Folder::open(self.path())?.read(name) {
+        let (folders, name) = name.rsplit_once('/').map_or((None, name), |(folders, name)| (Some(folders), name));
+        let mut folders = folders.into_iter().flat_map(|folders| folders.split('/'));
+        let folder = folders.try_fold(Folder::open(self.path())?, |folder, name| folder.directory(name));
+        match folder.and_then(|folder| folder.read(name)) {
             Ok(mut file) => file.read_to_end(&mut bytes).map(|_| bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
             Err(error) => Err(error),

@@ -19,4 +19,5 @@ mod routing;
 mod timeline;
 mod traceroute;
 mod vlan;
+mod with;
 mod workloads;

@@ -24,3 +24,4 @@ mod suite;
 mod timeline;
 mod vm;
 mod wire;
+mod with;

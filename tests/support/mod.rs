@@ -286,6 +286,11 @@ impl Started {
         self.child.stdin.as_mut().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
     }
 
+    /// There is no more to come on its standard input.
+    pub(crate) fn close(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("our child").is_none()
