@@ -105,15 +105,13 @@ pub(crate) fn bind_handle(from: &File, to: &Path) -> nix::Result<()> {
 }
 
 /// Lets nobody write through the mount at a place. Its other flags stay: a less privileged mount namespace may not clear them.
+/// Those about access times stay by themselves where a remount names none of them (mount(2)).
 pub(crate) fn read_only(at: &Path) -> nix::Result<()> {
     let has = statvfs(at)?.flags();
     let kept = [
         (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
         (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
         (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ];
     let kept = kept.into_iter().filter(|(flag, _)| has.contains(*flag)).map(|(_, flag)| flag);
     let flags = kept.fold(MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, MsFlags::union);

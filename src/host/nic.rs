@@ -276,7 +276,7 @@ fn ethtool(name: &str, command: u32, data: u32) -> io::Result<u32> {
     }
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: SIOCETHTOOL reads and writes one `ethtool_value` through the pointer, which is that of a live one.
-    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } != 0 {
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as libc::Ioctl, &raw mut request) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(value.data)

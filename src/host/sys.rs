@@ -30,10 +30,7 @@ fn get_option(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, into: &
 /// # Errors
 /// `EPERM` without CAP_SYS_NICE and beyond RLIMIT_RTPRIO.
 pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
-    let parameter = libc::sched_param { sched_priority: libc::c_int::from(priority) };
-    // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
-    let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
-    Errno::result(rc).map(drop)
+    set_scheduler(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority)
 }
 
 /// Gives up what [`set_fifo_priority`] gave to the calling thread.
@@ -41,11 +38,7 @@ pub fn set_fifo_priority(priority: u8) -> Result<(), Errno> {
 /// # Errors
 /// That of sched_setscheduler(2).
 pub fn set_no_priority() -> Result<(), Errno> {
-    let parameter = libc::sched_param { sched_priority: 0 };
-    // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
-    let rc =
-        unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
-    Errno::result(rc).map(drop)
+    set_scheduler(libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, 0)
 }
 
 /// Gives the calling thread a real-time priority that threads which it starts inherit, to have without the right to take one.
@@ -53,9 +46,15 @@ pub fn set_no_priority() -> Result<(), Errno> {
 /// # Errors
 /// As [`set_fifo_priority`].
 pub fn set_inherited_fifo_priority(priority: u8) -> Result<(), Errno> {
-    let parameter = libc::sched_param { sched_priority: libc::c_int::from(priority) };
-    // SAFETY: pid 0 is the calling thread, and `parameter` lives for the call.
-    let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) };
+    set_scheduler(libc::SCHED_FIFO, priority)
+}
+
+/// Of the calling thread. By the number of the call: musl's function only fails, since POSIX means the whole process by it.
+fn set_scheduler(policy: libc::c_int, priority: u8) -> Result<(), Errno> {
+    // `struct sched_param` of the kernel: one number, where musl's has more
+    let priority = libc::c_int::from(priority);
+    // SAFETY: pid 0 is the calling thread, and the kernel reads one int, which lives for the call.
+    let rc = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
     Errno::result(rc).map(drop)
 }
 
@@ -135,7 +134,7 @@ pub fn add_entropy(bytes: &[u8; 64]) -> Result<(), Errno> {
         buf: [u8; 64],
     }
     /// `_IOW('R', 0x03, int[2])`.
-    const RNDADDENTROPY: libc::c_ulong = 0x4008_5203;
+    const RNDADDENTROPY: libc::Ioctl = 0x4008_5203;
     let device = std::fs::File::options().write(true).open("/dev/urandom");
     let device = device.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     let pool = Pool { entropy_count: 512, buf_size: 64, buf: *bytes };

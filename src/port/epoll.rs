@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollTimeout};
 
-use crate::units::{Duration, NANOS_PER_SEC};
+use crate::units::Duration;
 
 /// Set once the kernel has said that it does not know epoll_pwait2.
 static ONLY_MILLISECONDS: AtomicBool = AtomicBool::new(false);
@@ -32,10 +32,7 @@ pub fn wait(epoll: &Epoll, ready: &mut [EpollEvent], timeout: Duration) -> io::R
 }
 
 fn wait_nanoseconds(epoll: &Epoll, ready: &mut [EpollEvent], timeout: Duration) -> io::Result<usize> {
-    let timeout = libc::timespec {
-        tv_sec: (timeout.as_nanos() / NANOS_PER_SEC) as libc::time_t,
-        tv_nsec: (timeout.as_nanos() % NANOS_PER_SEC) as libc::c_long,
-    };
+    let timeout = nix::sys::time::TimeSpec::from_duration(std::time::Duration::from_nanos(timeout.as_nanos()));
     let room = libc::c_int::try_from(ready.len()).unwrap_or(libc::c_int::MAX);
     // SAFETY: EpollEvent is a transparent wrapper of epoll_event, `ready` has room for `room` of them, and `timeout` lives
     // for the call. No signal mask is given, so its size does not matter.

@@ -205,9 +205,10 @@ fn receive(fd: &OwnedFd, parts: &mut [IoSliceMut<'_>]) -> io::Result<Got> {
     let mut message: libc::msghdr = unsafe { zeroed() };
     // IoSliceMut has the layout of iovec (std promises it).
     message.msg_iov = parts.as_mut_ptr().cast();
-    message.msg_iovlen = parts.len();
+    // the types of the two lengths depend on the C library
+    message.msg_iovlen = parts.len() as _;
     message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control);
+    message.msg_controllen = size_of_val(&control) as _;
     // SAFETY: all that the header points to lives for the call.
     let len = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) };
     let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
