@@ -52,7 +52,7 @@ pub enum Exit {
 /// A scenario file describes hosts, links and what runs in the hosts. longwire makes the hosts as network namespaces,
 /// carries their frames through the links, and reports what was asked beside what was delivered.
 #[derive(Debug, Parser)]
-#[command(name = "longwire", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "longwire", version = env!("LONGWIRE_VERSION"), propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 pass, 1 something failed, 2 wrong input, 3 INVALID (the machine could not keep \
     up), 4 this machine lacks something, 130 interrupted.")]
 struct Cli {

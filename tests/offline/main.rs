@@ -9,3 +9,4 @@ mod dependencies;
 mod scenarios;
 mod show;
 mod show_topology;
+mod version;
