@@ -9,6 +9,7 @@ mod guest;
 mod html;
 mod input;
 mod link;
+mod man;
 mod output;
 mod paint;
 mod profiles;
@@ -77,6 +78,8 @@ enum Command {
     Schema(schema::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Is the first process of a guest, in virtual time.
@@ -139,5 +142,6 @@ fn carry_out(command: Command) -> i32 {
         Command::Schema(args) => schema::main(&args) as i32,
         Command::Doctor(args) => doctor::main(&args) as i32,
         Command::Completions(args) => completions::main(&args, Cli::command()) as i32,
+        Command::Man(args) => man::main(&args, Cli::command()) as i32,
     }
 }

@@ -78,7 +78,7 @@ fn missing() -> String {
     let looked: Vec<String> = places().iter().map(|path| format!("    {}\n", path.display())).collect();
     // the first line is what `doctor` says
     format!(
-        "virtual time needs a user-mode Linux kernel, and none was found: `kernel/build` makes one\n\n    \
+        "virtual time needs a user-mode Linux kernel, and none was found: install longwire-kernel, or run `kernel/build`\n\n    \
          sudo apt-get install linux-source-6.12 build-essential flex bison bc xz-utils\n    \
          kernel/build   # 5 to 15 minutes\n\n  \
          It was looked for in ${VARIABLE} and in\n{}  docs/virtual-time.md says more",

@@ -89,27 +89,83 @@ fn the_action_has_what_a_composite_action_needs() {
     }
 }
 
-/// Runs the step that runs the scenarios, with a `longwire` that says what it was given and exits with `code`.
-fn run_step(variables: &[(&str, &str)], code: i32) -> (Output, String, String) {
+/// A program of the shell.
+fn write_program(path: &Path, code: &str) {
+    fs::write(path, format!("#!/bin/sh\n{code}\n")).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("ours");
+}
+
+/// A step of the action as GitHub starts it in a folder, and what it has put into its outputs.
+fn step(id: &str, folder: &Path, variables: &[(&str, &str)]) -> (Output, String) {
     let action = yaml("action.yml");
     let steps = list(&action["runs"]["steps"], "steps");
-    let step = steps.iter().find(|step| step["id"] == "test").expect("the step");
+    let step = steps.iter().find(|step| step["id"] == id).expect("the step");
+    let outputs = folder.join("outputs");
+    let mut command = Command::new("bash");
+    command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", text(&step["run"], "run")]);
+    command.current_dir(folder).env("RUNNER_TEMP", folder).env("GITHUB_OUTPUT", &outputs);
+    command.env("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR")).env("GITHUB_SERVER_URL", "https://server");
+    if let Some(all) = step["env"].as_object() {
+        command.envs(all.keys().map(|name| (name, "")));
+    }
+    command.envs(variables.iter().copied());
+    let ended = command.output().expect("bash");
+    (ended, fs::read_to_string(outputs).unwrap_or_default())
+}
+
+/// Runs the step that runs the scenarios, with a `longwire` that says what it was given and exits with `code`.
+fn run_step(variables: &[(&str, &str)], code: i32) -> (Output, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("longwire");
-    fs::write(&program, format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > \"$0.told\"\nexit {code}\n")).expect("written");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
-    let outputs = folder.path().join("outputs");
-    let mut command = Command::new("bash");
-    // As GitHub starts it.
-    command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", text(&step["run"], "run")]);
-    command.current_dir(folder.path()).env("RUNNER_TEMP", folder.path()).env("GITHUB_OUTPUT", &outputs);
-    for name in names(&step["env"]) {
-        let value = variables.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
-        command.env(name, value);
+    write_program(&program, &format!("printf '%s\\n' \"$@\" > \"$0.told\"\nexit {code}"));
+    let longwire = [("LONGWIRE", program.to_str().expect("UTF-8"))];
+    let (ended, outputs) = step("test", folder.path(), &[variables, &longwire].concat());
+    (ended, fs::read_to_string(folder.path().join("longwire.told")).unwrap_or_default(), outputs)
+}
+
+/// With a release of this version that was made of commit 0123456789ab…, or with none.
+#[test]
+fn the_action_takes_the_released_program_where_there_is_one() {
+    let run = |reference: &str, is_there: bool| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bin = folder.path().join("release/bin");
+        fs::create_dir_all(&bin).expect("a folder");
+        write_program(&bin.join("longwire"), "echo 'longwire 1.2.3 (0123456789ab)'");
+        let serve = if is_there { "tar --create --gzip --directory release ." } else { "exit 22" };
+        write_program(&folder.path().join("curl"), &format!("echo \"$@\" > asked\n{serve}"));
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a PATH"));
+        let variables = [("REF", reference), ("REPOSITORY", "someone/longwire"), ("PATH", path.as_str())];
+        let (ended, outputs) = step("released", folder.path(), &variables);
+        assert!(ended.status.success(), "{reference}: {ended:?}");
+        (outputs, fs::read_to_string(folder.path().join("asked")).unwrap_or_default())
+    };
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    for reference in ["v1", "v1.2.3", commit] {
+        let (outputs, asked) = run(reference, true);
+        assert_eq!(outputs, "found=yes\n", "{reference}");
+        let url =
+            concat!("https://server/someone/longwire/releases/download/v", env!("CARGO_PKG_VERSION"), "/longwire-");
+        assert!(asked.contains(url), "{asked}");
+        assert_eq!(run(reference, false).0, "", "{reference}: it is built then");
     }
-    let ended = command.env("LONGWIRE", &program).output().expect("bash");
-    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    (ended, read(&folder.path().join("longwire.told")), read(&outputs))
+    assert_eq!(run(&commit.replace('0', "f"), true).0, "", "a commit that was not released");
+    for branch in ["main", "vnext", "", "0123456789ab"] {
+        assert_eq!(run(branch, true), (String::new(), String::new()), "{branch}: nothing is asked for");
+    }
+}
+
+/// Otherwise each job builds anew, or runs what another commit had.
+#[test]
+fn the_action_caches_by_what_is_built() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ended, outputs) = step("sources", folder.path(), &[("ImageOS", "ubuntu24")]);
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+    let values: Vec<&str> = outputs.lines().filter_map(|line| line.split_once('=')).map(|(_, value)| value).collect();
+    let [program, kernel] = values[..] else { panic!("two keys: {outputs}") };
+    assert!(program.starts_with("longwire-ubuntu24-") && kernel.starts_with("longwire-kernel-"), "{outputs}");
+    assert!(values.iter().all(|key| key.rsplit('-').next().is_some_and(|sum| sum.len() == 16)), "{outputs}");
+    let again = tempfile::tempdir().expect("a folder");
+    assert_eq!(step("sources", again.path(), &[("ImageOS", "ubuntu24")]).1, outputs);
 }
 
 #[test]
@@ -180,27 +236,60 @@ fn the_gitlab_example_is_a_pipeline() {
     }
 }
 
+/// Files of the repository that a script names, each as it stands there.
+fn scripts(run: &str) -> impl Iterator<Item = &str> {
+    let words = run.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ';'));
+    words.filter(|word| ["packaging/", "kernel/", "fuzz/", ".ci/"].iter().any(|folder| word.starts_with(folder)))
+}
+
 #[test]
-fn the_workflow_runs_what_is_there() {
-    let workflow = yaml(".github/workflows/ci.yml");
-    for job in workflow["jobs"].as_object().expect("jobs").values() {
-        text(&job["runs-on"], "runs-on");
-        for step in list(&job["steps"], "steps") {
-            assert_ne!(step["run"].is_string(), step["uses"].is_string(), "{step}");
+fn the_workflows_run_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // so CI fails for what needs a newer one, and releases are built with what CI passed with
+    let toolchain = format!("rustup default {}\n", env!("CARGO_PKG_RUST_VERSION"));
+    for name in ["ci", "nightly", "release"] {
+        let name = format!(".github/workflows/{name}.yml");
+        let workflow = yaml(&name);
+        assert!(repository(&name).contains(&toolchain), "{name} builds with the `rust-version` of Cargo.toml");
+        for job in workflow["jobs"].as_object().expect("jobs").values() {
+            text(&job["runs-on"], "runs-on");
+            assert!(job["timeout-minutes"].is_u64(), "{name}: {job}");
+            for step in list(&job["steps"], "steps") {
+                assert_ne!(step["run"].is_string(), step["uses"].is_string(), "{name}: {step}");
+                let run = step["run"].as_str().unwrap_or_default();
+                let parsed = Command::new("bash").args(["-n", "-c", run]).output().expect("bash");
+                assert!(parsed.status.success(), "{name}: {run}: {}", String::from_utf8_lossy(&parsed.stderr));
+                for script in scripts(run) {
+                    let mode = fs::metadata(root.join(script)).unwrap_or_else(|e| panic!("{name}: {script}: {e}"));
+                    assert!(mode.permissions().mode() & 0o111 != 0, "{name}: {script} cannot be run");
+                }
+            }
         }
     }
-    let written = repository(".github/workflows/ci.yml");
-    // so CI fails for what needs a newer one
-    let toolchain = format!("rustup default {}\n", env!("CARGO_PKG_RUST_VERSION"));
-    assert!(written.contains(&toolchain), "CI builds with the `rust-version` of Cargo.toml: {toolchain}");
-    assert!(written.contains(".ci/run") && Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run").is_file());
+    let workflow = yaml(".github/workflows/ci.yml");
+    assert!(repository(".github/workflows/ci.yml").contains(".ci/run"));
     let action = &workflow["jobs"]["action"]["steps"][1];
     assert_eq!(action["uses"], "./");
     for input in names(&action["with"]) {
         assert!(names(&yaml("action.yml")["inputs"]).contains(&input), "the action knows no {input}");
     }
     let scenario = text(&action["with"]["scenarios"], "scenarios");
-    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(scenario).exists(), "{scenario}");
+    assert!(root.join(scenario).exists(), "{scenario}");
+}
+
+/// What a workflow writes is published by jobs alone that may, and only for a tag.
+#[test]
+fn a_release_is_published_for_a_tag_alone() {
+    let workflow = yaml(".github/workflows/release.yml");
+    assert_eq!(workflow["permissions"], serde_json::json!({ "contents": "read" }));
+    let jobs = workflow["jobs"].as_object().expect("jobs");
+    for (name, job) in jobs {
+        let publishes = name == "publish";
+        assert_eq!(job["permissions"].is_object(), publishes, "{name}: more rights than it needs");
+        assert_eq!(job["if"].as_str() == Some("github.ref_type == 'tag'"), publishes, "{name}");
+        let runs: String = list(&job["steps"], name).iter().filter_map(|step| step["run"].as_str()).collect();
+        assert_eq!(runs.contains("gh release") || runs.contains("docker push"), publishes, "{name}");
+    }
 }
 
 /// Instructions of a Dockerfile, lines that go on joined.
@@ -223,11 +312,12 @@ fn instructions(dockerfile: &str) -> Vec<(String, String)> {
 #[test]
 fn the_dockerfile_copies_what_is_there_and_builds_with_the_right_rust() {
     let all = instructions(&repository("Dockerfile"));
-    let known = ["FROM", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "CMD"];
+    let known = ["FROM", "WORKDIR", "ARG", "COPY", "RUN", "ENTRYPOINT", "CMD"];
     assert!(all.iter().all(|(word, _)| known.contains(&word.as_str())), "{all:?}");
     let stages: Vec<&str> = all.iter().filter(|(word, _)| word == "FROM").map(|(_, rest)| rest.as_str()).collect();
-    let [build, kernel, source, runtime] = stages[..] else { panic!("four stages: {stages:?}") };
+    let [build, program, kernel, source, runtime] = stages[..] else { panic!("five stages: {stages:?}") };
     assert!(kernel.ends_with(" AS kernel") && source == "scratch AS kernel-source", "{stages:?}");
+    assert_eq!(program, "scratch AS program");
     let version = env!("CARGO_PKG_RUST_VERSION");
     assert!(build.starts_with(&format!("rust:{version}-")) && build.ends_with(" AS build"), "{build}");
     // The program is linked with the build stage's C library: the other must not be older.
