@@ -137,7 +137,7 @@ services:
 workloads:
   call: {{ udp: {{ from: a, to: b, every: 500us, size: 200B, count: 4000, port: 5000 }} }}
   six:  {{ udp: {{ from: b, to: a, every: 2ms, size: 333B, count: 1000, port: 5001, family: ipv6 }} }}
-  bulk: {{ tcp: {{ from: a, to: b, bytes: 3MB, congestion: cubic }}, timeout: 30s }}
+  bulk: {{ tcp: {{ from: a, to: b, bytes: 3MB, congestion: cubic }}, timeout: 200s }}
   # until nothing moves any more
   rest: {{ after: [call, six, bulk], in: a, command: [sleep, \"0.5\"] }}
 "

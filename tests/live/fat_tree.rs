@@ -15,7 +15,7 @@ longwire: 1
 links:
   dc: { fat_tree: { k: 8 }, delay: 100us }
 workloads:
-  all: { in: dc-host, command: [python3, ping_all.py], root: true, timeout: 50s }
+  all: { in: dc-host, command: [python3, ping_all.py], root: true, timeout: 200s }
 ",
     ) else {
         return;

@@ -64,7 +64,7 @@ fn a_gigabit_a_tenth_of_a_second_away() -> String {
 #[test]
 fn memory_is_that_of_the_bandwidth_delay_product() {
     let scenario = |bytes: &str| {
-        let work = format!("bulk: {{ tcp: {{ from: a, to: b, bytes: {bytes}, congestion: cubic }}, timeout: 50s }}");
+        let work = format!("bulk: {{ tcp: {{ from: a, to: b, bytes: {bytes}, congestion: cubic }}, timeout: 200s }}");
         format!("{}workloads:\n  {work}\n", a_gigabit_a_tenth_of_a_second_away())
     };
     let Some(most) = bound(&scenario("1kB"), INSIDE) else { return };
@@ -79,7 +79,7 @@ fn short_trains_take_no_more_memory_than_long_ones() {
     // A sender that gets little of the wire sends few segments at a time, and a receiver's frame could still have been long.
     let scenario = |bytes: &str| {
         let work =
-            |n| format!("  w{n}: {{ tcp: {{ from: a, to: b, bytes: {bytes}, congestion: cubic }}, timeout: 50s }}\n");
+            |n| format!("  w{n}: {{ tcp: {{ from: a, to: b, bytes: {bytes}, congestion: cubic }}, timeout: 200s }}\n");
         format!("{}workloads:\n{}", a_gigabit_a_tenth_of_a_second_away(), (0..10).map(work).collect::<String>())
     };
     let Some(most) = bound(&scenario("1kB"), INSIDE) else { return };
@@ -98,7 +98,7 @@ fn memory_is_that_of_the_window_where_no_rate_holds_the_sender_back() {
     let scenario = |bytes: &str| {
         format!(
             "longwire: 1\nnodes: {{ a: host, b: host }}\nlinks: {{ wire: {{ ends: [a, b], delay: 100ms }} }}\n{}\
-            workloads:\n  bulk: {{ tcp: {{ from: a, to: b, bytes: {bytes}, congestion: cubic }}, timeout: 50s }}\n",
+            workloads:\n  bulk: {{ tcp: {{ from: a, to: b, bytes: {bytes}, congestion: cubic }}, timeout: 200s }}\n",
             buffers(WINDOW)
         )
     };
@@ -122,7 +122,7 @@ links:
     delay: 300us
     toward: { b: { loss: 0.02%, corrupt: 0.02%, duplicate: 0.02%, reorder: 0.02% } }
 workloads:
-  bulk: { tcp: { from: a, to: b, bytes: 1GiB, congestion: cubic }, timeout: 50s }
+  bulk: { tcp: { from: a, to: b, bytes: 1GiB, congestion: cubic }, timeout: 200s }
 ",
     ) else {
         return;
@@ -183,7 +183,7 @@ services:
 workloads:
   bulk:
     in: a
-    timeout: 40s
+    timeout: 200s
     command:
       - python3
       - -c

@@ -70,7 +70,7 @@ nodes: { a: host, b: host }
 links:
   wire: { ends: [a, b], delay: 1ms, toward: { b: { loss: 1% } } }
 workloads:
-  bulk: { tcp: { from: a, to: b, bytes: 30MB, congestion: cubic }, timeout: 40s }
+  bulk: { tcp: { from: a, to: b, bytes: 30MB, congestion: cubic }, timeout: 200s }
 ",
     ) else {
         return;
@@ -109,7 +109,7 @@ services:
     in: b
     shell: \"cat /proc/net/snmp; trap 'cat /proc/net/snmp; exit' TERM; while :; do sleep 0.1; done\"
 workloads:
-  bulk: { tcp: { from: a, to: b, bytes: 20MB, congestion: cubic }, timeout: 50s }
+  bulk: { tcp: { from: a, to: b, bytes: 20MB, congestion: cubic }, timeout: 200s }
 ",
     ) else {
         return;
@@ -172,9 +172,9 @@ services:
     shell: \"trap 'cat /proc/net/snmp; exit' TERM; echo up; while :; do sleep 0.1; done\"
     ready: { log: up }
 workloads:
-  to:    { tcp: { from: a, to: plain, bytes: 10MB }, timeout: 30s }
-  six:   { tcp: { from: a, to: plain, bytes: 10MB, family: ipv6 }, timeout: 30s, after: to }
-  from:  { tcp: { from: plain, to: a, bytes: 10MB }, timeout: 30s, after: six }
+  to:    { tcp: { from: a, to: plain, bytes: 10MB }, timeout: 200s }
+  six:   { tcp: { from: a, to: plain, bytes: 10MB, family: ipv6 }, timeout: 200s, after: to }
+  from:  { tcp: { from: plain, to: a, bytes: 10MB }, timeout: 200s, after: six }
   call:  { udp: { from: a, to: plain, rate: 10Mbit, size: 1000B, for: 500ms }, after: from }
 ",
     ) else {

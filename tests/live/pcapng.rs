@@ -105,7 +105,7 @@ capture: [wire]
 workloads:
   call: { udp: { from: a, to: b, rate: 25Mbit, size: 1000B, for: 1s } }
   six:  { udp: { from: b, to: a, every: 2ms, size: 333B, count: 1000, family: ipv6 } }
-  bulk: { at: 1s, tcp: { from: a, to: b, bytes: 1MB, congestion: cubic }, timeout: 40s }
+  bulk: { at: 1s, tcp: { from: a, to: b, bytes: 1MB, congestion: cubic }, timeout: 200s }
 timeline:
   - { at: 500ms, down: wire }
   - { at: 520ms, up: wire }
@@ -185,7 +185,7 @@ longwire: 1
 nodes: { a: host, b: host }
 links: { wire: { ends: [a, b], delay: 1ms, rate: 1Gbit } }
 workloads:
-  bulk: { tcp: { from: a, to: b, bytes: 4MB, congestion: cubic }, timeout: 40s }
+  bulk: { tcp: { from: a, to: b, bytes: 4MB, congestion: cubic }, timeout: 200s }
   call: { udp: { from: b, to: a, every: 1ms, size: 5000B, count: 50, family: ipv6 } }
 ",
     ) else {
