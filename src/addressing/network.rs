@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::neighbour_table::NeighbourTable;
+use crate::wire::ethernet::MacAddr;
 
 /// Everything that is set up outside the engine, host by host in file order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,29 @@ pub enum Place {
 }
 
 impl Place {
+    /// In a few words, for listings.
+    pub fn words(&self) -> String {
+        match self {
+            Place::Namespace => "host".to_owned(),
+            Place::ExternalTap { tap } => format!("external TAP {tap}"),
+            Place::ExternalInterface { interface } => format!("external interface {interface}"),
+            Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
+            Place::ExternalNetns { netns } => format!("external namespace {netns}"),
+        }
+    }
+
+    /// What QEMU is told on its command line to join by this interface; `None` where the place is no virtual machine.
+    pub fn qemu_options(&self, interface: &InterfacePlan) -> Option<String> {
+        let Place::ExternalQemu { path } = self else { return None };
+        // a comma is written twice in QEMU's options
+        let path = path.display().to_string().replace(',', ",,");
+        Some(format!(
+            "-netdev stream,id={link},server=off,addr.type=unix,addr.path={path} -device virtio-net-pci,netdev={link},mac={mac}",
+            link = interface.link,
+            mac = MacAddr(interface.mac)
+        ))
+    }
+
     /// Whether only a wire leads there: addresses, routes and neighbours are the machine's own affair.
     pub fn is_beyond_a_wire(&self) -> bool {
         matches!(self, Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalQemu { .. })

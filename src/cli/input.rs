@@ -175,10 +175,15 @@ pub(super) fn read_quietly(file: &Path, files: &dyn Files, overrides: &Overrides
 /// Reads and checks a scenario; what is wrong with it goes to standard error.
 pub(super) fn read(file: &Path, files: &dyn Files, overrides: &Overrides) -> Result<Resolved, Exit> {
     let resolved = read_quietly(file, files, overrides)?;
+    warn(&resolved);
+    Ok(resolved)
+}
+
+/// Says what is worth knowing of a scenario.
+pub(super) fn warn(resolved: &Resolved) {
     if !resolved.warnings.is_empty() {
         paint::diagnose(&resolved.warnings, &resolved.sources);
     }
-    Ok(resolved)
 }
 
 #[cfg(test)]

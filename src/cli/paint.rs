@@ -30,6 +30,14 @@ pub(super) fn has_failed() -> bool {
     FAILED.load(Ordering::Relaxed)
 }
 
+/// Columns of a text that goes to no terminal.
+const USUAL_WIDTH: usize = 100;
+
+/// Columns of standard output.
+pub(super) fn width() -> usize {
+    terminal_size::terminal_size_of(io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0.into())
+}
+
 /// Whether what goes to standard output has colours.
 pub(super) fn colours() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never

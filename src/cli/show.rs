@@ -108,9 +108,6 @@ fn draw_directions(args: &Args, resolved: &Resolved, name: &str, json: Option<Ou
     }
 }
 
-/// Columns of a text that goes to no terminal.
-const USUAL_WIDTH: usize = 100;
-
 fn draw_network(args: &Args, resolved: &Resolved, name: &str, json: Option<Output>) -> Result<Exit, Exit> {
     let svg = Output::open("--svg", args.svg.as_deref())?;
     let dot = Output::open("--dot", args.dot.as_deref())?;
@@ -120,10 +117,9 @@ fn draw_network(args: &Args, resolved: &Resolved, name: &str, json: Option<Outpu
         serde_json::to_string_pretty(&value).expect("a network is plain data") + "\n"
     };
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0.into());
     paint::print(&match to_stdout {
         true => Printable::json(&text()),
-        false => Printable::styled(&topology::text::render(&graph, width)),
+        false => Printable::styled(&topology::text::render(&graph, paint::width())),
     });
     let files = [
         svg.map(|file| file.write(&topology::svg::draw(&graph))),

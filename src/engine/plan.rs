@@ -1,5 +1,6 @@
 //! What an engine is built from. Plain data: the scenario layer computes it, tests write it by hand.
 
+use super::DirectionId;
 use super::fields::DirectionSpec;
 use crate::node::{EdgePlan, RouterPlan, SwitchSpec};
 use crate::units::Duration;
@@ -18,6 +19,13 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
     /// Links in file order, which is also the order in which events of the same instant happen.
     pub links: Vec<LinkPlan>,
+}
+
+impl Plan {
+    /// What one direction of a link does.
+    pub fn direction(&self, direction: DirectionId) -> &DirectionSpec {
+        &self.links[direction.link().0 as usize].directions[direction.0 as usize % 2]
+    }
 }
 
 /// One node.

@@ -30,6 +30,12 @@ pub fn requested(requested: &Requested) -> String {
 
 /// The same of a spec.
 pub fn spec_words(spec: &DirectionSpec) -> String {
+    let words = spec_parts(spec);
+    if words.is_empty() { "nothing".into() } else { words.join(", ") }
+}
+
+/// A few words for each effect that is asked for.
+pub(crate) fn spec_parts(spec: &DirectionSpec) -> Vec<String> {
     let mut words = Vec::new();
     words.extend(delay(&spec.delay));
     if spec.rate != RateSpec::Unlimited {
@@ -50,7 +56,7 @@ pub fn spec_words(spec: &DirectionSpec) -> String {
     if let Some(mtu) = spec.mtu {
         words.push(format!("mtu {mtu}"));
     }
-    if words.is_empty() { "nothing".into() } else { words.join(", ") }
+    words
 }
 
 /// A probability, and how much a frame says of the next.

@@ -13,12 +13,13 @@ use crate::language::tree::{Entry, Node, Origin, Value};
 use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
 use crate::tasks::resolved::Resolved;
 use crate::tasks::series::SeriesSpec;
-use crate::tasks::spec::{Amount, Command, Pace, Path, Program, ReadyCheck, Start, WorkloadKind};
 use crate::tasks::timeline::Action;
+use crate::tasks::words;
 use crate::topology::compact::{Line, compact};
 use crate::topology::link::ResolvedLink;
 use crate::topology::link::lookup;
 use crate::units::ByteSize;
+use crate::wire::ethernet::MacAddr;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -184,31 +185,15 @@ fn flow(value: &serde_json::Value) -> String {
 }
 
 fn host(host: &HostPlan, out: &mut Lines) {
-    let kind = match &host.place {
-        Place::Namespace => "host".to_owned(),
-        Place::ExternalTap { tap } => format!("external TAP {tap}"),
-        Place::ExternalInterface { interface } => format!("external interface {interface}"),
-        Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
-        Place::ExternalNetns { netns } => format!("external namespace {netns}"),
-    };
-    out.noted(1, format!("{}:", host.name), &kind);
+    out.noted(1, format!("{}:", host.name), &host.place.words());
     if !host.offloads {
         out.line(2, "offloads: off".into());
     }
     for interface in &host.interfaces {
-        let [a, b, c, d, e, f] = interface.mac;
-        let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
         out.noted(2, format!("{}:", interface.name), &format!("link {}", interface.link));
-        out.line(3, format!("mac: {mac}"));
+        out.line(3, format!("mac: {}", MacAddr(interface.mac)));
         out.line(3, format!("mtu: {}", interface.mtu));
-        if let Place::ExternalQemu { path } = &host.place {
-            // a comma is written twice in QEMU's options
-            let path = path.display().to_string().replace(',', ",,");
-            let options = format!(
-                "-netdev stream,id={link},server=off,addr.type=unix,addr.path={path} \
-                 -device virtio-net-pci,netdev={link},mac={mac}",
-                link = interface.link
-            );
+        if let Some(options) = host.place.qemu_options(interface) {
             out.noted(3, format!("qemu: {}", flow(&options.into())), "for the command line of the virtual machine");
         }
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
@@ -332,40 +317,13 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
     let host = |at: usize| resolved.network.hosts[at].name.as_str();
     out.section("services", scenario.services.is_empty());
     for (name, service) in &scenario.services {
-        let ready = service.ready.as_ref().map_or("as soon as it has started".to_owned(), |ready| {
-            let what = match &ready.check {
-                ReadyCheck::Tcp(port) => format!("TCP port {port} listens"),
-                ReadyCheck::Udp(port) => format!("UDP port {port} is bound"),
-                ReadyCheck::AnyPort => "a TCP port listens or a UDP port is bound".to_owned(),
-                ReadyCheck::Log(text) => format!("it prints {text:?}"),
-                ReadyCheck::Exec(command) => format!("{} succeeds", words(command)),
-            };
-            format!("when {what}, within {}", ready.within)
-        });
-        out.noted(1, format!("{name}: {}", yaml(&program(&service.program, host))), &format!("ready {ready}"));
+        let ready = words::ready(service.ready.as_ref());
+        out.noted(1, format!("{name}: {}", yaml(&words::program(&service.program, host))), &ready);
     }
     out.section("workloads", scenario.workloads.is_empty());
     for (name, workload) in &scenario.workloads {
-        let what = match &workload.kind {
-            WorkloadKind::Program { program: run, .. } => program(run, host),
-            WorkloadKind::Ping(ping) => {
-                format!("ping {}, every {}, {}", path(&ping.path, host), ping.every, amount(ping.amount))
-            }
-            WorkloadKind::Udp(udp) => {
-                let pace = match udp.pace {
-                    Pace::Every(every) => format!("{} every {every}", udp.size),
-                    Pace::Rate(rate) => format!("{rate} in packets of {}", udp.size),
-                };
-                format!("udp {}, {pace}, {}", path(&udp.path, host), amount(udp.amount))
-            }
-            WorkloadKind::Tcp(tcp) => format!("tcp {}, {}", path(&tcp.path, host), amount(tcp.amount)),
-        };
-        let start = match &workload.start {
-            Start::At(at) => format!("at {at}"),
-            Start::After(names) => format!("after {}", names.join(", ")),
-        };
-        let timeout = workload.timeout.map(|timeout| format!(", at most {timeout}")).unwrap_or_default();
-        out.noted(1, format!("{name}: {}", yaml(&what)), &format!("{start}{timeout}"));
+        let what = words::workload(&workload.kind, host);
+        out.noted(1, format!("{name}: {}", yaml(&what)), &words::start(workload));
     }
 }
 
@@ -377,42 +335,6 @@ fn timeline(resolved: &Resolved, out: &mut Lines) {
         if !words.is_empty() {
             out.line(1, format!("{}: {}", step.when(), yaml(&words.join(", "))));
         }
-    }
-}
-
-fn program<'a>(program: &Program, host: impl Fn(usize) -> &'a str) -> String {
-    let what = match &program.run {
-        Command::Command(command) => words(command),
-        Command::Shell(line) => format!("sh -c {line:?}"),
-    };
-    let root = if program.root { " as root" } else { "" };
-    format!("in {}{root}: {what}", host(program.host))
-}
-
-fn words(command: &[String]) -> String {
-    let plain =
-        |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'');
-    command
-        .iter()
-        .map(|word| if plain(word) { word.clone() } else { format!("{word:?}") })
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-fn path<'a>(path: &Path, host: impl Fn(usize) -> &'a str) -> String {
-    let source = path.source.map(|source| format!(" ({source})")).unwrap_or_default();
-    match path.to {
-        Some(to) => format!("{}{source} → {} ({})", host(path.from), host(to), path.destination),
-        None => format!("{}{source} → {}", host(path.from), path.destination),
-    }
-}
-
-fn amount(amount: Amount) -> String {
-    match amount {
-        Amount::Count(count) => format!("{count} times"),
-        Amount::For(length) => format!("for {length}"),
-        Amount::Bytes(bytes) => bytes.to_string(),
-        Amount::Whole => "to the end".to_owned(),
     }
 }
 

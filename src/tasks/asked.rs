@@ -1,6 +1,7 @@
 //! What a scenario asks to be done, read and checked against the network that is there: services and workloads, captures,
 //! the timeline, expectations.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -9,6 +10,7 @@ use super::capture::{self, Capture, CaptureSpec};
 use super::detour::{self, Detour};
 use super::expect::{self, Expectation};
 use super::reach::Hosts;
+use super::route::{Finder, Route};
 use super::series::SeriesSpec;
 use super::set::LiveLinks;
 use super::spec::{Service, Workload};
@@ -39,6 +41,7 @@ pub(crate) struct Asked {
     pub timeline: Vec<Step>,
     pub expectations: Vec<Expectation>,
     pub detours: Vec<Detour>,
+    pub routes: BTreeMap<String, Route>,
 }
 
 /// What it is read from and checked against.
@@ -98,7 +101,10 @@ impl Context<'_> {
         patience::follow(&specs, &mut workloads, &transit);
         let detours = detour::find(&specs, &workloads, &hosts, self.diagnostics);
         patience::warn(&specs, &workloads, self.duration, self.diagnostics);
-        Asked { services, workloads, capture, timeline, expectations, detours }
+        let mut finder = Finder::new(&hosts, &self.built.plan, &self.built.ports);
+        let routes =
+            workloads.iter().filter_map(|(name, one)| Some((name.clone(), finder.route(one.path()?)?))).collect();
+        Asked { services, workloads, capture, timeline, expectations, detours, routes }
     }
 
     fn programs(&mut self, hosts: &Hosts<'_>) -> Programs {

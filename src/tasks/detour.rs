@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::reach::Hosts;
-use super::spec::{Path, Workload, WorkloadKind};
+use super::spec::Workload;
 use super::workload::WorkloadSpec;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::language::section::Named;
@@ -34,7 +34,7 @@ pub(crate) fn find(
 ) -> Vec<Detour> {
     let mut detours = Vec::new();
     for Named { name, span, .. } in specs {
-        let Some(path) = workloads.get(name).and_then(path) else { continue };
+        let Some(path) = workloads.get(name).and_then(Workload::path) else { continue };
         let Some((router, required)) = hosts.around_nat(path) else { continue };
         let detour = Detour { workload: name.clone(), router: router.to_owned() };
         let diagnostic = if required { Diagnostic::error } else { Diagnostic::warning };
@@ -42,15 +42,6 @@ pub(crate) fn find(
         detours.push(detour);
     }
     detours
-}
-
-fn path(workload: &Workload) -> Option<&Path> {
-    match &workload.kind {
-        WorkloadKind::Program { .. } => None,
-        WorkloadKind::Ping(ping) => Some(&ping.path),
-        WorkloadKind::Udp(udp) => Some(&udp.path),
-        WorkloadKind::Tcp(tcp) => Some(&tcp.path),
-    }
 }
 
 #[cfg(test)]

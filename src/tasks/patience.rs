@@ -79,13 +79,7 @@ pub(crate) fn warn(
 }
 
 fn path((at, workload): (usize, &Workload)) -> Option<(usize, Path)> {
-    let path = match &workload.kind {
-        WorkloadKind::Program { .. } => return None,
-        WorkloadKind::Ping(ping) => &ping.path,
-        WorkloadKind::Udp(udp) => &udp.path,
-        WorkloadKind::Tcp(tcp) => &tcp.path,
-    };
-    Some((at, path.clone()))
+    Some((at, workload.path()?.clone()))
 }
 
 fn sum(all: &[Duration]) -> Duration {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
+use super::route::Passage;
 use super::spec::Path;
 use super::ways::{Arrives, Ways};
 use super::workload::FamilySpec;
@@ -340,18 +341,50 @@ impl Hosts<'_> {
     }
 
     /// The interface that a path's sender binds to.
-    fn interface_of(&self, path: &Path) -> Option<usize> {
+    pub(crate) fn interface_of(&self, path: &Path) -> Option<usize> {
         let source = path.source?;
         let interfaces = &self.plans[path.from].interfaces;
         interfaces.iter().position(|interface| interface.addresses.iter().any(|net| net.addr() == source))
     }
 
-    /// Where a packet of a host comes to; an error if the host itself has no route. `by`: over this interface.
-    fn leads(&self, host: usize, by: Option<usize>, destination: IpAddr) -> Result<Arrives, ()> {
+    /// The address that a path's packets come from.
+    pub(crate) fn source_of(&self, path: &Path) -> Option<IpAddr> {
+        let any = Spot { host: path.from, interface: None };
+        path.source.or_else(|| self.source(any, Family::of(path.destination)))
+    }
+
+    /// The interface by which a packet of a host leaves, and the routers that it passes; `None` where it does not arrive.
+    pub(crate) fn passages(
+        &self,
+        host: usize,
+        by: Option<usize>,
+        destination: IpAddr,
+    ) -> Option<(usize, Vec<Passage>)> {
+        let (interface, via) = self.first_hop(host, by, destination).ok()?;
+        let interface = interface?;
+        let mut passages = Vec::new();
+        if let Some(via) = via {
+            match self.ways.follow(self.segments[host][interface], via, destination, &mut passages) {
+                // by a gateway that is no router of the scenario
+                Arrives::Yes { .. } if !passages.is_empty() => {}
+                _ => return None,
+            }
+        }
+        Some((interface, passages))
+    }
+
+    /// The interface by which a packet of a host leaves, and the gateway that it goes to; an error if the host has no route.
+    /// `by`: over this interface.
+    fn first_hop(
+        &self,
+        host: usize,
+        by: Option<usize>,
+        destination: IpAddr,
+    ) -> Result<(Option<usize>, Option<IpAddr>), ()> {
         let plan = &self.plans[host];
         let holds = |i: &InterfacePlan| i.addresses.iter().any(|net| net.contains(&destination));
-        if plan.interfaces.iter().any(holds) {
-            return Ok(Arrives::STRAIGHT);
+        if let Some(at) = plan.interfaces.iter().position(holds) {
+            return Ok((Some(at), None));
         }
         // what binds to an interface's address has that interface's routes
         let wanted = by.filter(|_| plan.interfaces.len() > 1).map_or(MAIN, table);
@@ -359,8 +392,13 @@ impl Hosts<'_> {
         // of two of the same length the first one counts
         let route = routes.rev().max_by_key(|route| route.to.prefix_len()).ok_or(())?;
         let at = plan.interfaces.iter().position(|i| route.interface.as_ref().is_none_or(|name| *name == i.name));
-        match at.zip(route.via) {
-            Some((at, via)) => {
+        Ok((at, route.via))
+    }
+
+    /// Where a packet of a host comes to; an error if the host itself has no route. `by`: over this interface.
+    fn leads(&self, host: usize, by: Option<usize>, destination: IpAddr) -> Result<Arrives, ()> {
+        match self.first_hop(host, by, destination)? {
+            (Some(at), Some(via)) => {
                 let segment = self.segments[host][at];
                 let has = |host: usize, address: IpAddr| {
                     let nets = self.plans[host].interfaces.iter().zip(&self.segments[host]);
@@ -371,10 +409,10 @@ impl Hosts<'_> {
                 match (0..self.plans.len()).filter(made).find(|host| has(*host, via)) {
                     Some(host) if !has(host, destination) => Ok(Arrives::AtHost(host)),
                     Some(_) => Ok(Arrives::STRAIGHT),
-                    None => Ok(self.ways.follow(segment, via, destination)),
+                    None => Ok(self.ways.follow(segment, via, destination, &mut Vec::new())),
                 }
             }
-            None => Ok(Arrives::STRAIGHT),
+            _ => Ok(Arrives::STRAIGHT),
         }
     }
 }

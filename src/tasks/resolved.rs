@@ -1,7 +1,10 @@
 //! A scenario that may run.
 
+use std::collections::BTreeMap;
+
 use super::detour::Detour;
 use super::expect::Expectation;
+use super::route::Route;
 use super::spec::Scenario;
 use super::timeline::Step;
 use crate::addressing::network::{NetworkPlan, PortPlan};
@@ -29,6 +32,8 @@ pub struct Resolved {
     pub expectations: Vec<Expectation>,
     /// Workloads that pass a router with NAT over IPv6, which is not translated.
     pub detours: Vec<Detour>,
+    /// The routes of workloads between hosts, by name, while all links are up: those that are known.
+    pub routes: BTreeMap<String, Route>,
     /// The files that it was read from, tables among them, as they were then.
     pub files: MemoryFiles,
     /// Worth knowing; none of them stops a run.

@@ -132,6 +132,16 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// From where to where it sends; `None` for a program, which decides that itself.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.kind {
+            WorkloadKind::Program { .. } => None,
+            WorkloadKind::Ping(ping) => Some(&ping.path),
+            WorkloadKind::Udp(udp) => Some(&udp.path),
+            WorkloadKind::Tcp(tcp) => Some(&tcp.path),
+        }
+    }
+
     /// Whether it moves so many bytes and then ends, however long that takes.
     pub fn is_fixed(&self) -> bool {
         matches!(&self.kind, WorkloadKind::Tcp(tcp) if matches!(tcp.amount, Amount::Bytes(_)))

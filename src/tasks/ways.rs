@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
+use super::route::Passage;
 use crate::engine::{self, Plan};
 use crate::node::RouterPlan;
 use crate::node::router::nat::Ipv6;
@@ -75,8 +76,14 @@ impl<'a> Ways<'a> {
         Ways { routers, owners, routes: RefCell::new(engine::routes(plan)) }
     }
 
-    /// Follows a packet from a gateway on a segment.
-    pub(crate) fn follow(&self, segment: usize, gateway: IpAddr, destination: IpAddr) -> Arrives {
+    /// Follows a packet from a gateway on a segment. The routers that it passes are added to `passages`.
+    pub(crate) fn follow(
+        &self,
+        segment: usize,
+        gateway: IpAddr,
+        destination: IpAddr,
+        passages: &mut Vec<Passage>,
+    ) -> Arrives {
         // beyond machines that are no routers of the scenario nobody knows
         let Some(mut at) = self.owners.get(&(segment, gateway)).copied() else {
             return Arrives::STRAIGHT;
@@ -84,7 +91,9 @@ impl<'a> Ways<'a> {
         let (mut translated, mut around, mut came_by) = (false, None, segment);
         for _ in 0..=self.routers.len() {
             let router = &self.routers[at];
+            let node = router.node as usize;
             if router.plan.interfaces.iter().any(|i| i.addresses.iter().any(|net| net.addr() == destination)) {
+                passages.push(Passage { node, out: None, translated: false });
                 return Arrives::Yes { translated, around };
             }
             let Some(hop) = self.hop(router, destination) else { return Arrives::NoRoute(at) };
@@ -98,7 +107,9 @@ impl<'a> Ways<'a> {
                     return Arrives::Guarded(at);
                 }
             }
-            translated |= destination.is_ipv4() && router.plan.border == Some(hop.port);
+            let translates = destination.is_ipv4() && router.plan.border == Some(hop.port);
+            passages.push(Passage { node, out: Some(hop.port), translated: translates });
+            translated |= translates;
             let next = hop.via.and_then(|via| self.owners.get(&(router.segments[hop.port as usize], via)));
             match next {
                 Some(next) => (at, came_by) = (*next, router.segments[hop.port as usize]),

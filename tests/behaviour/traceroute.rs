@@ -49,7 +49,7 @@ fn traceroute_lists_five_routers_whose_round_trips_are_sums_of_links() {
         scenario += &format!("  {name}: {{ in: a, command: {command}, root: true, timeout: 50s }}\n");
     }
     let Some(lab) = Lab::on_any_clock(&scenario) else { return };
-    let plan = lab.run(&["check", "scenario.yaml"]).stdout;
+    let plan = lab.run(&["check", "--plan", "scenario.yaml"]).stdout;
     let (code, report) = lab.report();
     assert_works(code, &report);
     for name in ["icmp4", "udp4", "icmp6", "udp6"] {

@@ -146,6 +146,8 @@ fn what_needs_no_network_prints_something_of_use() {
         ended.stdout
     };
     prints(&["--help"], &["run", "check", "exec", "set", "doctor", "Exit codes"]);
+    let first = prints(&[], &["longwire demo", "longwire with lte", "longwire doctor"]);
+    assert!(first.lines().all(|line| line.chars().count() <= 120), "{first}");
     prints(&["--version"], &[env!("CARGO_PKG_VERSION")]);
     prints(&["completions", "bash"], &["_longwire", "doctor"]);
     let profiles = prints(&["profiles"], &["wifi-poor", "dsl"]);
@@ -161,8 +163,27 @@ fn what_needs_no_network_prints_something_of_use() {
         "longwire: 1\nparams: { loss: 1% }\nnodes: { a: host, b: host }\n\
          links: { wire: { ends: [a, b], loss: $loss, rate: 5Mbit } }\nworkloads: { w: { in: a, command: [\"true\"] } }\n",
     );
-    prints(&["check", "good.yaml", "good.yaml"], &["wire", "1%", "5Mbit", "default"]);
-    prints(&["check", "good.yaml", "--param", "loss=7%"], &["7%"]);
+    prints(&["check", "--plan", "good.yaml", "good.yaml"], &["wire", "1%", "5Mbit", "default"]);
+    let short = prints(
+        &["check", "good.yaml", "--param", "loss=7%"],
+        &["hosts", "10.0.0.1", "loss 7%", "5Mbit", "`wire` has a `rate`"],
+    );
+    assert!(short.lines().count() < 12, "{short}");
+    let both = prints(&["check", "--json", "good.yaml", "good.yaml"], &[]);
+    let objects: Vec<serde_json::Value> = both.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects.len(), 2, "{both}");
+    assert_eq!(
+        (&objects[0]["ok"], objects[1]["links"][0]["asked"][0][0].as_str()),
+        (&true.into(), Some("5Mbit")),
+        "{both}"
+    );
+    lab.write("bad.yaml", "longwire: 1\nnodes: { a: host }\nlinks: { w: { ends: [a, bop] } }\n");
+    let bad = lab.run(&["check", "--json", "bad.yaml"]);
+    let told: serde_json::Value = serde_json::from_str(&bad.stdout).expect("JSON");
+    assert_eq!((bad.code, bad.stderr.as_str(), &told["ok"]), (2, "", &false.into()));
+    let error = &told["errors"][0];
+    assert_eq!((error["file"].as_str(), error["line"].as_u64()), (Some("bad.yaml"), Some(3)), "{told}");
+    assert_eq!(lab.run(&["check", "--json", "--plan", "good.yaml"]).code, 2, "one form at a time");
     assert_eq!(prints(&["check", "--quiet", "good.yaml"], &[]), "");
     assert_eq!(lab.run(&["check", "good.yaml", "--param", "los=7%"]).code, 2);
 }
@@ -255,9 +276,9 @@ fn a_scenario_comes_from_standard_input_or_a_pipe() {
     lab.write("scenario.yaml", TWO_HOSTS);
     let piped = |line: &str| lab.start(lab.other("sh", &["-c", line])).wait();
     let longwire = env!("CARGO_BIN_EXE_longwire");
-    let plan = lab.run(&["check", "scenario.yaml"]).stdout;
+    let plan = lab.run(&["check", "--plan", "scenario.yaml"]).stdout;
     for file in ["-", "/dev/stdin", "/dev/fd/0"] {
-        let ended = piped(&format!("cat scenario.yaml | {longwire} check {file}"));
+        let ended = piped(&format!("cat scenario.yaml | {longwire} check --plan {file}"));
         assert_eq!(
             (ended.code, ended.stdout.replace("'<stdin>'", "scenario").replace("<stdin>", "scenario")),
             (0, plan.clone()),

@@ -148,12 +148,8 @@ fn beside_the_way(
 ) {
     let mut paths = Vec::new();
     for workload in traffic.workloads.values() {
-        match &workload.kind {
-            WorkloadKind::Program { .. } => return,
-            WorkloadKind::Ping(ping) => paths.push(&ping.path),
-            WorkloadKind::Udp(udp) => paths.push(&udp.path),
-            WorkloadKind::Tcp(tcp) => paths.push(&tcp.path),
-        }
+        let Some(path) = workload.path() else { return };
+        paths.push(path);
     }
     let ends: BTreeSet<(usize, Option<usize>)> = paths.iter().map(|path| (path.from, path.to)).collect();
     if ends.len() * plan.links.len() > MOST {
