@@ -18,7 +18,7 @@ pub(super) fn run(job: &Job) -> i32 {
     }
     let words = ["longwire", "run"].into_iter().chain(job.arguments.iter().map(String::as_str));
     let args = match Cli::try_parse_from(words) {
-        Ok(Cli { command: Command::Run(args) }) => args,
+        Ok(Cli { command: Some(Command::Run(args)) }) => args,
         Ok(_) => return Exit::Machine as i32,
         Err(error) => {
             let _ = error.print();

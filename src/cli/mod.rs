@@ -3,6 +3,7 @@
 mod again;
 mod check;
 mod completions;
+mod demo;
 mod doctor;
 mod exec;
 mod guest;
@@ -31,7 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::diag::printable::{Printable, is_printable, printable};
 
-/// Ends with this: see the README.
+/// Ends with this: see docs/report.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All that was expected holds.
@@ -48,6 +49,20 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+/// What the program says to those who call it without a word.
+const FIRST: &str = "\
+longwire: real hosts, simulated network. Three things to try:
+
+  longwire demo
+      ten seconds of a call over Wi-Fi that gets worse, fails and comes back
+  longwire with lte --between 'server: python3 -m http.server 80' -- curl -s http://server/
+      one command behind a mobile network
+  longwire doctor
+      what this machine can do, and what is missing
+
+`longwire --help` lists all commands. Scenario files: `longwire demo --print` is one, `longwire check FILE` explains it.
+";
+
 /// Network emulator: real hosts, simulated network.
 ///
 /// A scenario file describes hosts, links and what runs in the hosts. longwire makes the hosts as network namespaces,
@@ -58,11 +73,12 @@ pub enum Exit {
     up), 4 this machine lacks something, 130 interrupted.")]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Run(run::LiveArgs),
     Sim(sim::Args),
     With(with::Args),
@@ -104,7 +120,22 @@ pub fn main() -> i32 {
             return code as i32;
         }
     };
-    exit_code(carry_out(cli.command))
+    match cli.command {
+        Some(command) => exit_code(carry_out(command)),
+        None => {
+            paint::print(&Printable::lines(FIRST));
+            exit_code(Exit::Pass as i32)
+        }
+    }
+}
+
+/// Whether these words are a command line of this program, the program's name among them.
+///
+/// # Errors
+/// What the program would say of them.
+#[doc(hidden)]
+pub fn understands(words: &[String]) -> Result<(), String> {
+    Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
 }
 
 /// Of a process that comes to this code: what was asked for may not have got out.
@@ -127,6 +158,7 @@ fn quoted(error: &str, arguments: impl Iterator<Item = OsString>) -> Option<Prin
 
 fn carry_out(command: Command) -> i32 {
     match command {
+        Command::Demo(args) => demo::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Sim(args) => sim::main(&args) as i32,
         Command::With(args) => with::main(&args),

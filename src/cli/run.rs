@@ -1,7 +1,7 @@
 //! `longwire run FILE`.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -325,6 +325,9 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
         return Exit::Machine;
     }
     report.unwritten.iter().for_each(|unwritten| paint::complain(unwritten));
+    if !args.quiet && !to_stdout && io::stdout().is_terminal() {
+        paint::note(&format!("\n{}\n", deeper(args, command, resolved)));
+    }
     match report.verdict {
         Verdict::Pass | Verdict::None if !report.unwritten.is_empty() => Exit::Machine,
         Verdict::Pass | Verdict::None => Exit::Pass,
@@ -332,6 +335,19 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
         Verdict::Invalid => Exit::Invalid,
         Verdict::Error => Exit::Machine,
         Verdict::Interrupted => Exit::Interrupted,
+    }
+}
+
+/// Where the report is, or which command leaves one.
+fn deeper(args: &Args, command: &str, resolved: &Resolved) -> String {
+    match (&args.out, &args.html) {
+        (Some(out), _) => format!("the page: {}", out.join("report.html").display()),
+        (None, Some(page)) => format!("the page: {}", page.display()),
+        // a scenario of a command's own has no name to run it by
+        (None, None) if resolved.sources.files().any(|(name, _)| name.starts_with('<')) => {
+            "--html FILE writes this as a page".to_owned()
+        }
+        (None, None) => format!("page, captures and outputs of programs: {command} --out DIR"),
     }
 }
 

@@ -59,6 +59,12 @@ pub(super) fn main(args: &Args) -> Exit {
     source.and_then(|source| simulate(args, &source, conclude)).unwrap_or_else(|exit| exit)
 }
 
+/// The same for a scenario that a command has made itself.
+pub(super) fn whole(name: &str, text: &str, run: run::Args) -> Exit {
+    let args = Args { run, wall_limit: sim::WALL_LIMIT, shell: None, cpu: None, program: None };
+    simulate(&args, &Source::made(name, text.to_owned()), conclude).unwrap_or_else(|exit| exit)
+}
+
 /// The same for a scenario that a command has made itself, for one program in it: prints what that printed, and returns its exit code.
 pub(super) fn made(name: &str, text: String, run: run::Args, program: &str) -> i32 {
     let args = Args { run, wall_limit: sim::WALL_LIMIT, shell: None, cpu: None, program: Some(program.to_owned()) };

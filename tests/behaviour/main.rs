@@ -5,6 +5,7 @@
 mod support;
 
 mod aqm;
+mod demo;
 mod endings;
 mod expect;
 mod firewall;
