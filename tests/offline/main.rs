@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 mod ci_kit;
 mod dependencies;
+mod documents;
 mod packaging;
 mod scenarios;
 mod show;

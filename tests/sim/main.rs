@@ -5,6 +5,7 @@ mod support;
 
 mod ci_suite;
 mod contained;
+mod documents;
 mod endings;
 mod failures;
 mod identical;

@@ -5,6 +5,7 @@
 #![allow(dead_code)] // each test program uses its own part
 
 pub(crate) mod capture;
+pub(crate) mod documents;
 pub(crate) mod junit;
 pub(crate) mod report;
 pub(crate) mod scenarios;
