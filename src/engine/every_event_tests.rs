@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::*;
 use crate::frame::{Cut, FrameView};
-use crate::model::data::{FileOf, NamedFile as _};
-use crate::model::delay::{Interpolate, TraceSpec};
+use crate::model::delay::TraceFile;
+use crate::model::table::NamedFile as _;
 use crate::model::{DelaySpec, Framing, LossSpec, Order, RateSpec};
 use crate::node::SwitchSpec;
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, Gain, PieSpec, QueueSpec, RedSpec};
@@ -56,10 +56,10 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 }
 
 /// A delay that goes up and down within a few frames.
-fn trace() -> TraceSpec {
-    let mut file = FileOf::new("trace.csv");
-    file.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
-    TraceSpec { file, repeat: Some(Duration::from_micros(3000)), interpolate: Interpolate::Step }
+fn trace() -> TraceFile {
+    let mut trace: TraceFile = serde_json::from_value(json!({ "file": "trace.csv", "repeat": "3000us" })).unwrap();
+    trace.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
+    trace
 }
 
 fn loss() -> impl Strategy<Value = LossSpec> {

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::data::NamedFile;
+use crate::model::table::NamedFile;
 use crate::model::{DelaySpec, Framing, ImpairmentChanges, Impairments, LossSpec, RateSpec, mtu};
 use crate::queue::QueueSpec;
 

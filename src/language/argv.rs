@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::forms::forms;
+use crate::model::form::forms;
 
 /// A program and its arguments. A text in its place is an error that shows the list to write.
 #[derive(Clone, Debug)]

@@ -7,7 +7,6 @@ pub(crate) mod address_text;
 pub(crate) mod argv;
 pub(crate) mod de;
 pub mod files;
-pub(crate) mod forms;
 pub(crate) mod gather;
 pub(crate) mod keys;
 pub mod matrix;

@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializ
 
 use super::de::Error;
 use crate::diag::{SourceId, Span};
+use crate::model::form::forms;
 
 /// Under this name [`Spanned`] asks for its place.
 pub(crate) const SPANNED: &str = "$longwire::Spanned";
@@ -111,5 +112,37 @@ impl<'de, D: Deserializer<'de, Error = Error>> SeqAccess<'de> for SpanThenValue<
             return seed.deserialize(number.into_deserializer()).map(Some);
         }
         self.value.take().map(|value| seed.deserialize(value)).transpose()
+    }
+}
+
+/// A name, or a list of names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(pub Vec<Spanned<String>>);
+
+forms! {
+    Names, "Names", "a name, or a list of names,";
+    text { "type": "string" } => |text| Ok(Names::one(text));
+    list Vec<Spanned<String>> => |list| Ok(Names(list));
+}
+
+impl Names {
+    /// A lone name. Its place is that of the whole.
+    pub(crate) fn one(text: &str) -> Names {
+        Names(vec![Spanned { value: text.to_owned(), span: Span::default() }])
+    }
+
+    /// Each name with its place.
+    pub(crate) fn each(&self, whole: Span) -> impl Iterator<Item = Spanned<&str>> {
+        self.0.iter().map(move |name| {
+            let span = if name.span.line == 0 { whole } else { name.span };
+            Spanned { value: name.value.as_str(), span }
+        })
+    }
+}
+
+impl Spanned<Names> {
+    /// Each name with its place.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Spanned<&str>> {
+        self.value.each(self.span)
     }
 }

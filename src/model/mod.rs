@@ -7,19 +7,20 @@
 pub mod chain;
 pub mod chance;
 pub mod corrupt;
-pub mod data;
 pub mod delay;
 pub mod duplicate;
 pub mod form;
 pub mod loss;
 pub mod mtu;
 pub mod only;
+pub mod over_time;
 pub mod rate;
 pub mod reorder;
 pub mod reset;
 pub mod share;
 #[cfg(test)]
 pub(crate) mod statistics;
+pub mod table;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,9 +7,8 @@ use serde_json::Value;
 use super::requested::Requested;
 use super::terminal::grouped;
 use crate::engine::DirectionSpec;
-use crate::model::data::NamedFile as _;
-use crate::model::delay::Interpolate;
 use crate::model::share::Share;
+use crate::model::table::{Interpolate, NamedFile as _};
 use crate::model::{Chance, Correlation, DelaySpec, Distribution, Only, Order, RateSpec};
 use crate::queue::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, QueueSpec, RedSpec};
 use crate::units::{ByteSize, Duration};
@@ -94,9 +93,9 @@ pub(crate) fn delay(spec: &DelaySpec) -> Option<String> {
     let mut words = match (&spec.samples, &spec.trace) {
         (Some(samples), _) => format!("delays of {}", samples.path()),
         (None, Some(trace)) => {
-            let repeat = trace.repeat.map(|every| format!(" repeat {every}")).unwrap_or_default();
-            let between = if trace.interpolate == Interpolate::Linear { " linear" } else { "" };
-            format!("delay over time of {}{repeat}{between}", trace.file.path())
+            let (repeat, interpolate) = (trace.spec().repeat, trace.spec().interpolate);
+            let between = if interpolate == Interpolate::Linear { " linear" } else { "" };
+            format!("delay over time of {}{repeat}{between}", trace.path())
         }
         (None, None) if spec.is_constant() && spec.mean == Duration::ZERO => return None,
         (None, None) => spec.mean.to_string(),

@@ -6,12 +6,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::DirectionSpec;
-use crate::model::data::NamedFile as _;
-use crate::model::delay::{Interpolate, TraceSpec};
 use crate::model::loss::LossModel;
 use crate::model::loss::outage::Durations;
+use crate::model::over_time::{Course, Level};
 use crate::model::rate::slots::{Distance, SlotDistribution, SlotsSpec};
-use crate::model::rate::steps::Repeat;
+use crate::model::table::{FileOf, Interpolate, NamedFile as _, Repeat};
 use crate::model::{DelaySpec, Distribution, Framing, LossSpec, Only, Order, RateSpec};
 use crate::queue::{FifoSpec, QueueSpec};
 use crate::units::{ByteSize, Duration, Rate};
@@ -87,12 +86,17 @@ fn rate(spec: &RateSpec) -> Value {
                 Repeat::Every(time) => ("every", Some(ns(time))),
             };
             json!({
-                "model": "schedule", "file": schedule.source(), "steps": schedule.len(), "repeat": repeat,
+                "model": "schedule", "file": schedule.source(), "steps": schedule.count(), "repeat": repeat,
                 "repeat_ns": every, "mean_bps": bps(spec.nominal()),
             })
         }
         RateSpec::Slots(spec) => slots(spec),
     }
+}
+
+/// After how long the rows of a file begin anew.
+fn round<T: Level>(file: &FileOf<Course<T>>) -> Option<u64> {
+    file.table().and_then(|course| course.round()).map(ns)
 }
 
 fn slots(spec: &SlotsSpec) -> Value {
@@ -201,7 +205,7 @@ fn loss_model(model: &LossModel) -> Value {
             json!({ "model": "outage", "up_ns": ns(spec.up), "down_ns": ns(spec.down), "distribution": word })
         }
         LossModel::Trace(spec) => {
-            json!({ "model": "trace", "file": spec.file.path(), "repeat_ns": spec.repeat.map(ns) })
+            json!({ "model": "trace", "file": spec.path(), "repeat_ns": round(spec) })
         }
     }
 }
@@ -218,12 +222,12 @@ fn delay(spec: &DelaySpec) -> Value {
     }
     let around = joined(json!({ "jitter_ns": ns(spec.jitter) }), [distribution(&spec.distribution)]);
     let own = match &spec.trace {
-        Some(TraceSpec { file, repeat, interpolate }) => {
-            let between = match interpolate {
+        Some(trace) => {
+            let between = match trace.spec().interpolate {
                 Interpolate::Step => "step",
                 Interpolate::Linear => "linear",
             };
-            json!({ "model": "trace", "file": file.path(), "repeat_ns": repeat.map(ns), "interpolate": between })
+            json!({ "model": "trace", "file": trace.path(), "repeat_ns": round(trace), "interpolate": between })
         }
         None => json!({ "model": "mean", "mean_ns": ns(spec.mean) }),
     };

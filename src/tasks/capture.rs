@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Diagnostics, Span, suggestion};
-use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
+use crate::model::form::forms;
 use crate::topology::expand::{GroupKind, Groups};
 use crate::units::ByteSize;
 

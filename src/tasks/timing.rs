@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::language::forms::forms;
+use crate::model::form::forms;
 use crate::units::Duration;
 
 /// `timing:` of a scenario.

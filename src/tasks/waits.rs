@@ -7,9 +7,8 @@ use indexmap::IndexMap;
 use super::spec::{Amount, Workload, WorkloadKind};
 use super::workload::WorkloadSpec;
 use crate::diag::Diagnostics;
-use crate::language::forms::Names;
 use crate::language::section::Named;
-use crate::language::spanned::Spanned;
+use crate::language::spanned::{Names, Spanned};
 
 /// A workload that starts after one that runs to the end, or after itself by way of others, would never start.
 pub(crate) fn forbid_waiting_for_ever(

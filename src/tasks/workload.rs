@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use super::expect::values::ValueSpec;
 use crate::language::argv::Argv;
-use crate::language::forms::Names;
-use crate::language::spanned::Spanned;
+use crate::language::spanned::{Names, Spanned};
 use crate::units::{ByteSize, Duration, Rate};
 
 /// A program that runs for the whole time; t = 0 is when all services are ready.

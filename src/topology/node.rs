@@ -12,8 +12,8 @@ use super::router::RouterSpec;
 use super::switch::SwitchNode;
 use super::sysctl;
 use crate::language::address_text::{Address, RouteTo};
-use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
+use crate::model::form::forms;
 use crate::model::mtu::Mtu;
 use crate::units::ByteSize;
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::ends::End;
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
-use crate::language::forms::{forms, text_form};
 use crate::language::spanned::Spanned;
+use crate::model::form::{forms, text_form};
 use crate::node::{PortVlans, SwitchSpec, VlanId, VlanSet};
 use crate::units::Duration;
 

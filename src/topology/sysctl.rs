@@ -6,8 +6,8 @@
 use indexmap::IndexMap;
 
 use crate::diag::Diagnostics;
-use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
+use crate::model::form::forms;
 
 /// Below these are settings of a namespace.
 const FAMILIES: [&str; 12] =

@@ -99,7 +99,7 @@ mod tests {
 
     fn at_zero(spec: &DirectionSpec) -> Duration {
         let trace = spec.delay.trace.as_ref().unwrap();
-        trace.file.table().unwrap().at(Instant::ZERO, None, trace.interpolate)
+        trace.table().unwrap().at(Instant::ZERO)
     }
 
     #[test]

@@ -7,12 +7,12 @@ use longwire::engine::{
     NodePlan, Place, Plan,
 };
 use longwire::frame::{Cut, FrameView};
-use longwire::model::data::{FileOf, NamedFile};
-use longwire::model::delay::{Interpolate, TraceSpec};
+use longwire::model::delay::TraceFile;
 use longwire::model::rate::framing::{Encapsulation, Own};
 use longwire::model::rate::slots::{Distance, SlotDistribution};
-use longwire::model::rate::steps::{Repeat, Step};
+use longwire::model::rate::steps::Step;
 use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
+use longwire::model::table::{NamedFile as _, Repeat};
 use longwire::model::{
     Chance, Correlation, CorruptSpec, Delay, DelaySpec, Distribution, DuplicateSpec, Framing, Impairments, LossSpec,
     Order, RateSpec, ReorderSpec, ResetSpec,
@@ -97,10 +97,11 @@ fn delay() -> impl Strategy<Value = DelaySpec> {
 }
 
 /// A delay that goes up and down within a few frames.
-fn delay_trace() -> TraceSpec {
-    let mut file = FileOf::new("trace.csv");
-    file.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
-    TraceSpec { file, repeat: Some(Duration::from_micros(3000)), interpolate: Interpolate::Linear }
+fn delay_trace() -> TraceFile {
+    let text = r#"{ "file": "trace.csv", "repeat": "3000us", "interpolate": "linear" }"#;
+    let mut trace: TraceFile = serde_json::from_str(text).unwrap();
+    trace.load("time_us,delay_us\n0,300\n700,2000\n1500,0\n2500,1000\n").unwrap();
+    trace
 }
 
 fn loss() -> impl Strategy<Value = LossSpec> {
@@ -157,7 +158,7 @@ fn schedule() -> impl Strategy<Value = ScheduleSpec> {
     (prop::collection::vec(step, 0..5), constant(), any::<bool>()).prop_map(|(steps, last, repeat)| {
         let steps = steps.into_iter().chain([(1_000_000, last.as_bps())]);
         let steps = steps.map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(ns)), bps)).collect();
-        ScheduleSpec::new(steps, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap()
+        ScheduleSpec::new(&steps, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap()
     })
 }
 

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::table::DistTable;
-use crate::model::data::{FileOf, NamedFile};
 use crate::model::form::{Short, short_or_long};
+use crate::model::table::{FileOf, NamedFile};
 use crate::units::Duration;
 
 /// How a delay strays around its mean. Short forms: the word alone, as in `distribution: pareto`.

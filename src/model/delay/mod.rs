@@ -5,7 +5,6 @@
 //! counted.
 
 mod correlation;
-mod csv;
 mod distribution;
 mod gamma;
 mod law;
@@ -15,7 +14,6 @@ mod spec;
 mod table;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod weibull;
 
 use rand_distr::{Distribution as _, StandardNormal};
@@ -23,6 +21,8 @@ use rand_distr::{Distribution as _, StandardNormal};
 use self::correlation::Chain;
 use self::law::Law;
 use crate::model::Only;
+use crate::model::over_time::Course;
+use crate::model::table::FileOf;
 use crate::rng::FrameRng;
 use crate::units::{Duration, Instant};
 
@@ -31,7 +31,9 @@ pub use distribution::{Distribution, MinSpec, ParetoShape, ParetoSpec};
 pub use samples::Samples;
 pub use spec::{DelaySpec, Order};
 pub use table::DistTable;
-pub use trace::{Interpolate, Trace, TraceSpec};
+
+/// A file of delays over time.
+pub type TraceFile = FileOf<Course<Duration>>;
 
 /// Draws delays.
 #[derive(Clone, Debug)]
@@ -267,11 +269,11 @@ impl Rich {
     fn mean_at(&self, at: Instant) -> Duration {
         match &self.spec.trace {
             None => self.spec.mean,
-            Some(trace) => table(trace).at(at, trace.repeat, trace.interpolate),
+            Some(trace) => table(trace).at(at),
         }
     }
 }
 
-fn table(trace: &TraceSpec) -> &Trace {
-    trace.file.table().expect("the files of a scenario are read before its plan is made")
+fn table(trace: &TraceFile) -> &Course<Duration> {
+    trace.table().expect("the files of a scenario are read before its plan is made")
 }

@@ -1,7 +1,6 @@
 //! Measured one-way delays, of which each frame meets one.
 
-use super::csv;
-use crate::model::data::{BadLine, Table};
+use crate::model::table::{BadTable, Table, TableSpec, Wanted};
 use crate::units::Duration;
 
 /// One-way delays in ascending order; at least one.
@@ -32,11 +31,12 @@ impl Samples {
 }
 
 impl Table for Samples {
-    /// A column of times, in any order; if there are several, the one that is called `delay`.
-    fn parse(text: &str) -> Result<Samples, BadLine> {
-        let mut all: Vec<Duration> = csv::columns(text, ["delay"])?.iter().map(|row| row.times[0]).collect();
+    const KEYS: &'static [&'static str] = &["format", "columns", "units"];
+
+    fn parse(text: &str, spec: &TableSpec) -> Result<Samples, BadTable> {
+        let mut all: Vec<Duration> = spec.values(text, Wanted::Delay)?.into_iter().map(Duration::from_nanos).collect();
         if all.is_empty() {
-            return Err(BadLine::whole("it holds no delay: one a line, as in `12.5ms`"));
+            return Err(BadTable::whole("it holds no delay: one a line, as in `12.5ms`"));
         }
         all.sort_unstable();
         Ok(Samples(all.into()))
@@ -46,10 +46,13 @@ impl Table for Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::form::from_json;
+    use crate::model::table::{FileOf, NamedFile as _};
+    use serde_json::json;
 
     #[test]
     fn every_sample_is_picked_alike() {
-        let samples = Samples::parse("ms\n30\n10\n20\n10").unwrap();
+        let samples = Samples::plain("ms\n30\n10\n20\n10").unwrap();
         let ms: Vec<u64> = (0..8u64).map(|n| samples.pick(n << 61).as_nanos() / 1_000_000).collect();
         assert_eq!(ms, [10, 10, 10, 10, 20, 20, 30, 30]);
         assert_eq!(samples.pick(u64::MAX), Duration::from_millis(30));
@@ -62,8 +65,23 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_a_mistake() {
-        assert!(Samples::parse("# nothing\n\n").unwrap_err().to_string().contains("no delay"));
-        assert!(Samples::parse("delay_ms\n").unwrap_err().to_string().contains("no delay"));
-        assert_eq!(Samples::parse("ms\n1\n-1").unwrap_err().line, 3);
+        assert!(Samples::plain("# nothing\n\n").unwrap_err().to_string().contains("no delay"));
+        assert!(Samples::plain("delay_ms\n").unwrap_err().to_string().contains("no delay"));
+        assert_eq!(Samples::plain("ms\n1\n-1").unwrap_err().line, 3);
+    }
+
+    #[test]
+    fn a_map_says_which_column_is_meant() {
+        let form = json!({"file": "a.csv", "columns": ["p50"], "units": ["us"]});
+        let mut spec = from_json::<FileOf<Samples>>(form.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&spec).unwrap(), form);
+        spec.load("time,p50\n1,30\n2,10\n").unwrap();
+        assert_eq!(spec.table().unwrap().sorted(), [10, 30].map(Duration::from_micros));
+        let mut lens = from_json::<FileOf<Samples>>(json!({"file": "a.csv", "format": "lens"})).unwrap();
+        lens.load("timestamp,rtt\n1700000000.5,61\n1700000000.6,20\n").unwrap();
+        assert_eq!(lens.table().unwrap().sorted(), [10_000, 30_500].map(Duration::from_micros));
+        assert!(
+            from_json::<FileOf<Samples>>(json!({"file": "a", "repeat": true})).unwrap_err().contains("found `repeat`")
+        );
     }
 }

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::TraceFile;
 use super::correlation::Correlation;
 use super::distribution::Distribution;
 use super::samples::Samples;
-use super::trace::TraceSpec;
 use crate::model::Only;
-use crate::model::data::{FileOf, NamedFile};
 use crate::model::form::{Short, short_or_long};
+use crate::model::table::{FileOf, NamedFile};
 use crate::units::{Duration, Instant};
 
 /// Propagation delay of one direction, **one way**. Short form: the mean alone, as in `delay: 5ms`.
@@ -26,7 +26,7 @@ pub struct DelaySpec {
     /// Measured delays in place of mean, jitter and distribution.
     pub samples: Option<FileOf<Samples>>,
     /// A mean that changes over time.
-    pub trace: Option<TraceSpec>,
+    pub trace: Option<TraceFile>,
     /// How much a delay resembles the one before it.
     pub correlation: Correlation,
     /// Whether frames may overtake each other.
@@ -44,9 +44,7 @@ impl DelaySpec {
             return Duration::from_nanos((sum / samples.sorted().len() as u128) as u64);
         }
         match &self.trace {
-            Some(TraceSpec { file, repeat, interpolate }) => {
-                file.table().map_or(self.mean, |trace| trace.at(Instant::ZERO, *repeat, *interpolate))
-            }
+            Some(trace) => trace.table().map_or(self.mean, |trace| trace.at(Instant::ZERO)),
             None => self.mean,
         }
     }
@@ -57,7 +55,7 @@ impl DelaySpec {
         if let Some(samples) = self.samples.as_ref().and_then(FileOf::table) {
             return samples.sorted().last().copied().unwrap_or_default();
         }
-        let trace = self.trace.as_ref().and_then(|trace| trace.file.table());
+        let trace = self.trace.as_ref().and_then(TraceFile::table);
         let mean = trace.map_or(self.mean, |trace| trace.longest());
         Duration::from_nanos(mean.as_nanos().saturating_add(self.jitter.as_nanos().saturating_mul(4)))
     }
@@ -87,12 +85,12 @@ struct Fields {
     /// How the delay strays around the mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     distribution: Option<Distribution>,
-    /// A CSV file of one-way delays, in place of `mean`, `jitter` and `distribution`: each frame meets one of them.
+    /// A table of one-way delays, in place of `mean`, `jitter` and `distribution`: each frame meets one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<FileOf<Samples>>,
-    /// A CSV file of times and delays, in place of `mean`.
+    /// A table of times and delays, in place of `mean`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    trace: Option<TraceSpec>,
+    trace: Option<TraceFile>,
     /// Spearman's rank correlation of a frame's delay with that of the frame before it.
     #[serde(default, skip_serializing_if = "Correlation::is_none")]
     correlation: Correlation,

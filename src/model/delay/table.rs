@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::normal;
-use crate::model::data::{BadLine, Table};
+use crate::model::table::{BadTable, Table, TableSpec};
 use crate::units::Duration;
 
 /// Entries of a table in units of σ: NETEM_DIST_SCALE.
@@ -52,19 +52,19 @@ pub(super) fn scaled(entry: i16, jitter: Duration) -> i128 {
 
 impl Table for DistTable {
     /// The text of a `.dist` file: whole numbers from −32768 to 32767, lines that begin with `#` are comments.
-    fn parse(text: &str) -> Result<DistTable, BadLine> {
+    fn parse(text: &str, _: &TableSpec) -> Result<DistTable, BadTable> {
         let mut entries = Vec::new();
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
             for word in line.split_whitespace() {
                 let entry = word.parse().map_err(|_| {
                     let message = format!("`{word}` is not an entry of netem's: a whole number from -32768 to 32767");
-                    BadLine::at(n + 1, message)
+                    BadTable::line(n + 1, message)
                 })?;
                 entries.push(entry);
             }
         }
         if entries.is_empty() {
-            return Err(BadLine::whole("it holds no entry: whole numbers, in units of jitter / 8192"));
+            return Err(BadTable::whole("it holds no entry: whole numbers, in units of jitter / 8192"));
         }
         Ok(DistTable::new(entries))
     }
@@ -124,20 +124,20 @@ mod tests {
 
     #[test]
     fn files_are_read_as_tc_reads_them() {
-        let table = DistTable::parse("# a comment\n 3 -1\n\n2\t7\n").unwrap();
+        let table = DistTable::plain("# a comment\n 3 -1\n\n2\t7\n").unwrap();
         assert_eq!(table.sorted(), [-1, 2, 3, 7]);
         assert_eq!((table.least(), table.pick(0), table.pick(u64::MAX)), (-1, -1, 7));
         assert_eq!((table.at(0.0), table.at(0.5), table.at(1.0)), (-1, 3, 7));
-        assert_eq!(DistTable::parse("1 2\n3 1.5").unwrap_err().line, 2);
-        assert!(DistTable::parse("40000").unwrap_err().to_string().contains("-32768 to 32767"));
-        assert!(DistTable::parse("# none\n").unwrap_err().to_string().contains("no entry"));
+        assert_eq!(DistTable::plain("1 2\n3 1.5").unwrap_err().line, 2);
+        assert!(DistTable::plain("40000").unwrap_err().to_string().contains("-32768 to 32767"));
+        assert!(DistTable::plain("# none\n").unwrap_err().to_string().contains("no entry"));
     }
 
     #[test]
     fn computed_tables_are_those_of_iproute2() {
         for (name, computed) in [("normal", &NORMAL), ("pareto", &PARETO), ("paretonormal", &PARETONORMAL)] {
             let Some(text) = iproute2_table(name) else { continue };
-            let theirs = DistTable::parse(&text).unwrap();
+            let theirs = DistTable::plain(&text).unwrap();
             assert_eq!(computed.sorted().len(), theirs.sorted().len(), "{name}");
             let off = |(a, b): (&i16, &i16)| (i32::from(*a) - i32::from(*b)).abs();
             let all: Vec<i32> = computed.sorted().iter().zip(theirs.sorted()).map(off).collect();

@@ -4,9 +4,9 @@
 //! (a normal σ; all others more), √n times which is 3.8 at n = 100,000: it fails with a power above 0.999.
 
 use super::*;
-use crate::model::data::{FileOf, NamedFile, Table};
 use crate::model::form::from_json;
 use crate::model::statistics::kolmogorov_smirnov;
+use crate::model::table::{FileOf, NamedFile as _, Table};
 use crate::rng::{StreamKey, Way};
 use serde_json::{Value, json};
 
@@ -385,11 +385,8 @@ fn samples_are_drawn_alike() {
 
 #[test]
 fn a_trace_moves_the_mean_under_the_jitter() {
-    let trace = TraceSpec {
-        file: loaded("a.csv", "time_s,delay_ms\n0,10\n1,50\n"),
-        repeat: None,
-        interpolate: Interpolate::Linear,
-    };
+    let mut trace: TraceFile = from_json(json!({ "file": "a.csv", "interpolate": "linear" })).unwrap();
+    trace.load("time_s,delay_ms\n0,10\n1,50\n").unwrap();
     let quiet = DelaySpec { trace: Some(trace), ..DelaySpec::default() };
     let delay = Delay::new(quiet.clone());
     assert!(!delay.is_constant() && !delay.may_clamp());

@@ -26,7 +26,7 @@ pub use outage::OutageSpec;
 pub use random::RandomSpec;
 pub use rule::Rule;
 pub use spec::{LossModel, LossRule, LossSpec};
-pub use trace::TraceSpec;
+pub use trace::TraceFile;
 
 /// What a model comes to in the long run, by its closed form.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -50,7 +50,7 @@ impl Rule {
             LossModel::BitErrorRate(rate) => Work::BitErrors(BitErrors::new(*rate)),
             LossModel::Every(_) | LossModel::Frames(_) => Work::Numbers,
             LossModel::Outage(outage) => Work::Outage(Box::new(Outage::new(*outage, outages))),
-            LossModel::Trace(trace) => Work::Trace(Box::new(Trace::new(trace.clone()))),
+            LossModel::Trace(trace) => Work::Trace(Box::new(Trace::new(trace))),
         };
         Rule { spec: spec.clone(), work }
     }

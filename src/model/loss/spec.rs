@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::outage::Durations;
 use super::*;
-use crate::model::data::NamedFile;
 use crate::model::only::Only;
+use crate::model::table::NamedFile;
 use crate::units::Probability;
 
 /// Which frames are lost on the wire: those that any of these rules loses. Short forms: a probability, as in `loss: 1%`,
@@ -49,7 +49,7 @@ pub enum LossModel {
     /// Times up and down, in turn.
     Outage(OutageSpec),
     /// A course over time, from a file.
-    Trace(TraceSpec),
+    Trace(TraceFile),
 }
 
 impl LossSpec {
@@ -150,10 +150,7 @@ impl fmt::Display for LossModel {
                 write!(f, "outage {} of {}", outage.down, outage.up + outage.down)?;
                 if outage.distribution == Durations::Exponential { f.write_str(" exponential") } else { Ok(()) }
             }
-            LossModel::Trace(trace) => {
-                write!(f, "trace {}", trace.path())?;
-                trace.repeat.map_or(Ok(()), |every| write!(f, " repeat {every}"))
-            }
+            LossModel::Trace(trace) => write!(f, "trace {}{}", trace.path(), trace.spec().repeat),
         }
     }
 }
@@ -363,7 +360,7 @@ struct RuleMap {
     /// Times up and down, in turn.
     outage: Option<OutageSpec>,
     /// A course over time, from a file.
-    trace: Option<TraceSpec>,
+    trace: Option<TraceFile>,
     /// Which frames the rule applies to, and counts. By default all.
     only: Option<Only>,
 }

@@ -13,14 +13,13 @@ pub mod trace;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::data::{FileOf, NamedFile};
 use super::form::{Short, short_or_long};
+use super::table::{FileOf, NamedFile};
 use crate::units::Rate;
 pub use framing::Framing;
 pub use schedule::ScheduleSpec;
 pub use server::Server;
 pub use slots::SlotsSpec;
-use steps::Repeat;
 pub use token_bucket::TokenBucketSpec;
 pub use trace::Trace;
 
@@ -75,8 +74,8 @@ impl RateSpec {
     pub fn files(&mut self, visit: &mut dyn FnMut(&mut dyn NamedFile)) {
         match self {
             RateSpec::Trace(file) => visit(file),
-            RateSpec::Schedule(spec) => spec.files(visit),
-            RateSpec::Unlimited | RateSpec::Constant(_) | RateSpec::TokenBucket(_) | RateSpec::Slots(_) => {}
+            RateSpec::Schedule(ScheduleSpec::File(file)) => visit(file),
+            _ => {}
         }
     }
 
@@ -113,15 +112,8 @@ impl RateSpec {
             }
             RateSpec::Trace(file) => format!("trace {}", file.path()),
             RateSpec::Schedule(spec) => {
-                let steps = match spec.source() {
-                    Some(file) => format!("schedule {file}"),
-                    None => format!("schedule of {} steps", spec.len()),
-                };
-                match spec.repeat() {
-                    Repeat::Never => steps,
-                    Repeat::AtEnd => format!("{steps} repeated"),
-                    Repeat::Every(time) => format!("{steps} repeat {time}"),
-                }
+                let steps = spec.source().map_or_else(|| format!("of {} steps", spec.count()), str::to_owned);
+                format!("schedule {steps}{}", spec.repeat())
             }
             RateSpec::Slots(spec) => spec.words(),
         }

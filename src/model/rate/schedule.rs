@@ -7,41 +7,70 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::constant::Work;
-use super::steps::{Repeat, Step, Steps};
-use crate::model::data::{BadLine, FileOf, NamedFile};
-use crate::units::{Instant, Rate};
+use super::steps::{Step, Steps};
+use crate::model::form::forms;
+use crate::model::table::{BadTable, FileOf, Format, NamedFile as _, Place, Repeat, Speed, Table, TableSpec, Wanted};
+use crate::units::{Duration, Instant, Rate, Unit};
 
 /// A rate over time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScheduleSpec {
-    steps: Source,
-    repeat: Repeat,
-    /// What they come to; `None` before a file is read.
-    plan: Option<Arc<Schedule>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Source {
-    Inline(Arc<Steps>),
-    File(FileOf<Steps>),
+pub enum ScheduleSpec {
+    /// Steps that stand in the scenario.
+    Steps(Arc<Steps>, Repeat, Arc<Schedule>),
+    /// Those of a file.
+    File(FileOf<Schedule>),
 }
 
 /// The map form, as it stands in a file.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(inline)]
 struct Long {
     /// The rates, one after the other.
     steps: Option<Vec<Step>>,
-    /// A file with a line for each step: `AT,RATE`. Instead of `steps`.
-    file: Option<FileOf<Steps>>,
+    /// A file with a column of times and one of rates. Instead of `steps`.
+    file: Option<String>,
+    /// A public kind of file, which says its columns and units itself.
+    format: Option<Format>,
+    /// Which columns of the file: that of times first, by number or name. By default those with the right names.
+    columns: Vec<Place>,
+    /// The units of these columns.
+    units: Vec<Unit>,
+    /// Where in the file's time to begin. By default 0.
+    start: Duration,
+    /// How fast the file's time passes. By default 1.
+    speed: Speed,
     /// Whether it begins again when it is over; or when it does.
-    #[serde(default)]
     repeat: Repeat,
+}
+
+forms! {
+    ScheduleSpec, "Schedule": "A rate over time: a list of steps, a file, or a map.",
+    "a list of steps, as in `[{ for: 5s, rate: 8Mbit }, …]`, a file, or a map with `steps`";
+    word { "type": "string", "minLength": 1 } => |path| Ok(ScheduleSpec::File(FileOf::new(path)));
+    list Vec<Step> => |steps| ScheduleSpec::new(&steps, Repeat::Never);
+    map Long => ScheduleSpec::try_from;
+}
+
+impl TryFrom<Long> for ScheduleSpec {
+    type Error = String;
+    fn try_from(long: Long) -> Result<ScheduleSpec, String> {
+        let Long { steps, file, format, columns, units, start, speed, repeat } = long;
+        let (is_file, file) = (file.is_some(), file.unwrap_or_default());
+        let table = TableSpec { file, format, columns, units, start, speed, repeat, ..TableSpec::default() };
+        match (steps, is_file) {
+            (Some(steps), false) if table == (TableSpec { repeat, ..TableSpec::default() }) => {
+                ScheduleSpec::new(&steps, repeat)
+            }
+            (Some(_), false) => Err("only `repeat` goes with `steps`: the other keys are of a `file`".into()),
+            (None, true) => table.try_into().map(ScheduleSpec::File),
+            (None, false) => Err("a schedule needs `steps`, or a `file` with them".into()),
+            (Some(_), true) => Err("`steps` and `file` both say the rates: keep one".into()),
+        }
+    }
 }
 
 impl ScheduleSpec {
@@ -49,136 +78,56 @@ impl ScheduleSpec {
     ///
     /// # Errors
     /// Why they are none, and what to write instead.
-    pub fn new(steps: Vec<Step>, repeat: Repeat) -> Result<ScheduleSpec, String> {
-        let steps = Steps::new(&steps)?;
-        let plan = Some(Arc::new(Schedule::new(&steps, repeat)?));
-        Ok(ScheduleSpec { steps: Source::Inline(Arc::new(steps)), repeat, plan })
-    }
-
-    /// A schedule in a file, which is still to be read.
-    pub fn file(path: impl Into<String>, repeat: Repeat) -> ScheduleSpec {
-        ScheduleSpec { steps: Source::File(FileOf::new(path)), repeat, plan: None }
+    pub fn new(steps: &[Step], repeat: Repeat) -> Result<ScheduleSpec, String> {
+        let steps = Steps::new(steps)?;
+        let plan = Schedule::new(&steps, repeat)?;
+        Ok(ScheduleSpec::Steps(Arc::new(steps), repeat, Arc::new(plan)))
     }
 
     /// What it comes to; `None` before its file is read.
     pub fn plan(&self) -> Option<&Arc<Schedule>> {
-        self.plan.as_ref()
+        match self {
+            ScheduleSpec::Steps(_, _, plan) => Some(plan),
+            ScheduleSpec::File(file) => file.table(),
+        }
     }
 
     /// How many steps it has; 0 before its file is read.
-    pub fn len(&self) -> usize {
-        self.plan.as_ref().map_or(0, |plan| plan.parts.len())
-    }
-
-    /// Whether it is still to be read.
-    pub fn is_empty(&self) -> bool {
-        self.plan.is_none()
+    pub fn count(&self) -> usize {
+        self.plan().map_or(0, |plan| plan.parts.len())
     }
 
     /// Whether it begins again when it is over; or when it does.
     pub fn repeat(&self) -> Repeat {
-        self.repeat
+        match self {
+            ScheduleSpec::Steps(_, repeat, _) => *repeat,
+            ScheduleSpec::File(file) => file.spec().repeat,
+        }
     }
 
     /// The file that it is from.
     pub fn source(&self) -> Option<&str> {
-        match &self.steps {
-            Source::File(file) => Some(file.path()),
-            Source::Inline(_) => None,
+        match self {
+            ScheduleSpec::Steps(..) => None,
+            ScheduleSpec::File(file) => Some(file.path()),
         }
-    }
-
-    /// Visits the file that it names, if it does.
-    pub fn files(&mut self, visit: &mut dyn FnMut(&mut dyn NamedFile)) {
-        if let Source::File(_) = self.steps {
-            visit(self);
-        }
-    }
-}
-
-impl NamedFile for ScheduleSpec {
-    fn path(&self) -> &str {
-        match &self.steps {
-            Source::File(file) => file.path(),
-            Source::Inline(_) => "",
-        }
-    }
-
-    fn load(&mut self, text: &str) -> Result<(), BadLine> {
-        let Source::File(file) = &mut self.steps else { return Ok(()) };
-        file.load(text)?;
-        if let Some(steps) = file.table() {
-            self.plan = Some(Arc::new(Schedule::new(steps, self.repeat).map_err(BadLine::whole)?));
-        }
-        Ok(())
-    }
-}
-
-impl TryFrom<Long> for ScheduleSpec {
-    type Error = String;
-    fn try_from(Long { steps, file, repeat }: Long) -> Result<ScheduleSpec, String> {
-        match (steps, file) {
-            (Some(steps), None) => ScheduleSpec::new(steps, repeat),
-            (None, Some(file)) => Ok(ScheduleSpec { steps: Source::File(file), repeat, plan: None }),
-            (None, None) => Err("a schedule needs `steps`, or a `file` with them".into()),
-            (Some(_), Some(_)) => Err("`steps` and `file` both say the rates: keep one".into()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ScheduleSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ScheduleSpec, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = ScheduleSpec;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a list of steps, as in `[{ for: 5s, rate: 8Mbit }, …]`, a file, or a map with `steps`")
-            }
-            fn visit_str<E: de::Error>(self, path: &str) -> Result<ScheduleSpec, E> {
-                Ok(ScheduleSpec::file(path, Repeat::Never))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, steps: A) -> Result<ScheduleSpec, A::Error> {
-                let steps = Vec::deserialize(SeqAccessDeserializer::new(steps))?;
-                ScheduleSpec::new(steps, Repeat::Never).map_err(de::Error::custom)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ScheduleSpec, A::Error> {
-                let long = Long::deserialize(MapAccessDeserializer::new(map))?;
-                ScheduleSpec::try_from(long).map_err(de::Error::custom)
-            }
-        }
-        deserializer.deserialize_any(Any)
     }
 }
 
 impl Serialize for ScheduleSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Form<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            steps: Option<Vec<Step>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            file: Option<&'a FileOf<Steps>>,
+        struct Form {
+            steps: Vec<Step>,
             #[serde(skip_serializing_if = "Repeat::is_never")]
             repeat: Repeat,
         }
-        let (steps, file) = match &self.steps {
-            Source::Inline(steps) => (Some(steps.written()), None),
-            Source::File(file) => (None, Some(file)),
-        };
-        Form { steps, file, repeat: self.repeat }.serialize(serializer)
-    }
-}
-
-impl JsonSchema for ScheduleSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Schedule".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "A rate over time: a list of steps, a file, or a map.",
-            "anyOf": [generator.subschema_for::<Vec<Step>>(), { "type": "string", "minLength": 1 }, long],
-        })
+        match self {
+            ScheduleSpec::Steps(steps, repeat, _) => {
+                Form { steps: steps.written(), repeat: *repeat }.serialize(serializer)
+            }
+            ScheduleSpec::File(file) => file.serialize(serializer),
+        }
     }
 }
 
@@ -199,6 +148,16 @@ struct Part {
     bps: u64,
     /// What has passed in the round before it.
     before: Work,
+}
+
+impl Table for Schedule {
+    const KEYS: &'static [&'static str] = &["format", "columns", "units", "start", "speed", "repeat"];
+    const SHORT: bool = false;
+
+    fn parse(text: &str, spec: &TableSpec) -> Result<Schedule, BadTable> {
+        let steps = Steps::of(spec.series(text, Wanted::Rate)?);
+        steps.and_then(|steps| Schedule::new(&steps, spec.repeat)).map_err(BadTable::whole)
+    }
 }
 
 impl Schedule {
@@ -296,7 +255,6 @@ mod tests {
     use super::super::constant::work;
     use super::*;
     use crate::model::form::from_json;
-    use crate::units::Duration;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -360,8 +318,8 @@ mod tests {
             let total: u64 = steps.iter().map(|(ns, _)| ns).sum();
             let any = steps.iter().any(|(_, bps)| *bps > 0);
             prop_assume!(if repeat { any } else { steps.last().unwrap().1 > 0 });
-            let list = steps.iter().map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(*ns)), *bps)).collect();
-            let spec = ScheduleSpec::new(list, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap();
+            let list: Vec<Step> = steps.iter().map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(*ns)), *bps)).collect();
+            let spec = ScheduleSpec::new(&list, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap();
             let rate_at = |ns: u64| {
                 let mut within = if repeat { ns % total } else { ns };
                 let part = steps.iter().find(|(length, _)| within.checked_sub(*length).map(|less| within = less).is_none());
@@ -404,21 +362,35 @@ mod tests {
         assert_eq!(mean(json!([{ "rate": "3Mbit" }])), "3Mbit");
     }
 
+    fn load(spec: &mut ScheduleSpec, text: &str) -> Result<(), String> {
+        let ScheduleSpec::File(file) = spec else { panic!("{spec:?} has no file") };
+        file.load(text).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn a_file_is_checked_together_with_what_the_scenario_says() {
         let mut spec = from_json::<ScheduleSpec>(json!({ "file": "rates.csv", "repeat": "2s" })).unwrap();
-        let mut names = Vec::new();
-        spec.files(&mut |file| {
-            names.push(file.path().to_owned());
-            assert!(file.load("0s,8Mbit\n2s,1Mbit\n").unwrap_err().message.contains("not after the last step"));
-            file.load("0s,8Mbit\n1s,0\n").unwrap();
-        });
-        assert_eq!(
-            (names.as_slice(), spec.plan().unwrap().mean().as_bps()),
-            (&["rates.csv".to_owned()][..], 4_000_000)
-        );
+        assert!(load(&mut spec, "0s,8Mbit\n2s,1Mbit\n").unwrap_err().contains("not after the last one"));
+        assert_eq!(load(&mut spec, "0s,8Mbit\n1s,0\n"), Ok(()));
+        assert_eq!((spec.source(), spec.plan().unwrap().mean().as_bps()), (Some("rates.csv"), 4_000_000));
+        // a public kind of file says where it ends, so it can repeat there
+        let mut public = json!({ "file": "bus", "format": "pensieve", "speed": 2, "repeat": true });
+        let mut spec = from_json::<ScheduleSpec>(public.clone()).unwrap();
+        load(&mut spec, "0 1\n2 8\n4 0\n").unwrap();
+        let mut server = ScheduleServer::new(spec.plan().unwrap().clone());
+        let seconds: Vec<u64> = (0..2)
+            .scan(Instant::ZERO, |at, _| {
+                *at = server.serve(work(8_000_000), *at);
+                Some(at.as_nanos() / 1_000_000_000)
+            })
+            .collect();
+        // a second at 8 Mbit/s, one that stands still, and again
+        assert_eq!(seconds, [1, 3]);
+        public["repeat"] = json!("5s");
+        let mut spec = from_json::<ScheduleSpec>(public).unwrap();
+        assert!(load(&mut spec, "0 1\n2 8\n4 0\n").unwrap_err().contains("contradicts the end, at 2s"));
         let mut short = from_json::<ScheduleSpec>(json!("rates.csv")).unwrap();
-        assert!(short.load("0s,8Mbit\n1s,0\n").unwrap_err().message.contains("would hold for ever"));
+        assert!(load(&mut short, "0s,8Mbit\n1s,0\n").unwrap_err().contains("would hold for ever"));
     }
 
     #[test]
@@ -429,6 +401,8 @@ mod tests {
             json!({ "steps": [{ "at": "0s", "rate": "8Mbit" }, { "at": "3s", "rate": "1Mbit" }], "repeat": "5s" }),
             json!([{ "for": "1s", "rate": "8Mbit" }, { "rate": "1Mbit" }]),
             json!({ "file": "rates.csv", "repeat": true }),
+            json!({ "file": "rates", "format": "pensieve", "start": "2s", "speed": 0.5, "repeat": true }),
+            json!({ "file": "rates.csv", "columns": [1, 3], "units": ["s", "Mbit"] }),
             json!("rates.csv"),
         ] {
             let spec = from_json::<ScheduleSpec>(form.clone()).unwrap();
@@ -437,6 +411,7 @@ mod tests {
         for (wrong, words) in [
             (json!({ "repeat": true }), "needs `steps`"),
             (json!({ "steps": steps, "file": "a.csv" }), "keep one"),
+            (json!({ "steps": steps, "speed": 2 }), "the other keys are of a `file`"),
             (json!([]), "needs a step"),
             (steps, "would hold for ever"),
             (json!({ "steps": [{ "for": "1s", "rate": 0 }], "repeat": true }), "nothing ever passes"),

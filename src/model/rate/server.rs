@@ -6,7 +6,7 @@ use super::schedule::{ScheduleServer, ScheduleSpec};
 use super::slots::Slots;
 use super::token_bucket::TokenBucket;
 use super::trace::{Trace, TraceServer};
-use crate::model::data::FileOf;
+use crate::model::table::FileOf;
 use crate::rng::StreamKey;
 use crate::units::Instant;
 

@@ -1,13 +1,11 @@
 //! The steps of a schedule, as they stand in a scenario or in a table.
 
-use std::fmt;
-
 use schemars::JsonSchema;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::model::data::{BadLine, Table};
-use crate::units::{Duration, Rate};
+use crate::model::form::forms;
+use crate::model::table::{Repeat, Series};
+use crate::units::{Dimension, Duration, Rate};
 
 /// One step: a rate, and how long it holds or from when on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,37 +33,13 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct StepRate(u64);
 
-impl StepRate {
-    fn parse(text: &str) -> Result<StepRate, String> {
-        // `0` and `0Mbit` are the same stall
-        let number = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '/' || c == ' ');
-        if number.parse() == Ok(0.0) {
-            return Ok(StepRate(0));
-        }
-        text.parse::<Rate>().map(|rate| StepRate(rate.as_bps())).map_err(|e| e.to_string())
-    }
-}
-
-impl<'de> Deserialize<'de> for StepRate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<StepRate, D::Error> {
-        struct Any;
-        impl Visitor<'_> for Any {
-            type Value = StepRate;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a rate, as in `5Mbit`, or `0`")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<StepRate, E> {
-                StepRate::parse(text).map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<StepRate, E> {
-                StepRate::parse(&number.to_string()).map_err(E::custom)
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<StepRate, E> {
-                StepRate::parse(&number.to_string()).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
+forms! {
+    StepRate, "StepRate": "A rate, or 0.", "a rate, as in `5Mbit`, or `0`";
+    // `0` and `0Mbit` are the same stall
+    text { "anyOf": [{ "$ref": "#/$defs/Rate" }, { "const": 0 }] } => |text| match text.trim().parse() {
+        Ok(0.0) => Ok(StepRate(0)),
+        _ => Dimension::Rate.exact(text).map(StepRate).map_err(String::from),
+    };
 }
 
 impl Serialize for StepRate {
@@ -74,85 +48,6 @@ impl Serialize for StepRate {
             Some(rate) => Serialize::serialize(&rate, serializer),
             None => serializer.serialize_u64(0),
         }
-    }
-}
-
-impl JsonSchema for StepRate {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "StepRate".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A rate, or 0.",
-            "anyOf": [generator.subschema_for::<Rate>(), { "const": 0 }],
-        })
-    }
-}
-
-/// Whether a schedule begins again. `true`: when its last step is over. A duration: when that has passed since it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Repeat {
-    /// The last rate holds for ever.
-    #[default]
-    Never,
-    /// When the last step is over.
-    AtEnd,
-    /// So long after it began.
-    Every(Duration),
-}
-
-impl Repeat {
-    /// Whether the last rate holds for ever.
-    pub fn is_never(&self) -> bool {
-        *self == Repeat::Never
-    }
-}
-
-impl<'de> Deserialize<'de> for Repeat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Repeat, D::Error> {
-        struct Any;
-        impl Visitor<'_> for Any {
-            type Value = Repeat;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`true`, `false`, or when the schedule begins again, as in `20s`")
-            }
-            fn visit_bool<E: de::Error>(self, repeat: bool) -> Result<Repeat, E> {
-                Ok(if repeat { Repeat::AtEnd } else { Repeat::Never })
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Repeat, E> {
-                match text {
-                    "true" => Ok(Repeat::AtEnd),
-                    "false" => Ok(Repeat::Never),
-                    _ => text.parse().map(Repeat::Every).map_err(E::custom),
-                }
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Repeat, E> {
-                self.visit_str(&number.to_string())
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-impl Serialize for Repeat {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Repeat::Never => serializer.serialize_bool(false),
-            Repeat::AtEnd => serializer.serialize_bool(true),
-            Repeat::Every(length) => length.serialize(serializer),
-        }
-    }
-}
-
-impl JsonSchema for Repeat {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Repeat".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "Whether a schedule begins again when it is over; or when it does.",
-            "anyOf": [{ "type": "boolean" }, generator.subschema_for::<Duration>()],
-        })
     }
 }
 
@@ -218,22 +113,14 @@ impl Steps {
     /// When a round is over, in ns; `None` where the last rate holds for ever.
     pub(super) fn end(&self, repeat: Repeat) -> Result<Option<u64>, String> {
         let last = self.parts.last().map_or(0, |(start, _)| *start);
-        match (repeat, self.end) {
-            (Repeat::Never, end) => Ok(end),
-            (Repeat::AtEnd, Some(end)) => Ok(Some(end)),
-            (Repeat::AtEnd, None) => Err("`repeat: true` needs to know how long the last step lasts: give it `for`, \
-                                          or say when the schedule begins again, as in `repeat: 20s`"
-                .into()),
-            (Repeat::Every(length), Some(end)) if length.as_nanos() != end => Err(format!(
-                "`repeat: {length}` contradicts the steps, which last {}: write `repeat: true`",
-                Duration::from_nanos(end)
-            )),
-            (Repeat::Every(length), _) if length.as_nanos() <= last => Err(format!(
-                "`repeat: {length}` is not after the last step, which starts at {}",
-                Duration::from_nanos(last)
-            )),
-            (Repeat::Every(length), _) => Ok(Some(length.as_nanos())),
-        }
+        Ok(repeat.round(last, self.end)?.or(self.end))
+    }
+
+    /// The steps that a file has.
+    pub(super) fn of(Series { rows: parts, end }: Series) -> Result<Steps, String> {
+        let first = Duration::from_nanos(parts.first().map_or(0, |(start, _)| *start));
+        starts_after(None, first).map_err(|why| format!("the first row {why}"))?;
+        Ok(Steps { parts, end, at: true })
     }
 
     /// The steps as they were written.
@@ -258,54 +145,19 @@ fn starts_after(before: Option<&(u64, u64)>, start: Duration) -> Result<(), Stri
     }
 }
 
-/// `AT,RATE` lines with units (`1.5s,8Mbit`), or without them under a first line that names both (`s,Mbit`). Empty lines and
-/// those that begin with `#` say nothing.
-impl Table for Steps {
-    fn parse(text: &str) -> Result<Steps, BadLine> {
-        let mut units: Option<(&str, &str)> = None;
-        let mut parts: Vec<(u64, u64)> = Vec::new();
-        for (n, line) in text.lines().map(str::trim).enumerate() {
-            let bad = |message: String| BadLine::at(n + 1, message);
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let Some((at, rate)) = line.split_once(',').map(|(at, rate)| (at.trim(), rate.trim())) else {
-                return Err(bad(format!("`{line}` is no step: write `AT,RATE`, as in `1.5s,8Mbit`")));
-            };
-            if parts.is_empty() && units.is_none() && format!("1{at}").parse::<Duration>().is_ok() && is_unit(at) {
-                format!("1{rate}").parse::<Rate>().map_err(|e| bad(e.to_string()))?;
-                units = Some((at, rate));
-                continue;
-            }
-            let (at_unit, rate_unit) = units.unwrap_or_default();
-            let start: Duration = with_unit(at, at_unit).parse().map_err(|e| bad(format!("{e}")))?;
-            let StepRate(bps) = StepRate::parse(&with_unit(rate, rate_unit)).map_err(bad)?;
-            starts_after(parts.last(), start).map_err(|why| bad(format!("the step {why}")))?;
-            parts.push((start.as_nanos(), bps));
-        }
-        if parts.is_empty() {
-            return Err(BadLine::whole("it has no steps: write one a line, `AT,RATE`, as in `0s,8Mbit`"));
-        }
-        Ok(Steps { parts, end: None, at: true })
-    }
-}
-
-fn is_unit(text: &str) -> bool {
-    !text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-}
-
-fn with_unit(number: &str, unit: &str) -> String {
-    if number.ends_with(|c: char| c.is_ascii_digit() || c == '.') { format!("{number}{unit}") } else { number.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::form::from_json;
+    use crate::model::table::{TableSpec, Wanted};
     use serde_json::json;
 
     fn steps(form: serde_json::Value) -> Result<Steps, String> {
         Steps::new(&from_json::<Vec<Step>>(form)?)
+    }
+
+    fn read(text: &str) -> Result<Steps, String> {
+        Steps::of(TableSpec::default().series(text, Wanted::Rate).map_err(|e| e.to_string())?)
     }
 
     #[test]
@@ -326,7 +178,7 @@ mod tests {
             "# a drive\ns,Mbit\n\n0,8\r\n1.5, 0\n 3,0.5",
             "ms,kbit\n0,8000\n1500,0\n3s,500",
         ] {
-            assert_eq!(Steps::parse(text).unwrap().parts(), parts, "{text}");
+            assert_eq!(read(text).unwrap().parts(), parts, "{text}");
         }
     }
 
@@ -349,15 +201,16 @@ mod tests {
             assert!(error.contains(words), "{form}: {error}");
         }
         for (text, words) in [
-            ("0s,8Mbit\n1s;1Mbit\n", "line 2: `1s;1Mbit` is no step"),
-            ("0,8\n", "line 1: `0` has no unit"),
-            ("s,Mbps\n0,8\n", "line 1: `Mbps` is not a unit"),
-            ("0s,8Mbit\n2s,1Mbit\n1s,1Mbit\n", "line 3: the step starts at 1s, not after the one before, at 2s"),
-            ("5s,8Mbit\n", "line 1: the step starts at 5s, but the first"),
-            ("# nothing\n", "it has no steps"),
-            ("0s,fast\n", "line 1: `fast` is not a rate"),
+            ("0s,8Mbit\n1s;1Mbit\n", "line 2, column 1: expected one duration"),
+            ("0s,8Mbit\n1s\n", "line 2, column 2: a value is missing"),
+            ("0,8\n", "line 1, column 2: `8` has no unit"),
+            ("s,Mbps\n0,8\n", "line 1: no column is called `time`"),
+            ("0s,8Mbit\n2s,1Mbit\n1s,1Mbit\n", "line 3, column 1: the table goes back in time, from 2s to 1s"),
+            ("5s,8Mbit\n", "the first row starts at 5s, but the first"),
+            ("# nothing\n", "the file has no rows"),
+            ("0s,fast\n", "line 1, column 2: `fast` is not a rate"),
         ] {
-            let error = Steps::parse(text).unwrap_err().to_string();
+            let error = read(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
         }
     }
@@ -375,7 +228,7 @@ mod tests {
         let open = steps(json!([{ "at": "0s", "rate": "1kbit" }, { "at": "2s", "rate": 0 }])).unwrap();
         assert_eq!(open.end(Repeat::Never), Ok(None));
         assert!(open.end(Repeat::AtEnd).unwrap_err().contains("`repeat: 20s`"));
-        assert!(open.end(every("2s")).unwrap_err().contains("not after the last step"));
+        assert!(open.end(every("2s")).unwrap_err().contains("is not after the last one"));
         assert_eq!(open.end(every("2.000000001s")), Ok(Some(2_000_000_001)));
         for (form, repeat) in [(json!(true), Repeat::AtEnd), (json!(false), Repeat::Never), (json!("5s"), every("5s"))]
         {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::constant::{Work, work};
-use crate::model::data::{BadLine, Table};
+use crate::model::table::{BadTable, Table, TableSpec};
 use crate::units::{Instant, NANOS_PER_SEC, Rate};
 
 /// Bytes of one opportunity.
@@ -22,23 +22,25 @@ pub struct Trace {
 }
 
 impl Table for Trace {
-    fn parse(text: &str) -> Result<Trace, BadLine> {
+    fn parse(text: &str, _: &TableSpec) -> Result<Trace, BadTable> {
         let mut times: Vec<u64> = Vec::new();
         for (n, line) in text.lines().enumerate() {
             let line = line.trim();
             let milli = line.parse::<u64>().ok().and_then(|ms| ms.checked_mul(NANOS_PER_MILLI)).ok_or_else(|| {
                 let what = if line.is_empty() { "an empty line".to_owned() } else { format!("`{line}`") };
-                BadLine::at(n + 1, format!("{what} is not a time: write whole milliseconds, one a line"))
+                BadTable::line(n + 1, format!("{what} is not a time: write whole milliseconds, one a line"))
             })?;
             if let Some(last) = times.last().filter(|last| **last > milli) {
                 let last = last / NANOS_PER_MILLI;
-                return Err(BadLine::at(n + 1, format!("the trace goes back in time, from {last} ms to {line} ms")));
+                return Err(BadTable::line(n + 1, format!("the trace goes back in time, from {last} ms to {line} ms")));
             }
             times.push(milli);
         }
         match times.last() {
-            None => Err(BadLine::whole("it has no lines: a trace has one for each opportunity, in milliseconds")),
-            Some(0) => Err(BadLine::whole("it lasts 0 ms: the last line is the length of the trace, and must be more")),
+            None => Err(BadTable::whole("it has no lines: a trace has one for each opportunity, in milliseconds")),
+            Some(0) => {
+                Err(BadTable::whole("it lasts 0 ms: the last line is the length of the trace, and must be more"))
+            }
             Some(_) => Ok(Trace { times }),
         }
     }
@@ -131,7 +133,7 @@ mod tests {
     use std::collections::VecDeque;
 
     fn trace(text: &str) -> Arc<Trace> {
-        Arc::new(Trace::parse(text).unwrap())
+        Arc::new(Trace::plain(text).unwrap())
     }
 
     fn ms(ms: u64) -> Instant {
@@ -269,7 +271,7 @@ mod tests {
 
     #[test]
     fn mistakes_name_their_line() {
-        let wrong = |text: &str| Trace::parse(text).unwrap_err().to_string();
+        let wrong = |text: &str| Trace::plain(text).unwrap_err().to_string();
         assert_eq!(wrong("1\nx\n"), "line 2: `x` is not a time: write whole milliseconds, one a line");
         assert!(wrong("1\n\n2\n").starts_with("line 2: an empty line is not a time"));
         assert!(wrong("1.5\n").starts_with("line 1: `1.5` is not"));
@@ -277,6 +279,6 @@ mod tests {
         assert!(wrong("").contains("has no lines"));
         assert!(wrong("0\n0\n").contains("lasts 0 ms"));
         assert!(wrong("18446744073709551615\n").contains("is not a time"));
-        assert!(Trace::parse("1\r\n2\r\n").is_ok());
+        assert!(Trace::plain("1\r\n2\r\n").is_ok());
     }
 }

@@ -710,7 +710,7 @@ fn delays_from_files_are_read_and_their_mistakes_have_places() {
     good("rtt: 20ms, delay: { jitter: 1ms, distribution: { table: d.dist } }");
     assert_eq!(
         try_load("delay: { trace: t.csv }").unwrap_err(),
-        ["4:38: t.csv: line 4: the trace goes back in time, from 2s to 1s: sort it by time"]
+        ["4:38: t.csv: line 4, column 1: the table goes back in time, from 2s to 1s: sort it by time"]
     );
     assert_eq!(
         try_load("delay: { samples: none.csv }").unwrap_err(),

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::language::forms::text_form;
+use crate::model::form::text_form;
 use crate::units::Duration;
 
 /// When a step happens, as it is written.

@@ -5,8 +5,7 @@ use super::spec::{DownSpec, StepSpec};
 use super::{Action, Target, apart, profile, rebind, route, run};
 use crate::diag::Span;
 use crate::engine::LinkId;
-use crate::language::forms::Names;
-use crate::language::spanned::Spanned;
+use crate::language::spanned::{Names, Spanned};
 use crate::language::tree::{Node, Value};
 use route::Name;
 

@@ -6,9 +6,10 @@ use serde::de::IgnoredAny;
 
 use super::at::At;
 use crate::language::argv::Argv;
-use crate::language::forms::{Names, forms};
 use crate::language::presets::PresetName;
+use crate::language::spanned::Names;
 use crate::language::spanned::Spanned;
+use crate::model::form::forms;
 use crate::model::{DelaySpec, LossSpec, RateSpec};
 use crate::topology::link::Fields;
 use crate::units::Duration;

@@ -8,7 +8,7 @@ use super::super::ends::{End, NodeEntry};
 use super::super::link::finish;
 use super::super::node::NodeSpec;
 use super::super::tables::Tables;
-use super::table::{self, Quantity};
+use super::table;
 use super::{CloudSpec, is_file};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::language::files::FileKind;
@@ -17,6 +17,7 @@ use crate::language::names;
 use crate::language::names::SECTIONS;
 use crate::language::tree::{Entry, Node, Origin};
 use crate::topology::link::Draft;
+use crate::units::Dimension;
 
 /// More regions than this have more than two thousand paths.
 const MOST_REGIONS: usize = 64;
@@ -62,8 +63,9 @@ impl Cloud<'_> {
         let mut wrong = Diagnostics::default();
         self.check_regions(taken, &mut wrong);
         let empty = Cells::new();
-        let [delay, jitter, loss] = [("delay", Quantity::Time), ("jitter", Quantity::Time), ("loss", Quantity::Share)]
-            .map(|(key, quantity)| self.tree.entry(key).map(|entry| self.cells(entry, quantity, &mut wrong)));
+        let [delay, jitter, loss] =
+            [("delay", Dimension::Time), ("jitter", Dimension::Time), ("loss", Dimension::Share)]
+                .map(|(key, dimension)| self.tree.entry(key).map(|entry| self.cells(entry, dimension, &mut wrong)));
         let (delay, jitter, loss) = (delay.as_ref(), jitter.as_ref(), loss.as_ref());
         if !wrong.has_errors() {
             self.forbid_gaps(delay.unwrap_or(&empty), &mut wrong);
@@ -138,11 +140,11 @@ impl Cloud<'_> {
         self.spec.regions().position(|known| known == region)
     }
 
-    fn cells(&self, entry: &Entry, quantity: Quantity, diagnostics: &mut Diagnostics) -> Cells {
+    fn cells(&self, entry: &Entry, dimension: Dimension, diagnostics: &mut Diagnostics) -> Cells {
         let node = &entry.value;
         let count = self.spec.regions.len();
         match node.as_text() {
-            Some(file) if is_file(file) => self.file(file, node, quantity, diagnostics),
+            Some(file) if is_file(file) => self.file(file, node, dimension, diagnostics),
             Some(_) => {
                 let pairs = (0..count).flat_map(|a| (0..count).filter(move |b| a != *b).map(move |b| (a, b)));
                 pairs.map(|pair| (pair, node.clone())).collect()
@@ -178,7 +180,7 @@ impl Cloud<'_> {
         cells
     }
 
-    fn file(&self, file: &str, node: &Node, quantity: Quantity, diagnostics: &mut Diagnostics) -> Cells {
+    fn file(&self, file: &str, node: &Node, dimension: Dimension, diagnostics: &mut Diagnostics) -> Cells {
         let path = self.tables.path(Some(node), file);
         let text = match self.tables.files.read(&path, FileKind::Table) {
             Ok(text) => text,
@@ -188,7 +190,7 @@ impl Cloud<'_> {
             }
         };
         let regions: Vec<&str> = self.spec.regions().collect();
-        let (found, wrong) = table::read(&text, &regions, quantity);
+        let (found, wrong) = table::read(&text, &regions, dimension);
         wrong.iter().for_each(|message| {
             diagnostics.error(node.span, format!("{} {message}", path.display()));
         });

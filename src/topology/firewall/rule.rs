@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::suggestion;
-use crate::language::forms::forms;
 use crate::language::spanned::Spanned;
+use crate::model::form::forms;
 use crate::model::only::flags::FlagTest;
 use crate::model::only::value::{Dscp, Many, Ports, Protocol, flow};
 use crate::node::router::firewall::value::IcmpType;

@@ -7,8 +7,7 @@ use serde::de::IgnoredAny;
 use super::drawing::Drawing;
 use super::members::who;
 use super::ring::nodes;
-use crate::language::forms::Names;
-use crate::language::spanned::Spanned;
+use crate::language::spanned::{Names, Spanned};
 use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
 

@@ -3,8 +3,7 @@
 use super::super::{renamed, split};
 use super::drawing::Drawing;
 use crate::diag::Span;
-use crate::language::forms::Names;
-use crate::language::spanned::Spanned;
+use crate::language::spanned::{Names, Spanned};
 
 /// One end of links: `NODE`, or `HOST.INTERFACE`.
 #[derive(Clone, Debug)]

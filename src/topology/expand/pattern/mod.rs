@@ -18,8 +18,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{Entry, Expansion, Node, spoiled};
-use crate::language::forms::Names;
 use crate::language::keys::keys_of;
+use crate::language::spanned::Names;
 use crate::language::tree::{Kind, Value};
 use drawing::Drawing;
 

@@ -6,8 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::drawing::Drawing;
 use super::members::{Member, Who, who};
-use crate::language::forms::Names;
-use crate::language::spanned::Spanned;
+use crate::language::spanned::{Names, Spanned};
 use crate::topology::link::Fields;
 use crate::topology::node::NodeSpec;
 
