@@ -106,13 +106,14 @@ macro_rules! share_of_frames {
         const _: () = {
             use schemars::JsonSchema;
             use serde::ser::SerializeMap as _;
-            use serde::{Deserialize, Deserializer, Serialize, Serializer};
+            use serde::{Deserialize, Serialize, Serializer};
 
             use crate::model::{chance, form, share};
 
             /// The map form, as it stands in a file.
             #[derive(Deserialize, JsonSchema)]
             #[serde(deny_unknown_fields)]
+            #[schemars(inline)]
             pub struct Long {
                 /// The probability for each frame.
                 probability: Chance,
@@ -156,21 +157,16 @@ macro_rules! share_of_frames {
                 }
             }
 
-            impl form::Short for $Spec {
-                type Long = Long;
-                const EXPECTED: &'static str = concat!(
+            form::forms! {
+                $Spec, $title: $description, concat!(
                     "a probability of ", $of, ", as in `", $example, "`, or a map with `probability`, `correlation`",
                     $(", `", stringify!($field), "`",)* " and `only`, or `none`"
                 );
-                fn from_text(text: &str) -> Result<$Spec, String> {
+                words { "none" => $Spec::default() }
+                text { "$ref": "#/$defs/Chance" } => |text| {
                     chance::from_text(text).map(|probability| $Spec::independent(probability, $($default),*))
-                }
-            }
-
-            impl<'de> Deserialize<'de> for $Spec {
-                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$Spec, D::Error> {
-                    form::short_or_long(deserializer)
-                }
+                };
+                map Long => |long| Ok($Spec::from(long));
             }
 
             /// As the short form wherever that says all.
@@ -193,18 +189,6 @@ macro_rules! share_of_frames {
                 }
             }
 
-            impl JsonSchema for $Spec {
-                fn schema_name() -> std::borrow::Cow<'static, str> {
-                    $title.into()
-                }
-                fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                    let long = Long::json_schema(generator);
-                    schemars::json_schema!({
-                        "description": $description,
-                        "anyOf": [generator.subschema_for::<Chance>(), { "const": "none" }, long],
-                    })
-                }
-            }
         };
     };
 }

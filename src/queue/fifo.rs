@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Doors, Wire};
 use crate::frame::{DropCause, Frame, FramePool};
-use crate::model::form::{Short, short_or_long};
+use crate::model::form::forms;
 use crate::units::{ByteSize, Duration};
 
 /// The limits of a fifo or a drop_head, at least one of them; all that are given hold. They count waiting frames, not the one on the wire.
@@ -28,6 +28,7 @@ pub struct FifoSpec {
 /// The map form, as it stands in a file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Long {
     /// At most so many wire frames wait.
     packets: Option<u32>,
@@ -38,12 +39,6 @@ pub struct Long {
     /// With `time`: so many frames may wait in any case.
     #[serde(default)]
     min_packets: u32,
-}
-
-impl From<Long> for FifoSpec {
-    fn from(Long { packets, bytes, time, min_packets }: Long) -> FifoSpec {
-        FifoSpec { packets, bytes, time, min_packets }
-    }
 }
 
 impl FifoSpec {
@@ -62,47 +57,21 @@ impl FifoSpec {
     }
 }
 
-impl Short for FifoSpec {
-    type Long = Limits;
-    const EXPECTED: &'static str =
-        "the limits of a queue, as in `{ packets: 100 }`, `{ bytes: 64kB }` or `{ time: 50ms }`, or `unlimited`";
-    fn from_text(text: &str) -> Result<FifoSpec, String> {
-        match text {
-            "unlimited" => Ok(FifoSpec::UNLIMITED),
-            _ => Err(format!(
-                "`{text}` is not a limit: write `{{ packets: 100 }}`, `{{ bytes: 64kB }}` or `{{ time: 50ms }}`, or `unlimited`"
-            )),
-        }
-    }
-}
-
-/// A map that names at least one limit.
-#[derive(Deserialize)]
-#[serde(try_from = "Long")]
-pub struct Limits(FifoSpec);
-
-impl TryFrom<Long> for Limits {
-    type Error = String;
-    fn try_from(long: Long) -> Result<Limits, String> {
-        let spec = FifoSpec::from(long);
+forms! {
+    FifoSpec, "Fifo",
+    "the limits of a queue, as in `{ packets: 100 }`, `{ bytes: 64kB }` or `{ time: 50ms }`, or `unlimited`";
+    words { "unlimited" => FifoSpec::UNLIMITED }
+    not text => |text| format!(
+        "`{text}` is not a limit: write `{{ packets: 100 }}`, `{{ bytes: 64kB }}` or `{{ time: 50ms }}`, or `unlimited`"
+    );
+    map Long => |Long { packets, bytes, time, min_packets }| {
+        let spec = FifoSpec { packets, bytes, time, min_packets };
         if spec == FifoSpec::UNLIMITED {
             return Err("the queue needs a limit: `packets`, `bytes` or `time`, or write `unlimited`".into());
         }
         spec.check()?;
-        Ok(Limits(spec))
-    }
-}
-
-impl From<Limits> for FifoSpec {
-    fn from(limits: Limits) -> FifoSpec {
-        limits.0
-    }
-}
-
-impl<'de> Deserialize<'de> for FifoSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FifoSpec, D::Error> {
-        short_or_long(deserializer)
-    }
+        Ok(spec)
+    };
 }
 
 impl Serialize for FifoSpec {
@@ -123,16 +92,6 @@ impl Serialize for FifoSpec {
         }
         let FifoSpec { packets, bytes, time, min_packets } = *self;
         Given { packets, bytes, time, min_packets: (min_packets > 0).then_some(min_packets) }.serialize(serializer)
-    }
-}
-
-impl JsonSchema for FifoSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Fifo".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({ "anyOf": [long, { "const": "unlimited" }] })
     }
 }
 

@@ -8,18 +8,16 @@
 //!
 //! Additions, multiplications and divisions of IEEE doubles only, so the decisions are equal on every machine.
 
-use std::fmt;
-
 use rand_xoshiro::rand_core::Rng;
 use schemars::JsonSchema;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Doors;
 use super::backlog::Backlog;
 use super::mark::mark;
 use super::spec::{Checked, uniform};
 use crate::frame::{DropCause, Frame, FramePool};
+use crate::model::form::forms;
 use crate::rng::StreamKey;
 use crate::units::{Duration, Instant, Probability};
 
@@ -121,45 +119,16 @@ impl Serialize for Gain {
     }
 }
 
-impl<'de> Deserialize<'de> for Gain {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Gain, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Gain;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a gain per second from 0 to 32, as in `0.125`,")
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Gain, E> {
-                let millionths = number * 1e6;
-                if !(0.0..=Gain::MOST).contains(&number) {
-                    return Err(E::custom(format!("a gain of {number} is out of range: 0 to 32")));
-                }
-                if (millionths - millionths.round()).abs() > 1e-3 {
-                    return Err(E::custom(format!("a gain of {number} is finer than 0.000001")));
-                }
-                Ok(Gain(millionths.round() as u32))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Gain, E> {
-                self.visit_f64(number as f64)
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Gain, E> {
-                self.visit_f64(number as f64)
-            }
+forms! {
+    Gain, "Gain": "A gain of a controller per second of wait.", "a gain per second from 0 to 32, as in `0.125`,";
+    text { "type": "number", "minimum": 0, "maximum": 32 } => |text| {
+        let number = text.parse::<f64>().ok().filter(|number| (0.0..=Gain::MOST).contains(number));
+        let millionths = number.ok_or_else(|| format!("a gain of {text} is out of range: 0 to 32"))? * 1e6;
+        match (millionths - millionths.round()).abs() > 1e-3 {
+            true => Err(format!("a gain of {text} is finer than 0.000001")),
+            false => Ok(Gain(millionths.round() as u32)),
         }
-        deserializer.deserialize_any(Number)
-    }
-}
-
-impl JsonSchema for Gain {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Gain".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A gain of a controller per second of wait.",
-            "type": "number", "minimum": 0, "maximum": 32,
-        })
-    }
+    };
 }
 
 /// Two full Ethernet frames: with no more than that waiting nothing is dropped early, lest the wire run dry (RFC 8033 §4.1).

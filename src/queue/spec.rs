@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{CodelSpec, FifoSpec, FqCodelSpec, PieSpec, RedSpec};
-use crate::model::form::{Short, short_or_long};
+use crate::model::form::forms;
 
 /// The queue in front of a wire. Externally tagged: `queue: { fifo: { packets: 100 } }`. Short forms: `codel`, `fq_codel`,
 /// `pie`, each with its defaults.
@@ -52,6 +52,7 @@ impl<'de, T: Deserialize<'de> + Checked> Deserialize<'de> for Sound<T> {
 /// The map form, as it stands in a file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Long {
     /// First in, first out; what does not fit is dropped.
     Fifo(FifoSpec),
@@ -80,43 +81,24 @@ impl From<Long> for QueueSpec {
     }
 }
 
-impl Short for QueueSpec {
-    type Long = Long;
-    const EXPECTED: &'static str =
-        "a queue, as in `{ fifo: { packets: 100 } }`, or one of `codel`, `fq_codel` and `pie`";
-    fn from_text(text: &str) -> Result<QueueSpec, String> {
-        match text {
-            "codel" => Ok(QueueSpec::Codel(CodelSpec::default())),
-            "fq_codel" => Ok(QueueSpec::FqCodel(FqCodelSpec::default())),
-            "pie" => Ok(QueueSpec::Pie(PieSpec::default())),
-            "fifo" | "drop_head" => Err(format!(
-                "a {text} needs a limit: write `{{ {text}: {{ packets: 100 }} }}`, or `bytes` or `time`, or `{{ {text}: unlimited }}`"
-            )),
-            "red" => Err("a red needs a limit: write `{ red: { limit: 400kB } }`".into()),
-            _ => Err(format!(
-                "`{text}` is not a queue: write `{{ fifo: {{ packets: 100 }} }}`, or `bytes` or `time`, or one of `codel`, `fq_codel` and `pie`; there are `drop_head` and `red` too"
-            )),
-        }
+forms! {
+    QueueSpec, "Queue": "The queue in front of the wire: a map, or a word for one with its defaults.",
+    "a queue, as in `{ fifo: { packets: 100 } }`, or one of `codel`, `fq_codel` and `pie`";
+    words {
+        "codel" => QueueSpec::Codel(CodelSpec::default()),
+        "fq_codel" => QueueSpec::FqCodel(FqCodelSpec::default()),
+        "pie" => QueueSpec::Pie(PieSpec::default()),
     }
-}
-
-impl<'de> Deserialize<'de> for QueueSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<QueueSpec, D::Error> {
-        short_or_long(deserializer)
-    }
-}
-
-impl JsonSchema for QueueSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Queue".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "The queue in front of the wire: a map, or a word for one with its defaults.",
-            "anyOf": [{ "enum": ["codel", "fq_codel", "pie"] }, long],
-        })
-    }
+    not text => |text| match text {
+        "fifo" | "drop_head" => format!(
+            "a {text} needs a limit: write `{{ {text}: {{ packets: 100 }} }}`, or `bytes` or `time`, or `{{ {text}: unlimited }}`"
+        ),
+        "red" => "a red needs a limit: write `{ red: { limit: 400kB } }`".into(),
+        _ => format!(
+            "`{text}` is not a queue: write `{{ fifo: {{ packets: 100 }} }}`, or `bytes` or `time`, or one of `codel`, `fq_codel` and `pie`; there are `drop_head` and `red` too"
+        ),
+    };
+    map Long => |long| Ok(QueueSpec::from(long));
 }
 
 /// A word as a number from 0 to below 1, all of whose 53 bits are drawn: exact on every machine.

@@ -10,10 +10,9 @@ use core::fmt;
 use core::str::FromStr;
 
 use rand_distr::{Distribution as _, StandardNormal};
-use schemars::JsonSchema;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
+use crate::model::form::forms;
 use crate::rng::FrameRng;
 use crate::units::Probability;
 
@@ -73,42 +72,9 @@ impl Serialize for Correlation {
     }
 }
 
-impl<'de> Deserialize<'de> for Correlation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Correlation, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Correlation;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a correlation, as in `25%`")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Correlation, E> {
-                text.parse().map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Correlation, E> {
-                self.visit_f64(number as f64)
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Correlation, E> {
-                self.visit_f64(number as f64)
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Correlation, E> {
-                Err(E::custom(format!("`{number}` has no unit: write a correlation as `25%`")))
-            }
-        }
-        deserializer.deserialize_any(Text)
-    }
-}
-
-impl JsonSchema for Correlation {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RankCorrelation".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "description": "A correlation above -100% and below 100%, as in `25%`.",
-            "pattern": r"^-?[0-9.]+ ?(%|ppm)$|^none$|^\$[A-Za-z_]",
-        })
-    }
+forms! {
+    Correlation, "RankCorrelation": "A correlation above -100% and below 100%, as in `25%`.", "a correlation, as in `25%`";
+    text { "type": "string", "pattern": r"^-?[0-9.]+ ?(%|ppm)$|^none$|^\$[A-Za-z_]" } => |text| text.parse();
 }
 
 /// The chain of standard normals of one direction.
@@ -160,8 +126,8 @@ mod tests {
         for wrong in ["100%", "-100%", "101%"] {
             assert!(correlation(wrong).unwrap_err().contains("both excluded"), "{wrong}");
         }
-        assert!(from_json::<Correlation>(json!(0.5)).unwrap_err().contains("write a correlation as `25%`"));
-        assert!(from_json::<Correlation>(json!(-1)).unwrap_err().contains("write a correlation as `25%`"));
+        assert!(from_json::<Correlation>(json!(0.5)).unwrap_err().contains("`0.5` has no unit"));
+        assert!(from_json::<Correlation>(json!(-1)).unwrap_err().contains("`1` has no unit: write `1%`"));
         assert!(from_json::<Correlation>(json!("0.5")).unwrap_err().contains("0.5"));
     }
 

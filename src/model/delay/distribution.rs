@@ -3,10 +3,10 @@
 use core::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::table::DistTable;
-use crate::model::form::{Short, short_or_long};
+use crate::model::form::forms;
 use crate::model::table::{FileOf, NamedFile};
 use crate::units::Duration;
 
@@ -99,6 +99,7 @@ pub struct MinSpec {
 /// The map form, as it stands in a file.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Long {
     /// Pareto's, moved so that mean and σ are as asked.
     Pareto(ParetoSpec),
@@ -138,37 +139,27 @@ const WORDS: [&str; 10] = [
     "netem-paretonormal",
 ];
 
-impl Short for Distribution {
-    type Long = Long;
-    const EXPECTED: &'static str =
-        "a distribution, as in `normal`, or a map with `pareto`, `lognormal`, `gamma`, `weibull` or `table`";
-    fn from_text(text: &str) -> Result<Distribution, String> {
-        Ok(match text {
-            "uniform" => Distribution::Uniform,
-            "normal" => Distribution::Normal,
-            "exponential" => Distribution::Exponential,
-            "pareto" => Distribution::Pareto(ParetoSpec::default()),
-            "lognormal" => Distribution::Lognormal(MinSpec::default()),
-            "gamma" => Distribution::Gamma(MinSpec::default()),
-            "weibull" => Distribution::Weibull(MinSpec::default()),
-            "netem-normal" => Distribution::NetemNormal,
-            "netem-pareto" => Distribution::NetemPareto,
-            "netem-paretonormal" => Distribution::NetemParetonormal,
-            "paretonormal" => {
-                return Err("`paretonormal` is a table of netem's: write `netem-paretonormal`".into());
-            }
-            _ if text.ends_with(".dist") => {
-                return Err(format!("`{text}` is a file: write `{{ table: {text} }}`"));
-            }
-            _ => return Err(format!("`{text}` is no distribution: {}, or a map", WORDS.join(", "))),
-        })
+forms! {
+    Distribution, "Distribution": "How a delay strays around its mean: a word, or a map with the parameters of one.",
+    "a distribution, as in `normal`, or a map with `pareto`, `lognormal`, `gamma`, `weibull` or `table`";
+    words {
+        "uniform" => Distribution::Uniform,
+        "normal" => Distribution::Normal,
+        "exponential" => Distribution::Exponential,
+        "pareto" => Distribution::Pareto(ParetoSpec::default()),
+        "lognormal" => Distribution::Lognormal(MinSpec::default()),
+        "gamma" => Distribution::Gamma(MinSpec::default()),
+        "weibull" => Distribution::Weibull(MinSpec::default()),
+        "netem-normal" => Distribution::NetemNormal,
+        "netem-pareto" => Distribution::NetemPareto,
+        "netem-paretonormal" => Distribution::NetemParetonormal,
     }
-}
-
-impl<'de> Deserialize<'de> for Distribution {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Distribution, D::Error> {
-        short_or_long(deserializer)
-    }
+    not text => |text| match text {
+        "paretonormal" => "`paretonormal` is a table of netem's: write `netem-paretonormal`".into(),
+        _ if text.ends_with(".dist") => format!("`{text}` is a file: write `{{ table: {text} }}`"),
+        _ => format!("`{text}` is no distribution: {}, or a map", WORDS.join(", ")),
+    };
+    map Long => |long| Ok(Distribution::from(long));
 }
 
 impl Serialize for Distribution {
@@ -182,19 +173,6 @@ impl Serialize for Distribution {
             _ => return serializer.serialize_str(self.word()),
         };
         long.serialize(serializer)
-    }
-}
-
-impl JsonSchema for Distribution {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Distribution".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "How a delay strays around its mean: a word, or a map with the parameters of one.",
-            "anyOf": [{ "enum": WORDS }, long],
-        })
     }
 }
 

@@ -1,20 +1,20 @@
 //! `delay` as a scenario says it, and what of it goes together.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::TraceFile;
 use super::correlation::Correlation;
 use super::distribution::Distribution;
 use super::samples::Samples;
 use crate::model::Only;
-use crate::model::form::{Short, short_or_long};
+use crate::model::form::forms;
 use crate::model::table::{FileOf, NamedFile};
-use crate::units::{Duration, Instant};
+use crate::units::{Duration, Instant, ParseError};
 
 /// Propagation delay of one direction, **one way**. Short form: the mean alone, as in `delay: 5ms`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(into = "Long")]
+#[serde(into = "Fields")]
 pub struct DelaySpec {
     /// Mean delay, one way. With `trace` and with `samples` it is 0, and means nothing.
     pub mean: Duration,
@@ -75,6 +75,7 @@ pub enum Order {
 /// The map form: what may stand in a file.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 struct Fields {
     /// Mean delay, one way.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,15 +103,10 @@ struct Fields {
     only: Option<Only>,
 }
 
-/// The map form, checked.
-#[derive(Serialize, Deserialize)]
-#[serde(try_from = "Fields")]
-pub struct Long(Fields);
-
-impl TryFrom<Fields> for Long {
+impl TryFrom<Fields> for DelaySpec {
     type Error = String;
 
-    fn try_from(fields: Fields) -> Result<Long, String> {
+    fn try_from(fields: Fields) -> Result<DelaySpec, String> {
         let beside = |file: &str, others: &[(&str, bool)]| match others.iter().find(|(_, there)| *there) {
             Some((other, _)) => Err(format!(
                 "`{other}` cannot stand beside `{file}`: {}",
@@ -133,37 +129,25 @@ impl TryFrom<Fields> for Long {
         if fields.trace.is_some() {
             beside("trace", &[("mean", fields.mean.is_some())])?;
         }
-        let long = Long(fields);
-        DelaySpec::from(&long.0).check()?;
-        Ok(long)
-    }
-}
-
-impl From<&Fields> for DelaySpec {
-    fn from(fields: &Fields) -> DelaySpec {
-        DelaySpec {
+        let spec = DelaySpec {
             mean: fields.mean.unwrap_or_default(),
             jitter: fields.jitter.unwrap_or_default(),
-            distribution: fields.distribution.clone().unwrap_or_default(),
-            samples: fields.samples.clone(),
-            trace: fields.trace.clone(),
+            distribution: fields.distribution.unwrap_or_default(),
+            samples: fields.samples,
+            trace: fields.trace,
             correlation: fields.correlation,
             order: fields.order,
-            only: fields.only.clone(),
-        }
+            only: fields.only,
+        };
+        spec.check()?;
+        Ok(spec)
     }
 }
 
-impl From<Long> for DelaySpec {
-    fn from(long: Long) -> DelaySpec {
-        DelaySpec::from(&long.0)
-    }
-}
-
-impl From<DelaySpec> for Long {
-    fn from(spec: DelaySpec) -> Long {
+impl From<DelaySpec> for Fields {
+    fn from(spec: DelaySpec) -> Fields {
         let shaped = spec.samples.is_none();
-        Long(Fields {
+        Fields {
             mean: (shaped && spec.trace.is_none()).then_some(spec.mean),
             jitter: shaped.then_some(spec.jitter),
             distribution: shaped.then_some(spec.distribution),
@@ -172,40 +156,16 @@ impl From<DelaySpec> for Long {
             correlation: spec.correlation,
             order: spec.order,
             only: spec.only,
-        })
-    }
-}
-
-impl Short for DelaySpec {
-    type Long = Long;
-    const EXPECTED: &'static str = "a one-way delay, as in `5ms`, or a map with `mean`, `jitter`, `distribution`, \
-                                    `samples`, `trace`, `correlation`, `order`, `only`";
-    fn from_text(text: &str) -> Result<DelaySpec, String> {
-        if text == "none" {
-            return Ok(DelaySpec::default());
         }
-        let mean = text.parse::<Duration>().map_err(|e| e.to_string())?;
-        Ok(DelaySpec { mean, ..DelaySpec::default() })
     }
 }
 
-impl<'de> Deserialize<'de> for DelaySpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DelaySpec, D::Error> {
-        short_or_long(deserializer)
-    }
-}
-
-impl JsonSchema for DelaySpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Delay".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Fields::json_schema(generator);
-        schemars::json_schema!({
-            "description": "Propagation delay, one way: `5ms`, or a map.",
-            "anyOf": [generator.subschema_for::<Duration>(), { "const": "none" }, long],
-        })
-    }
+forms! {
+    DelaySpec, "Delay": "Propagation delay, one way: `5ms`, or a map.",
+    "a one-way delay, as in `5ms`, or a map with `mean`, `jitter`, `distribution`, `samples`, `trace`, `correlation`, `order`, `only`";
+    words { "none" => DelaySpec::default() }
+    text { "$ref": "#/$defs/Duration" } => |text| text.parse().map(DelaySpec::constant).map_err(ParseError::into);
+    map Fields => DelaySpec::try_from;
 }
 
 impl DelaySpec {

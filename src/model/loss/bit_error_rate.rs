@@ -5,12 +5,11 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::LongRun;
 use crate::model::chain::Odds;
+use crate::model::form::text_form;
 use crate::units::Probability;
 
 /// The probability that a bit is wrong, exact to 10⁻¹⁸. Text: a power of ten, as in `1e-6`, or a probability.
@@ -109,37 +108,14 @@ impl Serialize for BitErrorRate {
     }
 }
 
-impl<'de> Deserialize<'de> for BitErrorRate {
-    /// As text, even where YAML takes it for a number: what `1e-6` is as a float is no longer exact.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<BitErrorRate, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = BitErrorRate;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a bit error rate, as in `1e-6`,")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<BitErrorRate, E> {
-                BitErrorRate::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
-impl JsonSchema for BitErrorRate {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "BitErrorRate".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "The probability that a bit is wrong, as in `1e-6` or `1ppm`.",
-            "anyOf": [
-                { "type": "string", "pattern": "^[0-9.]+([eE][-+]?[0-9]+| ?(%|ppm))$|^\\$[A-Za-z_]" },
-                { "type": "number", "minimum": 0, "maximum": 1 },
-            ],
-        })
-    }
-}
+// even where YAML takes it for a number: what `1e-6` is as a float is no longer exact
+text_form!(BitErrorRate, "BitErrorRate", "a bit error rate, as in `1e-6`,", BitErrorRate::parse, {
+    "description": "The probability that a bit is wrong, as in `1e-6` or `1ppm`.",
+    "anyOf": [
+        { "type": "string", "pattern": "^[0-9.]+([eE][-+]?[0-9]+| ?(%|ppm))$|^\\$[A-Za-z_]" },
+        { "type": "number", "minimum": 0, "maximum": 1 },
+    ],
+});
 
 /// Bit errors at work: what frames of the last size met is not computed again.
 #[derive(Clone, Debug)]

@@ -7,11 +7,12 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::{self, Visitor};
+use serde::de;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::LongRun;
 use crate::model::chain::{Law, Odds};
+use crate::model::form::forms;
 use crate::units::Probability;
 
 /// So much loss, in bursts of this mean length.
@@ -130,43 +131,14 @@ impl Serialize for MeanLength {
     }
 }
 
-impl<'de> Deserialize<'de> for MeanLength {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MeanLength, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = MeanLength;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mean number of frames, as in `4` or `2.5`,")
-            }
-            fn visit_u64<E: de::Error>(self, frames: u64) -> Result<MeanLength, E> {
-                MeanLength::from_millionths(frames.saturating_mul(MILLION)).ok_or_else(|| out_of_range(&frames))
-            }
-            fn visit_i64<E: de::Error>(self, frames: i64) -> Result<MeanLength, E> {
-                Err(out_of_range(&frames))
-            }
-            fn visit_f64<E: de::Error>(self, frames: f64) -> Result<MeanLength, E> {
-                // a cast of a float saturates, and NaN becomes 0
-                let millionths = (frames * MILLION as f64).round() as u64;
-                MeanLength::from_millionths(millionths).ok_or_else(|| out_of_range(&frames))
-            }
-        }
-        fn out_of_range<E: de::Error>(frames: &dyn fmt::Display) -> E {
-            E::custom(format!("a mean length of {frames} is out of range: 1 to 1000000 frames"))
-        }
-        deserializer.deserialize_any(Number)
-    }
-}
-
-impl JsonSchema for MeanLength {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "MeanLength".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A mean number of frames, as in `4` or `2.5`.",
-            "type": "number", "minimum": 1, "maximum": MILLION,
-        })
-    }
+forms! {
+    MeanLength, "MeanLength": "A mean number of frames, as in `4` or `2.5`.", "a mean number of frames, as in `4` or `2.5`,";
+    text { "type": "number", "minimum": 1, "maximum": MILLION } => |text| {
+        let frames = text.parse::<f64>().map_err(|_| format!("expected a mean number of frames, found `{text}`"))?;
+        // a cast of a float saturates, and NaN becomes 0
+        MeanLength::from_millionths((frames * MILLION as f64).round() as u64)
+            .ok_or_else(|| format!("a mean length of {text} is out of range: 1 to 1000000 frames"))
+    };
 }
 
 #[cfg(test)]

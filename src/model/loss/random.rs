@@ -6,12 +6,12 @@
 
 use schemars::JsonSchema;
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::LongRun;
 use crate::model::chain::{Correlation, Law};
-use crate::model::form::{Short, short_or_long};
-use crate::units::Probability;
+use crate::model::form::forms;
+use crate::units::{ParseError, Probability};
 
 /// Each frame with the same probability. Short form: the rate alone, as in `random: 1%`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub struct RandomSpec {
 /// The map form, as it stands in a file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Long {
     /// The share of the frames that is lost.
     rate: Probability,
@@ -39,19 +40,11 @@ impl From<Long> for RandomSpec {
     }
 }
 
-impl Short for RandomSpec {
-    type Long = Long;
-    const EXPECTED: &'static str = "a loss probability, as in `1%`, or a map with `rate` and `correlation`";
-    fn from_text(text: &str) -> Result<RandomSpec, String> {
-        let rate = text.parse().map_err(|e: crate::units::ParseError| e.to_string())?;
-        Ok(RandomSpec { rate, correlation: Correlation::NONE })
-    }
-}
-
-impl<'de> Deserialize<'de> for RandomSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RandomSpec, D::Error> {
-        short_or_long(deserializer)
-    }
+forms! {
+    RandomSpec, "RandomLoss": "Each frame with the same probability: `1%`, or a map.",
+    "a loss probability, as in `1%`, or a map with `rate` and `correlation`";
+    text { "$ref": "#/$defs/Probability" } => |text| text.parse().map(RandomSpec::independent).map_err(ParseError::into);
+    map Long => |long| Ok(RandomSpec::from(long));
 }
 
 impl Serialize for RandomSpec {
@@ -63,19 +56,6 @@ impl Serialize for RandomSpec {
         map.serialize_field("rate", &self.rate)?;
         map.serialize_field("correlation", &self.correlation)?;
         map.end()
-    }
-}
-
-impl JsonSchema for RandomSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RandomLoss".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "Each frame with the same probability: `1%`, or a map.",
-            "anyOf": [generator.subschema_for::<Probability>(), long],
-        })
     }
 }
 

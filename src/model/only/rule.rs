@@ -3,8 +3,6 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -12,6 +10,7 @@ use super::conflict;
 use super::flags::FlagTest;
 use super::value::{Carried, Dscp, Many, Ports, Prefix, Protocol, Term, Vlans, Written, flow};
 use crate::diag::suggestion;
+use crate::model::form::forms;
 use crate::wire::summary::FrameSummary;
 
 /// The keys of a rule, as they stand in a file. All that are given must hold; of a list, any value.
@@ -227,25 +226,8 @@ impl Serialize for Rule {
     }
 }
 
-impl<'de> Deserialize<'de> for Rule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rule, D::Error> {
-        struct WordOrMap;
-        impl<'de> Visitor<'de> for WordOrMap {
-            type Value = Rule;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a word, as in `arp` or `tcp`, or a map, as in `{ udp: 53 }`")
-            }
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Rule, E> {
-                Rule::from_word(word).map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Rule, E> {
-                self.visit_str(&number.to_string())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
-                let long = Long::deserialize(MapAccessDeserializer::new(map))?;
-                Rule::try_from(long).map_err(de::Error::custom)
-            }
-        }
-        deserializer.deserialize_any(WordOrMap)
-    }
+forms! {
+    Rule, "OnlyRule", "a word, as in `arp` or `tcp`, or a map, as in `{ udp: 53 }`";
+    text { "type": "string" } => Rule::from_word;
+    map Long => Rule::try_from;
 }

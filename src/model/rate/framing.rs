@@ -4,14 +4,11 @@
 //! AAL5), RFC 2516 (PPP over Ethernet), ITU-T I.363.5 (AAL5); tc-stab(8) and tc-netem(8) for overhead, smallest size and
 //! cells of any kind.
 
-use std::fmt;
-
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::form::forms;
 use crate::units::ByteSize;
 
 /// What a frame costs on the wire beyond its own bytes. Words: `none`, `ethernet`, `atm`; or a number of bytes, which may
@@ -169,20 +166,17 @@ impl Framing {
 /// The map form, as it stands in a file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 struct Long {
     /// ATM cells of 48 bytes in 53, AAL5, with frames put into it this way. Stands alone.
     atm: Option<Encapsulation>,
     /// So many more bytes a frame; fewer if negative.
-    #[schemars(with = "Option<Bytes>")]
     overhead: Option<Signed>,
     /// A frame with its overhead counts so many bytes at least.
-    #[schemars(with = "Option<Bytes>")]
     minimum: Option<Signed>,
     /// Payload of a cell, of which the last is filled up.
-    #[schemars(with = "Option<Bytes>")]
     cell_size: Option<Signed>,
     /// What each cell costs beyond its payload. Goes with `cell_size`.
-    #[schemars(with = "Option<Bytes>")]
     cell_overhead: Option<Signed>,
 }
 
@@ -240,27 +234,17 @@ impl Signed {
     }
 }
 
-impl<'de> Deserialize<'de> for Signed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Signed, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Signed;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of bytes, as in `22`")
-            }
-            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Signed, E> {
-                Signed::new(bytes.into()).map_err(E::custom)
-            }
-            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Signed, E> {
-                Signed::new(bytes.into()).map_err(E::custom)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Signed, E> {
-                let invalid = || E::invalid_value(de::Unexpected::Str(text), &self);
-                Signed::from_text(text).ok_or_else(invalid)?.map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Number)
-    }
+forms! {
+    Signed, "FramingBytes": "A number of bytes.", "a number of bytes, as in `22`";
+    text {
+        "anyOf": [
+            { "type": "integer", "minimum": -MAX, "maximum": MAX },
+            { "type": "string", "pattern": "^-[0-9]+ ?B?$" },
+            { "$ref": "#/$defs/ByteSize" },
+        ],
+    } => |text| {
+        Signed::from_text(text).unwrap_or_else(|| Err(format!("expected a number of bytes, as in `22`, found `{text}`")))
+    };
 }
 
 impl Serialize for Framing {
@@ -288,73 +272,23 @@ impl Serialize for Framing {
     }
 }
 
-impl<'de> Deserialize<'de> for Framing {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Framing, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Framing;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "`none`, `ethernet` (24 bytes a frame), `atm` (cells), the overhead of a frame in bytes, or a map",
-                )
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Framing, E> {
-                match text {
-                    "none" => Ok(Framing::None),
-                    "ethernet" => Ok(Framing::Ethernet),
-                    "atm" => Ok(Framing::Atm(Encapsulation::default())),
-                    _ => match Signed::from_text(text) {
-                        Some(bytes) => bytes.map(|Signed(n)| Framing::Overhead(n)).map_err(E::custom),
-                        None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                    },
-                }
-            }
-            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Framing, E> {
-                Signed::new(bytes.into()).map(|Signed(n)| Framing::Overhead(n)).map_err(E::custom)
-            }
-            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Framing, E> {
-                Signed::new(bytes.into()).map(|Signed(n)| Framing::Overhead(n)).map_err(E::custom)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Framing, A::Error> {
-                let long = Long::deserialize(MapAccessDeserializer::new(map))?;
-                Framing::try_from(long).map_err(de::Error::custom)
-            }
-        }
-        deserializer.deserialize_any(Any)
+forms! {
+    Framing, "Framing": "What a frame costs on the wire beyond its own bytes: `none`, `ethernet` (24 bytes), `atm` (cells of 48 bytes in 53), a number of bytes, or a map.",
+    EXPECTED;
+    words {
+        "none" => Framing::None,
+        "ethernet" => Framing::Ethernet,
+        "atm" => Framing::Atm(Encapsulation::default()),
     }
+    text { "$ref": "#/$defs/FramingBytes" } => |text| match Signed::from_text(text) {
+        Some(bytes) => bytes.map(|Signed(n)| Framing::Overhead(n)),
+        None => Err(format!("expected {EXPECTED}, found `{text}`")),
+    };
+    map Long => Framing::try_from;
 }
 
-/// Bytes in the schema.
-struct Bytes;
-
-impl JsonSchema for Bytes {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "FramingBytes".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "A number of bytes.",
-            "anyOf": [
-                { "type": "integer", "minimum": -MAX, "maximum": MAX },
-                { "type": "string", "pattern": "^-[0-9]+ ?B?$" },
-                generator.subschema_for::<ByteSize>(),
-            ],
-        })
-    }
-}
-
-impl JsonSchema for Framing {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Framing".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "What a frame costs on the wire beyond its own bytes: `none`, `ethernet` (24 bytes), `atm` (cells of 48 bytes in 53), a number of bytes, or a map.",
-            "anyOf": [{ "enum": ["none", "ethernet", "atm"] }, generator.subschema_for::<Bytes>(), long],
-        })
-    }
-}
+const EXPECTED: &str =
+    "`none`, `ethernet` (24 bytes a frame), `atm` (cells), the overhead of a frame in bytes, or a map";
 
 #[cfg(test)]
 mod tests {

@@ -11,11 +11,11 @@ pub mod token_bucket;
 pub mod trace;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::form::{Short, short_or_long};
+use super::form::forms;
 use super::table::{FileOf, NamedFile};
-use crate::units::Rate;
+use crate::units::{ParseError, Rate};
 pub use framing::Framing;
 pub use schedule::ScheduleSpec;
 pub use server::Server;
@@ -44,6 +44,7 @@ pub enum RateSpec {
 /// The map form, as it stands in a file.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Long {
     /// So many bits per second, always.
     Constant(Rate),
@@ -120,22 +121,12 @@ impl RateSpec {
     }
 }
 
-impl Short for RateSpec {
-    type Long = Long;
-    const EXPECTED: &'static str = "a rate, as in `20Mbit`, or a map with `constant`, `token_bucket`, `trace`, `schedule` \
-                                    or `slots`, or `none`";
-    fn from_text(text: &str) -> Result<RateSpec, String> {
-        if text == "none" {
-            return Ok(RateSpec::Unlimited);
-        }
-        text.parse().map(RateSpec::Constant).map_err(|e: crate::units::ParseError| e.to_string())
-    }
-}
-
-impl<'de> Deserialize<'de> for RateSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RateSpec, D::Error> {
-        short_or_long(deserializer)
-    }
+forms! {
+    RateSpec, "RateOfWire": "Rate of the wire: `20Mbit`, a map, or `none` for a wire that takes no time.",
+    "a rate, as in `20Mbit`, or a map with `constant`, `token_bucket`, `trace`, `schedule` or `slots`, or `none`";
+    words { "none" => RateSpec::Unlimited }
+    text { "$ref": "#/$defs/Rate" } => |text| text.parse().map(RateSpec::Constant).map_err(ParseError::into);
+    map Long => |long| Ok(RateSpec::from(long));
 }
 
 impl Serialize for RateSpec {
@@ -149,19 +140,6 @@ impl Serialize for RateSpec {
             RateSpec::Slots(spec) => Long::Slots(*spec),
         };
         long.serialize(serializer)
-    }
-}
-
-impl JsonSchema for RateSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RateOfWire".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let long = Long::json_schema(generator);
-        schemars::json_schema!({
-            "description": "Rate of the wire: `20Mbit`, a map, or `none` for a wire that takes no time.",
-            "anyOf": [generator.subschema_for::<Rate>(), { "const": "none" }, long],
-        })
     }
 }
 

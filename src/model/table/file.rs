@@ -3,15 +3,19 @@
 //! A model reads no file. Its spec holds the name as it was written; whoever reads scenarios hands over the text, with
 //! the place of the name at hand for errors.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::lines::BadTable;
 use super::{Format, Place, Repeat};
-use crate::model::form::{Short, forms, short_or_long};
+use crate::model::form::forms;
 use crate::units::{Duration, Unit};
 
 /// What a file holds, read from its text.
@@ -198,14 +202,6 @@ impl<T: Table> TryFrom<TableSpec> for FileOf<T> {
     }
 }
 
-impl<T: Table> Short for FileOf<T> {
-    type Long = TableSpec;
-    const EXPECTED: &'static str = "a file, as in `trace.csv`, or a map with `file` and how it is read";
-    fn from_text(text: &str) -> Result<FileOf<T>, String> {
-        Ok(FileOf::new(text))
-    }
-}
-
 impl<T: Table> Serialize for FileOf<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match T::SHORT && *self.spec == *FileOf::<T>::new(self.path()).spec {
@@ -217,9 +213,22 @@ impl<T: Table> Serialize for FileOf<T> {
 
 impl<'de, T: Table> Deserialize<'de> for FileOf<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FileOf<T>, D::Error> {
+        struct NameOrMap<T>(PhantomData<T>);
+        impl<'de, T: Table> Visitor<'de> for NameOrMap<T> {
+            type Value = FileOf<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a file, as in `trace.csv`, or a map with `file` and how it is read")
+            }
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<FileOf<T>, E> {
+                Ok(FileOf::new(path))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FileOf<T>, A::Error> {
+                TableSpec::deserialize(MapAccessDeserializer::new(map))?.try_into().map_err(de::Error::custom)
+            }
+        }
         match T::KEYS.is_empty() {
             true => String::deserialize(deserializer).map(FileOf::new),
-            false => short_or_long(deserializer),
+            false => deserializer.deserialize_any(NameOrMap(PhantomData)),
         }
     }
 }

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::form::{Short, short_or_long};
+use crate::model::form::forms;
 use crate::units::Duration;
 
 /// Network address and port translation of IPv4 (NAPT, RFC 3022) by a router. IPv6 is not translated. Short form: the name
@@ -195,32 +195,11 @@ impl TryFrom<Long> for NatSpec {
     }
 }
 
-impl Short for NatSpec {
-    type Long = Long;
-    const EXPECTED: &'static str = "the name of the outside interface, or a map with `outside`, `type`, `ports`, …";
-    fn from_text(text: &str) -> Result<NatSpec, String> {
-        Ok(NatSpec::new(text))
-    }
-}
-
-impl<'de> Deserialize<'de> for NatSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NatSpec, D::Error> {
-        short_or_long(deserializer)
-    }
-}
-
-impl JsonSchema for NatSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Nat".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let long = generator.subschema_for::<Long>();
-        json_schema!({
-            "description": "Network address and port translation of IPv4 (NAPT, RFC 3022), in the words of RFC 4787. \
-                            Short form: the name of the outside interface.",
-            "anyOf": [{ "type": "string" }, long],
-        })
-    }
+forms! {
+    NatSpec, "Nat": "Network address and port translation of IPv4 (NAPT, RFC 3022), in the words of RFC 4787. Short form: the name of the outside interface.",
+    "the name of the outside interface, or a map with `outside`, `type`, `ports`, …";
+    text { "type": "string" } => |name| Ok(NatSpec::new(name));
+    map Long => NatSpec::try_from;
 }
 
 /// On how much of the outside endpoint something depends (RFC 4787 §4.1, §5).
