@@ -9,7 +9,9 @@ use longwire::frame::Cut;
 use longwire::node::{EdgePlan, PortVlans, SwitchSpec, VlanId, VlanSet};
 use longwire::units::{Duration, Instant};
 use longwire::wire::ipv4;
-use longwire_fuzz::{Nowhere, PORTS, assert_conserved, count, guarded_router, plan, real_frames, router};
+use longwire_fuzz::{
+    Nowhere, PORTS, assert_conserved, count, guarded_router, plan, real_frames, router, serving_router,
+};
 use std::sync::OnceLock;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -28,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!((engine.pool().live(), held), (0, 0), "every frame left by a door");
 });
 
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 fn plans() -> &'static [longwire::engine::Plan; KINDS] {
     static PLANS: OnceLock<[longwire::engine::Plan; KINDS]> = OnceLock::new();
@@ -39,6 +41,7 @@ fn plans() -> &'static [longwire::engine::Plan; KINDS] {
         [
             NodeKind::Router(guarded_router()),
             NodeKind::Router(router()),
+            NodeKind::Router(serving_router()),
             NodeKind::Switch(SwitchSpec::default()),
             NodeKind::Switch(vlans),
             NodeKind::Hub,

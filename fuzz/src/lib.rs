@@ -8,4 +8,4 @@ pub mod document;
 #[allow(dead_code, reason = "each user of it needs a part")]
 mod node_frames;
 
-pub use node_frames::{Nowhere, PORTS, assert_conserved, guarded_router, plan, real_frames, router};
+pub use node_frames::{Nowhere, PORTS, assert_conserved, guarded_router, plan, real_frames, router, serving_router};

@@ -13,6 +13,7 @@ use super::realm::Realms;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::language::address_text::{Address, Pool};
 use crate::language::spanned::Spanned;
+use crate::topology::mac;
 
 /// `addressing:`, the pools that addresses are given out of.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -98,8 +99,10 @@ pub(crate) struct Interface {
     pub segment: usize,
     /// What the scenario says.
     pub explicit: Vec<Spanned<Address>>,
-    /// Whether it gets addresses that the scenario does not name.
-    pub automatic: bool,
+    /// Whether it gets addresses that the scenario does not name: IPv4, IPv6.
+    pub automatic: [bool; 2],
+    /// The MAC address that it makes its IPv6 address from, in a network of 64 bits (RFC 4862); `None` if it is given one.
+    pub station: Option<[u8; 6]>,
 }
 
 /// The explicit addresses, with their realms: where they stand and whose they are.
@@ -339,7 +342,8 @@ fn give(
     for &i in members {
         result[i].extend(named(family, &interfaces[i]).map(|e| e.0));
     }
-    let lacks = |i: &usize| interfaces[*i].automatic && named(family, &interfaces[*i]).next().is_none();
+    let lacks =
+        |i: &usize| interfaces[*i].automatic[family as usize] && named(family, &interfaces[*i]).next().is_none();
     let without: Vec<usize> = members.iter().copied().filter(lacks).collect();
     let Some(supply) = supply.filter(|_| !without.is_empty()) else { return };
     let (net, span) = match &subnet {
@@ -355,7 +359,14 @@ fn give(
     };
     let mut free = host_numbers(net).map(|n| family.address(n)).filter(is_free);
     for i in without {
-        let Some(address) = free.next() else {
+        let address = match interfaces[i].station.filter(|_| family == Family::V6) {
+            Some(_) if net.prefix_len() != 64 => continue,
+            Some(mac) => {
+                Some(family.address(number(net.network()) | u128::from(mac::link_local(mac)) & u128::from(u64::MAX)))
+            }
+            None => free.next(),
+        };
+        let Some(address) = address else {
             let message = format!("{net} has no address left for `{}`", interfaces[i].name);
             diagnostics.error(place(span), message).help("write a shorter prefix length");
             return;
@@ -395,7 +406,13 @@ mod tests {
             value: Address(text.parse().unwrap()),
             span: Span { line: 1 + segment as u32, column: 1 + i as u32, ..Span::default() },
         });
-        Interface { name: format!("h.{segment}"), segment, explicit: explicit.collect(), automatic: true }
+        Interface {
+            name: format!("h.{segment}"),
+            segment,
+            explicit: explicit.collect(),
+            automatic: [true; 2],
+            station: None,
+        }
     }
 
     fn pools(v4: &str, v6: &str) -> AddressingSpec {

@@ -10,14 +10,16 @@ use super::gateways::Directory;
 use super::neighbour_table::NeighbourTable;
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
 use super::realm::{self, Realms};
+use super::serving::Served;
 use super::{hosts_file, neighbours, own};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::language::address_text::Address;
 use crate::language::spanned::Spanned;
 use crate::node::RouterPlan;
+use crate::topology::external::ExternalSpec;
 use crate::topology::mac;
 use crate::topology::members::{Attached, Attachment, Members};
-use crate::topology::node::{Addresses, ExternalSpec, HostSpec, NodeSpec, Offloads};
+use crate::topology::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use crate::topology::router;
 use crate::topology::router::{RouterSpec, checked_route};
 
@@ -50,10 +52,12 @@ pub(crate) fn plan(
     let realms = realm::realms(*segments, &borders);
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
-    let interfaces: Vec<Interface> = all().flat_map(|member| interfaces(member, diagnostics)).collect();
-    let addresses = address::assign(&interfaces, &realms, &lines(members), pools, diagnostics);
     let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
-    let mut given = addresses.into_iter().zip(mac::assign(seed, names));
+    let macs = mac::assign(seed, names);
+    let served = Served::new(members, diagnostics);
+    let interfaces = interfaces(members, &served, &macs, diagnostics);
+    let addresses = address::assign(&interfaces, &realms, &lines(members), pools, diagnostics);
+    let mut given = addresses.into_iter().zip(macs);
     let mut router_plans: Vec<RouterPlan> = Vec::with_capacity(routers.len());
     for member in routers {
         let given = given.by_ref().take(member.attachments.len()).collect();
@@ -68,10 +72,13 @@ pub(crate) fn plan(
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
     give_hosts_files(members, &mut plans, &router_plans, &realms, diagnostics);
     for (plan, host) in plans.iter_mut().zip(hosts) {
-        if let NodeSpec::Host(spec) = host.spec {
-            own::fill(plan, spec, diagnostics);
+        match host.spec {
+            NodeSpec::Host(spec) => own::fill(plan, spec, diagnostics),
+            NodeSpec::External(spec) => own::name_servers(plan, &spec.dns, diagnostics),
+            _ => {}
         }
     }
+    served.fill(seed, members, &plans, &mut router_plans, diagnostics);
     (NetworkPlan { hosts: plans }, router_plans)
 }
 
@@ -89,16 +96,31 @@ fn lines(members: &Members<'_>) -> Vec<bool> {
     lines
 }
 
-/// The interfaces of a host or router, as addresses are given out to them.
-fn interfaces(member: &Attached<'_>, diagnostics: &mut Diagnostics) -> Vec<Interface> {
-    let explicit = explicit(member, diagnostics);
-    let interface = |(attachment, explicit): (&Attachment<'_>, _)| Interface {
-        name: format!("{}.{}", member.name, attachment.interface),
-        segment: attachment.segment,
-        explicit,
-        automatic: member.spec.has_interfaces(),
-    };
-    member.attachments.iter().zip(explicit).map(interface).collect()
+/// The interfaces of routers and hosts, as addresses are given out to them. `macs`: theirs, in the same order.
+fn interfaces(
+    members: &Members<'_>,
+    served: &Served,
+    macs: &[[u8; 6]],
+    diagnostics: &mut Diagnostics,
+) -> Vec<Interface> {
+    let mut all = Vec::with_capacity(macs.len());
+    let routers = members.routers.iter().map(|router| (router, false, false));
+    let hosts = members.hosts.iter().enumerate();
+    let hosts = hosts.map(|(at, host)| (host, served.leases_to(at, host.spec), served.advertises_to(host)));
+    for (member, leased, advertised) in routers.chain(hosts) {
+        let made = member.spec.has_interfaces();
+        let explicit = explicit(member, diagnostics);
+        for (attachment, explicit) in member.attachments.iter().zip(explicit) {
+            all.push(Interface {
+                name: format!("{}.{}", member.name, attachment.interface),
+                segment: attachment.segment,
+                explicit,
+                automatic: [made || leased, made || advertised],
+                station: macs.get(all.len()).copied().filter(|_| advertised),
+            });
+        }
+    }
+    all
 }
 
 /// A host with what was given to its interfaces, one after the other.

@@ -14,3 +14,4 @@ pub(crate) mod neighbours;
 pub mod network;
 pub(crate) mod own;
 pub(crate) mod realm;
+pub(crate) mod serving;

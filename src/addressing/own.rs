@@ -29,7 +29,23 @@ pub(crate) fn fill(plan: &mut HostPlan, spec: &HostSpec, diagnostics: &mut Diagn
             .help("take `privileged` away unless they need them, for eBPF or for devices");
     }
     multicast(plan, spec, diagnostics);
-    for server in &spec.dns {
+    name_servers(plan, &spec.dns, diagnostics);
+    for path in &spec.private {
+        let path = Spanned { value: tidy(path), span: path.span };
+        match folder(&path, &plan.private) {
+            Ok(()) => plan.private.push(path.value),
+            Err(reason) => {
+                diagnostics
+                    .error(path.span, format!("`{}` cannot be private: {reason}", path.value))
+                    .help("name folders of this machine by their absolute paths, as in `[/var/lib/app]`");
+            }
+        }
+    }
+}
+
+/// The addresses of the name servers that the file names.
+pub(crate) fn name_servers(plan: &mut HostPlan, servers: &[Spanned<String>], diagnostics: &mut Diagnostics) {
+    for server in servers {
         match name_server(&plan.hosts_file.text(), server) {
             Some(address) => plan.dns.push(address),
             // Then its addresses may be what is wrong, and that has been told.
@@ -41,17 +57,6 @@ pub(crate) fn fill(plan: &mut HostPlan, spec: &HostSpec, diagnostics: &mut Diagn
                 )
                 .help("write an address, or the name of a host or router that has one"),
             ),
-        }
-    }
-    for path in &spec.private {
-        let path = Spanned { value: tidy(path), span: path.span };
-        match folder(&path, &plan.private) {
-            Ok(()) => plan.private.push(path.value),
-            Err(reason) => {
-                diagnostics
-                    .error(path.span, format!("`{}` cannot be private: {reason}", path.value))
-                    .help("name folders of this machine by their absolute paths, as in `[/var/lib/app]`");
-            }
         }
     }
 }

@@ -38,7 +38,7 @@ use crate::frame::{DropCause, Frame, FramePool};
 use crate::model::Only;
 use crate::node::router::firewall::{Firewall, RuleCount};
 use crate::node::routing::Routes;
-use crate::node::{Deed, NatCounters, Node};
+use crate::node::{Deed, DhcpCounters, NatCounters, Node};
 use crate::rng::Way;
 use crate::units::{Duration, Instant};
 use convergence::Convergence;
@@ -179,6 +179,10 @@ impl Engine {
             names: plan.links.iter().map(|link| link.name.as_str().into()).collect(),
         };
         engine.span();
+        for (place, id) in engine.timed.iter().enumerate() {
+            let deadline = engine.nodes[id.0 as usize].node.deadline();
+            engine.events.set((engine.directions.len() + place) as u32, deadline);
+        }
         engine
     }
 
@@ -471,6 +475,11 @@ impl Engine {
     /// What a router's address translation has done so far, if it has one.
     pub fn nat_counters(&self, node: NodeId) -> Option<NatCounters> {
         self.nodes[node.0 as usize].node.nat_counters(self.now)
+    }
+
+    /// What a router's DHCP servers have done so far, with the names of their interfaces.
+    pub fn dhcp(&self, node: NodeId) -> impl Iterator<Item = (&str, DhcpCounters)> {
+        self.nodes[node.0 as usize].node.dhcp(self.now)
     }
 
     /// What a node's firewall decided about, rule by rule; nothing where there is no firewall.

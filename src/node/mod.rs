@@ -12,7 +12,10 @@ mod work;
 
 pub use edge::{Edge, EdgePlan};
 pub use router::nat::{NatCounters, NatSpec};
-pub use router::{NatPlan, Router, RouterInterface, RouterPlan, RouterRoute};
+pub use router::{
+    AdvertPlan, DhcpCounters, DhcpOptions, DhcpPlan, DhcpReservation, NatPlan, Router, RouterInterface, RouterPlan,
+    RouterRoute,
+};
 pub use switch::{LearningTable, PortVlans, Switch, SwitchSpec, VlanId, VlanSet};
 pub(crate) use work::Tally;
 pub use work::{Deed, Work};
@@ -197,6 +200,15 @@ impl Node {
             Some(Inner::Router(router)) => router.nat_counters(now),
             None | Some(Inner::Switch(_) | Inner::Hub | Inner::Edge(_)) => None,
         }
+    }
+
+    /// What a router's DHCP servers have done, with the names of their interfaces.
+    pub fn dhcp(&self, now: Instant) -> impl Iterator<Item = (&str, DhcpCounters)> {
+        let router = match self.inner() {
+            Some(Inner::Router(router)) => Some(router),
+            None | Some(Inner::Switch(_) | Inner::Hub | Inner::Edge(_)) => None,
+        };
+        router.into_iter().flat_map(move |router| router.dhcp(now))
     }
 
     /// Wire frames that the node holds until it knows where to send them.

@@ -1,6 +1,7 @@
 //! The report of a run, version 1 of its JSON form, which is stable. Frames and bytes are wire frames and wire bytes,
 //! whatever travelled as super-frames; times are in nanoseconds.
 
+use core::net::Ipv4Addr;
 use std::borrow::Cow;
 
 use indexmap::IndexMap;
@@ -17,8 +18,8 @@ use super::series::Series;
 use crate::engine::{Amount, DirectionCounters, DirectionSpec, Dropped, NodeCounters};
 use crate::frame::DropCause;
 use crate::measured::{Histogram, Measured, Part, Times};
-use crate::node::NatCounters;
 use crate::node::router::firewall::{Counted, Policy, RuleCount};
+use crate::node::{DhcpCounters, NatCounters};
 use crate::tasks::timing::TimingSpec;
 use crate::tasks::validity::ValiditySpec;
 
@@ -300,6 +301,36 @@ pub struct Node {
     /// Of a router with a firewall: its rules in their order, then `replies` and `default`, which no rule matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub firewall: Vec<Rule>,
+    /// What a router's DHCP servers did, interface by interface.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dhcp: Vec<Dhcp>,
+}
+
+/// What a router's DHCP server at one interface did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dhcp {
+    /// The router's interface.
+    pub interface: String,
+    /// Leases in force at the end.
+    pub leases: u64,
+    /// Offers made.
+    pub offers: u64,
+    /// Leases given or renewed.
+    pub acks: u64,
+    /// Requests refused.
+    pub naks: u64,
+    /// Times that a machine asked and no address was free.
+    pub exhausted: u64,
+    /// The other server that answered there, if one did: this one stands back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_server: Option<Ipv4Addr>,
+}
+
+impl From<(&str, DhcpCounters)> for Dhcp {
+    fn from((interface, counters): (&str, DhcpCounters)) -> Dhcp {
+        let DhcpCounters { leases, offers, acks, naks, exhausted, other_server } = counters;
+        Dhcp { interface: interface.to_owned(), leases, offers, acks, naks, exhausted, other_server }
+    }
 }
 
 /// A rule of a firewall, and what it decided about.
@@ -337,6 +368,7 @@ impl Node {
             dropped: by_cause(dropped),
             nat: None,
             firewall: Vec::new(),
+            dhcp: Vec::new(),
         }
     }
 }

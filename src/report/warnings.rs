@@ -1,6 +1,6 @@
 //! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
 
-use super::json::{Direction, Node, Report, WorkloadReport};
+use super::json::{Dhcp, Direction, Node, Report, WorkloadReport};
 use super::measured::held_up;
 use crate::engine::Plan;
 use crate::node::router::firewall::UNSOLICITED_IPV6;
@@ -15,6 +15,7 @@ pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
     for node in &report.nodes {
         warnings.extend(nat(node));
         warnings.extend(rules(node));
+        warnings.extend(node.dhcp.iter().filter_map(|dhcp| leases(&node.name, dhcp)));
     }
     warnings.extend(report.workloads.iter().filter_map(|(name, work)| socket_buffer(name, work)));
     // a rule for both ways of a link is not idle if it matched one way
@@ -63,6 +64,20 @@ fn nat(node: &Node) -> Option<String> {
     }
 }
 
+/// A DHCP server that served nobody, or not all.
+fn leases(router: &str, dhcp: &Dhcp) -> Option<String> {
+    let Dhcp { interface, exhausted, other_server, .. } = dhcp;
+    match (other_server, exhausted) {
+        (Some(other), _) => {
+            Some(format!("`{router}.{interface}` leased no addresses once the DHCP server {other} had answered there"))
+        }
+        (None, 0) => None,
+        (None, _) => {
+            Some(format!("`{router}.{interface}` had no free address {exhausted} times that a machine asked for one"))
+        }
+    }
+}
+
 fn rules(node: &Node) -> impl Iterator<Item = String> {
     // replies and the default come last: that nothing was left for them is nobody's mistake
     let own = node.firewall.len().saturating_sub(2);
@@ -74,8 +89,8 @@ fn rules(node: &Node) -> impl Iterator<Item = String> {
 mod tests {
     use super::*;
     use crate::engine::NodeCounters;
-    use crate::node::NatCounters;
     use crate::node::router::firewall::Policy;
+    use crate::node::{DhcpCounters, NatCounters};
     use crate::report::json::{Count, Rule};
     use crate::report::testing;
 
@@ -105,6 +120,21 @@ mod tests {
         );
         let both = NatCounters { ipv6: 9, ..used };
         assert_eq!(of(&[], &report(both, &[])), ["9 IPv6 frames passed `home` around its NAT"]);
+    }
+
+    #[test]
+    fn a_dhcp_server_that_gave_nothing_says_why() {
+        let mut run = report(NatCounters { translated: 1, ..NatCounters::default() }, &[]);
+        let mut told = |counters: DhcpCounters| {
+            run.nodes[0].dhcp = vec![("eth1", counters).into()];
+            of(&[], &run)
+        };
+        assert_eq!(told(DhcpCounters { acks: 7, naks: 2, ..DhcpCounters::default() }), [""; 0]);
+        let full = DhcpCounters { exhausted: 3, ..DhcpCounters::default() };
+        assert_eq!(told(full), ["`home.eth1` had no free address 3 times that a machine asked for one"]);
+        let other = DhcpCounters { other_server: Some([10, 0, 1, 254].into()), ..full };
+        let why = "`home.eth1` leased no addresses once the DHCP server 10.0.1.254 had answered there";
+        assert_eq!(told(other), [why]);
     }
 
     #[test]

@@ -100,12 +100,13 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         .plan
         .nodes
         .iter()
-        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls))
+        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls).zip(&outcome.dhcps))
         .filter(|(node, _)| node.kind != NodeKind::Port)
-        .map(|(node, (((counters, held), nat), firewall))| Node {
+        .map(|(node, ((((counters, held), nat), firewall), dhcp))| Node {
             kind: kind(&node.kind).into(),
             nat: *nat,
             firewall: firewall.clone(),
+            dhcp: dhcp.clone(),
             ..Node::new(node.name.clone(), counters, *held)
         })
         .collect();

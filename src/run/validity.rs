@@ -151,6 +151,7 @@ mod tests {
             directions: Vec::new(),
             nodes: Vec::new(),
             nats: Vec::new(),
+            dhcps: Vec::new(),
             firewalls: Vec::new(),
             ports: vec![PortOutcome::default(), PortOutcome::default()],
             stall: Duration::from_millis(3),

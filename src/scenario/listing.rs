@@ -7,10 +7,10 @@ use super::computed::Computed;
 use crate::addressing::network::{HostPlan, Limits, Place};
 use crate::diag::printable::{printable, yaml};
 use crate::diag::{Diagnostics, Sources, Span};
-use crate::engine::{DirectionSpec, NodeKind, Plan, Spanning};
+use crate::engine::{DirectionSpec, NodeKind, NodePlan, Plan, Spanning};
 use crate::language::parse::parse;
 use crate::language::tree::{Entry, Node, Origin, Value};
-use crate::node::{NatSpec, PortVlans, RouterPlan, SwitchSpec};
+use crate::node::{DhcpPlan, DhcpReservation, NatSpec, PortVlans, RouterPlan, SwitchSpec};
 use crate::tasks::resolved::Resolved;
 use crate::tasks::series::SeriesSpec;
 use crate::tasks::timeline::Action;
@@ -106,6 +106,7 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
     let mut computed = Computed::of(&resolved.plan);
     let host_at: BTreeMap<usize, usize> = resolved.ports.iter().map(|port| (port.node, port.host)).collect();
     let mut told = vec![false; resolved.network.hosts.len()];
+    let served: Vec<_> = resolved.plan.nodes.iter().filter_map(NodePlan::router).flat_map(leased).collect();
     let spanning = resolved.plan.spanning();
     for (at, node) in resolved.plan.nodes.iter().enumerate() {
         match &node.kind {
@@ -119,12 +120,12 @@ fn nodes(resolved: &Resolved, out: &mut Lines) {
             NodeKind::Port => {
                 let Some(host) = host_at.get(&at).copied().filter(|host| !told[*host]) else { continue };
                 told[host] = true;
-                self::host(&resolved.network.hosts[host], out);
+                self::host(&resolved.network.hosts[host], &served, out);
             }
         }
     }
     for (host, _) in resolved.network.hosts.iter().zip(told).filter(|(_, told)| !told) {
-        self::host(host, out);
+        self::host(host, &served, out);
     }
 }
 
@@ -157,9 +158,33 @@ fn router(name: &str, router: &RouterPlan, out: &mut Lines) {
         out.line(3, format!("mac: {}", interface.mac));
         let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
+        router.dhcp.iter().filter(|dhcp| dhcp.port == port as u32).for_each(|dhcp| self::dhcp(dhcp, out));
+        for advert in router.advertises.iter().filter(|advert| advert.port == port as u32) {
+            let prefixes: Vec<_> = advert.prefixes.iter().map(ToString::to_string).collect();
+            out.noted(3, format!("ra: [{}]", prefixes.join(", ")), "networks that it advertises");
+        }
     }
     if let Some(nat) = &router.nat {
         self::nat(&nat.spec, out);
+    }
+}
+
+/// The MAC addresses of the machines that get their own addresses from a router.
+fn leased(router: &RouterPlan) -> impl Iterator<Item = MacAddr> {
+    router.dhcp.iter().flat_map(|dhcp| &dhcp.reserved).map(|reserved| reserved.mac)
+}
+
+/// Whom a router leases which addresses.
+fn dhcp(dhcp: &DhcpPlan, out: &mut Lines) {
+    out.line(3, "dhcp:".to_owned());
+    for DhcpReservation { mac, address, options } in &dhcp.reserved {
+        let name = options.name.as_deref().unwrap_or_default();
+        out.noted(4, format!("- {address}"), &format!("for {name} at {mac}, lease {}", options.lease));
+    }
+    if let Some(options) = &dhcp.open {
+        let other = if dhcp.foreign { ", unless another DHCP server answers" } else { "" };
+        let note = format!("for whoever asks, lease {}{other}", options.lease);
+        out.noted(4, format!("- {} free addresses of {}", dhcp.free(), dhcp.net), &note);
     }
 }
 
@@ -184,7 +209,7 @@ fn flow(value: &serde_json::Value) -> String {
     }
 }
 
-fn host(host: &HostPlan, out: &mut Lines) {
+fn host(host: &HostPlan, served: &[MacAddr], out: &mut Lines) {
     out.noted(1, format!("{}:", host.name), &host.place.words());
     if !host.offloads {
         out.line(2, "offloads: off".into());
@@ -200,7 +225,10 @@ fn host(host: &HostPlan, out: &mut Lines) {
         out.line(3, format!("addresses: [{}]", addresses.join(", ")));
         if host.place.is_beyond_a_wire() && !interface.gateways.is_empty() {
             let gateways: Vec<_> = interface.gateways.iter().map(ToString::to_string).collect();
-            out.noted(3, format!("gateways: [{}]", gateways.join(", ")), "for the machine to set: longwire cannot");
+            let told = served.contains(&interface.mac.into());
+            let how =
+                if told { "by DHCP and router advertisements" } else { "for the machine to set: longwire cannot" };
+            out.noted(3, format!("gateways: [{}]", gateways.join(", ")), how);
         }
         if host.place == Place::Namespace {
             let neighbours = match &interface.neighbours {

@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 
 use super::cloud;
 use super::ends::{self, End, NodeEntry, Trunk};
+use super::external::ExternalSpec;
 use super::link::{Draft, Layers, LinkHead, position_of_end};
-use super::node::{ExternalSpec, NodeSpec};
+use super::node::NodeSpec;
 use super::preset;
 use super::tables::Tables;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
@@ -134,7 +135,7 @@ impl Reader<'_> {
             self.diagnostics
                 .error(other.span, "two keys say where the machine is")
                 .related(qemu.span, "the other")
-                .help("keep one: `qemu` is the socket of a virtual machine, and nothing goes with it but `addresses`");
+                .help("keep one: `qemu` is the socket of a virtual machine, and none of the others goes with it");
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod compact;
 pub(crate) mod declared;
 pub(crate) mod ends;
 pub mod expand;
+pub(crate) mod external;
 pub(crate) mod firewall;
 pub(crate) mod link;
 pub(crate) mod mac;

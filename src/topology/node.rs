@@ -1,13 +1,13 @@
 //! `nodes:` as it stands in a file.
 
 use core::net::IpAddr;
-use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cloud::CloudSpec;
+use super::external::ExternalSpec;
 use super::router::RouterSpec;
 use super::switch::SwitchNode;
 use super::sysctl;
@@ -151,31 +151,6 @@ forms! {
     not text => |text| format!("addresses are a list: write `[{text}]`");
     list Vec<Spanned<Address>> => |list| Ok(Addresses::List(list));
     map IndexMap<Spanned<String>, Vec<Spanned<Address>>> => |map| Ok(Addresses::PerInterface(map));
-}
-
-/// A machine that longwire does not make: `tap`, `qemu`, `interface`, or `netns` and `interface`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExternalSpec {
-    /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
-    pub tap: Option<Spanned<String>>,
-    /// A Unix socket that longwire makes, and on which it waits for a virtual machine: QEMU's `-netdev stream`.
-    #[schemars(with = "Option<String>")]
-    pub qemu: Option<Spanned<PathBuf>>,
-    /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
-    pub netns: Option<Spanned<String>>,
-    /// The interface's name in that namespace. Without `netns`: a network interface of this machine, which the run takes.
-    pub interface: Option<Spanned<String>>,
-    /// Addresses that its interface gets; of a machine behind a TAP, those that it has. None unless named.
-    #[serde(default)]
-    pub addresses: Vec<Spanned<Address>>,
-}
-
-impl ExternalSpec {
-    /// Whether it is a network interface of this machine.
-    pub(crate) fn is_interface(&self) -> bool {
-        self.interface.is_some() && self.netns.is_none()
-    }
 }
 
 impl NodeSpec {

@@ -57,7 +57,7 @@ pub(crate) fn plan(
     });
     let routes = routes.collect();
     let nat = nat(router, spec, seed, &interfaces, diagnostics);
-    RouterPlan { routes, interfaces, border: nat.as_ref().map(|nat| nat.port), nat, firewall: None }
+    RouterPlan { routes, interfaces, border: nat.as_ref().map(|nat| nat.port), nat, ..RouterPlan::default() }
 }
 
 /// The position of the attachment that is a router's outside, if it translates addresses there.

@@ -9,6 +9,7 @@
 //! | [`ethernet`] [`vlan`] [`arp`] | layer 2, and the tags between |
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
 //! | [`fragment`] [`icmp_error`] [`nd`] | what routers make: fragments, errors about packets, answers of neighbour discovery |
+//! | [`dhcp`] | addresses and settings for hosts |
 //! | [`tcp`] [`udp`] [`reset`] | layer 4; resets that both ends of a connection believe |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
@@ -19,6 +20,7 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod dhcp;
 pub mod ecn;
 pub mod ethernet;
 pub mod fragment;

@@ -1,7 +1,9 @@
 //! Neighbour discovery for IPv6: solicitations, advertisements and their link-layer address options (RFC 4861 §4.3, §4.4,
-//! §4.6.1), and the groups that they go to (RFC 4291 §2.7.1, RFC 2464 §7).
+//! §4.6.1), router advertisements (§4.2, RFC 8106 §5.1), and the groups that they go to (RFC 4291 §2.7.1, RFC 2464 §7).
 
 use core::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
 
 use super::ethernet::MacAddr;
 use super::{Malformed, icmp, need, octets, put};
@@ -65,6 +67,53 @@ fn message(kind: u8, rest: u32, target: Ipv6Addr, option: u8, mac: MacAddr) -> [
     put(&mut out, 24, [option, 1]);
     put(&mut out, 26, mac.0);
     out
+}
+
+/// What a router tells all nodes of a link (RFC 4861 §4.2).
+#[derive(Clone, Copy, Debug)]
+pub struct RouterAdvertisement<'a> {
+    /// The router's MAC address.
+    pub mac: MacAddr,
+    /// Largest packet of the link. Below 1,280 bytes, which no link that carries IPv6 has, it is not told.
+    pub mtu: u32,
+    /// Networks on the link. Out of those of 64 bits nodes make addresses of their own (RFC 4862 §5.5.3).
+    pub prefixes: &'a [Ipv6Net],
+    /// Name servers, at most 127 (RFC 8106 §5.1).
+    pub dns: &'a [Ipv6Addr],
+}
+
+impl RouterAdvertisement<'_> {
+    /// For how long it is a router, and name servers are: three times the longest interval between two of them, in seconds.
+    const ROUTER: u16 = 1800;
+    /// For how long a prefix is valid and preferred: a day, and four hours, in seconds.
+    const PREFIX: [u32; 2] = [86_400, 14_400];
+
+    /// Appends the message; its checksum is still to be filled in.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let [high, low] = Self::ROUTER.to_be_bytes();
+        // hop limit 64; no DHCPv6; times for neighbour discovery are not told
+        out.extend([icmp::v6::ROUTER_ADVERTISEMENT, 0, 0, 0, 64, 0, high, low, 0, 0, 0, 0, 0, 0, 0, 0]);
+        out.extend([SOURCE_LINK_LAYER, 1]);
+        out.extend(self.mac.0);
+        if (1280..=65_535).contains(&self.mtu) {
+            out.extend([5, 1, 0, 0]);
+            out.extend(self.mtu.to_be_bytes());
+        }
+        for prefix in self.prefixes {
+            // on this link, and for addresses of nodes' own
+            let flags = if prefix.prefix_len() == 64 { 0xc0 } else { 0x80 };
+            out.extend([3, 4, prefix.prefix_len(), flags]);
+            Self::PREFIX.into_iter().for_each(|seconds| out.extend(seconds.to_be_bytes()));
+            out.extend([0; 4]);
+            out.extend(prefix.network().octets());
+        }
+        let servers = &self.dns[..self.dns.len().min(127)];
+        if !servers.is_empty() {
+            out.extend([25, 1 + 2 * servers.len() as u8, 0, 0]);
+            out.extend(u32::from(Self::ROUTER).to_be_bytes());
+            servers.iter().for_each(|server| out.extend(server.octets()));
+        }
+    }
 }
 
 /// The Ethernet address in the first option of a kind, among the options from `at` in a message. An option of length 0, or one that

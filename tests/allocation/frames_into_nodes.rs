@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use crate::counting::in_use;
-use crate::node_frames::{Nowhere, PORTS, assert_conserved, guarded_router, plan, real_frames, router};
+use crate::node_frames::{Nowhere, PORTS, assert_conserved, guarded_router, plan, real_frames, router, serving_router};
 use longwire::engine::{Engine, NodeId, NodeKind};
 use longwire::frame::Cut;
 use longwire::node::{EdgePlan, PortVlans, SwitchSpec, VlanId, VlanSet};
@@ -106,6 +106,11 @@ fn a_switch_with_vlans_survives_any_frames() {
 #[test]
 fn a_region_of_a_cloud_survives_any_frames() {
     flood(NodeKind::Edge(EdgePlan { attachments: 2, cloud: 0 }), frames());
+}
+
+#[test]
+fn a_router_that_gives_addresses_survives_any_frames() {
+    flood(NodeKind::Router(serving_router()), frames());
 }
 
 #[test]

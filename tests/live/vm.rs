@@ -1,11 +1,14 @@
 //! Virtual machines behind a Unix socket: a stand-in speaks QEMU's `-netdev stream`, so no VM is needed, and no root and no bridge.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::report::{direction, number};
 use crate::support::{Lab, until};
@@ -30,22 +33,33 @@ struct StandIn(UnixStream);
 
 impl StandIn {
     fn connect(socket: &Path) -> StandIn {
-        let stream = UnixStream::connect(socket).unwrap();
+        StandIn::at(UnixStream::connect(socket).unwrap(), MAC, ADDRESS)
+    }
+
+    fn at(stream: UnixStream, mac: [u8; 6], address: [u8; 4]) -> StandIn {
         let mut own = stream.try_clone().unwrap();
         thread::spawn(move || {
-            let mut len = [0; 4];
-            while own.read_exact(&mut len).is_ok() {
-                let mut frame = vec![0; u32::from_be_bytes(len) as usize];
-                if own.read_exact(&mut frame).is_err() {
-                    return;
-                }
-                if answer(&mut frame) && own.write_all(&[&len[..], &frame].concat()).is_err() {
+            while let Some(mut frame) = receive(&mut own) {
+                if answer(&mut frame, mac, address) && send(&mut own, &frame).is_err() {
                     return;
                 }
             }
         });
         StandIn(stream)
     }
+}
+
+/// The next frame; `None` at the end of the connection.
+fn receive(stream: &mut UnixStream) -> Option<Vec<u8>> {
+    let mut len = [0; 4];
+    stream.read_exact(&mut len).ok()?;
+    let mut frame = vec![0; u32::from_be_bytes(len) as usize];
+    stream.read_exact(&mut frame).ok()?;
+    Some(frame)
+}
+
+fn send(stream: &mut UnixStream, frame: &[u8]) -> std::io::Result<()> {
+    stream.write_all(&[&(frame.len() as u32).to_be_bytes(), frame].concat())
 }
 
 impl Drop for StandIn {
@@ -55,19 +69,19 @@ impl Drop for StandIn {
 }
 
 /// Turns a request into its answer, in place.
-fn answer(frame: &mut [u8]) -> bool {
+fn answer(frame: &mut [u8], mac: [u8; 6], address: [u8; 4]) -> bool {
     let back = |frame: &mut [u8]| {
         frame.copy_within(6..12, 0);
-        frame[6..12].copy_from_slice(&MAC);
+        frame[6..12].copy_from_slice(&mac);
     };
     match frame[12..14] {
         // ARP (RFC 826): who has the address?
-        [8, 6] if frame[20..22] == [0, 1] && frame[38..42] == ADDRESS => {
+        [8, 6] if frame[20..22] == [0, 1] && frame[38..42] == address => {
             back(frame);
             frame[21] = 2;
             frame.copy_within(22..32, 32);
-            frame[22..28].copy_from_slice(&MAC);
-            frame[28..32].copy_from_slice(&ADDRESS);
+            frame[22..28].copy_from_slice(&mac);
+            frame[28..32].copy_from_slice(&address);
             true
         }
         // an echo request (RFC 792) becomes a reply: 8 less in the type, 8 more in the checksum, with its carry (RFC 1624)
@@ -75,7 +89,7 @@ fn answer(frame: &mut [u8]) -> bool {
             back(frame);
             let sender: [u8; 4] = frame[26..30].try_into().unwrap();
             frame[30..34].copy_from_slice(&sender);
-            frame[26..30].copy_from_slice(&ADDRESS);
+            frame[26..30].copy_from_slice(&address);
             frame[34] = 0;
             let sum = u32::from(u16::from_be_bytes([frame[36], frame[37]])) + 0x0800;
             frame[36..38].copy_from_slice(&((sum + (sum >> 16)) as u16).to_be_bytes());
@@ -91,7 +105,7 @@ fn a_machine_behind_a_socket_comes_answers_goes_and_comes_back() {
     let run = lab.start_run(&["--json", "-"]);
     let socket = lab.path("vm.sock");
     until("the socket is there", || socket.exists());
-    assert_eq!(std::fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     let status = || -> Value {
         let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
@@ -142,4 +156,267 @@ fn what_stands_at_the_path_stays() {
     assert_eq!(ended.code, 2, "{}", ended.told());
     assert!(ended.told().contains("something that is no socket stands there"), "{}", ended.told());
     assert_eq!(lab.read("vm.sock"), "a file");
+}
+
+const SERVED: &str = "\
+longwire: 1
+nodes:
+  a: host
+  r: router
+  s: switch
+  vm: { external: { qemu: vm.sock, dns: [a], dhcp: { lease: 2m, domain: lab } } }
+links:
+  lan: { ends: [a, r] }
+  up: { ends: [r, s] }
+  wire: { ends: [s, vm], delay: 5ms, mtu: 1400 }
+workloads: { rtt: { ping: { from: a, to: vm, every: 10ms, timeout: 500ms } } }
+duration: 60s
+";
+
+/// A client's message to all (RFC 2131 §2), behind its headers.
+fn dhcp(mac: [u8; 6], kind: u8, options: &[u8]) -> Vec<u8> {
+    let mut message = vec![0; 236];
+    message[..8].copy_from_slice(&[1, 1, 6, 0, 1, 2, 3, 4]);
+    message[28..34].copy_from_slice(&mac);
+    message.extend([99, 130, 83, 99, 53, 1, kind]);
+    message.extend(options);
+    message.push(255);
+    let len = 8 + message.len() as u16;
+    let mut ip =
+        [&[0x45, 0][..], &(20 + len).to_be_bytes(), &[0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0], &[255; 4]].concat();
+    let sum = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u32>();
+    ip[10..12].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
+    // without a UDP checksum
+    [&[255; 6][..], &mac, &[8, 0], &ip, &[0, 68, 0, 67], &len.to_be_bytes(), &[0, 0], &message].concat()
+}
+
+/// A router solicitation without a source address (RFC 4861 §4.1). All of it is zero but what its checksum is about.
+fn solicitation(mac: [u8; 6]) -> Vec<u8> {
+    let mut ip = vec![0; 40];
+    ip[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 8, 58, 255]);
+    ip[24..40].copy_from_slice(&[0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    let sum = 0xff02 + 2 + 8 + 58 + 0x8500_u32;
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    [&[0x33, 0x33, 0, 0, 0, 2][..], &mac, &[0x86, 0xdd], &ip, &[133, 0], &sum.to_be_bytes(), &[0; 4]].concat()
+}
+
+/// The value of an option of DHCP.
+fn option(frame: &[u8], code: u8) -> Option<&[u8]> {
+    let mut options = &frame[14 + 28 + 240..];
+    while let [found, len, rest @ ..] = options {
+        let (value, rest) = rest.split_at(usize::from(*len));
+        if *found == code {
+            return Some(value);
+        }
+        options = rest;
+    }
+    None
+}
+
+/// The next answer of the server to this machine.
+fn answered(stream: &mut UnixStream, mac: [u8; 6]) -> Vec<u8> {
+    loop {
+        let frame = receive(stream).expect("it is connected");
+        if frame[..6] == mac && frame[12..14] == [8, 0] && frame[23] == 17 && frame[36..38] == [0, 68] {
+            return frame;
+        }
+    }
+}
+
+#[test]
+fn a_machine_gets_its_addresses_from_a_router_behind_a_switch() {
+    let Some(lab) = Lab::new(SERVED) else { return };
+    let listing = lab.run(&["check", "scenario.yaml"]).stdout;
+    let mac = listing.split("mac=").nth(1).expect("QEMU's options").split('"').next().unwrap();
+    let mac: Vec<u8> = mac.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    let mac: [u8; 6] = mac.try_into().unwrap();
+    assert!(listing.contains("252 free addresses of 10.0.1.0/24"), "{listing}");
+    let run = lab.start_run(&["--json", "-"]);
+    let socket = lab.path("vm.sock");
+    until("the socket is there", || socket.exists());
+
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    send(&mut stream, &dhcp(mac, 1, &[])).unwrap();
+    let offer = answered(&mut stream, mac);
+    let address: [u8; 4] = offer[14 + 28 + 16..][..4].try_into().unwrap();
+    assert_eq!((option(&offer, 53), address), (Some(&[2][..]), [10, 0, 1, 2]));
+    let router = option(&offer, 54).unwrap().to_vec();
+    send(&mut stream, &dhcp(mac, 3, &[&[50, 4][..], &address, &[54, 4], &router].concat())).unwrap();
+    let ack = answered(&mut stream, mac);
+    for (code, value) in [
+        (53, &[5][..]),
+        (51, &[0, 0, 0, 120]),
+        (1, &[255, 255, 255, 0]),
+        (3, &[10, 0, 1, 1]),
+        (6, &[10, 0, 0, 2]),
+        (26, &[5, 0x78]),
+        (12, b"vm"),
+        (15, b"lab"),
+    ] {
+        assert_eq!(option(&ack, code), Some(value), "option {code}");
+    }
+
+    send(&mut stream, &solicitation(mac)).unwrap();
+    let advertised = |frame: &[u8]| frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 134;
+    let advertisement = loop {
+        let frame = receive(&mut stream).expect("it is connected");
+        if advertised(&frame) {
+            break frame;
+        }
+    };
+    let prefix: [u8; 16] = std::net::Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 0).octets();
+    assert!(advertisement[70..].windows(16).any(|bytes| bytes == prefix), "{advertisement:02x?}");
+    assert!(advertisement[70..].windows(8).any(|bytes| bytes == [5, 1, 0, 0, 0, 0, 5, 0x78]), "{advertisement:02x?}");
+
+    let _machine = StandIn::at(stream, mac, address);
+    let status = || -> Value {
+        let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    };
+    until("the machine answers by its name", || number(&direction(&status(), "lan", "a")["delivered"]["frames"]) > 50);
+    run.signal(Signal::SIGINT);
+    let report = run.wait().json();
+    let node = report["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "r").unwrap();
+    assert_eq!(
+        node["dhcp"],
+        serde_json::json!([{ "interface": "eth1", "leases": 1, "offers": 1, "acks": 1, "naks": 0, "exhausted": 0 }])
+    );
+    assert!(number(&node["consumed"]) >= 3, "two messages and a solicitation: {node:#}");
+}
+
+const GUEST: &str = "\
+longwire: 1
+nodes:
+  a: host
+  r: router
+  vm: { external: { qemu: vm.sock } }
+links:
+  lan: { ends: [a, r] }
+  wire: { ends: [r, vm], delay: 20ms, loss: 1%, rate: 5Mbit }
+services: { web: { in: a, command: [python3, -m, http.server, '80'], ready: { tcp: 80 } } }
+";
+
+/// What the guest does each time that it boots.
+const INIT: &str = "\
+#!/bin/busybox sh
+B=/bin/busybox
+$B mkdir /proc /sys
+$B mount -t proc p /proc
+$B mount -t devtmpfs d /dev
+for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net; do
+  $B insmod /lib/$m.ko
+done
+$B ip link set lo up
+$B ip link set eth0 up
+$B udhcpc -i eth0 -n -q -t 8 -s /bin/lease
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+  $B ip -6 addr show dev eth0 | $B grep 'scope global' && break
+  $B sleep 1
+done
+$B ping -c 20 -i 0.2 10.0.0.2
+$B wget -q -O /blob http://10.0.0.2/blob
+$B md5sum /blob
+echo GUEST DONE
+$B sleep 1
+$B reboot -f
+";
+
+/// What udhcpc runs.
+const LEASE: &str = "\
+#!/bin/busybox sh
+B=/bin/busybox
+[ $1 = bound ] || exit 0
+$B ip addr add $ip/$mask dev $interface
+$B ip route add default via $router
+echo LEASE $ip $router $hostname
+";
+
+/// An archive of files for the kernel's first root (cpio's `newc`): names, modes, contents.
+fn archive(files: &[(String, u32, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let end = ("TRAILER!!!".to_owned(), 0, Vec::new());
+    for (number, (name, mode, contents)) in files.iter().chain([&end]).enumerate() {
+        let fields = [number, *mode as usize, 0, 0, 1, 0, contents.len(), 0, 0, 0, 0, name.len() + 1, 0];
+        let fields: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+        out.extend(format!("070701{fields}{name}\0").bytes());
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend(contents);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    out
+}
+
+/// The file of this name somewhere below a folder.
+fn found(folder: &Path, is: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(folder).ok()?.filter_map(Result::ok).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    entries.iter().find_map(|entry| match entry.file_type().ok()? {
+        kind if kind.is_dir() => found(&entry.path(), is),
+        _ => is(&entry.file_name().to_string_lossy()).then(|| entry.path()),
+    })
+}
+
+/// A guest at work; it ends with the test.
+struct Guest(Child);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A real guest. `LONGWIRE_GUEST` names a folder in which Debian's kernel for clouds (`linux-image-6.…-cloud-amd64`) and `busybox-static`
+/// are unpacked; without it, or without QEMU, there is no such test.
+#[test]
+fn a_guest_boots_gets_addresses_fetches_a_file_and_does_it_again() {
+    let Some(root) = std::env::var_os("LONGWIRE_GUEST").map(PathBuf::from) else { return };
+    let Some(lab) = Lab::new(GUEST) else { return };
+    let find = |is: &dyn Fn(&str) -> bool| found(&root, is).expect("a file of the guest's packages");
+    let kernel = find(&|name| name.starts_with("vmlinuz"));
+    let read = |name: &str| fs::read(find(&|found| found == name)).unwrap();
+    let mut files: Vec<_> = ["bin", "lib"].map(|name| (name.to_owned(), 0o040_755, Vec::new())).into();
+    files.push(("bin/busybox".into(), 0o100_755, read("busybox")));
+    files.push(("init".into(), 0o100_755, INIT.into()));
+    files.push(("bin/lease".into(), 0o100_755, LEASE.into()));
+    for module in ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"] {
+        files.push((format!("lib/{module}.ko"), 0o100_644, read(&format!("{module}.ko"))));
+    }
+    for module in ["failover", "net_failover", "virtio_net"] {
+        files.push((format!("lib/{module}.ko"), 0o100_644, read(&format!("{module}.ko"))));
+    }
+    fs::write(lab.path("initrd"), archive(&files)).unwrap();
+    let blob: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(lab.path("blob"), blob).unwrap();
+    let sum = lab.other("md5sum", &["blob"]).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap().split(' ').next().unwrap().to_owned();
+
+    let listing = lab.run(&["check", "scenario.yaml"]).stdout;
+    let options = listing.split('"').find(|text| text.starts_with("-netdev")).expect("QEMU's options").to_owned();
+    let run = lab.start_run(&["--json", "-"]).within(Duration::from_secs(300));
+    until("the socket is there", || lab.path("vm.sock").exists());
+    let mut qemu = lab.other("qemu-system-x86_64", &["-M", "q35", "-m", "256", "-nographic", "-initrd", "initrd"]);
+    qemu.arg("-kernel").arg(kernel).args(["-append", "console=ttyS0 quiet panic=1"]).args(options.split(' '));
+    qemu.stdout(fs::File::create(lab.path("console")).unwrap()).stderr(Stdio::inherit());
+    let guest = Guest(qemu.spawn().unwrap());
+    let begin = Instant::now();
+    let said = || String::from_utf8_lossy(&fs::read(lab.path("console")).unwrap()).replace('\r', "");
+    while said().matches("GUEST DONE").count() < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(240), "it takes too long: {}", said());
+        thread::sleep(Duration::from_millis(200));
+    }
+    drop(guest);
+    run.signal(Signal::SIGINT);
+    let (said, report) = (said(), run.wait().json());
+    assert!(said.matches("LEASE 10.0.1.2 10.0.1.1 vm").count() >= 2, "{said}");
+    assert!(said.matches(&format!("{sum}  /blob")).count() >= 2, "{said}");
+    let address =
+        listing.split("10.0.1.2/24, ").nth(1).and_then(|rest| rest.split('/').next()).expect("its own address");
+    assert!(said.matches(address).count() >= 2, "{address}: {said}");
+    let node = report["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "r").unwrap();
+    assert!(number(&node["dhcp"][0]["acks"]) >= 2 && number(&node["dhcp"][0]["naks"]) == 0, "{node:#}");
+    // both directions of 20 ms: no reply is younger than 40 ms
+    let fastest = said.split("min/avg/max = ").nth(1).and_then(|rest| rest.split('/').next()).expect("ping's summary");
+    assert!(fastest.parse::<f64>().unwrap() >= 40.0, "{fastest}");
 }

@@ -10,7 +10,8 @@ use longwire::engine::{DirectionSpec, FrameSink, LinkPlan, NodeId, NodeKind, Nod
 use longwire::frame::FrameView;
 use longwire::language::files::MemoryFiles;
 use longwire::model::DelaySpec;
-use longwire::node::{RouterInterface, RouterPlan};
+use longwire::node::{AdvertPlan, DhcpOptions, DhcpPlan, RouterInterface, RouterPlan};
+use longwire::rng::{StreamKey, Way};
 use longwire::scenario::{Overrides, load};
 use longwire::units::{Duration, Instant};
 use longwire::wire::arp::{self, Party};
@@ -51,6 +52,30 @@ pub fn router() -> RouterPlan {
         neighbours: vec![(format!("10.0.{port}.2").parse().unwrap(), host_mac(port))],
     });
     RouterPlan { interfaces: interfaces.collect(), ..RouterPlan::default() }
+}
+
+/// The same router with DHCP at port 0, where another server may be, and with advertisements.
+pub fn serving_router() -> RouterPlan {
+    let lease = Duration::from_secs(5);
+    let options = DhcpOptions { name: None, domain: None, dns: vec![[10, 0, 0, 53].into()], lease, mtu: 1500 };
+    let dhcp = DhcpPlan {
+        port: 0,
+        interface: "eth0".into(),
+        server: [10, 0, 0, 1].into(),
+        net: "10.0.0.0/29".parse().unwrap(),
+        taken: vec![[10, 0, 0, 1].into()],
+        reserved: Vec::new(),
+        open: Some(options),
+        foreign: true,
+    };
+    let advert = AdvertPlan {
+        port: 0,
+        prefixes: vec!["fd00::/64".parse().unwrap()],
+        mtu: 1500,
+        dns: vec!["fd00::53".parse().unwrap()],
+        random: StreamKey::new(1, "r.eth0", Way::Forward, "ra"),
+    };
+    RouterPlan { dhcp: vec![dhcp], advertises: vec![advert], ..router() }
 }
 
 /// The same router with address translation and a firewall.
@@ -119,6 +144,17 @@ pub fn real_frames() -> Vec<Vec<u8>> {
         let sender = Party { mac: host_mac(0), ip: [10, 0, 0, 2].into() };
         arp::packet(arp::REQUEST, sender, Party { mac: MacAddr::ZERO, ip: target.into() })
     };
+    let dhcp = |kind: u8| {
+        let mut message = vec![0; 240];
+        message[..4].copy_from_slice(&[1, 1, 6, 0]);
+        message[28..34].copy_from_slice(&host_mac(0).0);
+        message[236..].copy_from_slice(&[99, 130, 83, 99]);
+        message.extend([53, 1, kind, 50, 4, 10, 0, 0, 2, 54, 4, 10, 0, 0, 1, 255]);
+        let header = [&[0, 68, 0, 67][..], &((8 + message.len()) as u16).to_be_bytes(), &[0, 0]].concat();
+        let mut all = v4([255; 4], 17, &[header, message].concat());
+        all[..6].copy_from_slice(&MacAddr::BROADCAST.0);
+        all
+    };
     let solicitation = nd::solicitation("fd00::1".parse().unwrap(), host_mac(0));
     vec![
         frame(MacAddr::BROADCAST, [8, 6], &asks([10, 0, 0, 1])),
@@ -132,6 +168,10 @@ pub fn real_frames() -> Vec<Vec<u8>> {
         v4([224, 0, 0, 22], 2, &[0x22; 8]),
         v6("fd00::1", 255, 58, &solicitation),
         v6("ff02::1:ff00:1", 255, 58, &solicitation),
+        v6("ff02::2", 255, 58, &[133, 0, 0, 0, 0, 0, 0, 0]),
+        dhcp(1),
+        dhcp(3),
+        dhcp(4),
         v6("fd00::1", 64, 58, &[128, 0, 0, 0, 0, 1, 0, 1]),
         v6("fd00:0:0:1::2", 64, 17, &udp(900)),
         v6("fd00:0:0:2::99", 1, 17, &udp(30)),

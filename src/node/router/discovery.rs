@@ -1,8 +1,8 @@
 //! A router's neighbour discovery (RFC 4861).
 //!
-//! Solicitations are answered for the addresses of the interface that they came in at. There are no router advertisements:
-//! hosts have the routes that the scenario gives them, so a router solicitation is dropped as unsupported. Redirects are
-//! neither sent nor heeded.
+//! Solicitations are answered for the addresses of the interface that they came in at. Hosts have the routes that the scenario
+//! gives them; where there are only those nothing is advertised, and a router solicitation is dropped as unsupported.
+//! Redirects are neither sent nor heeded.
 
 use core::net::Ipv6Addr;
 
@@ -18,10 +18,10 @@ use crate::wire::nd::{self, Flags};
 use super::errors::start;
 
 /// What an own ICMPv6 message looks like around.
-struct Around {
-    mac: MacAddr,
-    src: Ipv6Addr,
-    dst: Ipv6Addr,
+pub(super) struct Around {
+    pub(super) mac: MacAddr,
+    pub(super) src: Ipv6Addr,
+    pub(super) dst: Ipv6Addr,
 }
 
 impl Router {
@@ -41,10 +41,26 @@ impl Router {
         match message.first() {
             Some(&v6::NEIGHBOR_SOLICITATION) => self.solicited(work, port, ip, message, source_mac),
             Some(&v6::NEIGHBOR_ADVERTISEMENT) => self.advertised(work, port, ip, message),
-            Some(&v6::ROUTER_SOLICITATION) => Err(DropCause::Unsupported),
+            Some(&v6::ROUTER_SOLICITATION) => self.router_solicited(work, port, ip, message),
             // other routers' advertisements and redirects, which tell a router nothing
             _ => Ok(()),
         }
+    }
+
+    fn router_solicited(
+        &mut self,
+        work: &Work<'_>,
+        port: u32,
+        ip: &ipv6::Packet<&[u8]>,
+        message: &[u8],
+    ) -> Result<(), DropCause> {
+        let option = nd::link_layer_option(message, icmp::HEADER_LEN, nd::SOURCE_LINK_LAYER);
+        // RFC 4861 §6.1.1: who has no address yet does not say where it is
+        match option {
+            Ok(option) if option.is_none() || !ip.src().is_unspecified() => {}
+            _ => return Err(DropCause::Malformed),
+        }
+        if self.serving.solicited(work.now, port) { Ok(()) } else { Err(DropCause::Unsupported) }
     }
 
     fn solicited(
@@ -108,7 +124,7 @@ impl Router {
         self.send_message(work, port, Around { mac, src, dst }, &question);
     }
 
-    fn send_message(&mut self, work: &mut Work<'_>, port: u32, around: Around, message: &[u8]) {
+    pub(super) fn send_message(&mut self, work: &mut Work<'_>, port: u32, around: Around, message: &[u8]) {
         let Around { mac, src, dst } = around;
         let mut made = std::mem::take(&mut self.made);
         start(&mut made, EtherType::IPV6);

@@ -23,7 +23,7 @@ impl Router {
         let Some(frame) = self.filter(work, port, None, frame) else { return };
         let read = self.read_whole(work, &frame);
         let outcome = match ipv4::Packet::new_checked(&read[HEADER_LEN..]) {
-            Ok(ip) if to_all => broadcast_v4(&ip),
+            Ok(ip) if to_all => self.broadcast_v4(work, port, &ip),
             Ok(ip) => self.answer_v4(work, port, &read, &ip),
             Err(_) => Err(DropCause::Malformed),
         };
@@ -80,12 +80,30 @@ impl Router {
             }
             udp::PROTOCOL => {
                 check(udp_checksum_ok(payload, pseudo(), true))?;
+                if let Some(outcome) = self.receive_dhcp(work, port, ip) {
+                    return outcome;
+                }
                 self.report_bytes(work, port, frame, Problem::NoPort);
             }
             IGMP => {}
             _ => self.report_bytes(work, port, frame, Problem::NoProtocol(0)),
         }
         Ok(())
+    }
+
+    /// A packet for all: membership reports are heard, and clients of a DHCP server; nothing else is answered (RFC 1122 §3.2.2.6
+    /// leaves ping open).
+    fn broadcast_v4(&mut self, work: &mut Work<'_>, port: u32, ip: &ipv4::Packet<&[u8]>) -> Result<(), DropCause> {
+        match ip.protocol() {
+            IGMP => Ok(()),
+            udp::PROTOCOL if !ip.is_fragment() && self.serving.server_at(port).is_some() => {
+                let payload = ip.payload();
+                let pseudo = pseudo_v4(ip.src(), ip.dst(), ip.protocol(), payload.len() as u32);
+                check(udp_checksum_ok(payload, pseudo, true))?;
+                self.receive_dhcp(work, port, ip).unwrap_or(Err(DropCause::Unsupported))
+            }
+            _ => Err(DropCause::Unsupported),
+        }
     }
 
     /// RFC 1122 §3.2.2.6: the data come back, from the address that was asked.
@@ -216,11 +234,6 @@ impl Router {
         }
         self.made = made;
     }
-}
-
-/// A packet for all: membership reports are heard; nothing is answered (RFC 1122 §3.2.2.6 leaves ping open).
-fn broadcast_v4(ip: &ipv4::Packet<&[u8]>) -> Result<(), DropCause> {
-    if ip.protocol() == IGMP { Ok(()) } else { Err(DropCause::Unsupported) }
 }
 
 fn check(right: bool) -> Result<(), DropCause> {

@@ -14,6 +14,7 @@
 //! | `table` | routes of its own by longest prefix |
 //! | `neighbours` | MAC addresses, and frames that wait for them |
 //! | `arp` `discovery` | ARP; neighbour discovery |
+//! | `dhcp` `advertise` `serving` | addresses for machines that longwire does not make |
 //! | `ipv4` `ipv6` | header checks, forwarding, fragments |
 //! | `connection` | how far a TCP connection is, for those that remember it |
 //! | `firewall` `filter` | which packets pass; what becomes of those that do not |
@@ -24,8 +25,10 @@
 //!
 //! docs/topology/router.md says what it does as a user sees it.
 
+mod advertise;
 mod arp;
 mod connection;
+pub mod dhcp;
 mod discovery;
 mod errors;
 mod filter;
@@ -38,6 +41,7 @@ mod local;
 pub mod nat;
 mod neighbours;
 mod plan;
+mod serving;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -45,6 +49,8 @@ mod translate;
 
 use core::net::IpAddr;
 
+pub use advertise::AdvertPlan;
+pub use dhcp::{DhcpCounters, DhcpOptions, DhcpPlan, DhcpReservation};
 pub use plan::{NatPlan, RouterInterface, RouterPlan, RouterRoute};
 
 use super::routing::Hop;
@@ -57,6 +63,7 @@ use firewall::Firewall;
 use interface::{Interface, Roles};
 use nat::NatCounters;
 use neighbours::{Due, Found, Held, Neighbours, Waiting};
+use serving::Serving;
 use table::Table;
 use translate::Translator;
 
@@ -75,11 +82,14 @@ pub struct Router {
     limit: Limit,
     translator: Option<Translator>,
     firewall: Option<Box<Firewall>>,
+    serving: Serving,
     /// The id of the next IPv4 packet of its own.
     id: u16,
     /// A wire frame that is read as a whole, and one that is made.
     read: Vec<u8>,
     made: Vec<u8>,
+    /// A message for a frame that is made.
+    message: Vec<u8>,
 }
 
 impl Router {
@@ -108,9 +118,11 @@ impl Router {
             limit: Limit::default(),
             translator: Translator::new(plan),
             firewall: plan.firewall.as_ref().map(|plan| Box::new(Firewall::new(plan))),
+            serving: Serving::new(plan),
             id: 0,
             read: Vec::new(),
             made: Vec::new(),
+            message: Vec::new(),
         }
     }
 
@@ -237,11 +249,16 @@ impl Router {
 
     /// When the router next wants [`Router::wake`]: an answer that was not given in time.
     pub fn deadline(&self) -> Option<Instant> {
-        self.neighbours.deadline()
+        [self.neighbours.deadline(), self.serving.deadline()].into_iter().flatten().min()
     }
 
     /// The deadline has come.
     pub fn wake(&mut self, work: &mut Work<'_>) {
+        if self.serving.deadline().is_some_and(|at| at <= work.now) {
+            self.wake_dhcp(work);
+            self.wake_advertisers(work);
+            self.serving.settle();
+        }
         while let Some(due) = self.neighbours.due(work.now) {
             match due {
                 Due::Ask(port, next) => self.ask(work, port, next, None),
@@ -284,6 +301,11 @@ impl Router {
         match command {
             NodeCommand::Rebind => self.translator.iter_mut().for_each(Translator::rebind),
         }
+    }
+
+    /// What its DHCP servers have done, with the names of their interfaces.
+    pub fn dhcp(&self, now: Instant) -> impl Iterator<Item = (&str, DhcpCounters)> {
+        self.serving.dhcp(now)
     }
 
     /// What its address translation has done, if it has one.

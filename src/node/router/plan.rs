@@ -4,6 +4,8 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::advertise::AdvertPlan;
+use super::dhcp::DhcpPlan;
 use super::firewall::FirewallPlan;
 use super::nat::NatSpec;
 use crate::rng::StreamKey;
@@ -23,6 +25,10 @@ pub struct RouterPlan {
     pub border: Option<u32>,
     /// The translation at that port.
     pub nat: Option<NatPlan>,
+    /// What it leases by DHCP, at most once an interface.
+    pub dhcp: Vec<DhcpPlan>,
+    /// What it advertises, at most once an interface.
+    pub advertises: Vec<AdvertPlan>,
 }
 
 /// A router's address translation.

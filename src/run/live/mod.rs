@@ -30,7 +30,7 @@ use crate::port::Port;
 use crate::port::tap::TapPort;
 use crate::report::event_log::Entry;
 use crate::report::gaps as record;
-use crate::report::json::Rule;
+use crate::report::json::{Dhcp, Rule};
 use crate::tasks::timing::TimingSpec;
 use crate::units::{Duration, Instant};
 
@@ -140,6 +140,8 @@ pub struct Outcome {
     pub nodes: Vec<(NodeCounters, u64)>,
     /// By node: what its address translation did, if it has one.
     pub nats: Vec<Option<NatCounters>>,
+    /// What the DHCP servers of each node did.
+    pub dhcps: Vec<Vec<Dhcp>>,
     /// By node: what its firewall decided about, if it has one.
     pub firewalls: Vec<Vec<Rule>>,
     /// By port, in the order in which they were given.
@@ -492,6 +494,7 @@ impl Loop {
             unmatched: engine.directions().map(|d| engine.unmatched(d).map(unmatched_words).collect()).collect(),
             firewalls: engine.nodes().map(|n| engine.firewall(n).map(Rule::from).collect()).collect(),
             nodes: engine.nodes().map(|n| (engine.node_counters(n).clone(), engine.held(n))).collect(),
+            dhcps: engine.nodes().map(|n| engine.dhcp(n).map(Dhcp::from).collect()).collect(),
             nats: engine.nodes().map(|n| engine.nat_counters(n)).collect(),
             log_lost: self.taps.log_lost(),
             converged: self.taps.take_converged(),

@@ -2,6 +2,7 @@
 
 mod expand;
 mod routers;
+mod serving;
 
 use std::path::Path;
 

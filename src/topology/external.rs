@@ -1,0 +1,102 @@
+//! Machines that longwire does not make, as they stand in a file.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::language::address_text::Address;
+use crate::language::forms::forms;
+use crate::language::spanned::Spanned;
+use crate::units::Duration;
+
+/// A machine that longwire does not make: `tap`, `qemu`, `interface`, or `netns` and `interface`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExternalSpec {
+    /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
+    pub tap: Option<Spanned<String>>,
+    /// A Unix socket that longwire makes, and on which it waits for a virtual machine: QEMU's `-netdev stream`.
+    #[schemars(with = "Option<String>")]
+    pub qemu: Option<Spanned<PathBuf>>,
+    /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
+    pub netns: Option<Spanned<String>>,
+    /// The interface's name in that namespace. Without `netns`: a network interface of this machine, which the run takes.
+    pub interface: Option<Spanned<String>>,
+    /// Addresses that its interface gets; of a machine behind a TAP, those that it has. None unless named.
+    #[serde(default)]
+    pub addresses: Vec<Spanned<Address>>,
+    /// Whether the router on its network gives it an IPv4 address by DHCP. `on` for a machine with `qemu`, else `off`.
+    pub dhcp: Option<Spanned<Dhcp>>,
+    /// Whether the router on its network advertises itself to it, for IPv6. `on` for a machine with `qemu`, else `off`.
+    pub ra: Option<Spanned<Advertised>>,
+    /// Name servers that DHCP and router advertisements tell it: addresses, or names of hosts and routers. None by default.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub dns: Vec<Spanned<String>>,
+}
+
+impl ExternalSpec {
+    /// Whether it is a network interface of this machine.
+    pub(crate) fn is_interface(&self) -> bool {
+        self.interface.is_some() && self.netns.is_none()
+    }
+
+    /// How it gets addresses by DHCP, if it does.
+    pub(crate) fn dhcp(&self) -> Option<DhcpSpec> {
+        match &self.dhcp {
+            Some(Spanned { value: Dhcp::On(dhcp), .. }) => Some(dhcp.clone()),
+            Some(Spanned { value: Dhcp::Off, .. }) => None,
+            None => self.qemu.is_some().then(DhcpSpec::default),
+        }
+    }
+
+    /// Whether it gets router advertisements.
+    pub(crate) fn ra(&self) -> bool {
+        self.ra.as_ref().map_or(self.qemu.is_some(), |ra| ra.value == Advertised::On)
+    }
+}
+
+/// Whether a machine gets its address by DHCP.
+#[derive(Clone, Debug)]
+pub(crate) enum Dhcp {
+    /// It does not.
+    Off,
+    /// It does.
+    On(DhcpSpec),
+}
+
+forms! {
+    Dhcp, "Dhcp", "`on`, `off`, or a map with `lease` and `domain`";
+    words { "on" => Dhcp::On(DhcpSpec::default()), "off" => Dhcp::Off }
+    bool => |on| if on { Dhcp::On(DhcpSpec::default()) } else { Dhcp::Off };
+    map DhcpSpec => |dhcp| Ok(Dhcp::On(dhcp));
+}
+
+/// What DHCP tells a machine beside its address.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "DhcpSettings")]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DhcpSpec {
+    /// How long it keeps its address without asking again: 1s to 8760h.
+    pub lease: Spanned<Duration>,
+    /// The domain of its name, as in `lab.example`. None by default.
+    pub domain: Option<Spanned<String>>,
+}
+
+impl Default for DhcpSpec {
+    fn default() -> DhcpSpec {
+        let lease = Spanned { value: Duration::from_secs(3600), span: crate::diag::Span::default() };
+        DhcpSpec { lease, domain: None }
+    }
+}
+
+/// Whether a machine gets router advertisements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Advertised {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
