@@ -3,6 +3,7 @@
 use super::agenda::Kept;
 use super::clock::Clock;
 use super::correct::correct;
+use super::gate::Gate;
 use super::happened::Happened;
 use super::live::{Outcome, PortOutcome};
 use super::memory;
@@ -33,6 +34,8 @@ pub(super) struct Ended<'a> {
     pub(super) clock: Clock,
     pub(super) duration: Duration,
     pub(super) interrupted: bool,
+    /// Machines that t = 0 waited for.
+    pub(super) gates: Vec<Gate>,
     pub(super) services: Vec<Service>,
     pub(super) work: Vec<RunningWorkload>,
     /// Programs that the timeline started, or was to start.
@@ -150,7 +153,12 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         nodes,
         ports: ports.collect(),
         workloads: ended.work.iter().map(|work| (work.name.clone(), work.report(zero, clock, &hosts))).collect(),
-        services: ended.services.iter().map(|s| (s.name.clone(), s.report(zero, &hosts))).collect(),
+        services: ended
+            .services
+            .iter()
+            .map(|s| (s.name.clone(), s.report(zero, &hosts)))
+            .chain(ended.gates.iter().map(|gate| (gate.name.clone(), gate.report(zero, &hosts))))
+            .collect(),
         expectations: Vec::new(),
         events: ended.events.into_iter().map(|event| event.event(zero)).collect(),
         events_omitted: ended.events_omitted,
@@ -241,11 +249,13 @@ impl Ends {
     fn of(ended: &Ended<'_>, outcome: &Outcome) -> Ends {
         let named = |name: &str, failure: &Failure| format!("{name}: {}", failure.reason);
         let services = ended.services.iter().filter_map(|s| s.failure().map(|f| (named(&s.name, f), f.certain)));
+        let gates = ended.gates.iter().filter_map(|g| g.failure().map(|f| (named(&g.name, f), f.certain)));
         let work = ended.work.iter().filter_map(|w| w.failure().map(|f| (named(&w.name, f), f.certain)));
         let steps = ended.timeline.failures.iter().map(|failure| (failure.clone(), true));
         let runs = ended.runs.iter().filter_map(|(name, run)| run.failure().map(|f| (named(name, f), f.certain)));
         let carriers = outcome.ports.iter().filter_map(|port| port.carrier_refused.clone()).map(|why| (why, true));
-        let failures: Vec<(String, bool)> = services.chain(work).chain(runs).chain(steps).chain(carriers).collect();
+        let failures: Vec<(String, bool)> =
+            services.chain(gates).chain(work).chain(runs).chain(steps).chain(carriers).collect();
         Ends {
             interrupted: ended.interrupted,
             certain: failures.iter().any(|(_, certain)| *certain),

@@ -25,6 +25,7 @@ mod correct;
 mod course;
 mod disk;
 mod gaps;
+mod gate;
 pub mod given;
 mod happened;
 pub mod lateness;

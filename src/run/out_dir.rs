@@ -188,7 +188,13 @@ fn planned(resolved: &Resolved) -> BTreeSet<String> {
         Action::Run(run) => Some(format!("timeline.{}", run.name)),
         _ => None,
     });
-    let programs = scenario.services.keys().chain(scenario.workloads.keys()).map(ToString::to_string).chain(runs);
+    let programs = scenario
+        .awaited
+        .keys()
+        .chain(scenario.services.keys())
+        .chain(scenario.workloads.keys())
+        .map(ToString::to_string)
+        .chain(runs);
     let logs = programs.flat_map(|name| ["", ".sender", ".ready"].map(|part| format!("{PROGRAMS}/{name}{part}.log")));
     let links = scenario.capture.iter().flat_map(|capture| &capture.links).map(|link| &resolved.links[*link].name);
     let captures = links.flat_map(|link| ["", ".part"].map(|part| format!("{CAPTURES}/{link}.pcapng{part}")));

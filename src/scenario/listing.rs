@@ -13,6 +13,7 @@ use crate::language::tree::{Entry, Node, Origin, Value};
 use crate::node::{DhcpPlan, DhcpReservation, NatSpec, PortVlans, RouterPlan, SwitchSpec};
 use crate::tasks::resolved::Resolved;
 use crate::tasks::series::SeriesSpec;
+use crate::tasks::spec::{Awaited, AwaitedCheck};
 use crate::tasks::timeline::Action;
 use crate::tasks::words;
 use crate::topology::compact::{Line, compact};
@@ -343,6 +344,15 @@ fn place(span: Span, sources: &Sources) -> String {
 fn tasks(resolved: &Resolved, out: &mut Lines) {
     let scenario = &resolved.scenario;
     let host = |at: usize| resolved.network.hosts[at].name.as_str();
+    out.section("ready", scenario.awaited.is_empty());
+    for (name, Awaited { path, check, within }) in &scenario.awaited {
+        let what = match check {
+            AwaitedCheck::Ping => "ping".to_owned(),
+            AwaitedCheck::Tcp(port) => format!("a connection to TCP port {port}"),
+        };
+        let line = format!("{name}: when it answers {what} from {}, within {within}", host(path.from));
+        out.noted(1, line, "t = 0 waits for it");
+    }
     out.section("services", scenario.services.is_empty());
     for (name, service) in &scenario.services {
         let ready = words::ready(service.ready.as_ref());

@@ -128,7 +128,7 @@ impl Load<'_> {
             sources: &mut self.sources,
             diagnostics: &mut self.diagnostics,
         };
-        let Asked { services, workloads, capture, timeline, expectations, detours, routes } = asked.asked();
+        let Asked { awaited, services, workloads, capture, timeline, expectations, detours, routes } = asked.asked();
         let stem = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let scenario = Scenario {
             name: file.name.unwrap_or_else(stem),
@@ -142,6 +142,7 @@ impl Load<'_> {
             sim: file.sim,
             groups: self.groups.clone(),
             series: file.series,
+            awaited,
             services,
             workloads,
             folder,

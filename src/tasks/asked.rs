@@ -13,12 +13,12 @@ use super::reach::Hosts;
 use super::route::{Finder, Route};
 use super::series::SeriesSpec;
 use super::set::LiveLinks;
-use super::spec::{Service, Workload};
+use super::spec::{Awaited, Service, Workload};
 use super::timeline::{self, Step};
 use super::transit::Transit;
 use super::ways::Ways;
 use super::workload::{ServiceSpec, WorkloadSpec};
-use super::{check, patience};
+use super::{awaited, check, patience};
 use crate::addressing::build::Built;
 use crate::addressing::network::Place;
 use crate::diag::{Diagnostics, Sources};
@@ -35,6 +35,7 @@ use crate::units::Duration;
 
 /// What is to be done.
 pub(crate) struct Asked {
+    pub awaited: IndexMap<String, Awaited>,
     pub services: IndexMap<String, Service>,
     pub workloads: IndexMap<String, Workload>,
     pub capture: Option<Capture>,
@@ -89,6 +90,7 @@ impl Context<'_> {
     pub(crate) fn asked(mut self) -> Asked {
         let hosts = hosts(self.declared, self.built);
         let mut transit = Transit::new(&self.built.plan, &self.built.ports);
+        let awaited = awaited::machines(self.declared, &hosts, self.diagnostics);
         let mut programs = self.programs(&hosts);
         patience::follow(&programs.workloads, &mut programs.checked_workloads, &transit);
         let capture = self.capture();
@@ -104,7 +106,7 @@ impl Context<'_> {
         let mut finder = Finder::new(&hosts, &self.built.plan, &self.built.ports);
         let routes =
             workloads.iter().filter_map(|(name, one)| Some((name.clone(), finder.route(one.path()?)?))).collect();
-        Asked { services, workloads, capture, timeline, expectations, detours, routes }
+        Asked { awaited, services, workloads, capture, timeline, expectations, detours, routes }
     }
 
     fn programs(&mut self, hosts: &Hosts<'_>) -> Programs {

@@ -3,6 +3,7 @@
 //! Out: [`resolved::Resolved`], a scenario that may run. Begin with `asked`, which reads all sections in their order.
 
 pub(crate) mod asked;
+pub(crate) mod awaited;
 pub mod capture;
 pub(crate) mod check;
 pub(crate) mod detour;

@@ -41,6 +41,9 @@ pub struct Scenario {
     pub sim: SimSpec,
     /// How often every direction is looked at for the report.
     pub series: SeriesSpec,
+    /// External machines that t = 0 waits for, in file order.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub awaited: IndexMap<String, Awaited>,
     /// Programs that run for the whole time, in file order.
     pub services: IndexMap<String, Service>,
     /// What the run is for, in file order.
@@ -96,6 +99,27 @@ pub struct Ready {
     pub check: ReadyCheck,
     /// How long that may take.
     pub within: Duration,
+}
+
+/// An external machine that t = 0 waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Awaited {
+    /// Who asks it, and at which address.
+    pub path: Path,
+    /// What it has to answer.
+    pub check: AwaitedCheck,
+    /// How long that may take.
+    pub within: Duration,
+}
+
+/// What an external machine has to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AwaitedCheck {
+    /// An echo request.
+    Ping,
+    /// A connection to this TCP port.
+    Tcp(u16),
 }
 
 /// What is looked for.

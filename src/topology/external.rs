@@ -34,6 +34,8 @@ pub(crate) struct ExternalSpec {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub dns: Vec<Spanned<String>>,
+    /// What it has to answer before the run begins: `ping`, or a TCP port. By default nothing is waited for.
+    pub ready: Option<Spanned<Answers>>,
 }
 
 impl ExternalSpec {
@@ -55,6 +57,30 @@ impl ExternalSpec {
     pub(crate) fn ra(&self) -> bool {
         self.ra.as_ref().map_or(self.qemu.is_some(), |ra| ra.value == Advertised::On)
     }
+}
+
+/// What a machine has to answer before the run begins.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "AnswersSettings")]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AnswersSpec {
+    /// It takes a connection to this TCP port. Otherwise it answers ping.
+    pub tcp: Option<Spanned<u16>>,
+    /// The host that asks. By default the first of the file that reaches it.
+    #[schemars(with = "Option<String>")]
+    pub from: Option<Spanned<String>>,
+    /// How long that may take. By default 2m: a machine may have to boot.
+    pub within: Option<Duration>,
+}
+
+/// The same, or a word for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers(pub AnswersSpec);
+
+forms! {
+    Answers, "Answers", "`ping`, or a map with `tcp`, `from` and `within`";
+    words { "ping" => Answers(AnswersSpec::default()) }
+    map AnswersSpec => |spec| Ok(Answers(spec));
 }
 
 /// Whether a machine gets its address by DHCP.

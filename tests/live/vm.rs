@@ -285,6 +285,41 @@ fn a_machine_gets_its_addresses_from_a_router_behind_a_switch() {
     assert!(number(&node["consumed"]) >= 3, "two messages and a solicitation: {node:#}");
 }
 
+#[test]
+fn a_run_begins_when_the_machine_answers() {
+    let Some(lab) = Lab::new(&SCENARIO.replace("10.0.0.9/24]", "10.0.0.9/24], ready: { within: 20s }")) else { return };
+    let run = lab.start_run(&["--json", "-"]);
+    let socket = lab.path("vm.sock");
+    until("the socket is there", || socket.exists());
+    let status = || -> Value {
+        let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    };
+    until("somebody asks for the machine", || number(&direction(&status(), "wire", "vm")["dropped"]["port_down"]) >= 2);
+    assert!(status()["run"]["elapsed_ns"].is_null(), "{:#}", status());
+    let _machine = StandIn::connect(&socket);
+    until("the run has begun", || number(&direction(&status(), "wire", "a")["delivered"]["frames"]) > 50);
+    run.signal(Signal::SIGINT);
+    let report = run.wait().json();
+    let ready = &report["services"]["vm"];
+    assert_eq!((&ready["kind"], &ready["ok"]), (&"external".into(), &true.into()), "{ready:#}");
+    assert!(ready["started_ns"].as_i64().unwrap() < 0, "{ready:#}");
+}
+
+#[test]
+fn a_machine_that_does_not_answer_in_time_fails_the_run() {
+    for (ready, reason) in [
+        ("{ within: 1s }", "vm: it was not ready within 1s: it did not answer ping"),
+        ("{ tcp: 22, within: 1s }", "vm: it was not ready within 1s: it took no connection to TCP port 22"),
+    ] {
+        let text = SCENARIO.replace("10.0.0.9/24]", &format!("10.0.0.9/24], ready: {ready}"));
+        let Some(lab) = Lab::new(&text) else { return };
+        let ended = lab.run_scenario(&[]);
+        assert_eq!(ended.code, 1, "{}", ended.told());
+        assert!(ended.told().contains(reason), "{}", ended.told());
+    }
+}
+
 const GUEST: &str = "\
 longwire: 1
 nodes:

@@ -8,7 +8,7 @@ pub mod text;
 use serde::Serialize;
 
 use crate::diag::{Diagnostic, Severity, Sources};
-use crate::engine::{DirectionId, NodeKind, Plan};
+use crate::engine::{DirectionId, NodeKind, NodePlan, Plan};
 use crate::report::asked::spec_parts;
 use crate::tasks::resolved::Resolved;
 use crate::tasks::route::Route;
@@ -329,6 +329,9 @@ fn chosen(resolved: &Resolved) -> Vec<String> {
 /// Lines for the machines that longwire does not make.
 fn paste(resolved: &Resolved) -> Vec<String> {
     let mut lines = Vec::new();
+    let routers = resolved.plan.nodes.iter().filter_map(NodePlan::router);
+    let leases = routers.filter_map(|router| router.dhcp.as_ref()).flat_map(|dhcp| &dhcp.reserved);
+    let served: Vec<MacAddr> = leases.map(|lease| lease.mac).collect();
     for host in &resolved.network.hosts {
         for interface in &host.interfaces {
             lines.extend(
@@ -336,7 +339,7 @@ fn paste(resolved: &Resolved) -> Vec<String> {
                     .qemu_options(interface)
                     .map(|options| format!("{}: qemu-system-x86_64 {options}", host.name)),
             );
-            if host.place.is_beyond_a_wire() {
+            if host.place.is_beyond_a_wire() && !served.contains(&MacAddr(interface.mac)) {
                 let to = |net: &ipnet::IpNet| format!("{}: ip address add {net} dev …", host.name);
                 lines.extend(interface.addresses.iter().map(to));
                 let via = |gateway: &core::net::IpAddr| format!("{}: ip route add default via {gateway}", host.name);

@@ -22,6 +22,7 @@ use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::confinement;
 use super::control::Control;
+use super::gate::Gate;
 use super::given::{Given, Needed, Texts};
 use super::happened::Happened;
 use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
@@ -83,7 +84,7 @@ pub struct Inside {
 pub trait Watcher {
     /// What the run does now: "starting services".
     fn phase(&mut self, what: &str);
-    /// The network is up, and its services are ready: t = 0.
+    /// The network is up, and its services and machines are ready: t = 0.
     fn up(&mut self, _run: &RunInfo) {}
     /// How far it is, a few times a second: time since t = 0, the whole duration if there is one, frames so far.
     fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress);
@@ -203,6 +204,7 @@ pub(crate) fn run_for(
         live,
         processes: Processes::new(init),
         ports: Ports::new(resolved, machines),
+        gates: resolved.scenario.awaited.iter().map(|(name, spec)| Gate::new(name, spec)).collect(),
         services: resolved.scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
         work: resolved
             .scenario
@@ -241,6 +243,7 @@ pub(crate) fn run_for(
         live,
         processes,
         ports,
+        gates,
         services,
         work,
         runs,
@@ -272,6 +275,7 @@ pub(crate) fn run_for(
         clock,
         duration: ended,
         interrupted,
+        gates,
         services,
         work,
         runs,
@@ -334,6 +338,8 @@ struct Run<'a> {
     log: Option<Log>,
     processes: Processes,
     ports: Ports<'a>,
+    /// Machines that t = 0 waits for.
+    gates: Vec<Gate>,
     services: Vec<Service>,
     work: Vec<RunningWorkload>,
     events: Vec<Happened>,
@@ -344,7 +350,7 @@ struct Run<'a> {
     /// Programs that the timeline starts, by the names of the report.
     runs: Vec<(String, RunningWorkload)>,
     kept: Kept,
-    /// t = 0: when all services were ready.
+    /// t = 0: when all services and machines were ready.
     zero: Option<Instant>,
     interrupted: bool,
     owner: Option<&'a mut Owner>,
@@ -365,11 +371,21 @@ impl Run<'_> {
         if !self.services.is_empty() {
             watcher.phase("starting services");
         }
+        let awaited: Vec<&str> = self.gates.iter().map(|gate| gate.name.as_str()).collect();
+        if !awaited.is_empty() {
+            watcher.phase(&format!("waiting for {}", awaited.join(", ")));
+        }
+        for gate in &mut self.gates {
+            gate.start(self.live.clock.now());
+        }
         for service in &mut self.services {
             service.start(self.live.clock.now(), &mut self.processes, &self.around);
         }
-        while !self.interrupted && self.services.iter().all(|s| s.failure().is_none()) {
-            if self.services.iter().all(Service::is_ready) {
+        while !self.interrupted
+            && self.services.iter().all(|s| s.failure().is_none())
+            && self.gates.iter().all(|gate| gate.failure().is_none())
+        {
+            if self.services.iter().all(Service::is_ready) && self.gates.iter().all(Gate::is_open) {
                 let steps =
                     self.timeline.schedule(&self.links).map_err(|impossible| RunError::Timeline(impossible.reason))?;
                 let keep = Keep { series: self.resolved.scenario.series.0, phases: self.timeline.has_marks() };
@@ -383,6 +399,10 @@ impl Run<'_> {
                 return self.main_part(watcher);
             }
             self.turn(service::LOOK)?;
+            let now = self.live.clock.now();
+            for gate in &mut self.gates {
+                gate.step(now, &mut self.processes, &self.around);
+            }
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub(super) fn route(path: &Path, hosts: &[String]) -> String {
     format!("{} → {to}", hosts[path.from])
 }
 
-pub(super) fn builtin<J: serde::Serialize>(name: &str, job: &J) -> What {
+pub(in super::super) fn builtin<J: serde::Serialize>(name: &str, job: &J) -> What {
     What::Builtin { name: name.into(), job: serde_json::to_string(job).expect("jobs are plain data") }
 }
 

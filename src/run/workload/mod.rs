@@ -18,7 +18,8 @@ mod silence;
 
 use ending::{DRAIN, Ending, LAST_WORDS, Stage};
 pub(super) use ending::{EndReason, GRACE};
-use jobs::{builtin, ping_job, receiver, tcp_receive_job, tcp_send_job, udp_receive_job, udp_send_job};
+pub(super) use jobs::builtin;
+use jobs::{ping_job, receiver, tcp_receive_job, tcp_send_job, udp_receive_job, udp_send_job};
 pub(super) use outcome::{since, unexpected_exit};
 
 /// One workload of a run.

@@ -5,6 +5,7 @@ use crate::engine::NodePlan;
 use crate::node::{DhcpPlan, RouterPlan};
 use crate::scenario::listing;
 use crate::tasks::resolved::Resolved;
+use crate::tasks::spec::AwaitedCheck;
 
 /// a — r — s, and at the switch what `nodes` say, each by a link of its own.
 fn around(nodes: &[(&str, &str)]) -> String {
@@ -129,4 +130,24 @@ fn mistakes_are_told_with_their_places() {
     );
     let mixed = around(&[("vm", "{ external: { qemu: vm.sock, ra: on } }"), ("lab", "{ external: { tap: lw0 } }")]);
     assert!(bad(&mixed)[0].contains("`lab` is on the network of `vm`: it would get its advertisements too"));
+}
+
+#[test]
+fn a_machine_may_be_waited_for() {
+    let of =
+        |ready: &str| around(&[("vm", &format!("{{ external: {{ qemu: vm.sock, ready: {ready} }} }}")), ("b", "host")]);
+    let resolved = good(&of("ping"));
+    let awaited = &resolved.scenario.awaited["vm"];
+    assert_eq!((awaited.path.from, awaited.path.destination.to_string()), (0, "10.0.1.2".into()));
+    assert_eq!((awaited.check, awaited.within.to_string()), (AwaitedCheck::Ping, "2m".into()));
+    let resolved = good(&of("{ tcp: 22, from: b, within: 5s }"));
+    let awaited = &resolved.scenario.awaited["vm"];
+    assert_eq!((awaited.path.from, awaited.check), (2, AwaitedCheck::Tcp(22)));
+    let shown = listing(&resolved);
+    assert!(shown.contains("vm: when it answers a connection to TCP port 22 from b, within 5s"), "{shown}");
+    assert!(bad(&of("{ tcp: 0 }"))[0].contains("port 0 is no port"));
+    assert!(bad(&of("arp"))[0].contains("`ping`, or a map with `tcp`, `from` and `within`"));
+    assert!(bad(&of("{ from: nobody }"))[0].contains("unknown host `nobody`"));
+    let unknown = around(&[("lab", "{ external: { tap: lw0, ready: ping } }")]);
+    assert!(bad(&unknown)[0].contains("no host reaches `lab`, so none can ask it whether it is ready"));
 }
