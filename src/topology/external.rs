@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::language::address_text::Address;
-use crate::language::forms::forms;
+use crate::model::form::forms;
 use crate::language::spanned::Spanned;
 use crate::units::Duration;
 

@@ -330,7 +330,7 @@ fn chosen(resolved: &Resolved) -> Vec<String> {
 fn paste(resolved: &Resolved) -> Vec<String> {
     let mut lines = Vec::new();
     let routers = resolved.plan.nodes.iter().filter_map(NodePlan::router);
-    let leases = routers.filter_map(|router| router.dhcp.as_ref()).flat_map(|dhcp| &dhcp.reserved);
+    let leases = routers.flat_map(|router| &router.dhcp).flat_map(|dhcp| &dhcp.reserved);
     let served: Vec<MacAddr> = leases.map(|lease| lease.mac).collect();
     for host in &resolved.network.hosts {
         for interface in &host.interfaces {
