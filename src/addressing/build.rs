@@ -133,7 +133,8 @@ impl<'a> Nodes<'a> {
         }
         for ((at, (name, node)), attached) in self.nodes.iter().enumerate().zip(attached_to) {
             match &node.spec {
-                None => {}
+                // an uplink has been spelled out as a router, unless it could not be read
+                None | Some(NodeSpec::Uplink(_)) => {}
                 Some(NodeSpec::Switch(spec)) => {
                     let port = |(link, end): &Key| (self.links[*link].0.name.as_str(), &self.links[*link].1[1 - end]);
                     let ports: Vec<Port<'_>> =

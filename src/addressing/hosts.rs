@@ -22,6 +22,7 @@ use crate::topology::members::{Attached, Attachment, Members};
 use crate::topology::node::{Addresses, HostSpec, NodeSpec, Offloads};
 use crate::topology::router;
 use crate::topology::router::{RouterSpec, checked_route};
+use crate::topology::uplink;
 
 /// The kernel's main routing table (rt_tables).
 pub(crate) const MAIN: u32 = 254;
@@ -71,9 +72,16 @@ pub(crate) fn plan(
     directory.give(members, &mut plans, &realms, diagnostics);
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
     give_hosts_files(members, &mut plans, &router_plans, &realms, diagnostics);
+    let leads_out = hosts.iter().any(|host| uplink::is_machine(host.spec));
     for (plan, host) in plans.iter_mut().zip(hosts) {
         match host.spec {
-            NodeSpec::Host(spec) => own::fill(plan, spec, diagnostics),
+            NodeSpec::Host(spec) => {
+                own::fill(plan, spec, diagnostics);
+                let is_default = |route: &RoutePlan| route.to.prefix_len() == 0 && route.to.addr().is_ipv4();
+                if leads_out && plan.dns.is_empty() && plan.routes.iter().any(is_default) {
+                    plan.dns.push(uplink::RESOLVER);
+                }
+            }
             NodeSpec::External(spec) => own::name_servers(plan, &spec.dns, diagnostics),
             _ => {}
         }
@@ -222,10 +230,14 @@ fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
 
 fn place(spec: &NodeSpec) -> Place {
     match spec {
-        NodeSpec::Host(_) | NodeSpec::Switch(_) | NodeSpec::Hub(_) | NodeSpec::Router(_) | NodeSpec::Cloud(_) => {
-            Place::Namespace
-        }
+        NodeSpec::Host(_)
+        | NodeSpec::Switch(_)
+        | NodeSpec::Hub(_)
+        | NodeSpec::Router(_)
+        | NodeSpec::Cloud(_)
+        | NodeSpec::Uplink(_) => Place::Namespace,
         NodeSpec::External(external) => match &external.value {
+            ExternalSpec { passt: Some(_), .. } => Place::Uplink,
             ExternalSpec { qemu: Some(qemu), .. } => Place::ExternalQemu { path: qemu.value.clone() },
             ExternalSpec { tap: Some(tap), .. } => Place::ExternalTap { tap: tap.value.clone() },
             ExternalSpec { netns: Some(netns), .. } => Place::ExternalNetns { netns: netns.value.clone() },

@@ -102,6 +102,8 @@ pub enum Place {
         /// The socket's path.
         path: PathBuf,
     },
+    /// This machine, at the other side of a user-space NAT: passt, which connects for the simulated network.
+    Uplink,
     /// An interface in a network namespace that exists: a container.
     ExternalNetns {
         /// A name as in `ip netns`, a path (`/run/netns/x`, `/proc/PID/ns/net`) or a process id as text.
@@ -117,6 +119,7 @@ impl Place {
             Place::ExternalTap { tap } => format!("external TAP {tap}"),
             Place::ExternalInterface { interface } => format!("external interface {interface}"),
             Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
+            Place::Uplink => "this machine, by passt".to_owned(),
             Place::ExternalNetns { netns } => format!("external namespace {netns}"),
         }
     }

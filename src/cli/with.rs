@@ -27,7 +27,8 @@ const PROGRAM: &str = "program";
 
 /// Run a program behind an impaired link, in one line
 ///
-/// The program runs in a host called `client`, on this terminal, as you and in the current directory; without one, a shell. Its exit
+/// At the other end of the link is the Internet, or what else this machine reaches, by way of passt; with `--between` it is a host, and
+/// nothing outside is reached. The program runs in a host called `client`, on this terminal, as you and in the current directory; without one, a shell. Its exit
 /// code is this command's. The link is called `link`, so `longwire set link.loss=5%` changes it meanwhile. Values are written as in a
 /// scenario's link.
 #[derive(Debug, clap::Args)]
@@ -36,12 +37,12 @@ pub(super) struct Args {
     profile: Option<String>,
     #[command(flatten)]
     link: LinkArgs,
-    /// A host at the other end of the link and what runs there, as in `server: python3 -m http.server 80`; without a command, the host
+    /// A host at the other end of the link instead of the Internet, and what runs there, as in `server: python3 -m http.server 80`; without a command, the host
     /// alone. The program starts when something waits at a port there. May be given several times: these hosts share the link
-    #[arg(long, value_name = "NAME[: COMMAND]", value_parser = between, required = true)]
+    #[arg(long, value_name = "NAME[: COMMAND]", value_parser = between)]
     between: Vec<Between>,
     /// Run it in virtual time (see `longwire sim`). The program's output is printed when it has ended, and its input is empty
-    #[arg(long)]
+    #[arg(long, requires = "between")]
     sim: bool,
     #[command(flatten)]
     report: ReportArgs,
@@ -88,6 +89,10 @@ fn scenario(args: &Args) -> String {
     let hosts: Vec<String> = args.between.iter().map(|between| quoted(&between.host)).collect();
     text.extend(hosts.iter().map(|host| format!("  {host}: host\n")));
     let far = match &hosts[..] {
+        [] => {
+            text += "  internet: uplink\n";
+            "internet"
+        }
         [host] => host,
         _ => {
             text += "  far: switch\n";
@@ -100,7 +105,9 @@ fn scenario(args: &Args) -> String {
     if hosts.len() > 1 {
         text.extend(args.between.iter().map(|far| format!("  {0}-link: {{ ends: [far, {0}] }}\n", far.host)));
     }
-    text += "services:\n";
+    if args.between.iter().any(|between| between.command.is_some()) {
+        text += "services:\n";
+    }
     for Between { host, command } in &args.between {
         if let Some(command) = command {
             let command = quoted(command);
@@ -213,6 +220,9 @@ mod tests {
              80\", ready: { port: any } }\n"
         );
         load(&text).unwrap();
+        let out = of(&["lte", "--", "curl", "http://example.org/"]);
+        assert!(out.contains("  internet: uplink\nlinks:\n  link:\n    ends: [client, internet]\n"), "{out}");
+        load(&out).unwrap();
         load(&of(&["--delay", "50ms", "--between", "a: sleep 9", "--between", "b", "--set", "toward.far.rate=1Mbit"]))
             .unwrap();
         for profile in profile::names() {

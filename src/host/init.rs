@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -31,6 +32,7 @@ use super::{helper, message, namespace};
 use crate::addressing::neighbour_table::Neighbour;
 use crate::addressing::network::{HostPlan, NetworkPlan, Place};
 use crate::port::Port;
+use crate::port::stream::StreamPort;
 use crate::port::tap::{Framing, TapPort};
 use crate::units::Duration;
 
@@ -67,6 +69,8 @@ enum Made {
     Outside(Vec<Option<Outside>>),
     /// By whoever comes.
     Waited(Listener),
+    /// By nobody: it is this machine, at the other side of a NAT.
+    Reached,
 }
 
 impl std::fmt::Debug for Made {
@@ -75,6 +79,7 @@ impl std::fmt::Debug for Made {
             Made::ByInit => "ByInit",
             Made::Outside(_) => "Outside",
             Made::Waited(_) => "Waited",
+            Made::Reached => "Reached",
         })
     }
 }
@@ -204,6 +209,9 @@ impl Init {
             let accepted = listener.accept().map_err(|reason| HostError::lacking("take a virtual machine", reason))?;
             return Ok(accepted.map(|stream| Attached::Other(Port::Stream(stream))));
         }
+        if let Some((position, (_, Made::Reached))) = position.map(|at| (at, &self.hosts[at])) {
+            return self.reach(position).map(|port| Some(Attached::Other(port)));
+        }
         let Some((position, (_, Made::Outside(outside)))) = position.map(|at| (at, &mut self.hosts[at])) else {
             let request = Request::Attach { host: host.name.clone(), interface, framing };
             let reply = self.ask(&request, &[])?;
@@ -300,6 +308,7 @@ impl Init {
                 let listener = keeper.listen(self.hosts.len() - first).map_err(|e| e.at(&host.name))?;
                 (Vec::new(), Made::Waited(Listener::new(listener, self.identity.uid)))
             }
+            Place::Uplink => (vec![self.reach(self.hosts.len())?], Made::Reached),
             Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalNetns { .. } => {
                 let attach = |interface| {
                     let (first, keeper) = self.keeper()?;
@@ -312,6 +321,13 @@ impl Init {
         };
         self.hosts.push((host.name.clone(), made));
         Ok(ports)
+    }
+
+    /// A port to the machine's own network, for the host at this position that stands for it.
+    fn reach(&self, position: usize) -> Result<Port, HostError> {
+        let (first, keeper) = self.keeper()?;
+        let socket = UnixStream::from(keeper.reach(position - first)?);
+        StreamPort::new(socket).map(Port::Stream).map_err(|e| HostError::os("reach the Internet", e))
     }
 
     /// The keeper, and the first host that it counts. An external machine that has an interface has one.
@@ -407,7 +423,7 @@ impl Init {
         };
         let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
             Made::ByInit => made.remove(name).unwrap_or_default(),
-            Made::Waited(_) => vec![None],
+            Made::Waited(_) | Made::Reached => vec![None],
             Made::Outside(interfaces) => {
                 interfaces.iter_mut().map(|interface| interface.as_mut()?.counters().ok()).collect()
             }

@@ -1,7 +1,7 @@
 //! The keeper: a process beside the run that does what still needs rights once the run has given up its own. It attaches
 //! interfaces of machines that longwire does not make, when the run begins and when they are back: deleted and made again, or in
 //! another network namespace. It gives TAPs that it borrowed back as they were. It makes the sockets on which virtual machines are
-//! waited for, and takes them away.
+//! waited for, and takes them away; and it starts passt, which reaches the machine's own network for an uplink.
 //!
 //! Requests are numbers: positions in the scenario, as it was when the keeper was forked. So it can be asked for nothing that
 //! the scenario does not name, and it never sees a frame. It holds the capabilities that the scenario's external machines need; a
@@ -20,6 +20,7 @@ use super::error::HostError;
 use super::external::{self, Borrowed, External, Passed};
 use super::identity::Identity;
 use super::init::framing_of;
+use super::passt::{self, Passt};
 use super::presence::{self, Seen};
 use super::vm_socket::SocketFile;
 use crate::addressing::network::{HostPlan, NetworkPlan, Place, netns_path};
@@ -38,6 +39,8 @@ enum Request {
     Attach { host: usize, interface: usize, make: bool },
     /// Make the socket on which the host, a virtual machine, is waited for.
     Listen { host: usize },
+    /// Start what reaches the machine's own network, for the host that stands for it.
+    Reach { host: usize },
     /// Give back the host's TAPs, as their owner had them.
     Release { host: usize },
     /// Look which namespace the host's path leads to.
@@ -47,7 +50,7 @@ enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 enum Reply {
     Attached(Result<Passed, HostError>),
-    Listening(Result<(), HostError>),
+    Socket(Result<(), HostError>),
     Released,
     Seen(Option<Seen>),
 }
@@ -65,7 +68,8 @@ impl Keeper {
         }
         let keeper = Beside::start(DOING, move || {
             confine::keep_only(&rights)?;
-            let mut state = State { hosts, framing, user, borrowed: BTreeMap::new(), sockets: BTreeMap::new() };
+            let mut state =
+                State { hosts, framing, user, borrowed: BTreeMap::new(), sockets: BTreeMap::new(), uplink: None };
             Ok(move |request| state.answer(request))
         })?;
         Ok(Some(Keeper(keeper)))
@@ -91,7 +95,20 @@ impl Keeper {
         const DOING: &str = "wait for a virtual machine";
         let other = || HostError::lacking(DOING, "the process for it answered something else");
         match self.0.ask::<_, Reply>(&Request::Listen { host }).map_err(|e| HostError::os(DOING, e))? {
-            (Reply::Listening(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
+            (Reply::Socket(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
+            _ => Err(other()),
+        }
+    }
+
+    /// Starts what reaches the machine's own network; the socket to it. It ends when the socket is closed, or the keeper ends.
+    ///
+    /// # Errors
+    /// Why it cannot be started; and the keeper is gone.
+    pub(crate) fn reach(&self, host: usize) -> Result<OwnedFd, HostError> {
+        const DOING: &str = "reach the Internet";
+        let other = || HostError::lacking(DOING, "the process for it answered something else");
+        match self.0.ask::<_, Reply>(&Request::Reach { host }).map_err(|e| HostError::os(DOING, e))? {
+            (Reply::Socket(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
             _ => Err(other()),
         }
     }
@@ -124,6 +141,8 @@ fn rights(hosts: &[HostPlan]) -> Vec<Capability> {
             Place::ExternalQemu { .. } => {
                 &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER, Capability::CAP_CHOWN]
             }
+            // to start passt as somebody without rights
+            Place::Uplink => &[Capability::CAP_SETUID, Capability::CAP_SETGID],
             Place::ExternalNetns { .. } => &[
                 Capability::CAP_NET_ADMIN,
                 // to enter its network namespace
@@ -151,6 +170,8 @@ struct State {
     user: Identity,
     /// By host.
     sockets: BTreeMap<usize, SocketFile>,
+    /// What reaches the machine's own network. Another takes its place when it has ended.
+    uplink: Option<Passt>,
 }
 
 impl State {
@@ -160,10 +181,8 @@ impl State {
                 Ok((passed, fds)) => (Reply::Attached(Ok(passed)), fds),
                 Err(error) => (Reply::Attached(Err(error)), Vec::new()),
             },
-            Request::Listen { host } => match self.listen(host) {
-                Ok(fd) => (Reply::Listening(Ok(())), vec![fd]),
-                Err(error) => (Reply::Listening(Err(error)), Vec::new()),
-            },
+            Request::Listen { host } => socket(self.listen(host)),
+            Request::Reach { host } => socket(self.reach(host)),
             Request::Release { host } => {
                 self.borrowed.retain(|(other, _), _| *other != host);
                 (Reply::Released, Vec::new())
@@ -185,7 +204,7 @@ impl State {
                 external::network_interface(interface)?
             }
             Place::ExternalNetns { netns } => external::interface(netns, interface_plan, &plan.routes, framing, make)?,
-            Place::Namespace | Place::ExternalQemu { .. } => return Err(nothing()),
+            Place::Namespace | Place::ExternalQemu { .. } | Place::Uplink => return Err(nothing()),
         };
         let (passed, fds, borrowed) = attached.into_parts()?;
         // the one that it replaces is given back now
@@ -208,11 +227,28 @@ impl State {
         Ok(fd)
     }
 
+    fn reach(&mut self, host: usize) -> Result<OwnedFd, HostError> {
+        let nothing = || HostError::lacking(DOING, "the scenario has no such uplink");
+        let plan = self.hosts.get(host).filter(|plan| plan.place == Place::Uplink).ok_or_else(nothing)?;
+        let interface = plan.interfaces.first().ok_or_else(nothing)?;
+        let (socket, passt) = passt::start(interface.mac, interface.mtu, &self.user)?;
+        self.uplink = Some(passt);
+        Ok(socket)
+    }
+
     fn see(&self, host: usize) -> Option<Seen> {
         match &self.hosts.get(host)?.place {
             Place::ExternalNetns { netns } => presence::namespace_at(Path::new(&netns_path(netns))),
             _ => None,
         }
+    }
+}
+
+/// What is answered to whoever asks for a socket.
+fn socket(made: Result<OwnedFd, HostError>) -> Answer<Reply> {
+    match made {
+        Ok(fd) => (Reply::Socket(Ok(())), vec![fd]),
+        Err(error) => (Reply::Socket(Err(error)), Vec::new()),
     }
 }
 

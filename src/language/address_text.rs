@@ -19,6 +19,10 @@ pub(crate) enum RouteTo {
     Net(IpNet),
 }
 
+/// A network, or an address alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network(pub IpNet);
+
 /// A pool that addresses are given out of, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pool {
@@ -51,6 +55,10 @@ fn route_to(text: &str) -> Result<RouteTo, String> {
     if text == "default" { Ok(RouteTo::Default) } else { network(text).map(RouteTo::Net) }
 }
 
+fn network_or_address(text: &str) -> Result<Network, String> {
+    text.parse::<IpAddr>().map_or_else(|_| network(text), |address| Ok(address.into())).map(Network)
+}
+
 fn pool(text: &str) -> Result<Pool, String> {
     if text == "none" { Ok(Pool::None) } else { network(text).map(Pool::Net) }
 }
@@ -60,6 +68,9 @@ text_form!(Address, "Address", "an address with its prefix length, as in `10.0.0
 });
 text_form!(RouteTo, "RouteTo", "a network, as in `10.1.0.0/16`, or `default`", route_to, {
     "type": "string", "pattern": r"^[0-9a-fA-F.:]+/[0-9]+$|^default$|^\$[A-Za-z_]"
+});
+text_form!(Network, "Network", "a network, as in `10.1.0.0/16`, or an address", network_or_address, {
+    "type": "string", "pattern": r"^[0-9a-fA-F.:]+(/[0-9]+)?$|^\$[A-Za-z_]"
 });
 text_form!(Pool, "Pool", "a network, as in `10.0.0.0/8`, or `none`", pool, {
     "type": "string", "pattern": r"^[0-9a-fA-F.:]+/[0-9]+$|^none$|^\$[A-Za-z_]"
@@ -82,6 +93,8 @@ mod tests {
         says("10.0.0.300/24", "is not an address");
         says("10.0.0.3/33", "is not an address");
         assert!(from_json::<RouteTo>(json!("10.1.2.3/16")).unwrap_err().contains("write `10.1.0.0/16`"));
+        assert_eq!(from_json(json!("10.1.2.3")), Ok(Network("10.1.2.3/32".parse().unwrap())));
+        assert!(from_json::<Network>(json!("10.1.2.3/16")).unwrap_err().contains("write `10.1.0.0/16`"));
         assert_eq!(from_json(json!("default")), Ok(RouteTo::Default));
         assert_eq!(from_json(json!("none")), Ok(Pool::None));
         assert_eq!(from_json(json!("fd00::/48")), Ok(Pool::Net("fd00::/48".parse().unwrap())));

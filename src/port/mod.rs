@@ -64,7 +64,7 @@ impl Port {
         match self {
             Port::Tap(tap) => format!("`{}` was deleted", tap.info().name),
             Port::Packet(packet) => format!("`{}` was deleted", packet.name()),
-            Port::Stream(_) => "the virtual machine has closed its connection".into(),
+            Port::Stream(_) => "the other side has closed the connection".into(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::json::{Node, Rule};
 use super::terminal::grouped;
+use super::warnings::is_made;
 use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::node::router::firewall::Policy;
 
@@ -25,7 +26,7 @@ fn write_rules(out: &mut Page, rules: &[Rule]) -> std::fmt::Result {
     }
     // that nothing was left for replies and the default is nobody's mistake
     let own = rules.len().saturating_sub(2);
-    for rule in rules[..own].iter().filter(|rule| rule.decided.frames == 0) {
+    for rule in rules[..own].iter().filter(|rule| rule.decided.frames == 0 && !is_made(&rule.rule)) {
         putln!(out, "  no packet matched {} {}", rule.action.word(), rule.rule)?;
     }
     match rules.last() {

@@ -5,6 +5,7 @@ use super::measured::held_up;
 use crate::engine::Plan;
 use crate::node::router::firewall::UNSOLICITED_IPV6;
 use crate::tasks::detour::Detour;
+use crate::topology::uplink;
 
 /// All warnings about a finished run.
 pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
@@ -54,7 +55,8 @@ fn socket_buffer(name: &str, work: &WorkloadReport) -> Option<String> {
 }
 
 fn nat(node: &Node) -> Option<String> {
-    let nat = node.nat?;
+    // of an uplink, hosts may use either family or none
+    let nat = node.nat.filter(|_| node.firewall.iter().all(|rule| !rule.rule.starts_with(uplink::RULE)))?;
     let (name, frames) = (&node.name, nat.ipv6);
     match (nat.translated, nat.ipv6) {
         (0, 0) => Some(format!("the NAT of `{name}` translated nothing")),
@@ -78,10 +80,15 @@ fn leases(router: &str, dhcp: &Dhcp) -> Option<String> {
     }
 }
 
+/// Whether a rule is none of the file's: then it is nobody's mistake that nothing matched it.
+pub(super) fn is_made(rule: &str) -> bool {
+    rule == UNSOLICITED_IPV6 || rule.starts_with(uplink::RULE)
+}
+
 fn rules(node: &Node) -> impl Iterator<Item = String> {
     // replies and the default come last: that nothing was left for them is nobody's mistake
     let own = node.firewall.len().saturating_sub(2);
-    let idle = node.firewall[..own].iter().filter(|rule| rule.decided.frames == 0 && rule.rule != UNSOLICITED_IPV6);
+    let idle = node.firewall[..own].iter().filter(|rule| rule.decided.frames == 0 && !is_made(&rule.rule));
     idle.map(|rule| format!("no packet matched the rule `{} {}` of `{}`", rule.action.word(), rule.rule, node.name))
 }
 
@@ -110,7 +117,8 @@ mod tests {
     #[test]
     fn what_did_nothing_is_named_and_what_worked_is_not() {
         let used = NatCounters { translated: 3, ..NatCounters::default() };
-        let rules = [("web", 0), ("ssh", 4), (UNSOLICITED_IPV6, 0), ("replies", 0), ("default", 0)];
+        let rules =
+            [("web", 0), ("ssh", 4), (UNSOLICITED_IPV6, 0), ("uplink: private", 0), ("replies", 0), ("default", 0)];
         assert_eq!(of(&[], &report(used, &rules)), ["no packet matched the rule `drop web` of `home`"]);
         assert_eq!(of(&[], &report(NatCounters::default(), &[])), ["the NAT of `home` translated nothing"]);
         let around = NatCounters { ipv6: 9, ..NatCounters::default() };

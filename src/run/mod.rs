@@ -48,6 +48,7 @@ mod standing;
 pub mod supervisor;
 mod taps;
 mod timeline;
+mod uplink;
 pub mod validity;
 mod workload;
 

@@ -82,16 +82,27 @@ impl Reader<'_> {
     /// The machine's interfaces are not there inside a guest.
     fn forbid_external(&mut self, nodes: &IndexMap<String, NodeEntry>) {
         for (name, entry) in nodes {
-            if let Some(NodeSpec::External(external)) = &entry.spec {
-                let message = format!("`{name}` is an external machine, and none can be reached in virtual time");
-                self.diagnostics.error(external.span, message).help("make it a host, or use `longwire run`");
-            }
+            let Some(NodeSpec::External(external)) = &entry.spec else { continue };
+            let (message, help) = match &external.passt {
+                Some(uplink) => (
+                    format!("`{uplink}` is an uplink, and nothing outside can be reached in virtual time"),
+                    "take it away, or use `longwire run`",
+                ),
+                None => (
+                    format!("`{name}` is an external machine, and none can be reached in virtual time"),
+                    "make it a host, or use `longwire run`",
+                ),
+            };
+            self.diagnostics.error(external.span, message).help(help);
         }
     }
 
     fn external_is_whole(&mut self, name: &str, external: &Spanned<ExternalSpec>, clean: bool) -> bool {
         let Spanned { value: ExternalSpec { tap, qemu, netns, interface, .. }, span } = external;
         let before = self.diagnostics.iter().count();
+        if external.passt.is_some() {
+            return true;
+        }
         if let Some(qemu) = qemu {
             self.qemu_is_alone(qemu, [tap, netns, interface]);
             return self.diagnostics.iter().count() == before;

@@ -119,7 +119,9 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
             );
         }
         // what the machine calls it, nobody here knows
-        (NodeSpec::External(external), None) if external.qemu.is_some() => Some("eth0".to_owned()),
+        (NodeSpec::External(external), None) if external.qemu.is_some() || external.passt.is_some() => {
+            Some("eth0".to_owned())
+        }
         (NodeSpec::External(external), None) => {
             external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone())
         }
@@ -129,6 +131,8 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
             }
             Some(interface.to_owned())
         }
+        // it has been spelled out as a router, unless it could not be read
+        (NodeSpec::Uplink(_), _) => return None,
         (_, None) => None,
     };
     Some(End { node: position, name: name.to_owned(), interface, span: text.span })

@@ -23,6 +23,10 @@ pub(crate) struct ExternalSpec {
     pub netns: Option<Spanned<String>>,
     /// The interface's name in that namespace. Without `netns`: a network interface of this machine, which the run takes.
     pub interface: Option<Spanned<String>>,
+    /// This machine itself, for the uplink of this name: no file says so.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub passt: Option<String>,
     /// Addresses that its interface gets; of a machine behind a TAP, those that it has. None unless named.
     #[serde(default)]
     pub addresses: Vec<Spanned<Address>>,

@@ -20,3 +20,4 @@ pub(crate) mod segments;
 pub(crate) mod switch;
 pub(crate) mod sysctl;
 pub(crate) mod tables;
+pub(crate) mod uplink;

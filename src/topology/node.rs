@@ -11,6 +11,7 @@ use super::external::ExternalSpec;
 use super::router::RouterSpec;
 use super::switch::SwitchNode;
 use super::sysctl;
+use super::uplink::UplinkSpec;
 use crate::language::address_text::{Address, RouteTo};
 use crate::language::spanned::Spanned;
 use crate::model::form::forms;
@@ -33,6 +34,8 @@ pub(crate) enum NodeSpec {
     Router(RouterSpec),
     /// A machine that longwire does not make.
     External(Spanned<ExternalSpec>),
+    /// A way out, into the network that the machine has: the Internet.
+    Uplink(#[expect(dead_code, reason = "it is read when it is spelled out as a router")] UplinkSpec),
 }
 
 /// A repeater. It has nothing to set.
@@ -182,6 +185,7 @@ impl NodeSpec {
             NodeSpec::Cloud(_) => "a cloud",
             NodeSpec::Router(_) => "a router",
             NodeSpec::External(_) => "an external machine",
+            NodeSpec::Uplink(_) => "an uplink",
         }
     }
 }

@@ -1,50 +1,12 @@
 //! `longwire wire`: two network interfaces as a bump in the wire, from the machine's own stack and back to it.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
+use crate::machine::Machine;
 use crate::support::report::{direction, number};
 use crate::support::{Lab, Started, has, is_root, until};
 use nix::sys::signal::Signal;
-
-/// A network namespace. Killed when dropped.
-struct Machine(Child);
-
-impl Machine {
-    fn start() -> Machine {
-        let mut unshare = Command::new("unshare");
-        unshare.args(["-n", "sh", "-c", "ip link set lo up; echo; exec sleep 100"]).stdout(Stdio::piped());
-        let mut machine = Machine(unshare.spawn().expect("started"));
-        let mut line = [0];
-        std::io::Read::read_exact(machine.0.stdout.as_mut().unwrap(), &mut line).expect("it is up");
-        machine
-    }
-
-    fn pid(&self) -> String {
-        self.0.id().to_string()
-    }
-
-    /// A program in it.
-    fn command(&self, lab: &Lab, words: &[&str]) -> Command {
-        let pid = self.pid();
-        let enter = ["-t", &pid, "-n"];
-        lab.other("nsenter", &[&enter[..], words].concat())
-    }
-
-    /// What a program in it prints.
-    fn prints(&self, lab: &Lab, words: &[&str]) -> String {
-        let output = self.command(lab, words).output().expect("run");
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A machine with two cables, and what is at their other ends.
 struct Bench {

@@ -34,6 +34,7 @@ use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
 use super::timeline::{self, Timeline};
+use super::uplink;
 use super::workload::{EndReason, GRACE, RunningWorkload};
 use crate::engine::NodeId;
 use crate::host::signals::Requests;
@@ -184,8 +185,10 @@ pub(crate) fn run_for(
     };
     // a guest is confined as a whole
     let confine = || options.inside.is_none().then(|| confinement::begin(&init)).transpose();
-    let (live, confinement) = Live::start(&resolved.plan, pace, live_ports, (sender, tape), confine)
-        .map_err(RunError::machine("start the engine"))?;
+    let plan = uplink::deny_machine(&resolved.plan, &resolved.network);
+    let plan = plan.map_err(RunError::machine("read the machine's own addresses"))?;
+    let (live, confinement) =
+        Live::start(&plan, pace, live_ports, (sender, tape), confine).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
     let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());

@@ -10,6 +10,7 @@ mod nodes;
 mod pattern;
 mod table;
 mod tasks;
+mod uplink;
 
 use std::collections::BTreeSet;
 
@@ -65,6 +66,7 @@ pub(crate) fn expand(
     let known: BTreeSet<&str> = nodes.iter().map(|node| node.key.as_str()).collect();
     imported.limit_access(&mut links, |name| known.contains(name));
     links.append(&mut imported.links);
+    nodes = uplink::expand(nodes, &mut links, sources, &mut to);
     let services = tasks::expand(services, GroupKind::Services, &mut to);
     let workloads = tasks::expand(workloads, GroupKind::Workloads, &mut to);
 

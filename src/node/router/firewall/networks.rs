@@ -24,6 +24,11 @@ impl Networks {
         behind.checked_sub(1).is_some_and(|at| self.0[at].contains(&address))
     }
 
+    /// These and more.
+    pub fn with(&self, more: impl IntoIterator<Item = IpNet>) -> Networks {
+        self.0.iter().copied().chain(more).collect()
+    }
+
     /// Whether all addresses of `other` are in these.
     pub fn includes(&self, other: &Networks) -> bool {
         other.0.iter().all(|net| self.0.iter().any(|own| own.contains(net)))
