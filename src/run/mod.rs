@@ -24,6 +24,7 @@ pub mod control;
 mod correct;
 mod course;
 mod disk;
+mod forward;
 mod gaps;
 mod gate;
 pub mod given;

@@ -10,6 +10,7 @@ use crate::addressing::address::AddressingSpec;
 use crate::language::spanned::Spanned;
 use crate::tasks::capture::CaptureSpec;
 use crate::tasks::expect::ExpectationSpec;
+use crate::tasks::forward::ForwardSpec;
 use crate::tasks::series::SeriesSpec;
 use crate::tasks::sim::SimSpec;
 use crate::tasks::timeline::StepSpec;
@@ -60,6 +61,8 @@ pub(super) struct FileSpec {
     pub series: SeriesSpec,
     /// Links that leave a file of what went through them, for Wireshark. It goes with `--out DIR`.
     pub capture: Option<Spanned<CaptureSpec>>,
+    /// Ports of this machine, and where connections to them go on in the network.
+    pub forward: Vec<Spanned<ForwardSpec>>,
     /// Hosts, switches, hubs and routers by name.
     #[schemars(with = "Option<IndexMap<String, NodeSpec>>")]
     nodes: Option<IgnoredAny>,

@@ -353,6 +353,12 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
         let line = format!("{name}: when it answers {what} from {}, within {within}", host(path.from));
         out.noted(1, line, "t = 0 waits for it");
     }
+    if !scenario.forward.is_empty() {
+        out.section("forward", false);
+        for forward in &scenario.forward {
+            out.line(1, format!("{} → {} from {}", forward.listen, forward.to, host(forward.host)));
+        }
+    }
     out.section("services", scenario.services.is_empty());
     for (name, service) in &scenario.services {
         let ready = words::ready(service.ready.as_ref());

@@ -121,6 +121,7 @@ impl Load<'_> {
             params: &params,
             series: file.series,
             capture: file.capture.as_ref(),
+            forward: &file.forward,
             duration,
             must_end: virtual_time,
             folder: &folder,
@@ -128,7 +129,7 @@ impl Load<'_> {
             sources: &mut self.sources,
             diagnostics: &mut self.diagnostics,
         };
-        let Asked { awaited, services, workloads, capture, timeline, expectations, detours, routes } = asked.asked();
+        let Asked { awaited, services, workloads, capture, forward, timeline, expectations, detours, routes } = asked.asked();
         let stem = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let scenario = Scenario {
             name: file.name.unwrap_or_else(stem),
@@ -147,6 +148,7 @@ impl Load<'_> {
             workloads,
             folder,
             capture,
+            forward,
         };
         Resolved {
             scenario,

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::capture::{self, Capture, CaptureSpec};
 use super::detour::{self, Detour};
 use super::expect::{self, Expectation};
+use super::forward::{self, Forward, ForwardSpec};
 use super::reach::Hosts;
 use super::route::{Finder, Route};
 use super::series::SeriesSpec;
@@ -39,6 +40,7 @@ pub(crate) struct Asked {
     pub services: IndexMap<String, Service>,
     pub workloads: IndexMap<String, Workload>,
     pub capture: Option<Capture>,
+    pub forward: Vec<Forward>,
     pub timeline: Vec<Step>,
     pub expectations: Vec<Expectation>,
     pub detours: Vec<Detour>,
@@ -63,6 +65,8 @@ pub(crate) struct Context<'a> {
     pub series: SeriesSpec,
     /// Which links are captured.
     pub capture: Option<&'a Spanned<CaptureSpec>>,
+    /// Ways in from the machine.
+    pub forward: &'a [Spanned<ForwardSpec>],
     /// How long the run lasts, if the scenario says.
     pub duration: Option<Duration>,
     /// Something must end the run: virtual time would never stop.
@@ -94,6 +98,7 @@ impl Context<'_> {
         let mut programs = self.programs(&hosts);
         patience::follow(&programs.workloads, &mut programs.checked_workloads, &transit);
         let capture = self.capture();
+        let forward = forward::plan(self.forward, &hosts, self.must_end, self.diagnostics);
         let timeline = self.timeline(&programs, &hosts, &mut transit);
         let (expectations, probes) = self.expectations(&programs, &hosts, &timeline);
         let Programs { workloads: specs, checked_services: services, checked_workloads: mut workloads, .. } = programs;
@@ -106,7 +111,7 @@ impl Context<'_> {
         let mut finder = Finder::new(&hosts, &self.built.plan, &self.built.ports);
         let routes =
             workloads.iter().filter_map(|(name, one)| Some((name.clone(), finder.route(one.path()?)?))).collect();
-        Asked { awaited, services, workloads, capture, timeline, expectations, detours, routes }
+        Asked { awaited, services, workloads, capture, forward, timeline, expectations, detours, routes }
     }
 
     fn programs(&mut self, hosts: &Hosts<'_>) -> Programs {

@@ -8,6 +8,7 @@ pub mod capture;
 pub(crate) mod check;
 pub(crate) mod detour;
 pub mod expect;
+pub mod forward;
 pub(crate) mod patience;
 pub(crate) mod reach;
 pub mod resolved;

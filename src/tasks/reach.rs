@@ -54,7 +54,8 @@ impl Hosts<'_> {
         Some(host)
     }
 
-    fn find(&self, name: &str, text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
+    /// The host of that name, one that longwire does not make included.
+    pub(super) fn find(&self, name: &str, text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
         if let Some(host) = self.by_name.get(name) {
             return Some(*host);
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::capture::Capture;
 use super::expect::values::OutputValue;
+use super::forward::Forward;
 use super::series::SeriesSpec;
 use super::sim::SimSpec;
 use super::timing::TimingSpec;
@@ -48,6 +49,9 @@ pub struct Scenario {
     pub services: IndexMap<String, Service>,
     /// What the run is for, in file order.
     pub workloads: IndexMap<String, Workload>,
+    /// Ways in from the machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forward: Vec<Forward>,
     /// Names that stand for several nodes, links, services or workloads.
     #[serde(skip_serializing_if = "Groups::is_empty")]
     pub groups: Groups,

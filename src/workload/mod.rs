@@ -9,6 +9,7 @@ mod clock;
 mod distribution;
 mod echo;
 mod error;
+mod forward;
 pub mod job;
 mod pace;
 mod ping;
@@ -36,9 +37,15 @@ pub(crate) use udp::corrected::corrected;
 /// Names of the built-in workloads, as [`main`] takes them.
 pub const BUILT_IN: [&str; 5] = ["ping", "udp-send", "udp-receive", "tcp-send", "tcp-receive"];
 
+/// What [`main`] carries connections on by, which measures nothing.
+pub const FORWARD: &str = "forward";
+
 /// Runs a built-in workload over this process's standard input and output, and returns its exit code: 0 with a result,
 /// 1 with an error line, or without one if nobody reads.
 pub fn main(name: &str, job_json: &str) -> i32 {
+    if name == FORWARD {
+        return forward::main(job_json, std::io::stdin().as_fd());
+    }
     run(name, job_json, std::io::stdin().as_fd(), std::io::stdout().as_fd())
 }
 

@@ -237,3 +237,40 @@ fn without_passt_or_a_way_out_the_machine_lacks_something() {
     world.near.prints(&world.lab, &["sh", "-ec", "ip route del default; ip -6 route del default"]);
     told(world.run(false, &["with", "--", "true"]), "passt says: No external routable interface for IPv4");
 }
+
+/// It needs no uplink, and crosses the link from the host that is named.
+#[test]
+fn ports_of_the_machine_lead_in() {
+    let Some(world) = World::new() else { return };
+    world.lab.write("in.yaml", 
+        "longwire: 1\nnodes: { browser: host, server: host }\nlinks: { radio: { ends: [browser, server], delay: 50ms } }\n\
+         forward:\n  - { listen: 8080, to: \"server:80\" }\n  - { listen: \"203.0.113.2:8081\", to: \"server:80\", from: browser }\n\
+         services:\n  web: { in: server, command: [python3, -m, http.server, \"80\"], ready: { tcp: 80 } }\n\
+         workloads: { stay: { in: server, shell: \"touch up; until test -e done; do sleep 0.1; done\" } }\n");
+    for root in [false, true] {
+        let ready = ["up", "done"].map(|file| std::fs::remove_file(world.lab.path(file)));
+        drop(ready);
+        let mut run = world.command(root, &["run", "in.yaml"]).stdout(Stdio::null()).spawn().expect("started");
+        world.lab.until_file("up");
+        let time = |url: &str| {
+            let words = ["curl", "-s", "-m", "9", "-o", "/dev/null", "-w", "%{http_code} %{time_total}", url];
+            let said = world.near.prints(&world.lab, &words);
+            let (code, time) = said.split_once(' ').expect("two words");
+            assert_eq!(code, "200", "{said}");
+            time.parse::<f64>().expect("seconds")
+        };
+        assert!(time("http://127.0.0.1:8080/") > 0.0);
+        // the machine's side connects at once; the question and its answer cross the link, and the handshake before them
+        assert!(time("http://203.0.113.2:8081/") >= 0.2);
+        let elsewhere =
+            world.near.command(&world.lab, &["curl", "-s", "http://203.0.113.2:8080/"]).output().expect("curl");
+        assert!(!elsewhere.status.success(), "8080 is one of 127.0.0.1 alone");
+        let taken = run_of(world.command(root, &["run", "in.yaml"]));
+        assert!(taken.code == 4 && taken.stderr.contains("127.0.0.1:8080"), "{}", taken.told());
+        world.lab.write("done", "");
+        let ended = run.wait().expect("our child").code();
+        assert!(matches!(ended, Some(0 | 3)), "{ended:?}");
+        let gone = world.near.command(&world.lab, &["curl", "-s", "http://127.0.0.1:8080/"]).output().expect("curl");
+        assert!(!gone.status.success(), "nothing is left");
+    }
+}

@@ -22,6 +22,7 @@ use super::captures::{self, Prepared};
 use super::conclusion::{self, Ended};
 use super::confinement;
 use super::control::Control;
+use super::forward::Forwards;
 use super::gate::Gate;
 use super::given::{Given, Needed, Texts};
 use super::happened::Happened;
@@ -146,6 +147,7 @@ pub(crate) fn run_for(
     if let (Some(out), None) = (&options.out, &options.inside) {
         out.give_up()?;
     }
+    let forwards = Forwards::listen(resolved)?;
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
 
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
@@ -207,6 +209,7 @@ pub(crate) fn run_for(
         live,
         processes: Processes::new(init),
         ports: Ports::new(resolved, machines),
+        forwards: Some(forwards),
         gates: resolved.scenario.awaited.iter().map(|(name, spec)| Gate::new(name, spec)).collect(),
         services: resolved.scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
         work: resolved
@@ -341,6 +344,8 @@ struct Run<'a> {
     log: Option<Log>,
     processes: Processes,
     ports: Ports<'a>,
+    /// What listens on the machine, until t = 0.
+    forwards: Option<Forwards<'a>>,
     /// Machines that t = 0 waits for.
     gates: Vec<Gate>,
     services: Vec<Service>,
@@ -396,6 +401,10 @@ impl Run<'_> {
                 self.timeline.begin(zero);
                 self.zero = Some(zero);
                 self.begin_log(zero);
+                if let Some(forwards) = self.forwards.take() {
+                    let started = forwards.start(self.resolved, &mut self.processes.init);
+                    started.map_err(|error| RunError::machine("carry connections on")(io::Error::other(error)))?;
+                }
                 self.tell_owner_of_begin()?;
                 watcher.phase(RUNNING);
                 watcher.up(&self.info);
