@@ -129,7 +129,8 @@ impl Load<'_> {
             sources: &mut self.sources,
             diagnostics: &mut self.diagnostics,
         };
-        let Asked { awaited, services, workloads, capture, forward, timeline, expectations, detours, routes } = asked.asked();
+        let Asked { awaited, services, workloads, capture, forward, timeline, expectations, detours, routes } =
+            asked.asked();
         let stem = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let scenario = Scenario {
             name: file.name.unwrap_or_else(stem),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::reach::Hosts;
 use crate::diag::Diagnostics;
-use crate::language::forms::text_form;
 use crate::language::spanned::Spanned;
+use crate::model::form::text_form;
 
 /// A port of the machine, and where connections to it go on.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

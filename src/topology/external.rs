@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::language::address_text::Address;
-use crate::model::form::forms;
 use crate::language::spanned::Spanned;
+use crate::model::form::forms;
 use crate::units::Duration;
 
 /// A machine that longwire does not make: `tap`, `qemu`, `interface`, or `netns` and `interface`.

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::node::{ExternalSpec, NodeSpec};
+use super::external::ExternalSpec;
+use super::node::NodeSpec;
 use crate::language::address_text::Network;
 
 /// A way out, by user-space NAT. What is private to the machine or to its network is not to be reached, unless `allow` says so.

@@ -189,7 +189,7 @@ fn the_machine_and_what_is_private_are_out_of_reach_and_each_attempt_is_counted(
     let ended = world.run(false, &["run", "open.yaml"]);
     assert!(ended.passed_or_was_late(), "{}", ended.told());
     // two hosts: only IPv4 leads out, and IPv6 is refused at once
-    assert!(ended.stdout.contains("uplink: IPv6 of several hosts"), "{}", ended.told());
+    assert!(ended.stdout.contains("uplink: IPv6 of several addresses"), "{}", ended.told());
 }
 
 /// passt is one process more, which goes with the run and is started again when it has ended alone.

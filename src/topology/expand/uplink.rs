@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 
-use super::{Expansion, spoiled};
+use super::{Expansion, split, spoiled};
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::language::parse::parse;
 use crate::language::read::read;
@@ -48,7 +48,7 @@ pub(super) fn expand(
         nodes[at] = spoiled(entry.clone());
         return nodes;
     };
-    let several = nodes.iter().filter(|node| is_of(node, &["host", "external"])).count() > 1;
+    let several = addresses(&nodes, links) > 1;
     let text = text(&name, &made, &spec, several);
     let source = sources.add(&format!("the uplink {name}"), &text);
     let tree = parse(sources, source, &Origin::File, &mut Diagnostics::default()).expect("it is valid YAML");
@@ -73,6 +73,17 @@ fn is_of(entry: &Entry, kinds: &[&str]) -> bool {
         Value::Map(map) => matches!(&map[..], [kind] if kinds.contains(&kind.key.as_str())),
         _ => false,
     }
+}
+
+/// How many addresses of a family hosts have, or more: one for each link that ends at one, and one for each host at least.
+fn addresses(nodes: &[Entry], links: &[Entry]) -> usize {
+    let hosts = nodes.iter().filter(|node| is_of(node, &["host", "external"])).map(|node| node.key.as_str());
+    let ends = links.iter().filter_map(|link| match &link.value.get("ends")?.value {
+        Value::Seq(ends) => Some(ends),
+        _ => None,
+    });
+    let at: Vec<&str> = ends.flatten().filter_map(|end| Some(split(end.as_text()?).0)).collect();
+    hosts.map(|host| at.iter().filter(|name| **name == host).count().max(1)).sum()
 }
 
 /// All of it stands at the place of what it was made of.
@@ -131,8 +142,9 @@ fn rules(spec: &UplinkSpec, several: bool) -> Vec<String> {
     };
     let mut rules = Vec::new();
     if several {
-        rules
-            .push(format!("{{ name: \"{RULE}IPv6 of several hosts\", reject: {{ family: ipv6, out: {INTERFACE} }} }}"));
+        rules.push(format!(
+            "{{ name: \"{RULE}IPv6 of several addresses\", reject: {{ family: ipv6, out: {INTERFACE} }} }}"
+        ));
     }
     rules.push(format!("{{ name: \"{RULE}names\", allow: {{ to: \"{RESOLVER}\", udp: 53, out: {INTERFACE} }} }}"));
     let allowed: Vec<IpNet> = spec.allow.iter().map(|net| net.0).collect();
@@ -223,11 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn of_several_hosts_only_ipv4_leads_out() {
+    fn of_several_addresses_only_ipv4_leads_out() {
         let refuses =
-            |resolved: &Resolved| rules(resolved, "::").iter().any(|(name, _)| name.ends_with("several hosts"));
+            |resolved: &Resolved| rules(resolved, "::").iter().any(|(name, _)| name.ends_with("several addresses"));
         assert!(!refuses(&good(&text("uplink", ""))));
         assert!(refuses(&good(&text("uplink", ", b: host"))));
+        assert!(refuses(&good(&text("uplink", "").replace("} }\n", "}, m: { ends: [a, out] } }\n"))));
     }
 
     #[test]
