@@ -113,7 +113,7 @@ fn conclude(out: &OutDir, result: &Result<Report, RunError>) -> std::io::Result<
         Ok(report) => {
             let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
             out.write("report.json", Printable::json(&(json + "\n")).as_str())?;
-            out.write("report.txt", &terminal::render(report, false).plain())?;
+            out.write("report.txt", &terminal::render(report, terminal::View::default()).plain())?;
         }
         Err(error) => {
             let told = error.to_string().replace('\n', "\n  ");

@@ -71,7 +71,7 @@ impl Report {
 
     /// The report as people read it on a terminal, without colours.
     pub fn explain(&self) -> String {
-        terminal::render(self, false).plain()
+        terminal::render(self, terminal::View::default()).plain()
     }
 }
 

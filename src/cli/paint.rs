@@ -33,14 +33,19 @@ pub(super) fn has_failed() -> bool {
 /// Columns of a text that goes to no terminal.
 const USUAL_WIDTH: usize = 100;
 
-/// Columns of standard output.
+/// Columns of what is printed.
 pub(super) fn width() -> usize {
-    terminal_size::terminal_size_of(io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0.into())
+    columns().unwrap_or(USUAL_WIDTH)
 }
 
 /// Whether what goes to standard output has colours.
 pub(super) fn colours() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
+/// Columns of the terminal that standard output is; `None` where it is none.
+pub(super) fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }
 
 /// Prints to standard error what people read where standard output is for programs.

@@ -18,7 +18,7 @@ use crate::language::files::Files;
 use crate::report::json::{Report, Verdict};
 use crate::report::series::Series;
 use crate::report::status::RunInfo;
-use crate::report::terminal;
+use crate::report::terminal::{self, View};
 use crate::run::clock::Clock;
 use crate::run::live::Progress;
 use crate::run::out_dir::OutDir;
@@ -74,9 +74,12 @@ pub(super) struct Args {
     /// Write the report for people to FILE, as one HTML page that needs nothing beside it; `--out` has it too
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Show what went through each direction over time, also where nothing was changed meanwhile
+    /// Show every direction by itself, and what went through it over time
     #[arg(long, short)]
     pub(super) verbose: bool,
+    /// Columns of the terminal that shows the report
+    #[arg(long, hide = true)]
+    pub(super) columns: Option<usize>,
     /// Run again, with the same seed, while the run is INVALID: up to N times
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) retry_invalid: u32,
@@ -290,8 +293,9 @@ fn command(file: &Path, args: &Args, resolved: &Resolved, virtual_time: bool) ->
 fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, outputs: Outputs) -> Exit {
     let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
     let json = Printable::json(&json);
-    let text = terminal::render(report, args.verbose);
+    let view = View { verbose: args.verbose, columns: args.columns.or_else(paint::columns) };
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let text = terminal::render(report, view);
     match (to_stdout, args.quiet, report.verdict) {
         (true, ..) => paint::print(&json),
         (_, false, _) => paint::print(&text),
@@ -311,7 +315,10 @@ fn conclude(report: &Report, resolved: &Resolved, args: &Args, command: &str, ou
     if let Some(out) = out {
         written = written.and(
             out.write("report.json", json.as_str())
-                .and_then(|()| out.write("report.txt", &text.plain()))
+                .and_then(|()| {
+                    let text = terminal::render(report, View { columns: None, ..view });
+                    out.write("report.txt", &text.plain())
+                })
                 .and_then(|()| {
                     let page = html::page(report, resolved, command, Some(out), Path::new(""));
                     out.write("report.html", &page)

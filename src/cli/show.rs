@@ -122,7 +122,7 @@ fn draw_network(args: &Args, resolved: &Resolved, name: &str, json: Option<Outpu
         false => Printable::styled(&topology::text::render(&graph, paint::width())),
     });
     let files = [
-        svg.map(|file| file.write(&topology::svg::draw(&graph))),
+        svg.map(|file| file.write(&topology::svg::draw(&graph, topology::svg::WIDTH))),
         dot.map(|file| file.write(&topology::dot::draw(&graph))),
         json.map(|file| file.write(&text())),
     ];

@@ -197,6 +197,8 @@ fn arguments(run: &run::Args, file: &Path, outputs: bool) -> Vec<String> {
     if run.verbose {
         words.push("--verbose".to_owned());
     }
+    // a guest has no terminal
+    words.extend(paint::columns().iter().flat_map(|columns| ["--columns".to_owned(), columns.to_string()]));
     words.extend(["--".to_owned(), file.display().to_string()]);
     words
 }

@@ -52,6 +52,9 @@ impl fmt::Display for Style {
     }
 }
 
+/// What belongs to the number before it.
+const UNITS: [&str; 3] = ["%", "ms", "µs"];
+
 /// Text that can be printed: escape sequences in it are this program's own styles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Printable(String);
@@ -60,6 +63,27 @@ impl Printable {
     /// With styles as ANSI codes.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// With lines of at most so many columns: longer ones go on below, indented a little further than they begin.
+    pub fn wrapped(&self, width: usize) -> Printable {
+        const STAYS: &str = "\u{a0}";
+        let line = |line: &str| {
+            let plain = anstream::adapter::strip_str(line).to_string();
+            if textwrap::core::display_width(&plain) <= width {
+                return line.to_owned();
+            }
+            let begins = plain.len() - plain.trim_start().len();
+            let indent = " ".repeat((begins + 2).min(width / 2));
+            let options = textwrap::Options::new(width).subsequent_indent(&indent);
+            // a number keeps its unit
+            let whole = UNITS
+                .iter()
+                .fold(line.to_owned(), |line, unit| line.replace(&format!(" {unit}"), &format!("{STAYS}{unit}")));
+            textwrap::fill(&whole, options.word_splitter(textwrap::WordSplitter::NoHyphenation)).replace(STAYS, " ")
+        };
+        let lines: Vec<String> = self.0.split('\n').map(line).collect();
+        Printable(lines.join("\n"))
     }
 
     /// Without styles.
@@ -358,5 +382,13 @@ mod tests {
             let read: std::collections::BTreeMap<String, String> = serde_saphyr::from_str(&scalar).unwrap();
             prop_assert_eq!(&read["a"], &text);
         }
+    }
+
+    #[test]
+    fn lines_that_are_too_wide_go_on_below_and_numbers_keep_their_units() {
+        let mut page = Page::new();
+        putln!(page, "{TITLE}short{TITLE:#}").unwrap();
+        putln!(page, "  one two three four 5 % six").unwrap();
+        assert_eq!(page.finish().wrapped(22).plain(), "short\n  one two three four\n    5 % six\n");
     }
 }

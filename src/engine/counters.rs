@@ -77,6 +77,8 @@ pub struct DirectionCounters {
     pub dropped: Dropped,
     /// From offered to delivered, in model time.
     pub delay: TimeStatistics,
+    /// How long frames had the wire, in ns of model time. The frame on the wire counts to its end.
+    pub busy_ns: u64,
 }
 
 /// What happened in one node. At every moment

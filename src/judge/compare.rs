@@ -2,7 +2,7 @@
 
 use super::doubt::Doubt;
 use super::reading::Reading;
-use super::{lacking, readings, when, words};
+use super::{Stretch, distance, lacking, readings, when, words};
 use crate::measured::Unit;
 use crate::report::expectation::Judged;
 use crate::report::json::Report;
@@ -11,7 +11,7 @@ use crate::tasks::expect::{Compare, Op, Quantifier, Relation, Right};
 /// Judges a comparison: as measured, and for all that the values may be in truth.
 pub(super) fn compare(compare: &Compare, doubt: &Doubt<'_>, report: &Report) -> Judged {
     let unit = compare.measure.unit;
-    let (values, right) = match found(compare, doubt, report) {
+    let (values, right, stretch) = match found(compare, doubt, report) {
         Ok(found) => found,
         Err(why) => return lacking(&compare.expected, why, unit.name(), doubt),
     };
@@ -38,6 +38,7 @@ pub(super) fn compare(compare: &Compare, doubt: &Doubt<'_>, report: &Report) -> 
         value: Some(worst.value),
         unit: unit.name().into(),
         expected: compare.expected.clone(),
+        compared: distance::compared(compare, worst.value, limit, stretch),
         reason: (over_time && !wrong.is_empty()).then(|| {
             let from = first.map(|at| format!(", first at {}", words::time(at as f64))).unwrap_or_default();
             format!("{} of {} samples{from}", wrong.len(), values.len())
@@ -61,8 +62,12 @@ fn why(reading: &Reading, right: &Reading, unit: Unit) -> String {
     format!("without the gaps in which longwire did not read its ports it can be {truth}")
 }
 
-/// The values, and what they are compared with.
-fn found(compare: &Compare, doubt: &Doubt<'_>, report: &Report) -> Result<(Vec<Reading>, Reading), String> {
+/// The values, what they are compared with, and when.
+fn found(
+    compare: &Compare,
+    doubt: &Doubt<'_>,
+    report: &Report,
+) -> Result<(Vec<Reading>, Reading, Option<Stretch>), String> {
     let stretch = compare.window.as_ref().map(|window| when::stretch(window, report)).transpose()?;
     let values = readings(&compare.measure, stretch, doubt, report)?;
     let right = match &compare.right {
@@ -72,7 +77,7 @@ fn found(compare: &Compare, doubt: &Doubt<'_>, report: &Report) -> Result<(Vec<R
             right.into_iter().next().unwrap_or(Reading::of(f64::NAN))
         }
     };
-    Ok((values, right))
+    Ok((values, right, stretch))
 }
 
 /// Whether a relation holds for all that both sides may be in truth, or for nothing of it; `None` where it depends.

@@ -3,6 +3,7 @@
 //! held nor failed: see `doubt`.
 
 mod compare;
+mod distance;
 mod doubt;
 #[cfg(test)]
 mod doubt_tests;
@@ -11,6 +12,7 @@ mod grid;
 mod link;
 mod near;
 mod node;
+mod phases;
 mod ping;
 mod reading;
 mod stream;
@@ -23,6 +25,7 @@ mod workload;
 
 use doubt::Doubt;
 pub use doubt::queueing;
+pub use phases::measure as measure_phases;
 use reading::Reading;
 
 use crate::measured::catalogue::Source;
@@ -86,6 +89,7 @@ fn lack(expected: &str, why: String, unit: &'static str) -> Judged {
         at_ns: None,
         near: None,
         invalid: None,
+        compared: None,
     }
 }
 
@@ -143,6 +147,7 @@ fn reached(reach: &Reach, doubt: &Doubt<'_>, report: &Report) -> Judged {
         value: took.map(|took| took as f64),
         unit: "ns".into(),
         expected: expected.to_owned(),
+        compared: None,
         reason: None,
         at_ns: Some(answer.unwrap_or(from)),
         near: None,

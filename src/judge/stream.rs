@@ -6,7 +6,7 @@ use super::reading::Reading;
 use super::workload::why;
 use super::{Readings, Stretch};
 use crate::measured::catalogue::Stream;
-use crate::measured::{Interval, Part, UdpReceive, UdpSend};
+use crate::measured::{Interval, Part, UdpReceive, UdpSend, losses};
 use crate::report::json::WorkloadReport;
 
 /// Counts and rates of a stream.
@@ -77,24 +77,8 @@ struct Losses {
 }
 
 impl Losses {
-    /// The receiver names numbers, the sender counts them by interval.
     fn of(grid: &Grid, receiver: &UdpReceive) -> Losses {
-        let ranges = &receiver.missing;
-        let known = ranges.last().map_or(0, |(_, last)| last + 1);
-        let (mut first, mut unknown_from, mut at) = (0u64, None, 0);
-        let mut lost = Vec::with_capacity(grid.all.len());
-        for cell in &grid.all {
-            let behind = first + cell.of.frames;
-            while ranges.get(at).is_some_and(|(_, last)| *last < first) {
-                at += 1;
-            }
-            let here = ranges[at..].iter().take_while(|(from, _)| *from < behind);
-            lost.push(here.map(|(from, last)| (last + 1).min(behind) - (*from).max(first)).sum());
-            if receiver.missing_omitted > 0 && behind > known {
-                unknown_from.get_or_insert(cell.n);
-            }
-            first = behind;
-        }
+        let (lost, unknown_from) = losses::by_interval(grid.all.iter().map(|cell| &cell.of), receiver);
         Losses { lost, unknown_from }
     }
 
@@ -141,7 +125,7 @@ fn received(of: Stream, work: &WorkloadReport, stretch: Option<Stretch>) -> Read
 }
 
 /// While the sender was active, as the receiver sees it: later by the quickest transit.
-fn sending(sender: &UdpSend, receiver: &UdpReceive) -> Option<Stretch> {
+pub(super) fn sending(sender: &UdpSend, receiver: &UdpReceive) -> Option<Stretch> {
     let transit = receiver.delay_ns.as_ref().map_or(0, |delay| delay.min()) as i64;
     let began = sender.began_ns? + transit;
     Some((began, began + sender.duration_ns as i64))

@@ -14,7 +14,7 @@ fn own(receiver: &TcpReceive, at: Option<u64>) -> Option<i64> {
 }
 
 /// While there was something to send: up to the last byte that arrived, or, if not all did, until the sender gave up.
-fn active(sender: &TcpSend, receiver: &TcpReceive) -> Option<Stretch> {
+pub(super) fn active(sender: &TcpSend, receiver: &TcpReceive) -> Option<Stretch> {
     let end = if sender.complete {
         own(receiver, receiver.last_at_ns)?
     } else {

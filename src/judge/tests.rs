@@ -188,6 +188,7 @@ pub(super) fn report() -> Report {
         not_reached: Vec::new(),
         series: Some(Series { every_ns: 100 * MS, asked_ns: 100 * MS, end_ns: 10 * S, directions: vec![series] }),
         warnings: Vec::new(),
+        diagnosis: Vec::new(),
         unwritten: Vec::new(),
         validity: Validity {
             ok: true,
@@ -441,7 +442,7 @@ fn the_terminal_shows_failed_ones_first() {
     report.expectations = texts.map(|text| judged(text, &full)).to_vec();
     report.verdict = Verdict::Fail;
     report.reasons = crate::report::expected::reasons(&report.expectations);
-    insta::assert_snapshot!(terminal::render(&report, false).plain());
+    insta::assert_snapshot!(terminal::render(&report, terminal::View::default()).plain());
 }
 
 #[test]
@@ -451,7 +452,8 @@ fn the_json_has_what_the_manual_says() {
     assert_eq!(
         json,
         json!({ "name": null, "text": "rtt.p99 < 30ms", "line": 18, "column": 5, "pass": false, "measured": "50 ms", "value": 5e7,
-            "unit": "ns", "expected": "< 30ms", "at_ns": 5_001_000_000i64,
+            "unit": "ns", "expected": "< 30ms",
+            "compared": { "measure": "rtt.p99", "relation": "<", "limit": 3e7, "distance": "20 ms above" }, "at_ns": 5_001_000_000i64,
             "near": { "what": "wifi.loss=10%", "at_ns": 5_000_000_000i64, "before_ns": 1_000_000 } })
     );
 }

@@ -66,6 +66,20 @@ impl Silences {
 }
 
 impl Heard {
+    /// Of arrivals in the order in which they came.
+    pub(crate) fn of(arrivals: impl Iterator<Item = u64>) -> Heard {
+        let mut silences = Silences::default();
+        arrivals.for_each(|at| silences.arrived(at));
+        silences.heard()
+    }
+
+    /// From then on in the run's own time; nothing is heard before t = 0.
+    pub(crate) fn tell_own_times(&mut self, own: impl Fn(u64) -> i64) {
+        let own = |at: &mut u64| *at = u64::try_from(own(*at)).unwrap_or(0);
+        self.first.iter_mut().chain(&mut self.last).for_each(own);
+        self.silences.iter_mut().for_each(|(from, to)| [from, to].into_iter().for_each(own));
+    }
+
     /// The longest silence from `from` to `to`, in which the sender was active: before the first arrival, between two, or after
     /// the last. The first of several that are equally long.
     pub(crate) fn longest(&self, from: u64, to: u64) -> Gap {

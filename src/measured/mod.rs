@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `percentile` `times` | names of percentiles; a distribution of times by its parts |
 //! | `ping` `udp` `tcp` `program` | what each kind of workload measures |
-//! | `intervals` `gap` | the same over time; the longest silence |
+//! | `intervals` `losses` `gap` | the same over time; what was lost when; the longest silence |
 //! | `histogram` | distributions in a few bins |
 //! | `unit` | what measures are measured in |
 //! | `catalogue` | the table of all measures: name, unit, where it is, how lateness of the machine changes it |
@@ -17,6 +17,7 @@ pub mod catalogue;
 pub mod gap;
 pub mod histogram;
 pub mod intervals;
+pub(crate) mod losses;
 mod percentile;
 mod ping;
 mod program;
@@ -181,6 +182,26 @@ impl Measured {
         }
     }
 
+    /// When what arrived, as a receiver of a stream remembers it.
+    pub fn heard(&self) -> Option<&Heard> {
+        match self {
+            Measured::Program(_) | Measured::Ping(_) => None,
+            Measured::Udp(udp) => udp.receiver.as_ref()?.heard.as_ref(),
+            Measured::Tcp(tcp) => tcp.receiver.as_ref()?.heard.as_ref(),
+        }
+    }
+
+    /// Takes that away, and the datagrams that a receiver kept one by one: reports do not have them.
+    pub fn forget_arrivals(&mut self) {
+        match self {
+            Measured::Program(_) | Measured::Ping(_) => {}
+            Measured::Udp(udp) => {
+                udp.receiver.iter_mut().for_each(|receiver| (receiver.heard, receiver.samples) = (None, Vec::new()));
+            }
+            Measured::Tcp(tcp) => tcp.receiver.iter_mut().for_each(|receiver| receiver.heard = None),
+        }
+    }
+
     /// Whether a sender reacts to what arrives.
     pub fn reacts(&self) -> bool {
         matches!(self, Measured::Program(_) | Measured::Tcp(_))
@@ -197,12 +218,18 @@ impl Measured {
             }
             Measured::Udp(udp) => {
                 udp.sender.iter_mut().for_each(|sender| sender.began_ns = Some(own(sender.started_ns)));
-                udp.receiver.iter_mut().for_each(|receiver| receiver.began_ns = Some(own(receiver.started_ns)));
+                if let Some(receiver) = &mut udp.receiver {
+                    receiver.began_ns = Some(own(receiver.started_ns));
+                    receiver.heard.iter_mut().for_each(|heard| heard.tell_own_times(&own));
+                }
                 &mut udp.gap
             }
             Measured::Tcp(tcp) => {
                 tcp.sender.iter_mut().for_each(|sender| sender.began_ns = Some(own(sender.started_ns)));
-                tcp.receiver.iter_mut().for_each(|receiver| receiver.began_ns = Some(own(receiver.started_ns)));
+                if let Some(receiver) = &mut tcp.receiver {
+                    receiver.began_ns = Some(own(receiver.started_ns));
+                    receiver.heard.iter_mut().for_each(|heard| heard.tell_own_times(&own));
+                }
                 &mut tcp.gap
             }
         };

@@ -17,6 +17,8 @@ impl Percentile {
     pub const P50: Percentile = Percentile(500_000);
     /// What 90 % are not above.
     pub const P90: Percentile = Percentile(900_000);
+    /// What 95 % are not above.
+    pub const P95: Percentile = Percentile(950_000);
     /// What 99 % are not above.
     pub const P99: Percentile = Percentile(990_000);
     /// What 99.9 % are not above.

@@ -62,6 +62,8 @@ pub struct TcpInfo {
     pub min_rtt_ns: Option<u64>,
     /// Of that, time limited by the receiver's window.
     pub receive_window_limited_ns: u64,
+    /// The receiver's window at the end in bytes, as it advertised it; `None` from kernels before Linux 6.2.
+    pub receiver_window: Option<u64>,
     /// Distance of reordering in segments that the sender now tolerates.
     pub reordering: u64,
     /// Times that reordering was seen.

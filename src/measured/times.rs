@@ -33,6 +33,8 @@ impl Part {
     pub const P50: Part = Part::Percentile(Percentile::P50);
     /// What 90 % are not above.
     pub const P90: Part = Part::Percentile(Percentile::P90);
+    /// What 95 % are not above.
+    pub const P95: Part = Part::Percentile(Percentile::P95);
     /// What 99 % are not above.
     pub const P99: Part = Part::Percentile(Percentile::P99);
     /// What 99.9 % are not above.

@@ -2,7 +2,7 @@
 
 use super::markup::Markup;
 use crate::report::json::{Event, EventKind, Report};
-use crate::report::terminal::four_digits;
+use crate::report::terminal::{four_digits, seconds};
 use crate::stats::round_up;
 
 /// The width of every picture over time.
@@ -154,15 +154,6 @@ impl Axis {
 /// A pixel as an attribute.
 pub(super) fn text(pixel: u32) -> String {
     pixel.to_string()
-}
-
-/// An instant as people read it: `12.5 s`.
-pub(super) fn seconds(ns: i64) -> String {
-    let sign = if ns < 0 { "−" } else { "" };
-    let ns = ns.unsigned_abs();
-    // to a millisecond, and no zeros that say nothing
-    let text = format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1_000);
-    format!("{sign}{} s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 #[cfg(test)]

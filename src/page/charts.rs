@@ -6,6 +6,7 @@ use super::markup::Markup;
 use super::plot::{self, ABOVE, Panel};
 use super::thin::{Point, thin};
 use crate::report::json::Report;
+use crate::report::phase_table::changed_links;
 use crate::report::series::{DirectionSeries, Series};
 use crate::report::terminal::{grouped, rate, time};
 
@@ -35,16 +36,16 @@ pub(super) fn write(out: &mut Markup, report: &Report, axis: &Axis) {
     else {
         return;
     };
-    let links = links(series);
+    let links = links(series, report);
     let mut told = format!("Every {} of model time.", time(series.every_ns));
     if series.every_ns > series.asked_ns {
         told += &format!(" The scenario asked for {}; the run was too long for that.", time(series.asked_ns));
     }
     if links.len() > 1 {
-        told += " Links that carried most come first.";
+        told += " Links that were changed come first, then those that carried most.";
     }
     if !axis.marks.is_empty() {
-        told += " Numbered lines are the changes of the timeline above.";
+        told += " Numbered lines are the changes that are listed above.";
     }
     out.leaf("p", &[("class", "note")], &told);
     for link in links.iter().take(OPEN) {
@@ -64,15 +65,15 @@ pub(super) fn write(out: &mut Markup, report: &Report, axis: &Axis) {
     }
     if let Some(left) = links.len().checked_sub(DRAWN).filter(|left| *left > 0) {
         let words = format!(
-            "{} more links carried less; the table below has them, and the series of the JSON report has their course.",
+            "{} more links carried less; the table above has them, and the series of the JSON report has their course.",
             grouped(left as u64)
         );
         out.leaf("p", &[("class", "note")], &words);
     }
 }
 
-/// The busiest first; equals in file order.
-fn links(series: &Series) -> Vec<Link<'_>> {
+/// Those that were changed first, then the busiest; equals in file order.
+fn links<'a>(series: &'a Series, report: &Report) -> Vec<Link<'a>> {
     let mut links: Vec<Link<'_>> = Vec::new();
     for way in &series.directions {
         let bytes = way.delivered_bytes.iter().sum::<u64>();
@@ -84,7 +85,8 @@ fn links(series: &Series) -> Vec<Link<'_>> {
             None => links.push(Link { name: &way.link, ways: vec![way], bytes }),
         }
     }
-    links.sort_by_key(|link| std::cmp::Reverse(link.bytes));
+    let changed = changed_links(report);
+    links.sort_by_key(|link| (!changed.contains(link.name), std::cmp::Reverse(link.bytes)));
     links
 }
 
@@ -177,7 +179,13 @@ fn panels(link: &Link<'_>, series: &Series) -> (Vec<Panel>, String) {
             absent.push(nothing);
             continue;
         }
-        panels.push(Panel { title, height, lines: values.map(|values| line(&values, scale, series)) });
+        panels.push(Panel {
+            title,
+            height,
+            lines: values.map(|values| line(&values, scale, series)),
+            at_least: 0.0,
+            below: 0,
+        });
     }
     let absent = if absent.is_empty() { String::new() } else { format!("Not drawn: {}.", absent.join("; ")) };
     (panels, absent)
@@ -200,7 +208,8 @@ fn line(values: &[Option<f64>], scale: f64, series: &Series) -> Vec<Vec<(f64, f6
     thin(&points.collect::<Vec<Point>>(), POINTS)
 }
 
-fn rate_unit(peak: f64) -> (f64, &'static str) {
+/// The unit in which a rate is best read, in bit/s, and its name.
+pub(super) fn rate_unit(peak: f64) -> (f64, &'static str) {
     match peak {
         p if p < 1e3 => (1.0, "bit/s"),
         p if p < 1e6 => (1e3, "kbit/s"),

@@ -1,100 +1,111 @@
-//! What was asked of each direction beside what it delivered, and what was dropped for which cause.
-
-use indexmap::IndexSet;
+//! What was asked of each direction, and what from when on, beside what it delivered and what it dropped. Those that were changed or
+//! dropped frames come first, quiet ones are folded, members of a group are one row.
 
 use super::markup::Markup;
 use super::table::{self, Cell, Column};
 use crate::measured::Part;
-use crate::report::asked::requested;
+use crate::report::bands::{Band, bands};
 use crate::report::json::{Direction, Report};
-use crate::report::terminal::{grouped, others, rate, share, time, unmatched};
+use crate::report::network::{bps, causes, others, unmatched};
+use crate::report::terminal::{four_digits, grouped, rate, share, time};
 
-/// With more directions, the busiest come first.
-const FILE_ORDER: usize = 40;
+/// Quiet rows stay in view up to so many.
+const QUIET: usize = 6;
 const LEFT_OUT: &str = "the JSON report has them all";
 
-/// Both tables.
+/// The tables.
 pub(super) fn write(out: &mut Markup, report: &Report) {
-    let mut directions: Vec<&Direction> = report.directions.iter().collect();
-    if directions.len() > FILE_ORDER {
-        directions.sort_by_key(|direction| std::cmp::Reverse(direction.offered.bytes));
-        out.leaf("p", &[("class", "note")], "Directions that were offered most come first.");
-    }
+    let rows = |some: &[Band<'_>]| some.iter().map(|band| row(band, report.duration_ns)).collect::<Vec<Vec<Cell>>>();
     let columns = [
-        Column::Words("Direction"),
+        Column::Words("Link"),
         Column::Words("Requested"),
-        Column::Number("Offered"),
         Column::Number("Delivered"),
+        Column::Number("Dropped"),
         Column::Number("Rate"),
-        Column::Number("Delay min"),
-        Column::Number("p50"),
+        Column::Number("Delay p50"),
         Column::Number("p99"),
         Column::Number("max"),
         Column::Words("Also"),
     ];
-    let rows: Vec<Vec<Cell>> = directions.iter().map(|direction| row(direction, report.duration_ns)).collect();
-    table::write(out, "Requested beside delivered, in wire frames", &columns, &rows, LEFT_OUT);
-    drops(out, &directions);
+    let all = bands(report, false);
+    let (notable, quiet) = all.split_at(all.iter().filter(|band| band.notable).count());
+    let open = if quiet.len() <= QUIET { &all[..] } else { notable };
+    if !open.is_empty() {
+        let caption = "Requested beside delivered, in wire frames; what was changed or dropped comes first";
+        table::write(out, caption, &columns, &rows(open), LEFT_OUT);
+    }
+    if open.len() < all.len() {
+        let count: usize = quiet.iter().map(|band| band.members.len()).sum();
+        out.element("details", &[], |out| {
+            out.leaf("summary", &[], &format!("{} directions without changes and drops", grouped(count as u64)));
+            table::write(out, "Without changes and drops", &columns, &rows(quiet), LEFT_OUT);
+        });
+    }
 }
 
-fn name(direction: &Direction) -> Cell {
-    Cell::Lines(vec![direction.link.clone(), format!("{} → {}", direction.from, direction.to)])
+fn name(band: &Band<'_>) -> Cell {
+    let first = band.members[0];
+    let ends = format!("{} → {}", first.from, first.to);
+    match band.members.len() {
+        1 => Cell::Lines(vec![first.link.clone(), ends]),
+        n => {
+            let whole = band.name();
+            let ends = whole.strip_prefix(&band.links()).unwrap_or_default().trim().to_owned();
+            Cell::Lines(vec![format!("{} ({n})", band.links()), ends, "least … median … most of each".into()])
+        }
+    }
 }
 
-fn row(direction: &Direction, duration_ns: u64) -> Vec<Cell> {
-    let Direction { offered, delivered, .. } = direction;
-    let bps = match duration_ns {
-        0 => 0,
-        ns => (u128::from(delivered.bytes) * 8_000_000_000 / u128::from(ns)) as u64,
-    };
-    let delay = |part: Part| Cell::from(direction.delay(part).map_or("–".to_owned(), time));
+fn row(band: &Band<'_>, duration_ns: u64) -> Vec<Cell> {
+    let delay = |part: Part| text(band.spread(|one| one.delay(part), time));
     vec![
-        name(direction),
-        requested(&direction.requested).into(),
-        grouped(offered.frames).into(),
-        Cell::Lines(vec![grouped(delivered.frames), share(delivered.frames, offered.frames)]),
-        rate(bps).into(),
-        delay(Part::Min),
+        name(band),
+        Cell::Lines(band.asked.clone()),
+        delivered(band),
+        dropped(band),
+        text(band.spread(|one| bps(one, duration_ns), rate)),
         delay(Part::P50),
         delay(Part::P99),
         delay(Part::Max),
-        Cell::Lines(others(direction).chain(unmatched(direction)).collect()),
+        match band.members[..] {
+            [one] => Cell::Lines(others(one).chain(unmatched(one)).collect()),
+            _ => Cell::from(""),
+        },
     ]
 }
 
-/// A row for each cause of each direction that dropped frames, the most first within a direction.
-fn drops(out: &mut Markup, directions: &[&Direction]) {
-    out.leaf("h3", &[], "Drops by cause");
-    let dropping: Vec<&&Direction> = directions.iter().filter(|direction| !direction.dropped.is_empty()).collect();
-    if dropping.is_empty() {
-        out.leaf("p", &[("class", "note")], "No link dropped a frame.");
-        return;
+/// Several numbers each on its line.
+fn text(words: String) -> Cell {
+    match words.is_empty() {
+        true => Cell::from("–"),
+        false => Cell::Lines(words.split(" … ").map(str::to_owned).collect()),
     }
-    let causes: IndexSet<&str> = dropping
-        .iter()
-        .copied()
-        .copied()
-        .flat_map(|direction| direction.dropped.keys())
-        .map(|cause| &**cause)
-        .collect();
-    let columns: Vec<Column<'_>> = [Column::Words("Direction"), Column::Number("all")]
-        .into_iter()
-        .chain(causes.iter().map(|cause| Column::Number(cause)))
-        .collect();
-    let rows: Vec<Vec<Cell>> = dropping
-        .iter()
-        .map(|direction| {
-            let offered = direction.offered.frames;
-            let count = |n: u64| match n {
-                0 => Cell::from("–"),
-                n => Cell::Lines(vec![grouped(n), share(n, offered)]),
-            };
-            let all = direction.dropped.values().sum();
-            let by_cause = causes.iter().map(|cause| count(direction.dropped.get(*cause).copied().unwrap_or(0)));
-            [name(direction), count(all)].into_iter().chain(by_cause).collect()
-        })
-        .collect();
-    table::write(out, "Dropped frames, and their share of those offered", &columns, &rows, LEFT_OUT);
+}
+
+fn delivered(band: &Band<'_>) -> Cell {
+    match band.members[..] {
+        [Direction { offered, delivered, .. }] => {
+            Cell::Lines(vec![grouped(delivered.frames), format!("of {}", grouped(offered.frames))])
+        }
+        _ => text(band.spread(|one| Some(one.delivered.frames), grouped)),
+    }
+}
+
+/// The share of what was offered, and how many for which cause.
+fn dropped(band: &Band<'_>) -> Cell {
+    let all = |one: &Direction| one.dropped.values().sum::<u64>();
+    if band.members.iter().all(|one| all(one) == 0) {
+        return Cell::from("–");
+    }
+    match band.members[..] {
+        [one] => Cell::Lines(
+            [share(all(one), one.offered.frames)].into_iter().chain(causes(&one.dropped, one.offered.frames)).collect(),
+        ),
+        _ => {
+            let share = |one: &Direction| (one.offered.frames > 0).then(|| all(one) * 100_000 / one.offered.frames);
+            text(band.spread(share, |share| format!("{} %", four_digits(share as f64 / 1e3))))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,34 +120,29 @@ mod tests {
     }
 
     #[test]
-    fn each_direction_has_its_row_and_each_cause_its_column() {
+    fn each_direction_has_its_row_with_what_it_dropped_and_why() {
         let html = written(&testing::report());
         for text in
-            ["loss 5%", "20,000", "19,000", "95 %", "<th scope=\"col\" class=\"n\">queue_full</th>", "marked 12"]
+            ["loss 5%", "of 20,000", "19,000", ">5 %<", "loss 900 (4.5 %)", "queue_full 100 (0.5 %)", "marked 12"]
         {
             assert!(html.contains(text), "{text}: {html}");
         }
     }
 
     #[test]
-    fn without_drops_that_is_said() {
+    fn quiet_ones_are_folded_and_groups_are_one() {
         let mut report = testing::report();
-        report.directions.iter_mut().for_each(|direction| direction.dropped.clear());
-        assert!(written(&report).contains("No link dropped a frame."));
-    }
-
-    #[test]
-    fn of_many_the_busiest_come_first() {
-        let mut report = testing::report();
-        let one = report.directions[0].clone();
-        report.directions = (0..300)
-            .map(|n| {
-                let mut direction = one.clone();
-                (direction.link, direction.offered.bytes) = (format!("link{n}"), n);
-                direction
-            })
-            .collect();
+        report.events.clear();
+        let busy = report.directions[0].clone();
+        let quiet = Direction { unmatched: vec![], ..report.directions[1].clone() };
+        let named = |name: String| Direction { link: name, ..quiet.clone() };
+        report.directions = (1..=20).map(|n| named(format!("pc-{n}"))).chain([busy]).collect();
         let html = written(&report);
-        assert!(html.find(">link299<").unwrap() < html.find(">link298<").unwrap() && html.contains("260 more rows"));
+        assert!(html.contains("pc-1 … pc-20 (20)") && !html.contains("<details"), "{html}");
+        report.directions = ["a", "b", "c", "d", "e", "f", "g"].map(|name| named(name.into())).to_vec();
+        report.directions.push(testing::report().directions.swap_remove(0));
+        let html = written(&report);
+        let (view, folded) = html.split_once("<details").expect("folded");
+        assert!(view.contains(">wifi<") && folded.contains("7 directions without changes and drops"), "{html}");
     }
 }

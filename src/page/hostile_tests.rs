@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::diag::printable::is_printable;
 use crate::page::testing::well_formed;
 use crate::report::json::Report;
-use crate::report::terminal;
+use crate::report::terminal::{self, View};
 use crate::report::testing;
 
 /// A report with a text from outside wherever there can be one.
@@ -59,20 +59,23 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(prop_oneof![2 => bad, 1 => any::<char>()], 0..24).prop_map(String::from_iter)
 }
 
+/// So wide that no text changes how lines are laid out.
+const VIEW: View = View { verbose: true, columns: Some(100_000) };
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_text_breaks_a_report(text in hostile()) {
         let report = filled(&text);
-        let shown = terminal::render(&report, true);
+        let shown = terminal::render(&report, VIEW);
         let plain = shown.plain();
         prop_assert!(plain.chars().all(|c| c == '\n' || is_printable(c)), "{:?}", plain);
-        let usual = terminal::render(&filled("x"), true).plain();
+        let usual = terminal::render(&filled("x"), VIEW).plain();
         prop_assert_eq!(plain.lines().count(), usual.lines().count());
         // without its styles nothing is left that a terminal would obey
         let escapes = |text: &str| text.matches('\x1b').count();
-        prop_assert_eq!(escapes(shown.as_str()), escapes(terminal::render(&filled("x"), true).as_str()));
+        prop_assert_eq!(escapes(shown.as_str()), escapes(terminal::render(&filled("x"), VIEW).as_str()));
         let resolved = testing::resolved();
         let page = super::page(&super::testing::subject(&report, &resolved));
         let page = well_formed(&page);

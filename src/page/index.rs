@@ -2,11 +2,11 @@
 
 use indexmap::IndexMap;
 
-use super::axis::seconds;
 use super::markup::Markup;
 use super::verdict::{class, meaning, sign};
 use super::{document, verdict};
 use crate::report::json::Verdict;
+use crate::report::terminal::seconds;
 
 /// A run as the index lists it.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ fn sorted(entries: &[IndexEntry]) -> Vec<&IndexEntry> {
 
 fn table(out: &mut Markup, entries: &[IndexEntry]) {
     out.element("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Runs")], |out| {
-        out.element("table", &[], |out| {
+        out.element("table", &[("class", "runs")], |out| {
             out.element("thead", &[], |out| {
                 out.element("tr", &[], |out| {
                     for name in ["Verdict", "Scenario", "Parameters"] {

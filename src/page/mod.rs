@@ -5,13 +5,13 @@
 //! |---|---|
 //! | `markup` | elements and escaping: nothing else writes a tag around text from outside |
 //! | `page.css` | the look: light, dark, paper |
-//! | `verdict` | the head: what the run says and why, what was run |
-//! | `axis` `timeline` | the time axis that all pictures share; what happened when |
-//! | `charts` `thin` | links over time |
-//! | `histograms` | distributions of delays |
-//! | `plot` | plots by the library, in the page's colours |
-//! | `table` `directions` `nodes` `works` `expectations` `validity` | what was counted |
-//! | `source` | the command that repeats the run, the scenario, the plan |
+//! | `verdict` `expectations` | the head: what the run says and why, what was tested, what was expected and measured |
+//! | `tested` `timeline` | what was tested over time, and what happened when |
+//! | `axis` `plot` `thin` | the time axis that all pictures share; plots by the library, in the page's colours |
+//! | `phases` | from mark to mark |
+//! | `charts` `histograms` | links over time; distributions of delays |
+//! | `table` `directions` `nodes` `works` `validity` | what was counted |
+//! | `source` | the machine, the command that repeats the run, the scenario, the plan |
 //! | `index` | a page over many runs |
 
 mod axis;
@@ -24,9 +24,11 @@ mod hostile_tests;
 mod index;
 pub(crate) mod markup;
 mod nodes;
+mod phases;
 mod plot;
 mod source;
 mod table;
+mod tested;
 #[cfg(test)]
 mod testing;
 mod thin;
@@ -50,6 +52,9 @@ const STYLE: &str = include_str!("page.css");
 /// Nothing may be loaded and nothing run, whatever text a page holds.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// Columns of the drawing that fit into the page.
+const COLUMNS: usize = 124;
 
 /// What a page is about.
 #[derive(Clone, Copy, Debug)]
@@ -125,16 +130,8 @@ fn sections(subject: &Subject<'_>) -> Vec<Section> {
             sections.push(Section { id, title, class, inside });
         }
     };
-    add("network", "Network", "topology", &|out| {
-        let around =
-            [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Drawing of the network")];
-        out.element("div", &around, |out| out.own(&topology::svg::draw(&topology::graph(subject.resolved))));
-    });
-    add("timeline", "Timeline", "", &|out| timeline::write(out, report, &axis));
-    add("links", "Links over time", "", &|out| charts::write(out, report, &axis));
-    add("delays", "How delays were distributed", "", &|out| histograms::write(out, report));
-    add("delivered", "Requested and delivered", "", &|out| directions::write(out, report));
-    add("nodes", "Nodes and interfaces", "", &|out| nodes::write(out, report));
+    add("tested", "What was tested", "", &|out| tested::write(out, report, &axis));
+    add("phases", "Phases", "", &|out| phases::write(out, report));
     add("work", "Services and workloads", "", &|out| {
         for (title, works) in [("Workloads", &report.workloads), ("Runs", &report.runs), ("Services", &report.services)]
         {
@@ -144,9 +141,21 @@ fn sections(subject: &Subject<'_>) -> Vec<Section> {
             }
         }
     });
-    add("expectations", "Expectations", "", &|out| expectations::write(out, report));
+    add("network", "Network", "topology", &|out| {
+        let around =
+            [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", "Drawing of the network")];
+        let drawing = topology::svg::draw(&topology::graph(subject.resolved), COLUMNS);
+        out.element("div", &around, |out| out.own(&drawing));
+        if report.directions.iter().any(|direction| !direction.changes.is_empty()) {
+            out.leaf("p", &[("class", "note")], "Links are drawn as they were at first.");
+        }
+        directions::write(out, report);
+    });
+    add("links", "Links over time", "", &|out| charts::write(out, report, &axis));
+    add("delays", "How delays were distributed", "", &|out| histograms::write(out, report));
+    add("nodes", "Nodes and interfaces", "", &|out| nodes::write(out, report));
     add("validity", "Validity", "", &|out| validity::write(out, report));
-    add("repeat", "Run it again", "", &|out| source::write(out, subject));
+    add("repeat", "Machine, seed and command", "", &|out| source::write(out, subject));
     sections
 }
 
@@ -201,16 +210,14 @@ mod tests {
         assert_eq!(
             titles,
             [
+                "What was tested",
+                "Services and workloads",
                 "Network",
-                "Timeline",
                 "Links over time",
                 "How delays were distributed",
-                "Requested and delivered",
                 "Nodes and interfaces",
-                "Services and workloads",
-                "Expectations",
                 "Validity",
-                "Run it again"
+                "Machine, seed and command"
             ]
         );
         let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();

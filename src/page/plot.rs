@@ -24,10 +24,10 @@ const CLASSES: [(&str, &str); 5] =
 
 /// Room above a panel for its title and the numbers of marks, and below it.
 pub(super) const ABOVE: u32 = 24;
-const BELOW: u32 = 8;
+pub(super) const BELOW: u32 = 8;
 
 /// One quantity over time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Panel {
     /// What it is, with the unit of its axis.
     pub(super) title: String,
@@ -35,16 +35,22 @@ pub(super) struct Panel {
     pub(super) height: u32,
     /// Unbroken pieces of each direction's line, time in ns against values in that unit.
     pub(super) lines: [Vec<Vec<(f64, f64)>>; 2],
+    /// A value that its axis reaches to, even if no line does.
+    pub(super) at_least: f64,
+    /// Room below it that the caller fills.
+    pub(super) below: u32,
 }
 
 impl Panel {
     /// What it takes of a picture's height.
     pub(super) fn outer_height(&self) -> u32 {
-        ABOVE + self.height + BELOW
+        ABOVE + self.height + BELOW + self.below
     }
 
-    fn peak(&self) -> f64 {
-        self.lines.iter().flatten().flatten().map(|(_, y)| *y).fold(0.0, f64::max)
+    /// The value at the upper edge.
+    pub(super) fn most(&self) -> f64 {
+        let peak = self.lines.iter().flatten().flatten().map(|(_, y)| *y).fold(self.at_least, f64::max);
+        (peak * 1.05).max(f64::MIN_POSITIVE)
     }
 }
 
@@ -71,10 +77,10 @@ pub(super) fn panels(panels: &[Panel], end_ns: u64) -> Drawn<String> {
             rest = below;
             let mut chart = ChartBuilder::on(&area)
                 .margin_top(ABOVE)
-                .margin_bottom(BELOW)
+                .margin_bottom(BELOW + panel.below)
                 .margin_right(WIDTH - RIGHT)
                 .y_label_area_size(LEFT)
-                .build_cartesian_2d(0.0..end_ns as f64, 0.0..(panel.peak() * 1.05).max(f64::MIN_POSITIVE))?;
+                .build_cartesian_2d(0.0..end_ns as f64, 0.0..panel.most())?;
             chart
                 .configure_mesh()
                 .disable_x_mesh()
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn panels_reach_from_end_to_end_in_the_colours_of_the_page() {
         let line = vec![(0.0, 0.0), (5e9, 7.0), (10e9, 3.0)];
-        let panel = |lines| Panel { title: "Delay in ms".into(), height: 110, lines };
+        let panel = |lines| Panel { title: "Delay in ms".into(), height: 110, lines, at_least: 0.0, below: 0 };
         let drawn = well_formed(&super::panels(&[panel([vec![line.clone()], vec![line]])], 10_000_000_000).unwrap());
         let document = roxmltree::Document::parse(&drawn).unwrap();
         let lines: Vec<&str> = document
@@ -211,7 +217,13 @@ mod tests {
     #[test]
     fn empty_and_extreme_panels_are_drawn() {
         for peak in [0.0, f64::MIN_POSITIVE, 1e-3, 1e18] {
-            let panel = Panel { title: String::new(), height: 80, lines: [vec![vec![(0.0, peak)]], vec![]] };
+            let panel = Panel {
+                title: String::new(),
+                height: 80,
+                lines: [vec![vec![(0.0, peak)]], vec![]],
+                at_least: 0.0,
+                below: 0,
+            };
             well_formed(&super::panels(&[panel], 1).unwrap());
         }
         well_formed(&super::panels(&[], 1).unwrap());

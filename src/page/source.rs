@@ -1,7 +1,10 @@
-//! What it takes to run it again: the command, the scenario as it was written, the plan as it was resolved.
+//! Where it ran, and what it takes to run it again: the command, the scenario as it was written, the plan as it was resolved.
 
 use super::Subject;
 use super::markup::Markup;
+use super::verdict::definition;
+use crate::report::json::{Mode, Report};
+use crate::report::terminal::seconds;
 use crate::scenario::listing;
 
 /// Lines of a text at most.
@@ -10,6 +13,7 @@ const MOST: usize = 5_000;
 /// The section.
 pub(super) fn write(out: &mut Markup, subject: &Subject<'_>) {
     let report = subject.report;
+    facts(out, report);
     out.element("p", &[], |out| {
         out.text("Seed ");
         out.leaf("strong", &[], &report.seed.to_string());
@@ -24,6 +28,29 @@ pub(super) fn write(out: &mut Markup, subject: &Subject<'_>) {
         fold(out, &format!("Scenario {name}"), text);
     }
     fold(out, "Plan, with the origin of every value", &listing(subject.resolved));
+}
+
+/// What was run, where, and whether the machine kept up.
+fn facts(out: &mut Markup, report: &Report) {
+    let machine = &report.machine;
+    let cores = if machine.cores == 1 { "1 core".to_owned() } else { format!("{} cores", machine.cores) };
+    let params: Vec<String> = report.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let clock = match report.mode {
+        Mode::Live => "live, against the machine's clock",
+        Mode::Virtual => "in virtual time",
+    };
+    let valid = if report.validity.ok { "the machine kept up" } else { "the machine did not keep up" };
+    let facts = [
+        ("Scenario", report.file.clone()),
+        ("Seed", report.seed.to_string()),
+        ("Parameters", params.join(", ")),
+        ("Duration", format!("{}, {clock}", seconds(i64::try_from(report.duration_ns).unwrap_or(i64::MAX)))),
+        ("Machine", format!("Linux {}, {cores}, longwire {}", machine.kernel, machine.version)),
+        ("Validity", valid.to_owned()),
+    ];
+    out.element("dl", &[("class", "facts")], |out| {
+        facts.iter().for_each(|(term, words)| definition(out, term, words));
+    });
 }
 
 fn fold(out: &mut Markup, title: &str, text: &str) {

@@ -1,13 +1,21 @@
-//! The head of a page: what the run says, and why, before anything else; then what was run, where and for how long.
+//! The head of a page: what the run says and why, what was tested and what was changed, before anything else.
+
+use indexmap::{IndexMap, IndexSet};
 
 use super::Subject;
-use super::axis::seconds;
-use super::expectations::{self, Expectation};
+use super::axis::instant;
+use super::expectations;
 use super::markup::Markup;
-use crate::report::json::{Mode, Report, Verdict, WorkloadReport};
+use crate::report::alike::{from_to, stem};
+use crate::report::expected;
+use crate::report::happened::changes;
+use crate::report::json::{EventKind, Mode, Report, Verdict, WorkloadReport};
+use crate::report::terminal::seconds;
 
 /// Failures that are told at the top; all of them stand in their sections.
 const TOLD: usize = 12;
+/// Workloads, and instants at which something was changed, that are named there.
+const AT_A_GLANCE: usize = 8;
 
 /// The class that colours a verdict.
 pub(super) const fn class(verdict: Verdict) -> &'static str {
@@ -47,7 +55,7 @@ pub(super) const fn meaning(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Title, verdict and facts.
+/// Title, what was tested and what happened, verdict, expectations, diagnosis, warnings.
 pub(super) fn write(out: &mut Markup, subject: &Subject<'_>) {
     let report = subject.report;
     out.element("header", &[], |out| {
@@ -55,91 +63,125 @@ pub(super) fn write(out: &mut Markup, subject: &Subject<'_>) {
             out.element("p", &[("class", "up")], |out| out.leaf("a", &[("href", index)], "← all runs"));
         }
         out.leaf("h1", &[], &report.scenario);
-        out.element(
-            "section",
-            &[("class", &format!("verdict {}", class(report.verdict))), ("aria-label", "Verdict")],
-            |out| {
-                sign(out, report.verdict);
-                out.element("div", &[], |out| {
-                    out.leaf("h2", &[], report.verdict.word());
-                    out.leaf("p", &[], meaning(report.verdict));
-                    reasons(out, report);
-                });
-            },
-        );
-        warnings(out, report);
-        facts(out, report);
+        let class = format!("verdict {}", class(report.verdict));
+        out.element("section", &[("class", &class), ("aria-label", "Verdict")], |out| {
+            sign(out, report.verdict);
+            out.element("div", &[], |out| {
+                out.leaf("h2", &[], report.verdict.word());
+                out.leaf("p", &[], meaning(report.verdict));
+                reasons(out, report);
+            });
+        });
+        out.element("dl", &[("class", "glance")], |out| {
+            definition(out, "Tested", &tested(report));
+            definition(out, "Changed", &changed(report));
+        });
+        expectations::write(out, report);
+        sentences(out, "Diagnosis", &report.diagnosis);
+        sentences(out, "Warnings", &report.warnings);
     });
 }
 
-fn warnings(out: &mut Markup, report: &Report) {
-    if report.warnings.is_empty() {
+/// `rtt ping a → b; call udp a → b; 8 s in virtual time`.
+fn tested(report: &Report) -> String {
+    let mut groups: IndexMap<(String, &str), Vec<(&str, &str)>> = IndexMap::new();
+    for (name, work) in report.workloads.iter().chain(&report.runs) {
+        groups.entry((stem(name), &work.kind)).or_default().push((name, &work.place));
+    }
+    let one = |((_, kind), members): (&(String, &str), &Vec<(&str, &str)>)| {
+        let names = from_to(members.iter().map(|(name, _)| *name));
+        let places: IndexSet<String> = members
+            .iter()
+            .map(|(_, place)| if members.len() > 1 { stem_place(place) } else { (*place).to_owned() })
+            .collect();
+        match places.len() {
+            1 => format!("{names} {kind} {}", places[0]),
+            n => format!("{names} {kind} in {n} places"),
+        }
+    };
+    let works = listed(groups.iter().map(one), AT_A_GLANCE);
+    let clock = match report.mode {
+        Mode::Live => "live",
+        Mode::Virtual => "in virtual time",
+    };
+    let lasted = format!("{} {clock}", seconds(i64::try_from(report.duration_ns).unwrap_or(i64::MAX)));
+    if works.is_empty() { lasted } else { format!("{works}; {lasted}") }
+}
+
+/// `staff-3 → internet` as `staff-* → internet`.
+fn stem_place(place: &str) -> String {
+    place.split(" → ").map(stem).collect::<Vec<_>>().join(" → ")
+}
+
+/// `short=down at 2 s; short=up at 6 s`; nothing where nothing was changed.
+fn changed(report: &Report) -> String {
+    let mut instants: IndexMap<i64, Vec<&str>> = IndexMap::new();
+    for event in changes(report).filter(|event| event.kind != EventKind::Network) {
+        instants.entry(instant(event)).or_default().push(&event.what);
+    }
+    let one = |(at, all): (&i64, &Vec<&str>)| {
+        let more = if all.len() > 2 { format!(" and {} more", all.len() - 2) } else { String::new() };
+        format!("{}{more} at {}", all[..all.len().min(2)].join(", "), seconds(*at))
+    };
+    listed(instants.iter().map(one), AT_A_GLANCE)
+}
+
+fn listed(all: impl Iterator<Item = String>, most: usize) -> String {
+    let all: Vec<String> = all.collect();
+    let more = all.len().saturating_sub(most);
+    let mut words = all[..all.len() - more].join("; ");
+    if more > 0 {
+        words += &format!("; and {more} more");
+    }
+    words
+}
+
+fn sentences(out: &mut Markup, title: &str, sentences: &[String]) {
+    if sentences.is_empty() {
         return;
     }
-    out.element("ul", &[("class", "reasons"), ("aria-label", "Warnings")], |out| {
-        report.warnings.iter().take(TOLD).for_each(|warning| out.leaf("li", &[], warning));
+    out.element("section", &[("class", "sentences"), ("aria-label", title)], |out| {
+        out.leaf("h2", &[], title);
+        out.element("ul", &[], |out| {
+            sentences.iter().take(TOLD).for_each(|sentence| {
+                // names stand between backticks
+                out.element("li", &[], |out| {
+                    for (n, part) in sentence.split('`').enumerate() {
+                        if n % 2 == 1 { out.leaf("code", &[], part) } else { out.text(part) }
+                    }
+                });
+            });
+        });
+        if let Some(left) = sentences.len().checked_sub(TOLD).filter(|left| *left > 0) {
+            out.leaf("p", &[("class", "note")], &format!("{left} more are in the JSON report."));
+        }
     });
-    if let Some(left) = report.warnings.len().checked_sub(TOLD).filter(|left| *left > 0) {
-        out.leaf("p", &[("class", "note")], &format!("{left} more warnings are in the JSON report."));
-    }
 }
 
-/// Why, the failed expectations first.
+/// Why, but for expectations, which stand below with their numbers.
 fn reasons(out: &mut Markup, report: &Report) {
-    let expected: Vec<Expectation<'_>> = expectations::read(report).into_iter().filter(|e| !e.judged.pass).collect();
     let failed: Vec<(&String, &WorkloadReport)> =
         report.services.iter().chain(&report.workloads).chain(&report.runs).filter(|(_, work)| !work.ok).collect();
-    // what is told in full below needs no line of its own
+    let judged = [expected::reasons(&report.expectations), expected::doubts(&report.expectations)].concat();
+    // what is told in full needs no line of its own
     let told = |reason: &&String| {
-        expected.iter().any(|e| !e.text.is_empty() && (reason.contains(e.text) || reason.contains(e.title())))
+        judged.contains(reason)
+            || report.expectations.iter().any(|one| !one.judged.pass && reason.contains(&one.text))
             || failed.iter().any(|(name, _)| reason.starts_with(&format!("{name}: ")))
     };
     let rest: Vec<&String> = report.reasons.iter().filter(|reason| !told(reason)).collect();
-    let count = expected.len() + failed.len() + rest.len();
+    let count = failed.len() + rest.len();
     if count == 0 {
         return;
     }
     out.element("ul", &[("class", "reasons")], |out| {
-        // where nothing is claimed, why that is so comes first
-        let invalid = report.verdict == Verdict::Invalid;
-        let mut left = TOLD;
-        let mut next = || left.checked_sub(1).inspect(|now| left = *now).is_some();
-        if invalid {
-            rest.iter().filter(|_| next()).for_each(|reason| out.leaf("li", &[], reason));
-        }
-        expected.iter().filter(|_| next()).for_each(|expectation| unmet(out, expectation));
-        for (name, work) in failed.iter().filter(|_| next()) {
-            failure(out, report, name, work);
-        }
-        if !invalid {
-            rest.iter().filter(|_| next()).for_each(|reason| out.leaf("li", &[], reason));
-        }
+        rest.iter().take(TOLD).for_each(|reason| out.leaf("li", &[], reason));
+        let left = TOLD.saturating_sub(rest.len());
+        failed.iter().take(left).for_each(|(name, work)| failure(out, report, name, work));
     });
     if count > TOLD {
         out.leaf("p", &[], &format!("and {} more, below", count - TOLD));
     }
-}
-
-fn unmet(out: &mut Markup, expectation: &Expectation<'_>) {
-    let judged = expectation.judged;
-    out.element("li", &[], |out| {
-        if let Some(name) = expectation.name {
-            out.leaf("strong", &[], name);
-            out.text(" ");
-        }
-        out.leaf("code", &[], expectation.text);
-        out.element("dl", &[], |out| {
-            let lines = [
-                ("expected", Some(judged.expected.clone())),
-                ("measured", judged.measured.clone()),
-                ("because", judged.reason.clone()),
-                ("nearest event", expectation.near()),
-            ];
-            for (term, words) in lines.into_iter().filter_map(|(term, words)| Some((term, words?))) {
-                definition(out, term, &words);
-            }
-        });
-    });
 }
 
 fn failure(out: &mut Markup, report: &Report, name: &str, work: &WorkloadReport) {
@@ -162,33 +204,14 @@ fn failure(out: &mut Markup, report: &Report, name: &str, work: &WorkloadReport)
     });
 }
 
-fn definition(out: &mut Markup, term: &str, words: &str) {
+/// A term and what is said of it; nothing where nothing is.
+pub(super) fn definition(out: &mut Markup, term: &str, words: &str) {
+    if words.is_empty() {
+        return;
+    }
     out.element("div", &[], |out| {
         out.leaf("dt", &[], term);
         out.leaf("dd", &[], words);
-    });
-}
-
-/// What was run, where, and whether the machine kept up.
-fn facts(out: &mut Markup, report: &Report) {
-    let machine = &report.machine;
-    let cores = if machine.cores == 1 { "1 core".to_owned() } else { format!("{} cores", machine.cores) };
-    let params: Vec<String> = report.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let clock = match report.mode {
-        Mode::Live => "live, against the machine's clock",
-        Mode::Virtual => "in virtual time",
-    };
-    let valid = if report.validity.ok { "the machine kept up" } else { "the machine did not keep up" };
-    let facts = [
-        ("Scenario", report.file.clone()),
-        ("Seed", report.seed.to_string()),
-        ("Parameters", params.join(", ")),
-        ("Duration", format!("{}, {clock}", seconds(i64::try_from(report.duration_ns).unwrap_or(i64::MAX)))),
-        ("Machine", format!("Linux {}, {cores}, longwire {}", machine.kernel, machine.version)),
-        ("Validity", valid.to_owned()),
-    ];
-    out.element("dl", &[("class", "facts")], |out| {
-        facts.iter().filter(|(_, words)| !words.is_empty()).for_each(|(term, words)| definition(out, term, words));
     });
 }
 
@@ -205,13 +228,29 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_expectation_comes_first_in_words() {
+    fn the_head_says_what_was_tested_what_failed_and_what_happened() {
         let html = head(&testing::report());
         let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}: {html}"));
-        assert!(place("<h2>FAIL</h2>") < place("call.loss &lt; 5%") && place("12 %") < place("fetch"));
-        assert!(place("400 ms after wifi.loss=40% at 2 s") < place("(shell phone): it exited with 7"));
+        assert!(place("<h2>FAIL</h2>") < place("(shell phone): it exited with 7"));
         assert_eq!(html.matches("it exited with 7").count(), 1, "a reason is told once: {html}");
         assert!(html.contains("at 6.5 s, 1.5 s after wifi=down at 5 s"), "{html}");
+        assert!(
+            html.contains("rtt ping phone → server; call udp phone → server; fetch shell phone; 9 s live"),
+            "{html}"
+        );
+        assert!(html.contains("wifi.loss=40% at 2 s; wifi=down at 5 s; phone.route=wwan0 at 8 s"), "{html}");
+        assert!(place("wifi=down at 5 s; ") < place("call.loss &lt; 5%"));
+        assert!(place("call.loss &lt; 5%") < place("12 %") && html.contains("400 ms after wifi.loss=40% at 2 s"));
+    }
+
+    #[test]
+    fn members_of_a_group_are_one_thing_that_was_tested() {
+        let mut report = testing::report();
+        let work = report.workloads["rtt"].clone();
+        report.workloads = (1..=12)
+            .map(|n| (format!("rtt-{n}"), WorkloadReport { place: format!("pc-{n} → server"), ..work.clone() }))
+            .collect();
+        assert_eq!(tested(&report), "rtt-1 … rtt-12 ping pc-* → server; 9 s live");
     }
 
     #[test]
@@ -230,7 +269,7 @@ mod tests {
         let failed = report.workloads["fetch"].clone();
         report.workloads = (0..50).map(|n| (format!("w{n}"), failed.clone())).collect();
         let html = head(&report);
-        assert!(html.contains("and 40 more, below") && html.matches("it exited with 7").count() == TOLD - 1, "{html}");
+        assert!(html.contains("and 39 more, below") && html.matches("it exited with 7").count() == TOLD, "{html}");
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use indexmap::IndexMap;
 
 use super::ProgramOutput;
-use super::axis::seconds;
 use super::markup::Markup;
 use crate::report::json::WorkloadReport;
 use crate::report::measured::results;
-use crate::report::terminal::grouped;
+use crate::report::terminal::{grouped, seconds};
 
 /// Tasks in full at most; what failed is among them.
 const MOST: usize = 300;
+/// Tasks in view; those that failed always are.
+const OPEN: usize = 8;
 
 /// Of each a block; those that failed come first, with their output in view.
 pub(super) fn write(
@@ -20,7 +21,24 @@ pub(super) fn write(
 ) {
     let mut sorted: Vec<(&String, &WorkloadReport)> = works.iter().collect();
     sorted.sort_by_key(|(_, work)| work.ok);
-    for (name, work) in sorted.iter().take(MOST) {
+    let left = sorted.len().saturating_sub(MOST);
+    sorted.truncate(MOST);
+    let failed = sorted.iter().filter(|(_, work)| !work.ok).count();
+    let (open, folded) = sorted.split_at(sorted.len().min(OPEN.max(failed)));
+    articles(out, open, outputs);
+    if !folded.is_empty() {
+        out.element("details", &[], |out| {
+            out.leaf("summary", &[], &format!("{} more that did what was asked", folded.len()));
+            articles(out, folded, outputs);
+        });
+    }
+    if left > 0 {
+        out.leaf("p", &[("class", "note")], &format!("{left} more are in the JSON report."));
+    }
+}
+
+fn articles(out: &mut Markup, works: &[(&String, &WorkloadReport)], outputs: &IndexMap<String, ProgramOutput>) {
+    for (name, work) in works {
         out.element("article", &[("class", if work.ok { "work" } else { "work failed" })], |out| {
             out.element("h4", &[], |out| {
                 let (class, sign) = if work.ok { ("sign good", "✓ ok") } else { ("sign bad", "✗ failed") };
@@ -37,9 +55,6 @@ pub(super) fn write(
             }
             output(out, name, work, outputs.get(*name));
         });
-    }
-    if let Some(left) = sorted.len().checked_sub(MOST).filter(|left| *left > 0) {
-        out.leaf("p", &[("class", "note")], &format!("{left} more are in the JSON report."));
     }
 }
 

@@ -49,6 +49,9 @@ pub struct Judged {
     pub unit: Cow<'static, str>,
     /// What it was compared with, for people.
     pub expected: String,
+    /// The same in numbers, and how far apart they are; `None` without samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
     /// Why nothing could be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -58,6 +61,25 @@ pub struct Judged {
     /// Of one that fails: what had been changed last before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near: Option<Near>,
+}
+
+/// A value beside its limit, in the unit of what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// What was measured: a path such as `rtt.p99`.
+    pub measure: String,
+    /// What holds if it passes: `<`, `<=`, `==`, `!=`, `>`, `>=`, `within`.
+    pub relation: Cow<'static, str>,
+    /// What it is compared with.
+    pub limit: f64,
+    /// Of `within`: how far from that it may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// How far apart, for people: `18.8 ms below`, `7 points above`.
+    pub distance: String,
+    /// Of a part of the run: from and to, in ns from t = 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ns: Option<(i64, i64)>,
 }
 
 /// A change that came before something.

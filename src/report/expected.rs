@@ -4,12 +4,19 @@
 use std::fmt::Write;
 
 use super::expectation::{Expectation, Judged, Near};
+use super::gauge::Gauge;
 use super::json::{Report, Verdict};
 use super::terminal::time;
-use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, TITLE, put, putln};
+use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, PLAIN, Page, Style, TITLE, put, putln};
 
-/// The section; nothing where nothing was expected.
-pub(crate) fn write(out: &mut Page, report: &Report) -> std::fmt::Result {
+/// Columns of a bar, and of what stands behind the name: measured, bar, distance.
+const BAR: usize = 12;
+const BEHIND: usize = 46;
+/// Members of a group that fail, and are named.
+const MEMBERS: usize = 5;
+
+/// The section on a terminal of so many columns; nothing where nothing was expected.
+pub(crate) fn write(out: &mut Page, report: &Report, columns: usize) -> std::fmt::Result {
     if report.expectations.is_empty() {
         return Ok(());
     }
@@ -20,7 +27,9 @@ pub(crate) fn write(out: &mut Page, report: &Report) -> std::fmt::Result {
     };
     out.blank();
     putln!(out, "{TITLE}expectations{TITLE:#}{FAINT}{claims}{FAINT:#}")?;
-    let width = report.expectations.iter().map(|one| one.title().chars().count()).max().unwrap_or(0).min(60);
+    let room = columns.saturating_sub(5 + 2 + BEHIND);
+    let fitting = report.expectations.iter().map(|one| one.title().chars().count()).filter(|title| *title <= room);
+    let width = fitting.max().unwrap_or(0);
     let failed = report.expectations.iter().filter(|one| one.fails());
     let doubtful = report.expectations.iter().filter(|one| one.judged.invalid.is_some());
     let held = report.expectations.iter().filter(|one| one.judged.pass);
@@ -33,13 +42,21 @@ fn write_one(out: &mut Page, one: &Expectation, width: usize) -> std::fmt::Resul
         (false, None) => (BAD, "FAIL"),
         (false, Some(_)) => (DOUBT, "?   "),
     };
-    put!(out, "{style}{mark}{style:#} {:width$}  ", one.title())?;
+    let title = one.title();
+    // what is longer has a line of its own
+    match title.chars().count() > width {
+        true => {
+            putln!(out, "{style}{mark}{style:#} {title}")?;
+            put!(out, "     {:width$}  ", "")?;
+        }
+        false => put!(out, "{style}{mark}{style:#} {title:width$}  ")?,
+    }
     let members = one.members.len();
     match (one.judged.pass, members) {
-        (true, 0) => putln!(out, "{}", found(&one.judged))?,
+        (true, 0) => write_found(out, &one.judged, PLAIN)?,
         (true, _) => putln!(out, "all {members}")?,
-        (false, _) if one.judged.invalid.is_some() => putln!(out, "{DOUBT}{}{DOUBT:#}", found(&one.judged))?,
-        (false, 0) => putln!(out, "{BAD}{}{BAD:#}", found(&one.judged))?,
+        (false, 0) => write_found(out, &one.judged, style)?,
+        (false, _) if one.judged.invalid.is_some() => write_found(out, &one.judged, style)?,
         (false, _) => putln!(out, "{BAD}{} of {members} fail{BAD:#}", one.failed())?,
     }
     let indent = format!("     {:width$}  ", "");
@@ -49,9 +66,13 @@ fn write_one(out: &mut Page, one: &Expectation, width: usize) -> std::fmt::Resul
     if let Some(why) = &one.judged.invalid {
         return putln!(out, "{indent}{FAINT}{why}{FAINT:#}");
     }
-    for member in one.members.iter().filter(|member| !member.judged.pass) {
+    let failed: Vec<_> = one.members.iter().filter(|member| !member.judged.pass).collect();
+    for member in failed.iter().take(MEMBERS) {
         let near = member.judged.near.as_ref().map(|near| format!(", {}", since(near))).unwrap_or_default();
         putln!(out, "{indent}{}: {}{near}", member.name, found(&member.judged))?;
+    }
+    if let Some(more @ 1..) = failed.len().checked_sub(MEMBERS) {
+        putln!(out, "{indent}{FAINT}and {more} more{FAINT:#}")?;
     }
     if let (0, Some(near)) = (members, &one.judged.near) {
         putln!(out, "{indent}{}", since(near))?;
@@ -59,8 +80,20 @@ fn write_one(out: &mut Page, one: &Expectation, width: usize) -> std::fmt::Resul
     Ok(())
 }
 
+/// What was measured, a bar with it beside its limit, and how far apart they are.
+fn write_found(out: &mut Page, judged: &Judged, style: Style) -> std::fmt::Result {
+    let (found, gauge) = (found(judged), Gauge::of(judged));
+    match (&judged.compared, gauge) {
+        (Some(compared), Some(gauge)) => {
+            let bar = gauge.text(BAR);
+            putln!(out, "{style}{found:11}{style:#}  {bar}  {FAINT}{}{FAINT:#}", compared.distance)
+        }
+        _ => putln!(out, "{style}{found}{style:#}"),
+    }
+}
+
 /// What was measured, or why nothing was.
-fn found(judged: &Judged) -> String {
+pub(crate) fn found(judged: &Judged) -> String {
     match (&judged.measured, &judged.reason) {
         (Some(measured), Some(reason)) => format!("{measured}: {reason}"),
         (Some(measured), None) => measured.clone(),
@@ -69,7 +102,7 @@ fn found(judged: &Judged) -> String {
 }
 
 /// `0.4 s after wifi.loss=10% at 10 s`.
-fn since(near: &Near) -> String {
+pub(crate) fn since(near: &Near) -> String {
     let at = time(u64::try_from(near.at_ns).unwrap_or(0));
     match u64::try_from(near.before_ns) {
         Ok(0) | Err(_) => format!("with `{}` at {at}", near.what),
@@ -126,6 +159,7 @@ mod tests {
             at_ns: None,
             near: None,
             invalid: None,
+            compared: None,
         }
     }
 

@@ -72,6 +72,9 @@ pub struct Report {
     /// What is worth knowing, one sentence each: a NAT that was passed by, rules that matched nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What explains the results, one sentence each, where counters prove it: see [`super::diagnosis`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnosis: Vec<String>,
     /// Files of the run's directory that could not be written, or not whole: a sentence each. Such a run does not exit with 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unwritten: Vec<String>,
@@ -182,6 +185,9 @@ pub struct Direction {
     pub clamped: u64,
     /// Still inside at the end.
     pub inside: u64,
+    /// How long frames had the wire, in ns: 0 where there is no `rate`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub busy_ns: u64,
     /// Dropped frames by cause, those that happened.
     pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// From offered to delivered, in model time.
@@ -225,6 +231,7 @@ impl Direction {
             reordered: counters.reordered,
             clamped: counters.clamped,
             inside,
+            busy_ns: counters.busy_ns,
             dropped: by_cause(&counters.dropped),
             delay_ns: Times::of(&counters.delay),
             delay_percentiles_ns: Times::default(),

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::json::WorkloadReport;
-use super::terminal::{counted, four_digits, grouped, rate, share, spread, time};
+use super::network::counted;
+use super::terminal::{four_digits, grouped, rate, share, spread, time};
 use crate::measured::{
     Gap, Measured, Part, Ping, ProgramValues, TcpInfo, TcpReceive, TcpSend, Transfer, UdpReceive, UdpSend, ValueUnit,
 };

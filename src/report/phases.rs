@@ -1,19 +1,16 @@
 //! A run in phases: what each direction counted from one mark of the timeline to the next.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::json::{Count, by_cause};
-use super::terminal::{causes, four_digits, grouped, time};
-use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::engine::{Amount, DirectionId, Dropped, Engine};
+use crate::measured::{Part, Times};
+use crate::stats::histogram::{THREE_DIGITS, rounded};
 use crate::units::Instant;
-
-/// So many lines are shown at most.
-const LINES: usize = 100;
 
 /// From t = 0 or a mark to the next mark or the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +23,30 @@ pub struct Phase {
     pub marks: Vec<String>,
     /// Directions in which anything happened, in file order.
     pub directions: Vec<PhaseDirection>,
+    /// What workloads measured in it, by name; those that did nothing then are left out.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub workloads: IndexMap<String, PhaseWorkload>,
+}
+
+/// What a workload measured in a phase. What was not measured is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PhaseWorkload {
+    /// Requests or datagrams that were sent in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<u64>,
+    /// Those of them that were not answered in time, or never arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
+    /// Round trips of requests sent in it, or one-way delays of datagrams that arrived in it: `p50`, `p95`, `p99`, `max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ns: Option<Times>,
+    /// Bits of payload per second that arrived, in whole intervals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goodput_bps: Option<u64>,
+    /// The longest silence within it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_ns: Option<u64>,
 }
 
 /// What a direction counted in a phase. What was under way at its beginning is delivered or dropped in it, and was offered before.
@@ -45,6 +66,9 @@ pub struct PhaseDirection {
     pub dropped: IndexMap<Cow<'static, str>, u64>,
     /// The mean delay of what arrived, from offered to delivered in model time; `None` where nothing did.
     pub delay_mean_ns: Option<u64>,
+    /// `p50`, `p95` and `p99` of the same, to three digits: of links that the timeline changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ns: Option<Times>,
 }
 
 /// What a direction had counted.
@@ -55,16 +79,49 @@ struct Totals {
     dropped: Dropped,
     /// The delays of all delivered frames together, in ns.
     delay: u128,
+    /// How often each was met, where that is kept: the shortest first.
+    lengths: Option<Lengths>,
 }
 
+/// Delays in ns, and how often each was met: the shortest first.
+type Lengths = Vec<(u64, u64)>;
+
+/// What percentiles are kept.
+const PARTS: [Part; 3] = [Part::P50, Part::P95, Part::P99];
+
+/// Distributions of so many directions are kept at most: it is done while frames wait.
+const WATCHED: usize = 32;
+
 impl Totals {
-    fn of(engine: &Engine, direction: DirectionId) -> Totals {
+    fn of(engine: &Engine, direction: DirectionId, watched: &[DirectionId]) -> Totals {
         let counters = engine.counters(direction);
+        // those of a bin change their place as the extremes do
+        let bin = |(ns, times): (u64, u64)| (rounded(ns, THREE_DIGITS), times);
+        let lengths = || counters.delay.lengths().into_iter().map(bin).collect();
         Totals {
             offered: counters.offered,
             delivered: counters.delivered,
             dropped: counters.dropped.clone(),
             delay: counters.delay.sum_ns(),
+            lengths: watched.contains(&direction).then(lengths),
+        }
+    }
+
+    fn since(&self, before: &Totals) -> Totals {
+        let lengths = self.lengths.as_ref().zip(before.lengths.as_ref()).map(|(now, before)| {
+            let earlier: BTreeMap<u64, u64> = before.iter().copied().collect();
+            let more = |(ns, times): &(u64, u64)| {
+                let more = times.saturating_sub(earlier.get(ns).copied().unwrap_or(0));
+                (more > 0).then_some((*ns, more))
+            };
+            now.iter().filter_map(more).collect()
+        });
+        Totals {
+            offered: self.offered.since(before.offered),
+            delivered: self.delivered.since(before.delivered),
+            dropped: self.dropped.since(&before.dropped),
+            delay: self.delay - before.delay,
+            lengths,
         }
     }
 }
@@ -83,15 +140,18 @@ pub struct RecordedPhase {
 pub struct PhaseRecorder {
     from: Instant,
     marks: Vec<String>,
+    /// Directions whose delays are kept one by one.
+    watched: Vec<DirectionId>,
     last: Vec<Totals>,
     over: Vec<RecordedPhase>,
 }
 
 impl PhaseRecorder {
-    /// Begins at `begin`, which is now in model time.
-    pub fn new(engine: &Engine, begin: Instant) -> PhaseRecorder {
-        let last = engine.directions().map(|direction| Totals::of(engine, direction)).collect();
-        PhaseRecorder { from: begin, marks: Vec::new(), last, over: Vec::new() }
+    /// Begins at `begin`, which is now in model time. Of directions in `watched`, the first 32, distributions of delays are kept.
+    pub fn new(engine: &Engine, begin: Instant, mut watched: Vec<DirectionId>) -> PhaseRecorder {
+        watched.truncate(WATCHED);
+        let last = engine.directions().map(|direction| Totals::of(engine, direction, &watched)).collect();
+        PhaseRecorder { from: begin, marks: Vec::new(), watched, last, over: Vec::new() }
     }
 
     /// A phase begins. The engine must have come to `at`, and not have been told what changes then.
@@ -105,16 +165,14 @@ impl PhaseRecorder {
     fn end_phase(&mut self, engine: &Engine, at: Instant) {
         let mut directions = Vec::new();
         for (direction, before) in engine.directions().zip(&mut self.last) {
-            let now = Totals::of(engine, direction);
-            let before = std::mem::replace(before, now.clone());
-            if now != before {
-                let change = Totals {
-                    offered: now.offered.since(before.offered),
-                    delivered: now.delivered.since(before.delivered),
-                    dropped: now.dropped.since(&before.dropped),
-                    delay: now.delay - before.delay,
-                };
+            let now = Totals::of(engine, direction, &self.watched);
+            if now != *before {
+                let mut change = now.since(before);
+                let delay = &engine.counters(direction).delay;
+                let [min, max] = [delay.min(), delay.max()].map(|end| end.map_or(0, |end| end.as_nanos()));
+                change.lengths.iter_mut().flatten().for_each(|(ns, _)| *ns = (*ns).clamp(min, max));
                 directions.push((direction, change));
+                *before = now;
             }
         }
         let marks = std::mem::take(&mut self.marks);
@@ -145,6 +203,10 @@ impl Phase {
                 delivered: counted.delivered.into(),
                 dropped: by_cause(&counted.dropped),
                 delay_mean_ns: (frames > 0).then(|| (counted.delay / u128::from(frames)) as u64),
+                delay_ns: counted
+                    .lengths
+                    .filter(|lengths| !lengths.is_empty())
+                    .map(|lengths| PARTS.iter().filter_map(|part| Some((*part, part.of(&lengths)? as u64))).collect()),
             }
         };
         Phase {
@@ -152,49 +214,9 @@ impl Phase {
             to_ns: recorded.to.saturating_since(zero).as_nanos(),
             marks: recorded.marks,
             directions: recorded.directions.into_iter().map(direction).collect(),
+            workloads: IndexMap::new(),
         }
     }
-
-    /// `1 … 4 s  worse`.
-    fn title(&self) -> String {
-        let seconds = |ns: u64| four_digits(ns as f64 / 1e9);
-        let marks = self.marks.iter().map(|mark| format!("  {mark}")).collect::<String>();
-        format!("{} … {} s{marks}", seconds(self.from_ns), seconds(self.to_ns))
-    }
-}
-
-/// A line for each direction of each phase; nothing where nothing was marked.
-pub(crate) fn write(out: &mut Page, phases: &[Phase]) -> std::fmt::Result {
-    if phases.len() < 2 {
-        return Ok(());
-    }
-    out.blank();
-    putln!(out, "{TITLE}phases{TITLE:#}")?;
-    let name = |d: &PhaseDirection| format!("{} {} → {}", d.link, d.from, d.to);
-    let all: Vec<(String, &PhaseDirection)> =
-        phases.iter().flat_map(|phase| phase.directions.iter().map(|d| (phase.title(), d))).collect();
-    let shown = &all[..all.len().min(LINES)];
-    let longest = |of: &dyn Fn(&(String, &PhaseDirection)) -> usize| shown.iter().map(of).max().unwrap_or(0);
-    let (first, second) = (longest(&|line| line.0.chars().count()), longest(&|line| name(line.1).chars().count()));
-    let mut before = "";
-    for (title, direction) in shown {
-        let title = if before == title { "" } else { title.as_str() };
-        before = if title.is_empty() { before } else { title };
-        putln!(out, "{title:first$}   {:second$}   {}", name(direction), counted(direction))?;
-    }
-    match all.len() - shown.len() {
-        0 => Ok(()),
-        more => putln!(out, "{FAINT}and {more} lines more, which are in the JSON report{FAINT:#}"),
-    }
-}
-
-fn counted(direction: &PhaseDirection) -> String {
-    let PhaseDirection { offered, delivered, dropped, delay_mean_ns, .. } = direction;
-    let mut words = format!("{} of {} frames", grouped(delivered.frames), grouped(offered.frames));
-    if let Some(delay) = delay_mean_ns {
-        let _ = write!(words, ", mean delay {}", time(*delay));
-    }
-    causes(dropped, offered.frames).fold(words, |words, cause| words + ", " + &cause)
 }
 
 #[cfg(test)]
@@ -245,7 +267,7 @@ mod tests {
         let mut engine = engine();
         send(&mut engine, 10);
         engine.advance(at(100), &mut Nowhere);
-        let mut recorder = PhaseRecorder::new(&engine, at(100));
+        let mut recorder = PhaseRecorder::new(&engine, at(100), vec![DirectionId(0)]);
         send(&mut engine, 110);
         send(&mut engine, 119);
         engine.advance(at(120), &mut Nowhere);
@@ -272,25 +294,19 @@ mod tests {
         assert_eq!(told, [(0, 20, 2, 1, Some(5_000_000)), (20, 40, 1, 1, Some(5_000_000))]);
         assert_eq!(phases[1].marks, ["cut", "also"]);
         assert_eq!(phases[1].directions[0].dropped["link_down"], 1);
-        let mut text = Page::new();
-        write(&mut text, &phases).unwrap();
-        insta::assert_snapshot!(text.finish().plain().trim_start(), @r"
-        phases
-        0 … 0.02 s                 l a → b   1 of 2 frames, mean delay 5 ms
-        0.02 … 0.04 s  cut  also   l a → b   1 of 1 frames, mean delay 5 ms, link_down 1 (100 %)
-        ");
+        // the link was watched: all of its frames took as long as each other
+        let p99 = phases[0].directions[0].delay_ns.as_ref().and_then(|delay| delay.get(Part::P99));
+        assert!(p99 == Some(5_000_000), "{p99:?}");
     }
 
     #[test]
-    fn without_marks_there_is_one_phase_and_nothing_to_say() {
+    fn without_marks_there_is_one_phase() {
         let mut engine = engine();
-        let recorder = PhaseRecorder::new(&engine, at(100));
+        let recorder = PhaseRecorder::new(&engine, at(100), Vec::new());
         send(&mut engine, 110);
         engine.advance(at(140), &mut Nowhere);
         let phases = named(recorder.finish(&engine, at(140)));
         assert_eq!(phases.len(), 1);
-        let mut text = Page::new();
-        write(&mut text, &phases).unwrap();
-        assert!(text.is_empty());
+        assert_eq!(phases[0].directions[0].delay_ns, None, "nobody asked for it");
     }
 }

@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::json::Count;
+use super::network::{causes, counted};
 use super::requested::Requested;
-use super::terminal::{causes, counted, grouped, time};
+use super::terminal::{grouped, time};
 use crate::diag::printable::{BAD, FAINT, PLAIN, Page, Printable, TITLE, putln};
 
 /// Version of the JSON forms of this file.

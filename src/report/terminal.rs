@@ -1,149 +1,88 @@
 //! The report as people read it on a terminal: styled, which whoever prints it takes away where it does not belong.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-
-use indexmap::IndexMap;
-
-use super::asked::requested;
 use super::captured;
 use super::dropped;
 use super::expected;
 use super::firewall;
-use super::json::{Direction, Port, Report, Verdict, WorkloadReport};
+use super::groups;
+use super::json::{Mode, Port, Report, Verdict, WorkloadReport};
 use super::measured::results;
+use super::network;
 use super::outages;
 use super::over_time;
-use super::phases;
+use super::phase_table;
 use super::translation;
-use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, TITLE, put, putln};
+use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, Style, TITLE, put, putln};
 use crate::measured::{Part, Times};
 use crate::units::Rate;
 
-/// So many changes of a direction are shown.
-const CHANGES: usize = 5;
 /// So many works of a kind are shown that have nothing to complain about, and so many steps that the run did not come to.
 const LISTED: usize = 100;
+/// Columns of what goes to no terminal.
+const COLUMNS: usize = 80;
 
-/// The whole report. `verbose`: with what went through each direction over time, also where nothing was changed meanwhile.
-pub fn render(report: &Report, verbose: bool) -> Printable {
-    let mut out = Page::new();
-    // writing into a page cannot fail
-    let _ = write_report(&mut out, report, verbose);
-    out.finish()
+/// How the report is to be shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View {
+    /// With every direction by itself, and what went through it over time.
+    pub verbose: bool,
+    /// Columns of the terminal: nothing is wider. `None` for a file or a pipe: laid out for 80, and sentences stay whole.
+    pub columns: Option<usize>,
 }
 
-fn write_report(out: &mut Page, report: &Report, verbose: bool) -> std::fmt::Result {
-    putln!(
-        out,
-        "{TITLE}{}{TITLE:#}  {FAINT}seed {} · {} s{}{FAINT:#}",
-        report.scenario,
-        report.seed,
-        seconds(report.duration_ns),
-        report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect::<String>()
-            + &if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() },
-    )?;
-    write_directions(out, report)?;
+/// The whole report.
+pub fn render(report: &Report, view: View) -> Printable {
+    let mut out = Page::new();
+    // writing into a page cannot fail
+    let _ = write_report(&mut out, report, view);
+    let out = out.finish();
+    view.columns.map_or_else(|| out.clone(), |columns| out.wrapped(columns))
+}
+
+fn write_report(out: &mut Page, report: &Report, view: View) -> std::fmt::Result {
+    let columns = view.columns.unwrap_or(COLUMNS);
+    putln!(out, "{TITLE}{}{TITLE:#}", report.scenario)?;
+    write_verdict(out, report)?;
+    expected::write(out, report, columns)?;
+    write_sentences(out, "diagnosis", &report.diagnosis)?;
+    write_sentences(out, "warnings", &report.warnings)?;
+    write_works(out, "workloads", report.workloads.iter())?;
+    write_works(out, "runs", report.runs.iter())?;
+    write_works(out, "services", report.services.iter())?;
+    over_time::write(out, report, columns, view.verbose)?;
+    phase_table::write(out, report, columns)?;
+    network::write(out, report, columns, view.verbose)?;
     dropped::write(out, &report.nodes)?;
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     outages::write(out, &report.ports)?;
-    over_time::write(out, report, verbose)?;
-    phases::write(out, &report.phases)?;
     captured::write(out, &report.captures)?;
-    write_works(out, "services", report.services.iter())?;
-    write_works(out, "workloads", report.workloads.iter())?;
-    write_works(out, "runs", report.runs.iter())?;
-    expected::write(out, report)?;
-    if !report.warnings.is_empty() {
-        out.blank();
-        putln!(out, "{TITLE}warnings{TITLE:#}")?;
-        report.warnings.iter().try_for_each(|warning| putln!(out, "{warning}"))?;
-    }
     write_machine(out, report)?;
-    write_verdict(out, report)
+    write_again(out, report)?;
+    let (style, word) = (style(report.verdict), report.verdict.word());
+    putln!(out, "{TITLE}{}{TITLE:#}: {style}{word}{style:#}", report.scenario)
 }
 
-/// A table: requested | delivered, a row a direction. What was asked later stands below what was asked first.
-fn write_directions(out: &mut Page, report: &Report) -> std::fmt::Result {
-    let rows: Vec<(String, Vec<String>, Vec<String>)> = report
-        .directions
-        .iter()
-        .map(|d| (format!("{} {} → {}", d.link, d.from, d.to), asked_over_time(d), delivered(d, report.duration_ns)))
-        .collect();
-    let longest = |all: &mut dyn Iterator<Item = &String>, title: &str| {
-        all.map(|text| text.chars().count()).chain([title.len()]).max().unwrap_or(0)
-    };
-    let first = longest(&mut rows.iter().map(|row| &row.0), "link");
-    let second = longest(&mut rows.iter().flat_map(|row| &row.1), "requested");
+fn write_sentences(out: &mut Page, title: &str, sentences: &[String]) -> std::fmt::Result {
+    if sentences.is_empty() {
+        return Ok(());
+    }
     out.blank();
-    putln!(out, "{TITLE}{:first$}   {:second$} │ delivered{TITLE:#}", "link", "requested")?;
-    for (link, requested, delivered) in &rows {
-        for n in 0..requested.len().max(delivered.len()) {
-            let link = if n == 0 { link.as_str() } else { "" };
-            let text = |lines: &[String]| lines.get(n).cloned().unwrap_or_default();
-            let row = format!("{link:first$}   {:second$} │ {}", text(requested), text(delivered));
-            putln!(out, "{}", row.trim_end())?;
-        }
-    }
-    Ok(())
+    putln!(out, "{TITLE}{title}{TITLE:#}")?;
+    sentences.iter().try_for_each(|sentence| putln!(out, "{sentence}"))
 }
 
-/// What was asked of a direction, and what from when on.
-fn asked_over_time(direction: &Direction) -> Vec<String> {
-    let Direction { changes, changes_omitted, .. } = direction;
-    let shown = changes.iter().take(CHANGES);
-    let later = shown.map(|change| format!("from {} s: {}", four_digits(change.at_ns as f64 / 1e9), change.words));
-    let more = changes.len().saturating_sub(CHANGES) as u64 + changes_omitted;
-    let more = (more > 0).then(|| format!("… and {} more changes", grouped(more)));
-    [requested(&direction.requested)].into_iter().chain(later).chain(more).collect()
-}
-
-fn delivered(direction: &Direction, duration_ns: u64) -> Vec<String> {
-    let Direction { offered, delivered, delay_ns, dropped, .. } = direction;
-    let mut first = format!("{} of {} frames", grouped(delivered.frames), grouped(offered.frames));
-    if delivered.bytes > 0 && duration_ns > 0 {
-        let bps = u128::from(delivered.bytes) * 8 * 1_000_000_000 / u128::from(duration_ns);
-        let _ = write!(first, ", {}", rate(bps as u64));
-    }
-    if let Some(delay) = delay_ns {
-        let _ = write!(first, ", delay {}", spread(delay));
-    }
-    let mut lines = vec![first];
-    let fates: Vec<String> = causes(dropped, offered.frames).chain(others(direction)).collect();
-    if !fates.is_empty() {
-        lines.push(format!("  {}", fates.join(", ")));
-    }
-    lines.extend(unmatched(direction).map(|words| format!("  {words}")));
-    lines
-}
-
-/// `loss 35 (5 %)`: what was dropped for each cause, and the share of what was offered.
-pub(crate) fn causes(dropped: &IndexMap<Cow<'static, str>, u64>, offered: u64) -> impl Iterator<Item = String> {
-    dropped.iter().map(move |(cause, n)| format!("{cause} {} ({})", grouped(*n), share(*n, offered)))
-}
-
-/// What else happened to frames in a direction.
-pub(crate) fn others(direction: &Direction) -> impl Iterator<Item = String> {
-    counted([
-        (direction.originated, "originated"),
-        (direction.duplicated, "duplicated"),
-        (direction.corrupted, "corrupted"),
-        (direction.marked, "marked"),
-        (direction.reordered, "reordered"),
-        (direction.inside, "still inside"),
-        (direction.clamped, "negative delays made zero"),
-    ])
-}
-
-/// Counts that are not zero: `reordered 12`.
-pub(crate) fn counted<const N: usize>(counts: [(u64, &'static str); N]) -> impl Iterator<Item = String> {
-    counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", grouped(n)))
-}
-
-/// Models that have done nothing.
-pub(crate) fn unmatched(direction: &Direction) -> impl Iterator<Item = String> + '_ {
-    direction.unmatched.iter().map(|model| format!("no frame matched {model}"))
+/// What repeats it.
+fn write_again(out: &mut Page, report: &Report) -> std::fmt::Result {
+    let params: String = report.params.iter().map(|(name, value)| format!(" · {name}={value}")).collect();
+    let attempt = if report.attempts > 1 { format!(" · attempt {}", report.attempts) } else { String::new() };
+    let clock = match report.mode {
+        Mode::Live => "live",
+        Mode::Virtual => "in virtual time",
+    };
+    let Report { file, seed, duration_ns, .. } = report;
+    let lasted = seconds(i64::try_from(*duration_ns).unwrap_or(i64::MAX));
+    putln!(out, "{FAINT}seed {seed} · {lasted} {clock}{params}{attempt} · {file}{FAINT:#}")
 }
 
 fn write_works<'a>(
@@ -151,10 +90,11 @@ fn write_works<'a>(
     title: &str,
     works: impl Iterator<Item = (&'a String, &'a WorkloadReport)>,
 ) -> std::fmt::Result {
-    let works: Vec<_> = works.collect();
-    if works.is_empty() {
+    let all: Vec<_> = works.collect();
+    if all.is_empty() {
         return Ok(());
     }
+    let (groups, works) = groups::of(all);
     out.blank();
     putln!(out, "{TITLE}{title}{TITLE:#}")?;
     let width = works.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
@@ -169,20 +109,24 @@ fn write_works<'a>(
         let (style, mark) = if work.ok { (GOOD, "ok  ") } else { (BAD, "FAIL") };
         put!(out, "{style}{mark}{style:#} {name:width$}  {} {}", work.kind, work.place)?;
         if let (Some(started), Some(ended)) = (work.started_ns, work.ended_ns) {
-            put!(out, "  {FAINT}{} s{FAINT:#}", seconds((ended - started).max(0) as u64))?;
+            put!(out, "  {FAINT}{}{FAINT:#}", seconds((ended - started).max(0)))?;
         }
         if let Some(reason) = &work.reason {
             put!(out, "  {BAD}{reason}{BAD:#}")?;
         }
         out.blank();
         for line in results(work) {
-            putln!(out, "     {:width$}  {line}", "")?;
+            putln!(out, "       {line}")?;
         }
         if !work.ok {
             for line in &work.output {
-                putln!(out, "     {:width$}  {FAINT}│{FAINT:#} {line}", "")?;
+                putln!(out, "       {FAINT}│{FAINT:#} {line}")?;
             }
         }
+    }
+    for group in groups {
+        putln!(out, "{GOOD}ok  {GOOD:#} {}  {} {}", group.name, group.kind, group.places)?;
+        group.results.iter().try_for_each(|line| putln!(out, "       {line}"))?;
     }
     match left_out {
         0 => Ok(()),
@@ -237,25 +181,31 @@ fn write_machine(out: &mut Page, report: &Report) -> std::fmt::Result {
     report.timing.refused.iter().try_for_each(|refused| putln!(out, "{DOUBT}note{DOUBT:#}: {refused}"))
 }
 
-fn write_verdict(out: &mut Page, report: &Report) -> std::fmt::Result {
-    let (style, words) = match report.verdict {
-        Verdict::Pass if !report.validity.ok => {
-            (GOOD, "this machine was late, which what was expected cannot depend on")
-        }
-        Verdict::Pass => (GOOD, ""),
-        Verdict::Fail => (BAD, ""),
-        Verdict::Invalid => (DOUBT, "this machine could not keep up, so neither pass nor fail is claimed"),
-        Verdict::Error => (BAD, "the run could not be carried out"),
-        Verdict::Interrupted => (DOUBT, "torn down cleanly; this is what there was"),
-        Verdict::None => (TITLE, "nothing was expected and nothing failed"),
-    };
-    let dash = if words.is_empty() { "" } else { " — " };
-    out.blank();
-    putln!(out, "{style}{}{style:#}{dash}{words}", report.verdict.word())?;
-    for reason in &report.reasons {
-        putln!(out, "  {reason}")?;
+const fn style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Pass => GOOD,
+        Verdict::Fail | Verdict::Error => BAD,
+        Verdict::Invalid | Verdict::Interrupted => DOUBT,
+        Verdict::None => TITLE,
     }
-    Ok(())
+}
+
+/// The verdict, and why, but for expectations, which stand below it.
+fn write_verdict(out: &mut Page, report: &Report) -> std::fmt::Result {
+    let words = match report.verdict {
+        Verdict::Pass if !report.validity.ok => "this machine was late, which what was expected cannot depend on",
+        Verdict::Pass => "everything that was expected holds",
+        Verdict::Fail => "something that was expected does not hold",
+        Verdict::Invalid => "this machine could not keep up, so neither pass nor fail is claimed",
+        Verdict::Error => "the run could not be carried out",
+        Verdict::Interrupted => "torn down cleanly; this is what there was",
+        Verdict::None => "nothing was expected and nothing failed",
+    };
+    let style = style(report.verdict);
+    putln!(out, "{style}{}{style:#} — {words}", report.verdict.word())?;
+    let told = [expected::reasons(&report.expectations), expected::doubts(&report.expectations)].concat();
+    let rest = report.reasons.iter().filter(|reason| !told.contains(reason));
+    rest.into_iter().try_for_each(|reason| putln!(out, "  {reason}"))
 }
 
 /// `p50 10.1 ms, p99 12 ms, max 14 ms`.
@@ -296,8 +246,19 @@ pub(crate) fn rate(bps: u64) -> String {
     rounded(step).map_or_else(|| "0 bit/s".into(), |r| format!("{r}/s"))
 }
 
-fn seconds(ns: u64) -> String {
-    format!("{:.1}", ns as f64 / 1e9)
+/// An instant as people read it, to a millisecond: `12.5 s`.
+pub(crate) fn seconds(ns: i64) -> String {
+    let sign = if ns < 0 { "−" } else { "" };
+    let ns = ns.unsigned_abs();
+    let text = format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1_000);
+    format!("{sign}{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A share of one, to a percent: `92 %`; below ten to a tenth.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let rounded = if percent >= 10.0 { percent.round() } else { (percent * 10.0).round() / 10.0 };
+    format!("{rounded} %")
 }
 
 pub(crate) fn share(part: u64, whole: u64) -> String {
@@ -318,4 +279,50 @@ pub(crate) fn grouped(n: u64) -> String {
         out.push(c);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    fn shown(columns: Option<usize>) -> String {
+        let mut report = testing::report();
+        report.diagnosis =
+            vec!["the bottleneck was `dsl` toward home: busy 92 % of the time, its queue dropped 471 of 2,978".into()];
+        render(&report, View { columns, ..View::default() }).plain()
+    }
+
+    #[test]
+    fn nothing_is_wider_than_the_terminal() {
+        for columns in [60, 80, 120, 200] {
+            let text = shown(Some(columns));
+            let longest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(longest <= columns, "{longest} of {columns}: {text}");
+            assert_eq!(text.matches("its queue dropped").count(), 1, "{text}");
+        }
+        assert!(
+            shown(None).contains(": busy 92 % of the time, its queue dropped 471 of 2,978\n"),
+            "a sentence stays whole"
+        );
+    }
+
+    #[test]
+    fn the_verdict_and_what_was_expected_come_first_and_the_machine_last() {
+        let text = shown(None);
+        let parts = [
+            "Phone\nFAIL — ",
+            "\nexpectations\n",
+            "\ndiagnosis\n",
+            "\nworkloads\n",
+            "\nover time ",
+            "\nnetwork ",
+            "\nmachine: ",
+            "\nseed 7 · 9 s live",
+        ];
+        let places: Vec<usize> =
+            parts.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
+        assert!(places.is_sorted(), "{text}");
+        assert!(text.ends_with("Phone: FAIL\n"), "{text}");
+    }
 }

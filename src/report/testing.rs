@@ -112,6 +112,7 @@ pub(crate) fn report() -> Report {
         not_reached: vec![NotReached { planned_ns: Some(9_500_000_000), after: None, what: "wifi.rate=1Mbit".into() }],
         series: Some(series()),
         warnings: Vec::new(),
+        diagnosis: Vec::new(),
         unwritten: Vec::new(),
         privileged: Vec::new(),
         validity: Validity {
@@ -147,6 +148,7 @@ fn expectations() -> Vec<Expectation> {
         judged: Judged {
             pass,
             invalid: None,
+            compared: None,
             measured: Some(measured.into()),
             value: None,
             unit: "number".into(),

@@ -1,7 +1,6 @@
 //! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
 
-use super::json::{Dhcp, Direction, Node, Report, WorkloadReport};
-use super::measured::held_up;
+use super::json::{Dhcp, Direction, Node, Report};
 use crate::engine::Plan;
 use crate::node::router::firewall::UNSOLICITED_IPV6;
 use crate::tasks::detour::Detour;
@@ -18,7 +17,6 @@ pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
         warnings.extend(rules(node));
         warnings.extend(node.dhcp.iter().filter_map(|dhcp| leases(&node.name, dhcp)));
     }
-    warnings.extend(report.workloads.iter().filter_map(|(name, work)| socket_buffer(name, work)));
     // a rule for both ways of a link is not idle if it matched one way
     let alike = |a: &Direction, b: &Direction| a.link == b.link && a.requested.json() == b.requested.json();
     for direction in &report.directions {
@@ -42,16 +40,6 @@ pub fn unused_nats(plan: &Plan, report: &Report) -> Vec<String> {
     };
     let unused = required.filter(|node| idle(&node.name));
     unused.map(|node| format!("`{}` translated nothing, and its NAT is `required`", node.name)).collect()
-}
-
-/// A connection that a socket buffer held up was not held up by the network.
-fn socket_buffer(name: &str, work: &WorkloadReport) -> Option<String> {
-    let (what, share) = work.measured.tcp_info().and_then(held_up)?;
-    let share = (share * 100.0).round();
-    Some(format!(
-        "{what} held `{name}` up {share} % of the time, not the network: give it a larger `sockbuf`, or the hosts larger \
-         `net.ipv4.tcp_rmem` and `net.ipv4.tcp_wmem` by `sysctl`"
-    ))
 }
 
 fn nat(node: &Node) -> Option<String> {

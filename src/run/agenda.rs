@@ -3,11 +3,11 @@
 //! The engine takes its inputs in order, so what is still to come waits here. Everything is done before the engine hears
 //! of anything later, and so at its own model time, however late the thread woke up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crossbeam_channel::Sender;
 
-use crate::engine::{Command, Engine, FrameSink};
+use crate::engine::{Command, DirectionId, Engine, FrameSink};
 use crate::report::phases::{PhaseRecorder, RecordedPhase};
 use crate::report::series::{Recorded, Recorder};
 use crate::units::{Duration, Instant};
@@ -80,7 +80,7 @@ impl Agenda {
         tell: Sender<Instant>,
     ) -> Agenda {
         let recorder = keep.series.map(|every| Recorder::new(engine, zero, every));
-        let phases = keep.phases.then(|| PhaseRecorder::new(engine, zero));
+        let phases = keep.phases.then(|| PhaseRecorder::new(engine, zero, changed(&steps)));
         let (steps, tell) = (steps.into(), Some(tell));
         let mut agenda = Agenda { zero, steps, done: 0, recorder, phases, due: Instant::MAX, tell };
         agenda.set_due();
@@ -173,6 +173,20 @@ impl Agenda {
             phases: self.phases.take().map(|phases| phases.finish(engine, now)).unwrap_or_default(),
         }
     }
+}
+
+/// Both directions of links that steps are about, in order.
+fn changed(steps: &[Scheduled]) -> Vec<DirectionId> {
+    let links: BTreeSet<u32> = steps
+        .iter()
+        .flat_map(|step| &step.commands)
+        .filter_map(|command| match command {
+            Command::Set(direction, _) => Some(direction.0 / 2),
+            Command::Down(link) | Command::Up(link) => Some(link.0),
+            _ => None,
+        })
+        .collect();
+    links.into_iter().flat_map(|link| [DirectionId(2 * link), DirectionId(2 * link + 1)]).collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::report::confinement::Confinement;
 use crate::report::json::{Direction, EventKind, Machine, Mode, Node, Outage, Port, Report, Timing, Verdict};
 use crate::report::phases::Phase;
 use crate::report::series::Series;
-use crate::report::{expected, warnings};
+use crate::report::{diagnosis, expected, warnings};
 use crate::tasks::expect::{Expectation, Subject, percentiles};
 use crate::tasks::resolved::Resolved;
 use crate::topology::link::ResolvedLink;
@@ -166,6 +166,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         series: ended.kept.series.map(|recorded| Series::new(recorded, &names)),
         phases: ended.kept.phases.into_iter().map(|phase| Phase::new(phase, zero, &names)).collect(),
         warnings: Vec::new(),
+        diagnosis: Vec::new(),
         unwritten: Vec::new(),
         privileged: resolved
             .network
@@ -192,6 +193,7 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
             .map(|(name, run)| (name.clone(), run.report(zero, clock, &hosts)))
             .collect(),
     };
+    judge::measure_phases(&mut report);
     correct(&mut report);
     report.expectations = judge::judge(&resolved.expectations, &report);
     (report.verdict, report.reasons) = match broken(&report) {
@@ -214,6 +216,7 @@ fn broken(report: &Report) -> Option<Vec<String>> {
 fn warned(resolved: &Resolved, mut report: Report) -> Report {
     report.warnings = warnings::of(&resolved.detours, &report);
     report.warnings.extend(report.confinement.as_ref().and_then(Confinement::warning));
+    report.diagnosis = diagnosis::of(&report);
     let unused = warnings::unused_nats(&resolved.plan, &report);
     if !unused.is_empty() && matches!(report.verdict, Verdict::Pass | Verdict::None | Verdict::Fail) {
         report.verdict = Verdict::Fail;

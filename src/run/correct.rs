@@ -6,7 +6,7 @@ use crate::report::gaps::Gaps;
 use crate::report::json::Report;
 use crate::workload::corrected;
 
-/// Puts what receivers would have measured at the least beside what they measured, and takes their samples away.
+/// Puts what receivers would have measured at the least beside what they measured, and takes away what they kept one by one.
 pub(super) fn correct(report: &mut Report) {
     let rated = report.directions.iter().filter(|direction| !direction.requested.json()["rate"].is_null());
     let queued = queueing(&rated.cloned().collect::<Vec<_>>());
@@ -14,6 +14,7 @@ pub(super) fn correct(report: &mut Report) {
         if let Measured::Udp(udp) = &mut work.measured {
             udp.receiver.iter_mut().for_each(|receiver| stream(receiver, &report.validity.gaps, queued));
         }
+        work.measured.forget_arrivals();
     }
 }
 

@@ -172,6 +172,7 @@ pub(super) mod tests {
                 value: Some(8e7),
                 unit: "ns".into(),
                 expected: "< 60 ms".into(),
+                compared: None,
                 reason: None,
                 at_ns: None,
                 near: None,

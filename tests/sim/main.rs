@@ -8,6 +8,7 @@ mod contained;
 mod documents;
 mod endings;
 mod failures;
+mod first_glance;
 mod identical;
 mod kernel;
 mod ports;

@@ -11,7 +11,8 @@ use crate::diag::printable::printable;
 use crate::measured::{Part, Times};
 use crate::report::asked::requested;
 use crate::report::bars;
-use crate::report::terminal::{causes, four_digits, grouped, rate, share, time};
+use crate::report::network::causes;
+use crate::report::terminal::{four_digits, grouped, rate, share, time};
 
 pub(crate) const TITLE: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{Edge, Graph, Node};
+use crate::report::alike::numbered;
 
 /// Fewer are drawn one by one.
 const FEWEST: usize = 3;
@@ -70,15 +71,6 @@ fn from_to(members: &[String]) -> Option<String> {
     Some(format!("{first} … {last}"))
 }
 
-/// A name that ends in a number, and the number.
-fn numbered(name: &str) -> Option<(&str, u64)> {
-    let prefix = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    // `a-01` and `a-1` are two names
-    let digits = &name[prefix.len()..];
-    let number: u64 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some((prefix, number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::network;
@@ -117,8 +109,5 @@ mod tests {
     fn what_is_between_others_stays() {
         let graph = network(&["r1:router", "r2:router", "r3:router"], &["a r1 r2", "b r2 r3", "c r3 r1"]);
         assert_eq!(folded(&graph), graph);
-        assert_eq!(numbered("a-01"), None);
-        assert_eq!(numbered("7"), Some(("", 7)));
-        assert_eq!(numbered("x99999999999999999999999"), None);
     }
 }

@@ -13,10 +13,10 @@ const CELL: [usize; 2] = [8, 18];
 const MARGIN: usize = 16;
 /// The title's height in pixels.
 const HEAD: usize = 36;
-/// Columns up to which parts that do not hang together stand side by side.
-const WIDTH: usize = 160;
+/// Columns of a picture that nobody wants narrower.
+pub const WIDTH: usize = 160;
 /// With more nodes, rows of alike ones are drawn as one.
-const MOST_SINGLE: usize = 24;
+const MOST_SINGLE: usize = 12;
 /// With more nodes, they stand in blocks, and the words of links show when pointed at.
 const MOST_IN_LAYERS: usize = 60;
 
@@ -28,17 +28,21 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){.lw-ground{fill:#16191d}.lw-ink{fill:#eee}.lw-faint{fill:#aaa}\
 .lw-box{fill:#23282e;stroke:#ddd}.lw-wire{stroke:#56b4e9}.lw-link:hover .lw-wire{stroke:#e69f00}}";
 
-/// The picture, as a whole SVG document that may also stand inside an HTML page.
-pub fn draw(graph: &Graph) -> String {
-    let folded;
-    let graph = if graph.nodes.len() > MOST_SINGLE {
-        folded = fold::folded(graph);
-        &folded
-    } else {
-        graph
+/// The picture, as a whole SVG document that may also stand inside an HTML page. Where nodes in layers, with rows of alike ones drawn
+/// as one, take more than so many columns, they stand in blocks.
+pub fn draw(graph: &Graph, columns: usize) -> String {
+    let layers = |graph: &Graph| {
+        let layout = (graph.nodes.len() <= MOST_IN_LAYERS).then(|| layered::layout(graph, columns)).flatten();
+        layout.filter(|layout| layout.width <= columns)
     };
-    let layers = (graph.nodes.len() <= MOST_IN_LAYERS).then(|| layered::layout(graph, WIDTH)).flatten();
-    picture(graph, &layers.unwrap_or_else(|| blocks::layout(graph, WIDTH)))
+    let single = if graph.nodes.len() <= MOST_SINGLE { layers(graph) } else { None };
+    match single {
+        Some(layout) => picture(graph, &layout),
+        None => {
+            let folded = fold::folded(graph);
+            picture(&folded, &layers(&folded).unwrap_or_else(|| blocks::layout(&folded, columns)))
+        }
+    }
 }
 
 fn picture(graph: &Graph, layout: &Layout) -> String {
@@ -166,7 +170,7 @@ mod tests {
 
     /// Well-formed, by itself, all names in it, nothing outside.
     fn assert_whole(graph: &Graph) -> String {
-        let svg = draw(graph);
+        let svg = draw(graph, WIDTH);
         let document = roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{error}:\n{svg}"));
         let root = document.root_element();
         assert_eq!((root.tag_name().name(), root.tag_name().namespace()), ("svg", Some("http://www.w3.org/2000/svg")));
@@ -194,7 +198,7 @@ mod tests {
     fn all_sizes_are_whole() {
         for graph in [Graph::default(), tangle(5, 8), tangle(40, 60), tangle(300, 900)] {
             assert_whole(&graph);
-            assert_eq!(draw(&graph), draw(&graph));
+            assert_eq!(draw(&graph, WIDTH), draw(&graph, WIDTH));
         }
         let mut odd = network(
             &["a", "s:switch", "r:router", "vm:external", "i:cloud"],
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn light_and_dark_are_in_it() {
-        let svg = draw(&tangle(3, 2));
+        let svg = draw(&tangle(3, 2), WIDTH);
         assert!(svg.contains("prefers-color-scheme:dark") && !svg.contains("http://www.w3.org/1999"));
     }
 }

@@ -59,6 +59,7 @@ impl Direction {
         }
         self.wire.rate = new.nominal();
         if let (Some(left), Some(served)) = (left, &mut self.in_service) {
+            let planned = served.done;
             served.done = match (&mut self.server, self.wire.rate) {
                 (Some(server), _) => server.serve(left, now, now),
                 (None, Some(rate)) => {
@@ -68,6 +69,8 @@ impl Direction {
                 }
                 (None, None) => now,
             };
+            self.counters.busy_ns += (served.done - now).as_nanos();
+            self.counters.busy_ns -= (planned - now).as_nanos();
         }
     }
 
@@ -88,6 +91,7 @@ impl Direction {
         self.interrupt(around.now);
         self.rest();
         if let Some(served) = self.in_service.take() {
+            self.counters.busy_ns -= served.done.saturating_since(around.now).as_nanos();
             self.drop(served.frame, DropCause::LinkDown, around);
         }
         if let Queueing::Made(queue) = &mut self.queue {

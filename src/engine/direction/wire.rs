@@ -72,6 +72,7 @@ impl Direction {
             self.tell(&frame, FateKind::Serializing { done }, start, around);
         }
         self.loses = self.is_lost(&frame, start, around.pool);
+        self.counters.busy_ns += (done - start).as_nanos();
         self.in_service = Some(InService { frame, done });
     }
 

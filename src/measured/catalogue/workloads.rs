@@ -182,6 +182,7 @@ pub const TCP: &[Entry] = &[
     number("rtt.min", Time, of!(tcp_info.min_rtt_ns), Reacts, "the smallest round-trip time seen lately"),
     number("congestion_window", Count, of!(tcp_info.congestion_window), Reacts, "in segments, at the end"),
     number("slow_start_threshold", Count, of!(tcp_info.slow_start_threshold), Reacts, "in segments, at the end"),
+    number("receiver_window", Size, of!(tcp_info.receiver_window), Reacts, "as the receiver advertised it, at the end"),
     number("segment", Size, of!(tcp_info.segment_bytes), Reacts, "payload of a full segment"),
     number("delivery_rate", Rate, of!(tcp_info.delivery_rate_bps), Reacts, "the kernel's last estimate"),
     number("busy", Time, of!(tcp_info.busy_ns), Reacts, "time with data outstanding"),

@@ -7,11 +7,11 @@ pub(super) fn reckon(measured: &mut Measured) {
     match measured {
         Measured::Program(_) | Measured::Ping(_) => {}
         Measured::Udp(udp) => {
-            let heard = udp.receiver.as_mut().and_then(|receiver| receiver.heard.take());
+            let heard = udp.receiver.as_ref().and_then(|receiver| receiver.heard.as_ref());
             udp.gap = heard.zip(datagrams(udp)).map(|(heard, (from, to))| heard.longest(from, to));
         }
         Measured::Tcp(tcp) => {
-            let heard = tcp.receiver.as_mut().and_then(|receiver| receiver.heard.take());
+            let heard = tcp.receiver.as_ref().and_then(|receiver| receiver.heard.as_ref());
             tcp.gap = heard.zip(connection(tcp)).map(|(heard, (from, to))| heard.longest(from, to));
         }
     }
@@ -43,7 +43,6 @@ mod tests {
         let fields = json!({ "sender": sender, "receiver": receiver });
         let mut measured = Measured::read(kind, fields.as_object().expect("a map").clone()).expect("fields");
         reckon(&mut measured);
-        assert!(serde_json::to_value(&measured).expect("plain data")["receiver"].get("heard").is_none());
         measured.gap()
     }
 

@@ -37,6 +37,7 @@ fn parse(bytes: &[u8]) -> Option<TcpInfo> {
         congestion_window: word_or_0(80),
         // TCP_INFINITE_SSTHRESH of net/tcp.h
         slow_start_threshold: word(76).filter(|v| *v < 0x7fff_ffff),
+        receiver_window: word(228),
         segment_bytes: word_or_0(16),
         delivery_rate_bps: long_or_0(160).saturating_mul(8),
         busy_ns: micros(long_or_0(168)),

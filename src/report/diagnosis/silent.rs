@@ -1,0 +1,101 @@
+//! Silences of workloads that begin with a change of the network.
+
+use crate::measured::{Gap, Measured, Times};
+use crate::report::happened::changes;
+use crate::report::json::{Report, WorkloadReport};
+use crate::report::terminal::{seconds, time};
+
+/// Shorter silences are told by nobody.
+const SHORTEST: u64 = 200_000_000;
+/// So much longer than what is usual between two arrivals.
+const UNUSUAL: u64 = 5;
+
+const NOTHING: &str = "nothing of ";
+const ARRIVED: &str = " arrived ";
+
+pub(super) fn sentences(report: &Report) -> Vec<String> {
+    let of =
+        |(name, work): (&String, &WorkloadReport)| Some(format!("{NOTHING}`{name}`{ARRIVED}{}", when(work, report)?));
+    report.workloads.iter().filter_map(of).collect()
+}
+
+/// Whether another sentence has the time of a silence already.
+pub(super) fn is_told(sentence: &str, said: &[String]) -> bool {
+    let when = sentence.split_once(ARRIVED).filter(|_| sentence.starts_with(NOTHING));
+    when.is_some_and(|(_, when)| said.iter().any(|other| other.contains(when)))
+}
+
+/// `for 550 ms: from `short=down` at 2 s until …`, where the longest silence of a workload begins with a change.
+pub(super) fn when(work: &WorkloadReport, report: &Report) -> Option<String> {
+    let gap = work.measured.gap()?;
+    let (usual, slowest) = pace(&work.measured)?;
+    if gap.max_ns < SHORTEST.max(UNUSUAL * usual) {
+        return None;
+    }
+    // what was under way arrives after the change, and the last arrival may have been a whole pause before it
+    let slack = i64::try_from(usual + slowest).ok()?;
+    let near = |at: i64| {
+        changes(report).find(|change| (change.at_ns - at).abs() <= slack).map(|change| (&change.what, change.at_ns))
+    };
+    let Gap { from_ns, max_ns, to_ns } = gap;
+    let (begin, at) = near(from_ns)?;
+    let until = near(to_ns).filter(|(_, until)| *until > at);
+    let until = until.map(|(what, until)| format!(", until `{what}` at {}", seconds(until))).unwrap_or_default();
+    Some(format!("for {} from `{begin}` at {} on{until}", time(max_ns), seconds(at)))
+}
+
+/// What is usual between two arrivals, and the slowest transit; `None` where that is not known.
+fn pace(measured: &Measured) -> Option<(u64, u64)> {
+    let between = |duration: u64, sent: u64| duration / sent.saturating_sub(1).max(1);
+    let slowest = |times: &Option<Times>| times.as_ref().map_or(0, Times::max);
+    match measured {
+        Measured::Program(_) | Measured::Tcp(_) | Measured::Ping(None) => None,
+        Measured::Ping(Some(ping)) => {
+            let last = ping.samples.last()?.0;
+            Some((between(last, ping.samples.len() as u64), slowest(&ping.rtt_ns)))
+        }
+        Measured::Udp(udp) => {
+            let (sender, receiver) = (udp.sender.as_ref()?, udp.receiver.as_ref()?);
+            Some((between(sender.duration_ns, sender.sent), slowest(&receiver.delay_ns)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::diagnosis::testing::with;
+    use crate::report::testing::{event, work};
+
+    const MS: u64 = 1_000_000;
+
+    fn said(from_ms: u64, length_ms: u64) -> Vec<String> {
+        let gap = json!({ "from_ns": from_ms * MS, "max_ns": length_ms * MS, "to_ns": (from_ms + length_ms) * MS });
+        let stream = json!({ "sender": { "sent": 501, "duration_ns": 10_000 * MS },
+            "receiver": { "delay_ns": { "max": 30 * MS } }, "gap": gap });
+        let mut report = with("call", work("udp", "a → b", stream));
+        report.events = vec![event(2_000, "short=down"), event(2_500, "routers and switches follow short=down")];
+        sentences(&report)
+    }
+
+    #[test]
+    fn a_silence_is_put_beside_the_change_that_it_begins_with() {
+        assert_eq!(
+            said(1_997, 550),
+            [
+                "nothing of `call` arrived for 550 ms from `short=down` at 2 s on, until `routers and switches follow short=down` \
+                 at 2.5 s"
+            ]
+        );
+        assert_eq!(said(2_020, 900), ["nothing of `call` arrived for 900 ms from `short=down` at 2 s on"]);
+        assert!(is_told(
+            &said(2_020, 900)[0],
+            &["of 5 datagrams 2 ended: for 900 ms from `short=down` at 2 s on".into()]
+        ));
+        assert!(!is_told(&said(2_020, 900)[0], &["of 5 datagrams 2 ended".into()]));
+        assert_eq!(said(1_200, 900), [""; 0], "it began before anything was changed");
+        assert_eq!(said(1_997, 150), [""; 0], "too short to tell");
+    }
+}
