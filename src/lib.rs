@@ -82,6 +82,7 @@
 //! | [`scenario`](mod@scenario) | a file from text to a checked scenario; schema and listing |
 //! | [`port`] [`host`] | how frames enter and leave; namespaces, addresses, processes (homes of `unsafe`) |
 //! | [`report`] [`capture`] [`draw`] [`judge`] [`page`] | what a run leaves behind as JSON and text; pcapng; pictures; verdicts; HTML |
+//! | [`compare`](mod@compare) | groups of runs beside each other: what differs, and whether that is more than chance |
 //! | [`workload`] | the built-in workloads, inside the hosts |
 //! | [`run`] | the only users of a clock: the live loop, workloads, control socket |
 //! | [`sim`] | runs in virtual time, inside user-mode Linux |
@@ -93,6 +94,7 @@ pub mod addressing;
 pub mod api;
 pub mod capture;
 pub mod cli;
+pub mod compare;
 pub mod diag;
 pub mod draw;
 pub mod engine;

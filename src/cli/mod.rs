@@ -2,6 +2,7 @@
 
 mod again;
 mod check;
+mod compare;
 mod completions;
 mod demo;
 mod doctor;
@@ -85,6 +86,7 @@ enum Command {
     Wire(wire::Args),
     Test(test::Args),
     Check(check::Args),
+    Compare(compare::Args),
     Show(show::Args),
     Exec(exec::Args),
     Set(set::Args),
@@ -165,6 +167,7 @@ fn carry_out(command: Command) -> i32 {
         Command::Wire(args) => wire::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,
+        Command::Compare(args) => compare::main(&args) as i32,
         Command::Show(args) => show::main(&args) as i32,
         Command::Exec(args) => exec::main(&args),
         Command::Set(args) => set::main(&args) as i32,

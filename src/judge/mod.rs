@@ -20,7 +20,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod when;
-mod words;
+pub(crate) mod words;
 mod workload;
 
 use doubt::Doubt;
@@ -44,6 +44,13 @@ type Readings = Result<Vec<Reading>, String>;
 pub fn judge(expectations: &[expect::Expectation], report: &Report) -> Vec<Expectation> {
     let doubt = Doubt::of(report);
     expectations.iter().map(|expectation| one(expectation, &doubt, report)).collect()
+}
+
+/// The values of measures over the whole run, each in its unit; `None` where a run has none.
+pub fn values(measures: &[Measure], report: &Report) -> Vec<Option<f64>> {
+    let doubt = Doubt::of(report);
+    let first = |measure| readings(measure, None, &doubt, report).ok()?.first().map(|reading| reading.value);
+    measures.iter().map(first).collect()
 }
 
 fn one(expectation: &expect::Expectation, doubt: &Doubt<'_>, report: &Report) -> Expectation {

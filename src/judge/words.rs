@@ -6,7 +6,7 @@ use crate::report::terminal::{four_digits, grouped};
 use crate::units::Duration;
 
 /// A value in its unit, in four digits.
-pub(super) fn value(value: f64, unit: Unit) -> String {
+pub(crate) fn value(value: f64, unit: Unit) -> String {
     let whole = || grouped(value.max(0.0).round() as u64);
     match unit {
         Unit::Time => time(value),
@@ -30,7 +30,7 @@ pub(super) fn exactly(value: f64, unit: Unit) -> String {
 }
 
 /// A time in ns.
-pub(super) fn time(ns: f64) -> String {
+pub(crate) fn time(ns: f64) -> String {
     let sign = if ns < 0.0 { "−" } else { "" };
     format!("{sign}{}", terminal::time(ns.abs().round() as u64))
 }

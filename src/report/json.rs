@@ -244,6 +244,14 @@ impl Direction {
         }
     }
 
+    /// As expectations name it: `wifi.toward.home`, with the interface only where both ends are of one node.
+    pub fn path(&self) -> String {
+        let node = |end: &str| end.split('.').next().unwrap_or_default().to_owned();
+        let to = node(&self.to);
+        let end = if to == node(&self.from) { &self.to } else { &to };
+        format!("{}.toward.{end}", self.link)
+    }
+
     /// A part of its delays in ns; `None` where nothing arrived, or nobody asked for it.
     pub fn delay(&self, part: Part) -> Option<u64> {
         self.delay_ns.as_ref()?.get(part).or_else(|| self.delay_percentiles_ns.get(part))

@@ -1,7 +1,8 @@
-//! Counting values: how often each occurred, percentiles, bins of round widths. No units, no clock.
+//! Counting values: how often each occurred, percentiles, bins of round widths; the normal distribution. No units, no clock.
 
 pub mod bins;
 pub mod histogram;
+pub mod normal;
 
 pub use bins::{Bins, round_up};
 pub use histogram::Histogram;

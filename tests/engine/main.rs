@@ -4,6 +4,7 @@
 mod conservation;
 
 mod cloud;
+mod compare;
 mod large_networks;
 mod overload;
 mod properties;

@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["scenario"],
     &["port", "host", "report"],
     &["workload", "capture", "draw", "judge"],
-    &["page"],
+    &["page", "compare"],
     &["run"],
     &["sim"],
     &["suite"],

@@ -3,7 +3,7 @@
 //! Sources: incomplete gamma functions by the series and the continued fraction of DLMF 8.11.4 and 8.9.2; above a shape of
 //! 1,000 the expansion of Abramowitz and Stegun 26.4.11.
 
-use super::normal;
+use crate::stats::normal;
 
 /// Knots of the table: z = −SPAN … SPAN, STEPS to a unit. A normal draw beyond 8.5 happens once in 10¹⁷.
 const SPAN: f64 = 8.5;

@@ -11,12 +11,12 @@ use rand_xoshiro::rand_core::Rng;
 
 use super::distribution::Distribution;
 use super::gamma::{self, Quantiles};
-use super::normal;
 use super::samples::Samples;
 use super::spec::DelaySpec;
 use super::table::{self, DistTable};
 use super::weibull;
 use crate::rng::FrameRng;
+use crate::stats::normal;
 use crate::units::Duration;
 
 /// What a delay adds to its mean.

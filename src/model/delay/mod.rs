@@ -8,7 +8,6 @@ mod correlation;
 mod distribution;
 mod gamma;
 mod law;
-mod normal;
 mod samples;
 mod spec;
 mod table;

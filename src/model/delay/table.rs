@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::normal;
 use crate::model::table::{BadTable, Table, TableSpec};
+use crate::stats::normal;
 use crate::units::Duration;
 
 /// Entries of a table in units of σ: NETEM_DIST_SCALE.

@@ -8,6 +8,7 @@ use crate::model::form::from_json;
 use crate::model::statistics::kolmogorov_smirnov;
 use crate::model::table::{FileOf, NamedFile as _, Table};
 use crate::rng::{StreamKey, Way};
+use crate::stats::normal;
 use serde_json::{Value, json};
 
 const N: u64 = 100_000;

@@ -51,6 +51,23 @@ pub enum Which {
 }
 
 impl Measure {
+    /// One of an entry of the catalogue. `which`: of an entry that has several.
+    pub fn new(entry: &Entry, subject: Subject, which: Option<Which>) -> Measure {
+        let counts = which == Some(Which::Part(Part::Count));
+        Measure {
+            path: String::new(),
+            subject,
+            source: entry.source,
+            which,
+            scale: 1.0,
+            unit: if counts { Unit::Count } else { entry.unit },
+            over_time: entry.over_time,
+            windows: entry.windows,
+            needs_series: [entry.needs_series(false), entry.needs_series(true)],
+            fixed: false,
+        }
+    }
+
     /// The part of a distribution that it is.
     pub fn part(&self) -> Option<Part> {
         if let Some(Which::Part(part)) = self.which { Some(part) } else { None }
@@ -351,19 +368,8 @@ impl Tables<'_> {
     }
 
     fn measure(&self, entry: &Entry, which: Option<Which>) -> Measure {
-        let counts = which == Some(Which::Part(Part::Count));
-        Measure {
-            path: String::new(),
-            subject: self.subject.clone(),
-            source: entry.source,
-            which,
-            scale: 1.0,
-            unit: if counts { Unit::Count } else { entry.unit },
-            over_time: entry.over_time,
-            windows: entry.windows,
-            needs_series: [entry.needs_series(false), entry.needs_series(true)],
-            fixed: self.values.is_some_and(Workload::is_fixed),
-        }
+        let fixed = self.values.is_some_and(Workload::is_fixed);
+        Measure { fixed, ..Measure::new(entry, self.subject.clone(), which) }
     }
 }
 

@@ -3,17 +3,17 @@
 use core::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// Φ(z): the share below z. Accurate in both tails.
-pub(super) fn cdf(z: f64) -> f64 {
+pub fn cdf(z: f64) -> f64 {
     0.5 * libm::erfc(-z * FRAC_1_SQRT_2)
 }
 
 /// φ(z) = e^(−z²/2) / √(2π).
-pub(super) fn density(z: f64) -> f64 {
+pub fn density(z: f64) -> f64 {
     libm::exp(-0.5 * z * z) / libm::sqrt(2.0 * PI)
 }
 
 /// Φ⁻¹(p) for 0 < p < 1, by Newton's steps from 0: Φ is convex below 0, so they cannot overshoot.
-pub(super) fn quantile(p: f64) -> f64 {
+pub fn quantile(p: f64) -> f64 {
     if p > 0.5 {
         return -quantile(1.0 - p);
     }
