@@ -12,6 +12,7 @@ use crate::diag::printable::{Page, Printable, putln};
 use crate::host::Scratch;
 use crate::run::Disk;
 use crate::sim::kernel;
+use crate::suite::table::Form;
 use crate::suite::{self, Case, Ended, Launch, Options, Outcome, Plan, Room, Selection, Shard, Watcher};
 use crate::units::Duration;
 
@@ -69,6 +70,9 @@ pub(super) struct Args {
     /// Write a summary as JSON to FILE; `-` for standard output, and what people read to standard error
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a table to FILE, of each scenario what was measured by parameters: FILE ends in .csv or .md
+    #[arg(long, value_name = "FILE", value_parser = table)]
+    table: Option<PathBuf>,
     /// Leave a folder in DIR for each run, with all that explains it, as `run --out` does
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -79,6 +83,10 @@ pub(super) struct Args {
     /// Write a page for each run into DIR, and index.html over all of them
     #[arg(long, value_name = "DIR")]
     html: Option<PathBuf>,
+}
+
+fn table(text: &str) -> Result<PathBuf, String> {
+    Form::of(text.as_ref()).map(|_| text.into())
 }
 
 pub(super) fn main(args: &Args) -> i32 {
@@ -196,6 +204,7 @@ fn test(args: &Args) -> Result<i32, Exit> {
 struct Outputs {
     junit: Option<Output>,
     json: Option<Output>,
+    table: Option<Output>,
     index: Option<Output>,
 }
 
@@ -218,6 +227,7 @@ impl Outputs {
         Ok(Outputs {
             junit: file("--junit", args.junit.as_deref())?,
             json: file("--json", args.json.as_deref())?,
+            table: file("--table", args.table.as_deref())?,
             index: file("--html", args.html.as_ref().map(|folder| folder.join("index.html")).as_deref())?,
         })
     }
@@ -227,6 +237,10 @@ fn write(args: &Args, outputs: Outputs, plan: &Plan, ended: &Ended) -> Result<()
     let junit = outputs.junit.map(|file| file.write(&suite::junit::document(ended, &plan.skipped)));
     let index = outputs.index.map(|file| file.write(&suite::html::index(ended)));
     let mut written = junit.unwrap_or(Ok(())).and(index.unwrap_or(Ok(())));
+    if let (Some(file), Some(form)) = (outputs.table, args.table.as_deref().and_then(|path| Form::of(path).ok())) {
+        let table = form.write(&suite::matrix::matrices(&ended.outcomes));
+        written = written.and(file.write(Printable::lines(&table).as_str()));
+    }
     if let Some(path) = &args.json {
         let summary = suite::json::summary(plan, args.shard, ended);
         let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data") + "\n";

@@ -68,6 +68,12 @@ impl Unit {
         self.texts()[2]
     }
 
+    /// The one that a report calls so.
+    pub fn named(name: &str) -> Option<Unit> {
+        use Unit::{Count, Number, Rate, Share, Size, Time, Truth};
+        [Time, Rate, Share, Size, Count, Number, Truth].into_iter().find(|unit| unit.name() == name)
+    }
+
     /// Whether values of the two can be compared.
     pub fn fits(self, other: Unit) -> bool {
         let plain = |unit| matches!(unit, Unit::Count | Unit::Number);

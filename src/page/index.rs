@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::markup::Markup;
+use super::matrix::{self, Matrix};
 use super::verdict::{class, meaning, sign};
 use super::{document, verdict};
 use crate::report::json::Verdict;
@@ -35,8 +36,8 @@ pub struct IndexEntry {
 const ORDER: [Verdict; 6] =
     [Verdict::Error, Verdict::Fail, Verdict::Invalid, Verdict::Interrupted, Verdict::None, Verdict::Pass];
 
-/// The whole page.
-pub fn index(entries: &[IndexEntry]) -> String {
+/// The whole page. `matrices`: the runs of each scenario beside each other.
+pub fn index(entries: &[IndexEntry], matrices: &[Matrix]) -> String {
     let count = |verdict: Verdict| entries.iter().filter(|entry| entry.verdict == verdict).count();
     let worst = ORDER.into_iter().find(|verdict| count(*verdict) > 0).unwrap_or(Verdict::None);
     let title = match entries.len() {
@@ -59,6 +60,7 @@ pub fn index(entries: &[IndexEntry]) -> String {
             });
         });
         out.element("main", &[("id", "content")], |out| {
+            matrix::write(out, matrices);
             out.element("section", &[], |out| {
                 out.leaf("h2", &[], "Runs");
                 table(out, entries);
@@ -151,7 +153,8 @@ mod tests {
 
     #[test]
     fn what_failed_comes_first_and_everything_is_counted() {
-        let html = index(&[entry("good", Verdict::Pass), entry("slow", Verdict::Invalid), entry("bad", Verdict::Fail)]);
+        let html =
+            index(&[entry("good", Verdict::Pass), entry("slow", Verdict::Invalid), entry("bad", Verdict::Fail)], &[]);
         well_formed(&html);
         let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}: {html}"));
         assert!(place(">bad</a>") < place(">slow</a>") && place(">slow</a>") < place(">good</a>"));
@@ -161,22 +164,23 @@ mod tests {
 
     #[test]
     fn what_was_not_run_says_so() {
-        let html = index(&[IndexEntry { word: "NOT RUN", ..entry("x", Verdict::None) }, entry("y", Verdict::Pass)]);
+        let html =
+            index(&[IndexEntry { word: "NOT RUN", ..entry("x", Verdict::None) }, entry("y", Verdict::Pass)], &[]);
         assert!(html.contains("1 PASS · 1 NOT RUN") && html.contains("NOT RUN</span>"), "{html}");
     }
 
     #[test]
     fn links_stay_in_their_folder() {
         let odd = IndexEntry { page: Some("javascript:alert(1)/a b?c#ä.html".into()), ..entry("x", Verdict::Pass) };
-        let html = index(&[odd]);
+        let html = index(&[odd], &[]);
         assert!(html.contains("href=\"./javascript%3Aalert%281%29/a%20b%3Fc%23%C3%A4.html\""), "{html}");
-        let html = index(&[IndexEntry { page: None, ..entry("x", Verdict::Error) }]);
+        let html = index(&[IndexEntry { page: None, ..entry("x", Verdict::Error) }], &[]);
         assert!(!html.contains("<a href=\"./"));
     }
 
     #[test]
     fn no_runs_are_a_page_too() {
-        let html = index(&[]);
+        let html = index(&[], &[]);
         well_formed(&html);
         assert!(html.contains("Nothing was run."));
     }

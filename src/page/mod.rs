@@ -12,7 +12,7 @@
 //! | `charts` `histograms` | links over time; distributions of delays |
 //! | `table` `directions` `nodes` `works` `validity` | what was counted |
 //! | `source` | the machine, the command that repeats the run, the scenario, the plan |
-//! | `index` | a page over many runs |
+//! | `index` `matrix` | a page over many runs; those of one scenario beside each other |
 
 mod axis;
 mod charts;
@@ -23,6 +23,7 @@ mod histograms;
 mod hostile_tests;
 mod index;
 pub(crate) mod markup;
+pub mod matrix;
 mod nodes;
 mod phases;
 mod plot;

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::matrix;
 use super::outcome::{Outcome, Status, Unmet};
 use super::plan::Skipped;
 use super::runner::Ended;
 use super::summary;
+use super::table::{self, escaped as cell};
 use crate::language::files::{FileKind, Files as _};
 use crate::run::Disk;
 
@@ -95,6 +97,10 @@ pub fn job_summary(ended: &Ended, skipped: &[Skipped]) -> String {
         // a fence longer than any in the text cannot be ended by it
         let _ = writeln!(out, "\nAgain:\n\n````sh\n{}\n````", again.join("\n").replace("````", "` ` ` `"));
     }
+    for matrix in matrix::matrices(&ended.outcomes).iter().filter(|matrix| matrix.is_worth_a_table()) {
+        out.push('\n');
+        out += &table::markdown(matrix);
+    }
     out.push('\n');
     out
 }
@@ -106,12 +112,6 @@ fn mark(status: Status) -> char {
         Status::Invalid => '⚠',
         Status::Fail | Status::Error | Status::Input | Status::Interrupted => '❌',
     }
-}
-
-/// A text as a cell of a table.
-fn cell(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|");
-    text.trim().lines().collect::<Vec<_>>().join("<br>")
 }
 
 #[cfg(test)]
@@ -151,5 +151,13 @@ mod tests {
         assert!(rows[2].contains("expected `rtt.p99 &lt; 60ms`, measured 80 ms<br>fetch: exit 7"), "{}", rows[2]);
         assert!(text.contains("longwire run ci/chat.yaml --param loss=5% --seed 7"));
         assert_eq!(cell("a|b\n<c>"), "a\\|b<br>&lt;c>");
+        assert!(!text.contains("| parameters |"), "every scenario ran once");
+    }
+
+    #[test]
+    fn scenarios_with_several_runs_have_their_tables_in_the_jobs_summary() {
+        let ended = Ended { outcomes: matrix::tests::by_loss(), ..of_everything() };
+        let text = job_summary(&ended, &[]);
+        assert!(text.contains("| loss=5% | 2 | ❌ 62 ms (58 ms to 66 ms), 1 of 2 hold |"), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::matrix;
 use super::outcome::{Outcome, Status};
 use super::runner::Ended;
 use crate::page;
@@ -10,7 +11,7 @@ use crate::report::json::Verdict;
 
 /// The index, to lie in the folder of the pages.
 pub fn index(ended: &Ended) -> String {
-    page::index(&ended.outcomes.iter().map(entry).collect::<Vec<_>>())
+    page::index(&ended.outcomes.iter().map(entry).collect::<Vec<_>>(), &matrix::matrices(&ended.outcomes))
 }
 
 fn entry(outcome: &Outcome) -> IndexEntry {
@@ -33,7 +34,7 @@ fn entry(outcome: &Outcome) -> IndexEntry {
     }
 }
 
-fn verdict(status: Status) -> Verdict {
+pub(super) fn verdict(status: Status) -> Verdict {
     match status {
         Status::Pass => Verdict::Pass,
         Status::None | Status::NotRun => Verdict::None,

@@ -10,6 +10,7 @@
 //! | `trial` | a kernel for virtual time, tried: what `doctor` does |
 //! | `outcome` | what a run came to, and the exit code of many |
 //! | `summary` `html` `json` `junit` `github` | the suite for people, programs, CI servers and GitHub |
+//! | `matrix` `table` | the runs of a scenario beside each other; the same as CSV and Markdown |
 //! | `test_case` | a run as test cases: itself, and each of its expectations |
 //! | `calibrate` | how well this machine keeps up: what `doctor --calibrate` measures |
 
@@ -22,12 +23,14 @@ pub mod html;
 pub mod identical;
 pub mod json;
 pub mod junit;
+pub mod matrix;
 pub mod outcome;
 pub mod plan;
 pub mod room;
 pub mod runner;
 pub mod shard;
 pub mod summary;
+pub mod table;
 mod test_case;
 pub mod trial;
 

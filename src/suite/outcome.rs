@@ -9,6 +9,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::case::{Case, one_line};
+use crate::measured::{ProgramValues, Unit};
 use crate::report::expectation::Expectation;
 use crate::report::expected;
 use crate::report::json::Validity;
@@ -115,6 +116,17 @@ pub struct Unmet {
     pub line: Option<u64>,
 }
 
+/// A number in a program's output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputValue {
+    /// `WORKLOAD.VALUE`, as expectations name it.
+    pub name: String,
+    /// In the unit.
+    pub value: f64,
+    /// What it is in.
+    pub unit: Unit,
+}
+
 /// One run of a suite, over.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -132,6 +144,8 @@ pub struct Outcome {
     pub unmet: Vec<Unmet>,
     /// All expectations, as the report has them.
     pub expectations: Vec<Expectation>,
+    /// Numbers in programs' outputs, as far as the scenario asks for them.
+    pub values: Vec<OutputValue>,
     /// Frames were lost on their way into the network, so that no expectation says anything.
     pub broken: bool,
     /// The report as people read it; the end of it where it is long.
@@ -155,6 +169,7 @@ impl Outcome {
             reasons: Vec::new(),
             unmet: Vec::new(),
             expectations: Vec::new(),
+            values: Vec::new(),
             broken: false,
             stdout: String::new(),
             stderr: String::new(),
@@ -184,6 +199,7 @@ impl Outcome {
             .filter_map(|e| Some(Unmet { text: e["text"].as_str()?.to_owned(), line: e["line"].as_u64() }))
             .collect();
         outcome.expectations = expectations.iter().filter_map(|one| Expectation::deserialize(one).ok()).collect();
+        outcome.values = output_values(&report["workloads"]);
         outcome.broken = Validity::deserialize(&report["validity"]).is_ok_and(|validity| validity.is_broken());
         let verdict = report["verdict"].as_str();
         outcome.status = match (status.code(), verdict) {
@@ -231,6 +247,19 @@ pub(super) fn end_of(bytes: &[u8]) -> String {
 /// Whether a signal is one with which somebody ends a program.
 fn ends(signal: i32) -> bool {
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].iter().any(|end| *end as i32 == signal)
+}
+
+fn output_values(workloads: &Value) -> Vec<OutputValue> {
+    let of = |(workload, report): (&String, &Value)| {
+        // what another kind of workload measured has no `values`
+        let ProgramValues { values, value_units } = ProgramValues::deserialize(report).unwrap_or_default();
+        let (workload, units) = (workload.clone(), value_units.unwrap_or_default());
+        values.unwrap_or_default().into_iter().map(move |(name, value)| {
+            let unit = units.get(&name).copied().unwrap_or_default();
+            OutputValue { name: format!("{workload}.{name}"), value: value * unit.factor(), unit: unit.unit() }
+        })
+    };
+    workloads.as_object().into_iter().flatten().flat_map(of).collect()
 }
 
 fn texts(list: &Value) -> Vec<String> {
@@ -319,6 +348,15 @@ mod tests {
             { "text": "a == 0", "pass": false, "line": 7 }, { "text": "b == 0", "pass": true }, { "pass": false }, 7 ] }"#;
         let unmet = Unmet { text: "a == 0".into(), line: Some(7) };
         assert_eq!(ended(exit(1), Some(report), "").unmet, [unmet]);
+    }
+
+    #[test]
+    fn numbers_of_programs_are_known_in_their_units() {
+        let report = r#"{ "verdict": "pass", "workloads": { "rtt": { "kind": "ping", "sent": 3 },
+            "fetch": { "kind": "shell", "values": { "took": 12.5, "n": 3 }, "value_units": { "took": "ms" } } } }"#;
+        let value = |name: &str, value, unit| OutputValue { name: name.into(), value, unit };
+        let found = ended(exit(0), Some(report), "").values;
+        assert_eq!(found, [value("fetch.n", 3.0, Unit::Number), value("fetch.took", 12_500_000.0, Unit::Time)]);
     }
 
     #[test]
