@@ -14,6 +14,7 @@ mod link;
 mod man;
 mod output;
 mod paint;
+mod plot;
 mod profiles;
 mod ps;
 mod run;
@@ -87,6 +88,7 @@ enum Command {
     Test(test::Args),
     Check(check::Args),
     Compare(compare::Args),
+    Plot(plot::Args),
     Show(show::Args),
     Exec(exec::Args),
     Set(set::Args),
@@ -168,6 +170,7 @@ fn carry_out(command: Command) -> i32 {
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,
         Command::Compare(args) => compare::main(&args) as i32,
+        Command::Plot(args) => plot::main(&args) as i32,
         Command::Show(args) => show::main(&args) as i32,
         Command::Exec(args) => exec::main(&args),
         Command::Set(args) => set::main(&args) as i32,

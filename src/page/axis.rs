@@ -43,6 +43,14 @@ pub(super) fn instant(event: &Event) -> i64 {
     event.planned_ns.unwrap_or(event.at_ns)
 }
 
+impl Mark {
+    /// In words: `2: 5 s: wifi=down`.
+    pub(super) fn line(&self, number: usize) -> String {
+        let told: Vec<&str> = self.events.iter().map(|(what, _)| what.as_str()).collect();
+        format!("{number}: {}: {}", seconds(self.at_ns), told.join(", "))
+    }
+}
+
 impl Axis {
     pub(super) fn of(report: &Report) -> Axis {
         let end = report.series.as_ref().map_or(0, |series| series.end_ns).max(report.duration_ns).max(1);
@@ -105,8 +113,7 @@ impl Axis {
         for (n, mark) in self.marks.iter().enumerate().take(MOST_MARKS) {
             let x = format!("{:.1}", self.x(mark.at_ns));
             out.element("g", &[], |out| {
-                let told: Vec<&str> = mark.events.iter().map(|(what, _)| what.as_str()).collect();
-                out.leaf("title", &[], &format!("{}: {}: {}", n + 1, seconds(mark.at_ns), told.join(", ")));
+                out.leaf("title", &[], &mark.line(n + 1));
                 out.void(
                     "line",
                     &[("class", "mark"), ("x1", &x), ("x2", &x), ("y1", &text(top)), ("y2", &text(bottom))],

@@ -113,25 +113,41 @@ fn figure(out: &mut Markup, link: &Link<'_>, series: &Series, axis: &Axis) {
 }
 
 fn picture(out: &mut Markup, link: &Link<'_>, panels: &[Panel], drawn: &str, axis: &Axis) {
-    let height: u32 = panels.iter().map(Panel::outer_height).sum();
-    // the numbers of marks have a row of their own above the first title
-    let head = if axis.marks.is_empty() { 0 } else { HEAD };
-    let view = format!("0 0 {WIDTH} {}", head + height + FOOT);
+    let view = format!("0 0 {WIDTH} {}", height(panels, axis));
     let names: Vec<&str> = panels.iter().map(|panel| panel.title.as_str()).collect();
     let label = format!("Link {} over time: {}", link.name, names.join("; "));
     let attributes = [("class", "chart"), ("viewBox", view.as_str()), ("role", "img"), ("aria-label", label.as_str())];
     let attributes = [&attributes[..], &[("xmlns", "http://www.w3.org/2000/svg")]].concat();
-    out.element("svg", &attributes, |out| {
-        axis.draw(out, head + ABOVE, head + height);
-        axis.draw_marks(out, head, head + height);
-        let down = format!("translate(0 {head})");
-        out.element("g", &[("transform", down.as_str())], |out| out.own(drawn));
-        let mut top = head;
-        for panel in panels {
-            out.leaf("text", &[("class", "panel"), ("x", "2"), ("y", &text(top + 15))], &panel.title);
-            top += panel.outer_height();
-        }
-    });
+    out.element("svg", &attributes, |out| inside(out, panels, drawn, axis));
+}
+
+/// The numbers of marks have a row of their own above the first title.
+fn head(axis: &Axis) -> u32 {
+    if axis.marks.is_empty() { 0 } else { HEAD }
+}
+
+/// What a picture with these panels takes.
+pub(super) fn height(panels: &[Panel], axis: &Axis) -> u32 {
+    head(axis) + panels.iter().map(Panel::outer_height).sum::<u32>() + FOOT
+}
+
+/// The inside of a picture: panels that were drawn, on the axis.
+pub(super) fn inside(out: &mut Markup, panels: &[Panel], drawn: &str, axis: &Axis) {
+    let (head, bottom) = (head(axis), height(panels, axis) - FOOT);
+    axis.draw(out, head + ABOVE, bottom);
+    axis.draw_marks(out, head, bottom);
+    let down = format!("translate(0 {head})");
+    out.element("g", &[("transform", down.as_str())], |out| out.own(drawn));
+    let mut top = head;
+    for panel in panels {
+        out.leaf("text", &[("class", "panel"), ("x", "2"), ("y", &text(top + 15))], &panel.title);
+        top += panel.outer_height();
+    }
+}
+
+/// The panels of some directions of a link.
+pub(super) fn of_ways(name: &str, ways: &[DirectionSeries], series: &Series) -> Vec<Panel> {
+    panels(&Link { name, ways: ways.iter().collect(), bytes: 0 }, series).0
 }
 
 /// `peak 20Mbit/s, 35 dropped`.

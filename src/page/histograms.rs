@@ -12,16 +12,31 @@ const OPEN: usize = 8;
 const DRAWN: usize = 40;
 
 /// One distribution.
-struct Shape {
+pub(super) struct Shape {
+    /// Whose, as expectations name it.
+    pub(super) name: String,
     title: String,
-    about: &'static str,
-    histogram: Histogram,
+    pub(super) about: &'static str,
+    pub(super) histogram: Histogram,
     times: Option<Times>,
+}
+
+impl Shape {
+    /// The unit in which its times are best read, in ns, and its name.
+    pub(super) fn scale(&self) -> (f64, &'static str) {
+        let Histogram { from_ns, width_ns, counts, .. } = &self.histogram;
+        time_unit(*from_ns as f64 + *width_ns as f64 * counts.len() as f64)
+    }
+}
+
+/// All of a report: of workloads first, then of the directions that delivered most.
+pub(super) fn shapes(report: &Report) -> Vec<Shape> {
+    workloads(report).chain(directions(report)).collect()
 }
 
 /// The section; nothing where no two delays differ.
 pub(super) fn write(out: &mut Markup, report: &Report) {
-    let shapes: Vec<Shape> = workloads(report).chain(directions(report)).collect();
+    let shapes = shapes(report);
     if shapes.is_empty() {
         return;
     }
@@ -43,7 +58,7 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
 
 fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
     report.workloads.iter().filter_map(|(name, work)| {
-        let title = format!("{name}: {}", work.place);
+        let (name, title) = (name.clone(), format!("{name}: {}", work.place));
         match &work.measured {
             Measured::Ping(ping) => {
                 let ping = ping.as_ref()?;
@@ -52,12 +67,12 @@ fn workloads(report: &Report) -> impl Iterator<Item = Shape> + '_ {
                 let lengths: Vec<(u64, u64)> =
                     times.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect();
                 let (about, histogram) = ("round trip of each ping", Histogram::of(&lengths)?);
-                Some(Shape { title, about, histogram, times: ping.rtt_ns.clone() })
+                Some(Shape { name, title, about, histogram, times: ping.rtt_ns.clone() })
             }
             Measured::Udp(udp) => {
                 let receiver = udp.receiver.as_ref()?;
                 let (about, histogram) = ("one-way delay of each datagram", receiver.delay_histogram.clone()?);
-                Some(Shape { title, about, histogram, times: receiver.delay_ns.clone() })
+                Some(Shape { name, title, about, histogram, times: receiver.delay_ns.clone() })
             }
             Measured::Program(_) | Measured::Tcp(_) => None,
         }
@@ -70,6 +85,7 @@ fn directions(report: &Report) -> impl Iterator<Item = Shape> + '_ {
     busiest.sort_by_key(|direction| std::cmp::Reverse(direction.delivered.bytes));
     busiest.into_iter().filter_map(|direction| {
         Some(Shape {
+            name: direction.path(),
             title: format!("{}: {} → {}", direction.link, direction.from, direction.to),
             about: "delay of each frame on the link",
             histogram: direction.delay_histogram.clone()?,
@@ -79,9 +95,8 @@ fn directions(report: &Report) -> impl Iterator<Item = Shape> + '_ {
 }
 
 fn figure(out: &mut Markup, shape: &Shape) {
-    let Shape { title, about, histogram, times } = shape;
-    let end = histogram.from_ns as f64 + histogram.width_ns as f64 * histogram.counts.len() as f64;
-    let (scale, unit) = time_unit(end);
+    let Shape { title, about, histogram, times, .. } = shape;
+    let (scale, unit) = shape.scale();
     out.element("figure", &[], |out| {
         out.element("figcaption", &[], |out| {
             out.leaf("strong", &[], title);

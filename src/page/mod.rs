@@ -10,6 +10,7 @@
 //! | `axis` `plot` `thin` | the time axis that all pictures share; plots by the library, in the page's colours |
 //! | `phases` | from mark to mark |
 //! | `charts` `histograms` | links over time; distributions of delays |
+//! | `figure` | one chart as a picture of its own |
 //! | `table` `directions` `nodes` `works` `validity` | what was counted |
 //! | `source` | the machine, the command that repeats the run, the scenario, the plan |
 //! | `index` `matrix` | a page over many runs; those of one scenario beside each other |
@@ -18,6 +19,7 @@ mod axis;
 mod charts;
 mod directions;
 mod expectations;
+pub mod figure;
 mod histograms;
 #[cfg(test)]
 mod hostile_tests;

@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod ci_kit;
+mod compare;
 mod dependencies;
 mod documents;
 mod packaging;
