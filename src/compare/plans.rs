@@ -174,8 +174,8 @@ mod tests {
             lines,
             [
                 "parameter loss | 5% | 7%",
-                "wifi.toward.home: loss.1.rate | 5 % | 7 %",
                 "wifi.toward.home: delay.mean | 20 ms | 30 ms",
+                "wifi.toward.home: loss.1.rate | 5 % | 7 %",
                 "service web | shell, server | ",
             ]
         );

@@ -32,7 +32,8 @@ const FAR: f64 = 3.0;
 
 /// The section.
 pub(super) fn write(out: &mut Markup, report: &Report, axis: &Axis) {
-    let mut tracks = tracks(report);
+    // a run that never began has no time for anything to stand over
+    let mut tracks = if report.duration_ns > 0 { tracks(report) } else { Vec::new() };
     let failing = |track: &Track| limits(track, report).iter().any(|limit| !limit.judged.pass);
     tracks.sort_by_key(|track| (!failing(track), track.ok, limits(track, report).is_empty()));
     let measured: Vec<&String> = tracks.iter().flat_map(|track| &track.names).collect();

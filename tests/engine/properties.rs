@@ -12,7 +12,7 @@ use longwire::model::rate::framing::{Encapsulation, Own};
 use longwire::model::rate::slots::{Distance, SlotDistribution};
 use longwire::model::rate::steps::Step;
 use longwire::model::rate::{ScheduleSpec, SlotsSpec, TokenBucketSpec};
-use longwire::model::table::{NamedFile as _, Repeat};
+use longwire::model::table::{FileOf, NamedFile as _, Repeat};
 use longwire::model::{
     Chance, Correlation, CorruptSpec, Delay, DelaySpec, Distribution, DuplicateSpec, Framing, Impairments, LossSpec,
     Order, RateSpec, ReorderSpec, ResetSpec,
@@ -157,7 +157,7 @@ fn schedule() -> impl Strategy<Value = ScheduleSpec> {
     let step = (1u64..5_000_000, prop_oneof![1 => Just(0), 3 => 10_000u64..2_000_000_000]);
     (prop::collection::vec(step, 0..5), constant(), any::<bool>()).prop_map(|(steps, last, repeat)| {
         let steps = steps.into_iter().chain([(1_000_000, last.as_bps())]);
-        let steps = steps.map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(ns)), bps)).collect();
+        let steps: Vec<Step> = steps.map(|(ns, bps)| Step::lasting(Some(Duration::from_nanos(ns)), bps)).collect();
         ScheduleSpec::new(&steps, if repeat { Repeat::AtEnd } else { Repeat::Never }).unwrap()
     })
 }

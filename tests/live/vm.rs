@@ -222,7 +222,7 @@ fn answered(stream: &mut UnixStream, mac: [u8; 6]) -> Vec<u8> {
 #[test]
 fn a_machine_gets_its_addresses_from_a_router_behind_a_switch() {
     let Some(lab) = Lab::new(SERVED) else { return };
-    let listing = lab.run(&["check", "scenario.yaml"]).stdout;
+    let listing = lab.run(&["check", "--plan", "scenario.yaml"]).stdout;
     let mac = listing.split("mac=").nth(1).expect("QEMU's options").split('"').next().unwrap();
     let mac: Vec<u8> = mac.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
     let mac: [u8; 6] = mac.try_into().unwrap();
@@ -423,7 +423,7 @@ fn a_guest_boots_gets_addresses_fetches_a_file_and_does_it_again() {
     let sum = lab.other("md5sum", &["blob"]).output().unwrap().stdout;
     let sum = String::from_utf8(sum).unwrap().split(' ').next().unwrap().to_owned();
 
-    let listing = lab.run(&["check", "scenario.yaml"]).stdout;
+    let listing = lab.run(&["check", "--plan", "scenario.yaml"]).stdout;
     let options = listing.split('"').find(|text| text.starts_with("-netdev")).expect("QEMU's options").to_owned();
     let run = lab.start_run(&["--json", "-"]).within(Duration::from_secs(300));
     until("the socket is there", || lab.path("vm.sock").exists());

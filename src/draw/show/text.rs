@@ -124,14 +124,16 @@ fn offered(traffic: &Traffic) -> String {
     )
 }
 
-/// How many arrived, and what else happened to them. Whatever a direction counts is told, by its name in the report.
+/// How many arrived, and what else happened to them. Whatever a direction counts is told, by its name in the report; times are not
+/// counted.
 fn arrived(shown: &Shown) -> String {
     let met = &shown.met;
     let offered = met.offered.frames;
     let mut words = vec![format!("{} frames", grouped(met.delivered.frames))];
     words.extend(causes(&met.dropped, offered));
     if let Ok(Value::Object(fields)) = serde_json::to_value(met) {
-        for (name, n) in fields.iter().filter_map(|(name, value)| Some((name, value.as_u64().filter(|n| *n > 0)?))) {
+        let counted = fields.iter().filter(|(name, _)| !name.ends_with("_ns"));
+        for (name, n) in counted.filter_map(|(name, value)| Some((name, value.as_u64().filter(|n| *n > 0)?))) {
             let name = match name.as_str() {
                 "clamped" => "negative delays made zero",
                 "inside" => "still inside",

@@ -323,6 +323,14 @@ fn chosen(resolved: &Resolved) -> Vec<String> {
     if resolved.expectations.is_empty() && !resolved.scenario.workloads.is_empty() {
         chosen.push("no `expect`: it fails only if a workload does".to_owned());
     }
+    for node in &resolved.plan.nodes {
+        for dhcp in node.router().iter().flat_map(|router| &router.dhcp) {
+            let leased = dhcp.reserved.iter().map(|known| known.address.to_string());
+            let free = dhcp.open.as_ref().map(|_| format!("{} free addresses of {}", dhcp.free(), dhcp.net));
+            let all: Vec<String> = leased.chain(free).collect();
+            chosen.push(format!("`{}.{}` leases {}", node.name, dhcp.interface, all.join(", ")));
+        }
+    }
     chosen
 }
 

@@ -100,7 +100,7 @@ pub(super) fn with_header(text: &str) -> Read<(Option<Line<'_>>, impl Iterator<I
 }
 
 /// What stands between such characters, in quotes or not.
-fn unquoted<'a>(text: &'a str, is: impl Fn(char) -> bool) -> impl Iterator<Item = &'a str> {
+fn unquoted(text: &str, is: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c| {
         quoted ^= c == '"';

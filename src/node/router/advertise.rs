@@ -195,7 +195,7 @@ mod tests {
         for _ in 0..3 {
             let _ = bench.wake();
         }
-        bench.now = bench.now + Duration::from_secs(10);
+        bench.now += Duration::from_secs(10);
         let asked = seconds(&bench);
         for _ in 0..100 {
             let option = [1, 1, 2, 0, 0, 0, 2, 7];

@@ -49,9 +49,12 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
     vec![format!("frames ended: {}", named.join("; "))]
 }
 
+/// A direction, and frames that it dropped.
+type Dropped<'a> = (&'a Direction, u64);
+
 /// All of them, the most frames first. Members of a group are one.
 fn places(report: &Report) -> Vec<Place> {
-    let mut groups: IndexMap<(String, String, String), Vec<(&Direction, u64)>> = IndexMap::new();
+    let mut groups: IndexMap<(String, String, String), Vec<Dropped<'_>>> = IndexMap::new();
     for direction in &report.directions {
         for (cause, frames) in counted(&direction.dropped) {
             let like = (stem(&direction.link), stem(&direction.to), cause.to_owned());
@@ -60,7 +63,7 @@ fn places(report: &Report) -> Vec<Place> {
     }
     let mut places = Vec::new();
     for ((_, to, cause), members) in groups {
-        let one = |name: String, members: &[(&Direction, u64)]| Place {
+        let one = |name: String, members: &[Dropped<'_>]| Place {
             name,
             cause: cause.clone(),
             frames: members.iter().map(|(_, frames)| frames).sum(),

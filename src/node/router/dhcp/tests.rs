@@ -131,7 +131,7 @@ fn a_machine_gets_the_address_that_is_its_own() {
     let DhcpCounters { leases, offers, acks, naks, .. } = counters(&bench);
     assert_eq!((leases, offers, acks, naks), (1, 1, 1, 0));
     // half an hour later it renews, straight from its address to the server
-    bench.now = bench.now + Duration::from_secs(1800);
+    bench.now += Duration::from_secs(1800);
     let renewal = Ask { kind: 3, client: [10, 0, 1, 2], ..DISCOVER };
     let ack = answered(&ask(&mut bench, renewal));
     assert_eq!((ack.kind, ack.yours, ack.dst), (Kind::Ack, [10, 0, 1, 2], [10, 0, 1, 2].into()));
@@ -299,7 +299,7 @@ proptest::proptest! {
             let out = bench.receive(1, &datagram(client, 67, host, &bytes));
             let sent = out.iter().filter(|out| matches!(out, Out::Sent(..))).count();
             proptest::prop_assert!(out.len() <= 1 && sent as u64 <= bench.consumed());
-            bench.now = bench.now + Duration::from_secs(7);
+            bench.now += Duration::from_secs(7);
             if bench.router.deadline().is_some() {
                 let _ = bench.wake();
             }
