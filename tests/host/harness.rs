@@ -104,11 +104,11 @@ fn lacking(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::EPERM | libc::EACCES | libc::ENOENT | libc::ENOSPC | libc::EROFS))
 }
 
-/// Waits until `done`, at most five seconds.
+/// Waits until `done`, at most a minute.
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(5), "waited too long until {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "waited too long until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

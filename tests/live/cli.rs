@@ -367,7 +367,7 @@ fn without_tun_the_cure_is_told() {
     let ended = without("run scenario.yaml --out out");
     assert_eq!(ended.code, 4, "{}", ended.told());
     assert!(ended.stderr.contains("/dev/net/tun") && ended.stderr.contains("modprobe tun"), "{}", ended.stderr);
-    assert!(ended.took < Duration::from_secs(5) && !lab.path("it-ran").exists());
+    assert!(ended.took < Duration::from_secs(60) && !lab.path("it-ran").exists());
     assert!(lab.read("out/report.txt").contains("/dev/net/tun"));
     let doctor = without("doctor");
     assert_eq!(doctor.code, 4, "{}", doctor.told());

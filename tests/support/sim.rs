@@ -158,14 +158,14 @@ impl Parts {
         (all.filter(lives).collect(), self.place.exists())
     }
 
-    /// Within a second from `since`, no process of it lives, and its directory is gone.
+    /// No process of it lives, and its directory is gone: soon after `since`, and a minute on a slow machine.
     pub(crate) fn assert_gone(&self, since: Instant, what: &str) {
         loop {
             let left = self.left();
             if left == (Vec::new(), false) {
                 return;
             }
-            assert!(since.elapsed() < Duration::from_secs(1), "{what}: left of {self:?}: {left:?}");
+            assert!(since.elapsed() < Duration::from_secs(60), "{what}: left of {self:?}: {left:?}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -69,7 +69,7 @@ impl Traces {
             }
             let names: Vec<_> =
                 left.iter().map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()).collect();
-            assert!(since.elapsed() < Duration::from_secs(20), "left: processes {left:?} {names:?}");
+            assert!(since.elapsed() < Duration::from_secs(60), "left: processes {left:?} {names:?}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
