@@ -17,6 +17,7 @@ struct Glance {
     failed: &'static [&'static str],
     /// Changes with their times; empty where there were none.
     happened: &'static str,
+    /// Without how many of how many: kernels say a word of their own now and then.
     lost: &'static [&'static str],
 }
 
@@ -38,10 +39,7 @@ const GLANCES: &[Glance] = &[
         tested: "rtt ping laptop → peer; camera udp laptop → peer; screen udp peer → laptop; 11.02 s in virtual time",
         failed: &["FAIL", "✗ fails camera.loss < 1%", "3.263 % 2.263 points above"],
         happened: "",
-        lost: &[
-            "frames ended: 52 of 1,667 (3.119 %) on wifi toward ap: lost on the wire by its loss",
-            "48 of 1,666 (2.881 %) on wifi toward laptop.wlan0",
-        ],
+        lost: &["on wifi toward ap: lost on the wire by its loss", "on wifi toward laptop.wlan0"],
     },
     Glance {
         file: "partition",
@@ -50,7 +48,7 @@ const GLANCES: &[Glance] = &[
         failed: &["PASS"],
         happened: "partition=db1|db2,db3 at 2 s; heal=all at 4 s; block=db1->db2 at 6 s; unblock=db1->db2 at 8 s",
         lost: &[
-            "200 of 808 (24.75 %) on port2 toward db2.eth0: a partition or a block kept the hosts apart",
+            "on port2 toward db2.eth0: a partition or a block kept the hosts apart",
             "nothing of minority arrived for 2.02 s from partition=db1|db2,db3 at 2 s on, until heal=all at 4 s",
         ],
     },
@@ -60,7 +58,7 @@ const GLANCES: &[Glance] = &[
         tested: "call udp network → train; 12.016 s in virtual time",
         failed: &["PASS"],
         happened: "ramp to radio.rate=1Mbit, radio.delay=80ms, radio.loss=2% in 5s, 100 steps at 2 s",
-        lost: &["261 of 2,754 (9.477 %) on radio toward train.eth0: its queue was full"],
+        lost: &["on radio toward train.eth0: its queue was full"],
     },
     Glance {
         file: "flapping-link",
@@ -86,7 +84,7 @@ const GLANCES: &[Glance] = &[
         tested: "mail ping desk → server; talk ping sofa → server; visit shell server; knock command server",
         failed: &["FAIL", "✗ fails home.dropped.nat_no_mapping == 0", "1 1 above"],
         happened: "",
-        lost: &["frames ended: 1 of 103 (0.971 %) on home: the NAT had no mapping"],
+        lost: &["frames ended: 1 of ", "on home: the NAT had no mapping"],
     },
     Glance {
         file: "firewall",
