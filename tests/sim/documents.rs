@@ -3,6 +3,17 @@
 use crate::support::documents::{Shown, commands, pages, repository};
 use crate::support::sim::Sim;
 
+/// The text without its numbers and pictures: kernels of other versions say more or less of their own, and their frames count too.
+fn shape(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.contains('│')).map(|line| {
+        let numbers =
+            line.split(|c: char| !(c.is_ascii_digit() || c == ',' || c == '.')).filter(|part| !part.is_empty());
+        let plain = numbers.fold(line.to_owned(), |line, number| line.replacen(number, "#", 1));
+        plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn runs_in_virtual_time_print_what_the_pages_show() {
     let Some(sim) = Sim::new("") else { return };
@@ -22,7 +33,11 @@ fn runs_in_virtual_time_print_what_the_pages_show() {
             command.current_dir(repository());
             let ended = sim.lab.start(command).wait();
             assert_eq!(ended.code, 0, "{place}: {}", ended.told());
-            assert_eq!(ended.stdout, prints, "{place}");
+            assert_eq!(shape(&ended.stdout), shape(&prints), "{place}:\n{}", ended.stdout);
+            let expectations = |text: &str| -> Vec<String> {
+                text.lines().filter(|line| line.contains(" < ") || line.contains(" >= ")).map(str::to_owned).collect()
+            };
+            assert_eq!(expectations(&ended.stdout), expectations(&prints), "{place}");
             count += 1;
         }
     }
