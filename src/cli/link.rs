@@ -36,14 +36,13 @@ fn assignment(text: &str) -> Result<String, String> {
 impl LinkArgs {
     /// The link's lines in a scenario, behind its ends.
     pub(super) fn lines(&self, profile: Option<&str>, user: Option<&str>) -> String {
-        let given = |text: &'_ Option<String>| text.clone();
         let fields = [
             ("profile", profile.map(str::to_owned)),
             ("user", user.map(str::to_owned)),
-            ("delay", given(&self.delay)),
-            ("loss", given(&self.loss)),
-            ("rate", given(&self.rate)),
-            ("queue", given(&self.queue)),
+            ("delay", self.delay.clone()),
+            ("loss", self.loss.clone()),
+            ("rate", self.rate.clone()),
+            ("queue", self.queue.clone()),
         ];
         let named = fields.into_iter().filter_map(|(field, value)| Some(format!("    {field}: {}\n", value?)));
         named.chain(self.set.iter().map(|field| nested(field))).collect()

@@ -78,58 +78,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
     };
     let validity = validity::judge(outcome, kept, resolved.scenario.validity, mode);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
-    let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
-    let directions = resolved
-        .links
-        .iter()
-        .flat_map(direction_names)
-        .zip(&outcome.directions)
-        .zip(specs)
-        .zip(&outcome.unmatched)
-        .enumerate()
-        .map(|(id, (((names, (counters, inside)), spec), unmatched))| {
-            let asked = asked_of(&resolved.expectations, &names);
-            let (changes, changes_omitted) = ended.timeline.course.of(DirectionId(id as u32), &spec, ended.zero);
-            Direction {
-                unmatched: unmatched.clone(),
-                changes,
-                changes_omitted,
-                delay_percentiles_ns: Times::percentiles(&counters.delay, &asked),
-                ..Direction::new(names, counters, *inside, spec)
-            }
-        })
-        .collect();
-    let nodes = resolved
-        .plan
-        .nodes
-        .iter()
-        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls).zip(&outcome.dhcps))
-        .filter(|(node, _)| node.kind != NodeKind::Port)
-        .map(|(node, ((((counters, held), nat), firewall), dhcp))| Node {
-            kind: kind(&node.kind).into(),
-            nat: *nat,
-            firewall: firewall.clone(),
-            dhcp: dhcp.clone(),
-            ..Node::new(node.name.clone(), counters, *held)
-        })
-        .collect();
-    let known = ended.offloads.iter().zip(&ended.outages);
-    let ports = resolved.ports.iter().zip(&outcome.ports).zip(known).map(|((plan, counted), (offloads, outages))| {
-        let host = &resolved.network.hosts[plan.host];
-        Port {
-            host: host.name.clone(),
-            interface: host.interfaces[plan.interface].name.clone(),
-            received: counted.received,
-            sent: counted.sent,
-            malformed: counted.malformed,
-            refused: counted.refused,
-            ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
-            offloads: offloads.iter().copied().map(Into::into).collect(),
-            outages: outages.clone(),
-            lateness_ns: Times::of(&counted.lateness),
-            unread_ns: Times::of(&counted.unread),
-        }
-    });
+    let directions = directions(resolved, outcome, &ended);
+    let ports = ports(resolved, outcome, &ended);
     let zero = ended.zero;
     let (end, converged) = (zero + ended.duration, outcome.converged.iter());
     let during = converged.filter(|(at, _)| (zero..=end).contains(at));
@@ -150,8 +100,8 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         verdict: Verdict::None,
         reasons: Vec::new(),
         directions,
-        nodes,
-        ports: ports.collect(),
+        nodes: nodes(resolved, outcome),
+        ports,
         workloads: ended.work.iter().map(|work| (work.name.clone(), work.report(zero, clock, &hosts))).collect(),
         services: ended
             .services
@@ -201,6 +151,71 @@ pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outc
         None => ends.verdict(&report),
     };
     warned(resolved, report)
+}
+
+/// Both directions of each link, with what was asked of them and what they counted.
+fn directions(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Direction> {
+    let specs = resolved.plan.links.iter().flat_map(|link| link.directions.clone());
+    resolved
+        .links
+        .iter()
+        .flat_map(direction_names)
+        .zip(&outcome.directions)
+        .zip(specs)
+        .zip(&outcome.unmatched)
+        .enumerate()
+        .map(|(id, (((names, (counters, inside)), spec), unmatched))| {
+            let asked = asked_of(&resolved.expectations, &names);
+            let (changes, changes_omitted) = ended.timeline.course.of(DirectionId(id as u32), &spec, ended.zero);
+            Direction {
+                unmatched: unmatched.clone(),
+                changes,
+                changes_omitted,
+                delay_percentiles_ns: Times::percentiles(&counters.delay, &asked),
+                ..Direction::new(names, counters, *inside, spec)
+            }
+        })
+        .collect()
+}
+
+/// What is inside of the network.
+fn nodes(resolved: &Resolved, outcome: &Outcome) -> Vec<Node> {
+    resolved
+        .plan
+        .nodes
+        .iter()
+        .zip(outcome.nodes.iter().zip(&outcome.nats).zip(&outcome.firewalls).zip(&outcome.dhcps))
+        .filter(|(node, _)| node.kind != NodeKind::Port)
+        .map(|(node, ((((counters, held), nat), firewall), dhcp))| Node {
+            kind: kind(&node.kind).into(),
+            nat: *nat,
+            firewall: firewall.clone(),
+            dhcp: dhcp.clone(),
+            ..Node::new(node.name.clone(), counters, *held)
+        })
+        .collect()
+}
+
+/// Interfaces of hosts.
+fn ports(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Port> {
+    let known = ended.offloads.iter().zip(&ended.outages);
+    let ports = resolved.ports.iter().zip(&outcome.ports).zip(known).map(|((plan, counted), (offloads, outages))| {
+        let host = &resolved.network.hosts[plan.host];
+        Port {
+            host: host.name.clone(),
+            interface: host.interfaces[plan.interface].name.clone(),
+            received: counted.received,
+            sent: counted.sent,
+            malformed: counted.malformed,
+            refused: counted.refused,
+            ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
+            offloads: offloads.iter().copied().map(Into::into).collect(),
+            outages: outages.clone(),
+            lateness_ns: Times::of(&counted.lateness),
+            unread_ns: Times::of(&counted.unread),
+        }
+    });
+    ports.collect()
 }
 
 /// Of a run in virtual time in which something else than the network lost frames or ended programs: what. It claims nothing.
