@@ -30,6 +30,7 @@ use within::{Around, Sample};
 use crate::measured::Unit;
 use crate::report::Report;
 use crate::report::json::Verdict;
+use crate::stats::median;
 use crate::tasks::expect::Measure;
 
 /// By default: so large a share of comparisons of equal plans finds a difference, at most. The smallest share that groups of
@@ -158,12 +159,6 @@ impl Values {
     fn missing(&self) -> usize {
         self.each.iter().filter(|value| value.is_none()).count()
     }
-}
-
-/// Of values, the smallest first.
-pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
-    let middle = sorted.len().checked_sub(1)? / 2;
-    Some((sorted[middle] + sorted[sorted.len() / 2]) / 2.0)
 }
 
 /// Compares two groups. `level`: in what share of comparisons of equal plans a difference may be found.

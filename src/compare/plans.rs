@@ -1,5 +1,7 @@
 //! What runs were asked to do, as their reports have it: one map of words, so that two of them can be laid side by side.
 
+use std::collections::BTreeSet;
+
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +22,26 @@ pub struct PlanDifference {
     pub b: Option<String>,
 }
 
-type Words = IndexMap<String, String>;
+/// A value as it is, and as people read it: rounded, two values may read the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Asked {
+    exact: String,
+    words: String,
+}
+
+impl From<String> for Asked {
+    fn from(text: String) -> Asked {
+        Asked { exact: text.clone(), words: text }
+    }
+}
+
+impl From<&str> for Asked {
+    fn from(text: &str) -> Asked {
+        text.to_owned().into()
+    }
+}
+
+type Words = IndexMap<String, Asked>;
 
 /// What all runs of a plan have alike.
 fn fixed(report: &Report) -> Words {
@@ -29,35 +50,38 @@ fn fixed(report: &Report) -> Words {
         Mode::Live => "live",
         Mode::Virtual => "virtual",
     };
-    all.insert("scenario".into(), report.scenario.clone());
+    all.insert("scenario".into(), report.scenario.clone().into());
     all.insert("clock".into(), clock.into());
     for (name, value) in &report.params {
-        all.insert(format!("parameter {name}"), value.clone());
+        all.insert(format!("parameter {name}"), value.clone().into());
     }
     for node in &report.nodes {
-        all.insert(format!("node {}", node.name), node.kind.to_string());
+        all.insert(format!("node {}", node.name), node.kind.to_string().into());
     }
     for port in &report.ports {
         all.insert(format!("interface {} of {}", port.interface, port.host), "there".into());
     }
     for direction in &report.directions {
         let whose = direction.path();
-        all.insert(whose.clone(), format!("{} → {}", direction.from, direction.to));
+        all.insert(whose.clone(), format!("{} → {}", direction.from, direction.to).into());
         flatten(&whose, &direction.parameters, &mut all);
     }
     let works = [("workload", &report.workloads), ("service", &report.services)];
     for (word, (name, work)) in works.into_iter().flat_map(|(word, works)| works.iter().map(move |one| (word, one))) {
-        all.insert(format!("{word} {name}"), format!("{}, {}", work.kind, work.place));
+        all.insert(format!("{word} {name}"), format!("{}, {}", work.kind, work.place).into());
     }
     for expectation in &report.expectations {
-        all.insert(format!("expectation {}", expectation.title()), expectation.text.clone());
+        all.insert(format!("expectation {}", expectation.title()), expectation.text.clone().into());
     }
     all
 }
 
 /// The timeline, reached or not; when a step comes may depend on how a run went.
 fn timeline(report: &Report) -> Words {
-    let at = |ns: Option<i64>| ns.map_or_else(|| "after what it waits for".to_owned(), |ns| words::time(ns as f64));
+    let at = |ns: Option<i64>| match ns {
+        Some(ns) => Asked { exact: ns.to_string(), words: words::time(ns as f64) },
+        None => "after what it waits for".into(),
+    };
     let reached = report.events.iter().filter(|event| event.kind == EventKind::Timeline);
     let reached = reached.map(|event| (&event.what, at(event.planned_ns)));
     let rest =
@@ -65,8 +89,10 @@ fn timeline(report: &Report) -> Words {
     let mut all = Words::new();
     for (what, at) in reached.chain(rest) {
         let times = all.entry(format!("timeline {what}")).or_default();
-        times.push_str(if times.is_empty() { "" } else { ", " });
-        times.push_str(&at);
+        for (times, at) in [(&mut times.exact, at.exact), (&mut times.words, at.words)] {
+            times.push_str(if times.is_empty() { "" } else { ", " });
+            times.push_str(&at);
+        }
     }
     all
 }
@@ -78,7 +104,7 @@ fn machine(report: &Report) -> Words {
         ("processors", machine.cores.to_string()),
         ("longwire", machine.version.to_string()),
     ]
-    .map(|(what, value)| (format!("machine {what}"), value))
+    .map(|(what, value)| (format!("machine {what}"), value.into()))
     .into_iter()
     .collect()
 }
@@ -94,7 +120,7 @@ fn flatten(name: &str, value: &Value, all: &mut Words) {
         }
         value => {
             let (what, words) = in_unit(name, value);
-            all.insert(what, words);
+            all.insert(what, Asked { exact: value.to_string(), words });
         }
     }
 }
@@ -133,10 +159,12 @@ pub(super) fn differences(a: &[&Report], b: &[&Report]) -> Vec<PlanDifference> {
             let runs: Vec<Words> = reports.iter().map(|report| varying(report)).collect();
             let names: IndexSet<&String> = runs.iter().flat_map(Words::keys).collect();
             for name in names {
-                let values: IndexSet<&str> = runs.iter().filter_map(|run| run.get(name)).map(String::as_str).collect();
-                let words = values.into_iter().collect::<Vec<_>>();
-                let varies = words.len() > 1 && name.starts_with("timeline");
-                all.insert(name.clone(), if varies { "at different times".into() } else { words.join(", ") });
+                // in an order of their own: that of the runs says nothing
+                let values: BTreeSet<&Asked> = runs.iter().filter_map(|run| run.get(name)).collect();
+                let varies = values.len() > 1 && name.starts_with("timeline");
+                let joined = |of: fn(&Asked) -> &str| values.iter().map(|one| of(one)).collect::<Vec<_>>().join(", ");
+                let all_of = Asked { exact: joined(|one| &one.exact), words: joined(|one| &one.words) };
+                all.insert(name.clone(), if varies { "at different times".into() } else { all_of });
             }
         }
         all
@@ -146,8 +174,16 @@ pub(super) fn differences(a: &[&Report], b: &[&Report]) -> Vec<PlanDifference> {
 
 fn differing(a: &Words, b: &Words) -> Vec<PlanDifference> {
     let names: IndexSet<&String> = a.keys().chain(b.keys()).collect();
-    let differ = names.into_iter().filter(|name| a.get(*name) != b.get(*name));
-    differ.map(|name| PlanDifference { what: name.clone(), a: a.get(name).cloned(), b: b.get(name).cloned() }).collect()
+    let differences = names.into_iter().filter_map(|name| {
+        let (a, b) = (a.get(name), b.get(name));
+        if a.map(|one| &one.exact) == b.map(|one| &one.exact) {
+            return None;
+        }
+        let rounded = a.map(|one| &one.words) == b.map(|one| &one.words);
+        let shown = |one: Option<&Asked>| one.map(|one| if rounded { one.exact.clone() } else { one.words.clone() });
+        Some(PlanDifference { what: name.clone(), a: shown(a), b: shown(b) })
+    });
+    differences.collect()
 }
 
 #[cfg(test)]
@@ -179,6 +215,26 @@ mod tests {
                 "service web | shell, server | ",
             ]
         );
+    }
+
+    #[test]
+    fn values_that_read_the_same_when_rounded_differ() {
+        let with = |rate: f64| {
+            let mut report = testing::report();
+            report.directions[0].parameters["loss"][0]["rate"] = rate.into();
+            report
+        };
+        let (a, b) = (with(1e-6), with(2e-6));
+        let found = differences(&[&a], &[&b]);
+        assert_eq!((found[0].a.as_deref(), found[0].b.as_deref()), (Some("1e-6"), Some("2e-6")), "{found:?}");
+        assert!(mixed(&[&a, &b]).is_some());
+    }
+
+    #[test]
+    fn the_order_of_runs_is_no_difference() {
+        let (mut old, mut new) = (testing::report(), testing::report());
+        (old.machine.kernel, new.machine.kernel) = ("6.1".into(), "6.12".into());
+        assert_eq!(differences(&[&old, &new], &[&new, &old]), []);
     }
 
     #[test]

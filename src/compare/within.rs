@@ -67,8 +67,15 @@ impl Sample {
                         let ping = measured.ping()?;
                         share(ping.lost, ping.received + ping.lost)
                     }
+                    // a number of all requests has no interval by the first of them
                     Source::RoundTrips => times(
-                        measured.ping()?.samples.iter().filter_map(|(_, rtt)| Some(((*rtt)? as f64, 1.0))).collect(),
+                        measured
+                            .ping()
+                            .filter(|ping| ping.samples_omitted == 0)?
+                            .samples
+                            .iter()
+                            .filter_map(|(_, rtt)| Some(((*rtt)? as f64, 1.0)))
+                            .collect(),
                     ),
                     Source::Stream(Stream::Loss) => {
                         let (sender, receiver) = (measured.udp_sender()?, measured.udp_receiver()?);

@@ -50,13 +50,16 @@ fn lines(out: &mut Markup, some: &[&Expectation]) {
 }
 
 fn line(out: &mut Markup, one: &Expectation) {
-    // a group is shown by the member that is furthest from its limit
+    // a group is shown by the member that is furthest from its limit: of those that fail, or of those in doubt where none does
     let far =
         |judged: &Judged| judged.value.zip(judged.compared.as_ref()).map_or(0.0, |(value, c)| (value - c.limit).abs());
-    let failed: Vec<&Member> = one.members.iter().filter(|member| !member.judged.pass).collect();
+    let wrong = |member: &&Member| {
+        if one.judged.fails() { member.judged.fails() } else { !member.judged.pass }
+    };
+    let failed: Vec<&Member> = one.members.iter().filter(wrong).collect();
     let worst = failed.iter().max_by(|a, b| far(&a.judged).total_cmp(&far(&b.judged)));
     let judged = worst.map_or(&one.judged, |member| &member.judged);
-    let (class, sign) = match (judged.pass, &judged.invalid) {
+    let (class, sign) = match (one.judged.pass, &one.judged.invalid) {
         (true, _) => ("good", "✓ holds"),
         (false, None) => ("bad", "✗ fails"),
         (false, Some(_)) => ("open", "? not known"),
@@ -72,7 +75,8 @@ fn line(out: &mut Markup, one: &Expectation) {
             let why = [judged.invalid.clone(), judged.near.as_ref().map(near)];
             why.iter().flatten().for_each(|words| out.leaf("small", &[], &format!(" {words}")));
             if let Some(worst) = worst {
-                members(out, &failed, (one.members.len(), &worst.name));
+                let verb = if one.judged.fails() { "fail" } else { "are not known" };
+                members(out, &failed, verb, (one.members.len(), &worst.name));
             }
         });
         let all = one.members.len();
@@ -88,10 +92,10 @@ fn line(out: &mut Markup, one: &Expectation) {
     });
 }
 
-/// Of a group: those that failed.
-fn members(out: &mut Markup, failed: &[&Member], (all, worst): (usize, &str)) {
+/// Of a group: those that failed, or are in doubt.
+fn members(out: &mut Markup, failed: &[&Member], verb: &str, (all, worst): (usize, &str)) {
     out.element("details", &[], |out| {
-        out.leaf("summary", &[], &format!("{} of {all} fail, {worst} by the most", failed.len()));
+        out.leaf("summary", &[], &format!("{} of {all} {verb}, {worst} by the most", failed.len()));
         out.element("ul", &[], |out| {
             for member in failed.iter().take(MOST) {
                 let near = member.judged.near.as_ref().map(|one| format!(", {}", near(one))).unwrap_or_default();

@@ -6,6 +6,7 @@ use super::verdict::{class, sign};
 use crate::judge::words;
 use crate::measured::Unit;
 use crate::report::json::Verdict;
+use crate::stats::median;
 
 /// Rows that are drawn and listed.
 const MOST_ROWS: usize = 200;
@@ -71,8 +72,7 @@ pub struct Cell {
 impl Cell {
     /// The middle of the numbers.
     pub fn median(&self) -> Option<f64> {
-        let middle = self.values.len().checked_sub(1)? / 2;
-        Some((self.values[middle] + self.values[self.values.len() / 2]) / 2.0)
+        median(&self.values)
     }
 
     /// The worst that its runs came to; `None` of what is not expected to be anything.

@@ -8,6 +8,7 @@ use super::happened::outages;
 use super::json::{Direction, Report};
 use super::phase_table::changed_links;
 use super::terminal::{four_digits, grouped, seconds};
+use crate::stats::median;
 
 /// Fewer members of a group are shown one by one.
 const FEWEST: usize = 3;
@@ -96,11 +97,14 @@ impl Band<'_> {
 
     /// Minimum, median and maximum of a number; of one direction, that. Empty where there is none.
     pub(crate) fn spread(&self, of: impl Fn(&Direction) -> Option<u64>, words: impl Fn(u64) -> String) -> String {
-        let mut all: Vec<u64> = self.members.iter().filter_map(|one| of(one)).collect();
-        all.sort_unstable();
-        match (all.first(), all.last()) {
-            (Some(min), Some(max)) if min == max => words(*min),
-            (Some(min), Some(max)) => format!("{} … {} … {}", words(*min), words(all[all.len() / 2]), words(*max)),
+        let mut all: Vec<f64> = self.members.iter().filter_map(|one| Some(of(one)? as f64)).collect();
+        all.sort_by(f64::total_cmp);
+        let words = |value: f64| words(value as u64);
+        match (all.first(), median(&all), all.last()) {
+            (Some(min), _, Some(max)) if min == max => words(*min),
+            (Some(min), Some(median), Some(max)) => {
+                format!("{} … {} … {}", words(*min), words(median), words(*max))
+            }
             _ => String::new(),
         }
     }

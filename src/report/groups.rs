@@ -4,8 +4,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::alike::{from_to, stem};
 use super::json::WorkloadReport;
-use super::terminal::{four_digits, rate, time};
+use super::terminal::{exact_percent, rate, time};
 use crate::measured::{Measured, Part};
+use crate::stats::median;
 
 /// Fewer are told one by one.
 const FEWEST: usize = 4;
@@ -44,17 +45,16 @@ fn group(members: &[Named<'_>]) -> Group {
         let mut all: Vec<f64> = members.iter().filter_map(|(_, work)| of(&work.measured)).collect();
         all.sort_by(f64::total_cmp);
         let (first, last) = (all.first()?, all.last()?);
-        Some(format!("{} … {} … {}", words(*first), words(all[all.len() / 2]), words(*last)))
+        Some(format!("{} … {} … {}", words(*first), words(median(&all)?), words(*last)))
     };
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-    let percent = |share: f64| format!("{} %", four_digits((share * 1e5).round() / 1e3));
     let ns = |ns: f64| time(ns as u64);
     let bps = |bps: f64| rate(bps as u64);
     let results = [
         ("round trip p50", spread(&|m| Some(m.ping()?.rtt_ns.as_ref()?.get(Part::P50)? as f64), &ns)),
-        ("lost", spread(&|m| m.ping().and_then(|ping| share(ping.lost, ping.sent)), &percent)),
+        ("lost", spread(&|m| m.ping().and_then(|ping| share(ping.lost, ping.sent)), &exact_percent)),
         ("one way p50", spread(&|m| Some(m.udp_receiver()?.delay_ns.as_ref()?.get(Part::P50)? as f64), &ns)),
-        ("lost", spread(&|m| share(m.udp_receiver()?.lost, m.udp_sender()?.sent), &percent)),
+        ("lost", spread(&|m| share(m.udp_receiver()?.lost, m.udp_sender()?.sent), &exact_percent)),
         ("goodput", spread(&|m| Some(m.tcp_receiver()?.goodput_bps? as f64), &bps)),
     ];
     let told: Vec<String> =

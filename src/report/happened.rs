@@ -23,7 +23,12 @@ pub(crate) fn outages(events: &[Event]) -> Vec<Outage> {
     let mut found: Vec<Outage> = Vec::new();
     for event in events.iter().filter(|event| !matches!(event.kind, EventKind::Work | EventKind::Network)) {
         let down = event.what.strip_suffix("=down").or(event.what.strip_suffix("=no-carrier"));
+        let is_open = |name: &str| found.iter().any(|outage| outage.name == name && outage.to_ns.is_none());
         if let Some(name) = down {
+            // what is down already stays down
+            if is_open(name) {
+                continue;
+            }
             found.push(Outage { name: name.to_owned(), from_ns: event.at_ns, to_ns: None });
         } else if let Some(name) = event.what.strip_suffix("=up")
             && let Some(outage) = found.iter_mut().rfind(|outage| outage.name == name && outage.to_ns.is_none())
@@ -43,6 +48,7 @@ mod tests {
     fn outages_last_from_down_to_up_or_to_the_end() {
         let events = [
             testing::event(1_000, "wifi=down"),
+            testing::event(1_500, "wifi=down"),
             testing::event(2_000, "wifi=up"),
             testing::event(3_000, "lte=no-carrier"),
             testing::event(4_000, "wifi=up"),

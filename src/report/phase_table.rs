@@ -6,9 +6,10 @@ use super::alike::{from_to, stem};
 use super::happened::outages;
 use super::json::Report;
 use super::phases::{Phase, PhaseDirection, PhaseWorkload};
-use super::terminal::{grouped, rate, share, time};
+use super::terminal::{exact_percent, grouped, rate, time};
 use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::measured::{Part, Times};
+use crate::stats::median;
 
 /// Fewer members of a group have rows of their own.
 const FEWEST: usize = 3;
@@ -51,7 +52,8 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug, Default)]
 struct Numbers {
     sent: Option<u64>,
-    lost: Option<u64>,
+    /// A share of what was sent.
+    loss: Option<f64>,
     delays: [Option<u64>; 4],
     bps: Option<u64>,
     gap: Option<u64>,
@@ -118,15 +120,16 @@ fn hundredths(ns: u64) -> String {
 impl Numbers {
     fn of_workload(work: &PhaseWorkload) -> Numbers {
         let PhaseWorkload { sent, lost, goodput_bps, gap_ns, .. } = *work;
-        Numbers { sent, lost, delays: parts(work.delay_ns.as_ref()), bps: goodput_bps, gap: gap_ns }
+        Numbers { sent, loss: loss(lost, sent), delays: parts(work.delay_ns.as_ref()), bps: goodput_bps, gap: gap_ns }
     }
 
     fn of_direction(one: &PhaseDirection, length_ns: u64) -> Numbers {
-        let lost = one.dropped.values().sum();
+        let lost: u64 = one.dropped.values().sum();
+        let sent = Some(lost + one.delivered.frames);
         let bits = u128::from(one.delivered.bytes) * 8_000_000_000;
         Numbers {
-            sent: Some(lost + one.delivered.frames),
-            lost: Some(lost),
+            sent,
+            loss: loss(Some(lost), sent),
             delays: parts(one.delay_ns.as_ref()),
             bps: (length_ns > 0).then(|| (bits / u128::from(length_ns)) as u64),
             gap: None,
@@ -135,14 +138,16 @@ impl Numbers {
 
     /// Each of several by its median; `None` of none.
     fn median(all: &[Numbers]) -> Option<Numbers> {
-        let of = |pick: &dyn Fn(&Numbers) -> Option<u64>| {
-            let mut values: Vec<u64> = all.iter().filter_map(pick).collect();
-            values.sort_unstable();
-            values.get(values.len() / 2).copied()
+        let middle = |pick: &dyn Fn(&Numbers) -> Option<f64>| {
+            let mut values: Vec<f64> = all.iter().filter_map(pick).collect();
+            values.sort_by(f64::total_cmp);
+            median(&values)
         };
+        let of =
+            |pick: &dyn Fn(&Numbers) -> Option<u64>| middle(&|one| Some(pick(one)? as f64)).map(|value| value as u64);
         (!all.is_empty()).then(|| Numbers {
             sent: of(&|one| one.sent),
-            lost: of(&|one| one.lost),
+            loss: middle(&|one| one.loss),
             delays: [0, 1, 2, 3].map(|n| of(&|one| one.delays[n])),
             bps: of(&|one| one.bps),
             gap: of(&|one| one.gap),
@@ -152,10 +157,9 @@ impl Numbers {
     fn cells(self) -> [String; 8] {
         let text = |value: Option<u64>, words: fn(u64) -> String| value.map(words).unwrap_or_default();
         let [p50, p95, p99, max] = self.delays.map(|delay| text(delay, time));
-        let lost = self.lost.zip(self.sent).filter(|(_, sent)| *sent > 0);
         [
             text(self.sent, grouped),
-            lost.map(|(lost, sent)| share(lost, sent)).unwrap_or_default(),
+            self.loss.map(exact_percent).unwrap_or_default(),
             p50,
             p95,
             p99,
@@ -164,6 +168,11 @@ impl Numbers {
             text(self.gap, time),
         ]
     }
+}
+
+fn loss(lost: Option<u64>, sent: Option<u64>) -> Option<f64> {
+    let (lost, sent) = lost.zip(sent).filter(|(_, sent)| *sent > 0)?;
+    Some(lost as f64 / sent as f64)
 }
 
 fn parts(times: Option<&Times>) -> [Option<u64>; 4] {

@@ -262,10 +262,12 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 pub(crate) fn share(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "0 %".into();
-    }
-    format!("{} %", four_digits((part as f64 / whole as f64 * 1e5).round() / 1e3))
+    if whole == 0 { "0 %".into() } else { exact_percent(part as f64 / whole as f64) }
+}
+
+/// A share of one, to four digits: `6.333 %`.
+pub(crate) fn exact_percent(share: f64) -> String {
+    format!("{} %", four_digits((share * 1e5).round() / 1e3))
 }
 
 /// 1234567 as 1,234,567.

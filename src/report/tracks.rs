@@ -6,6 +6,7 @@ use super::alike::{from_to, stem};
 use super::expectation::Judged;
 use super::json::{Report, WorkloadReport};
 use crate::measured::{Intervals, Measured, Ping, TcpReceive, TcpSend, Transfer, UdpReceive, UdpSend, losses};
+use crate::stats::median;
 
 /// Fewer members of a group are drawn one by one.
 const FEWEST: usize = 4;
@@ -235,7 +236,7 @@ fn group(members: Vec<Track>, duration_ns: u64) -> Track {
     let (mut points, mut range) = (Vec::new(), Vec::new());
     for (n, mut values) in bins.into_iter().enumerate().filter(|(_, values)| !values.is_empty()) {
         values.sort_by(f64::total_cmp);
-        points.push((((n as u64) * width + width / 2) as i64, values[values.len() / 2]));
+        points.push((((n as u64) * width + width / 2) as i64, median(&values).unwrap_or_default()));
         range.push((values[0], values[values.len() - 1]));
     }
     let longest = members.iter().filter_map(|member| member.gap).max_by_key(|(from, to)| to - from);

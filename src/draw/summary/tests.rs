@@ -105,6 +105,8 @@ links: { l: { ends: [c, sw], delay: 1ms }, up: { ends: [sw, s], rate: 10Mbit } }
     assert!(text.contains("c-1 … c-40  10.0.0.1 … 10.0.0.40"), "{text}");
     assert!(text.contains("stays up until Ctrl-C"), "{text}");
     assert!(text.lines().count() < 12, "{text}");
+    let long = shown("longwire: 1\nnodes: { the-machine-of-the-customer: host }\n", 80);
+    assert!(long.contains("the-machine-of-the-customer  no link"), "{long}");
     let nodes: String = (0..40).map(|n| format!("n{n}x: {{ host: {{ mtu: {} }} }}, ", 1000 + n)).collect();
     let many = shown(&format!("longwire: 1\nnodes: {{ {nodes} }}\n"), 100);
     assert!(many.contains("… and 29 more: `--plan` lists all"), "{many}");

@@ -59,7 +59,7 @@ impl Text {
         let column = names.filter(|width| *width <= NAME).max().unwrap_or(0);
         let mut label = label;
         for (name, entry) in &entries[..shown] {
-            let named = if column == 0 { entry.clone() } else { format!("{name:column$}  {entry}") };
+            let named = if name.is_empty() { entry.clone() } else { format!("{name:column$}  {entry}") };
             self.entry(label, &named, self.width);
             label = "";
         }

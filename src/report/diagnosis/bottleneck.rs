@@ -33,6 +33,9 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
 }
 
 fn load<'a>(direction: &'a Direction, report: &Report) -> Option<Load<'a>> {
+    if direction.busy_ns == 0 {
+        return None;
+    }
     let dropped = ["queue_full", "aqm"].iter().filter_map(|cause| direction.dropped.get(*cause)).sum();
     let series = report.series.as_ref();
     let of = |one: &&DirectionSeries| one.link == direction.link && one.to == direction.to;
@@ -46,7 +49,7 @@ fn load<'a>(direction: &'a Direction, report: &Report) -> Option<Load<'a>> {
     let stretch = used.unwrap_or((0, report.duration_ns));
     let length = stretch.1.checked_sub(stretch.0).filter(|length| *length > 0)?;
     let busy = (direction.busy_ns as f64 / length as f64).min(1.0);
-    (direction.busy_ns > 0).then_some(Load { direction, dropped, busy, stretch })
+    Some(Load { direction, dropped, busy, stretch })
 }
 
 impl Load<'_> {
@@ -65,7 +68,7 @@ impl Load<'_> {
         if !self.limits() {
             let dropped = grouped(*dropped);
             return format!(
-                "the queue of `{link}` toward {end} overflowed: it dropped {dropped} of {offered}; the link was busy {busy} {when}"
+                "the queue of `{link}` toward {end} dropped {dropped} of {offered}; the link was busy {busy} {when}"
             );
         }
         let article = if alone { "the" } else { "a" };
@@ -106,9 +109,7 @@ mod tests {
             (
                 12,
                 Some(("aqm", 5)),
-                Some(
-                    "the queue of `dsl` toward home overflowed: it dropped 5 of 2,978; the link was busy 12 % of the time",
-                ),
+                Some("the queue of `dsl` toward home dropped 5 of 2,978; the link was busy 12 % of the time"),
             ),
             // neither drops by chance nor a wire that is merely used prove anything
             (
@@ -119,9 +120,7 @@ mod tests {
             (
                 74,
                 Some(("queue_full", 1)),
-                Some(
-                    "the queue of `dsl` toward home overflowed: it dropped 1 of 2,978; the link was busy 74 % of the time",
-                ),
+                Some("the queue of `dsl` toward home dropped 1 of 2,978; the link was busy 74 % of the time"),
             ),
             (60, None, None),
             (60, Some(("loss", 471)), None),

@@ -35,8 +35,8 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
     if places.is_empty() {
         return Vec::new();
     }
-    if let Some(sentence) = of_one_workload(report, &places) {
-        return vec![sentence];
+    if let Some(one) = OneWorkload::of(report, &places) {
+        return vec![one.sentence(report)];
     }
     let told = |place: &Place| {
         let Place { name, frames, of, .. } = place;
@@ -98,20 +98,39 @@ fn counted<K: AsRef<str>>(dropped: &IndexMap<K, u64>) -> impl Iterator<Item = (&
     all.filter(|(cause, frames)| *frames > 0 && !HARMLESS.contains(cause))
 }
 
-/// Where all lost datagrams of the only workload that lost any ended: as many frames were dropped, in one place.
-fn of_one_workload(report: &Report, places: &[Place]) -> Option<String> {
-    let [place] = places else { return None };
-    let mut losing = report.workloads.iter().filter_map(|(name, work)| Some((name, work, lost(work)?)));
-    let (name, work, (what, lost, sent)) = losing.next()?;
-    if lost != place.frames || losing.next().is_some() {
-        return None;
+/// The only workload that lost anything, where as many frames were dropped as it lost, all in one place.
+struct OneWorkload<'a> {
+    name: &'a String,
+    work: &'a WorkloadReport,
+    place: &'a Place,
+    what: &'static str,
+    lost: u64,
+    sent: u64,
+}
+
+impl<'a> OneWorkload<'a> {
+    fn of(report: &'a Report, places: &'a [Place]) -> Option<OneWorkload<'a>> {
+        let [place] = places else { return None };
+        let mut losing = report.workloads.iter().filter_map(|(name, work)| Some((name, work, lost(work)?)));
+        let (name, work, (what, lost, sent)) = losing.next()?;
+        (lost == place.frames && losing.next().is_none()).then_some(OneWorkload { name, work, place, what, lost, sent })
     }
-    let why = match silent::when(work, report) {
-        Some(when) => format!("{}, {when}", words(&place.cause)),
-        None => why(place, report),
-    };
-    let (lost, sent) = (grouped(lost), grouped(sent));
-    Some(format!("of {sent} {what} of `{name}` {lost} ended on {}: {why}", place.name))
+
+    fn sentence(&self, report: &Report) -> String {
+        let OneWorkload { name, work, place, what, lost, sent } = self;
+        let why = match silent::when(work, report) {
+            Some(when) => format!("{}, {when}", words(&place.cause)),
+            None => why(place, report),
+        };
+        let (lost, sent) = (grouped(*lost), grouped(*sent));
+        format!("of {sent} {what} of `{name}` {lost} ended on {}: {why}", place.name)
+    }
+}
+
+/// The workload of which it is said where all that it lost ended.
+pub(super) fn of_one_workload(report: &Report) -> Option<String> {
+    let places = places(report);
+    OneWorkload::of(report, &places).map(|one| one.name.clone())
 }
 
 /// What a workload lost in the network: what they are, how many, and of how many. `None` where nothing was lost.

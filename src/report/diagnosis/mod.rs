@@ -21,9 +21,7 @@ const MOST: usize = 4;
 pub fn of(report: &Report) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for sentences in [bottleneck::sentences, lost::sentences, silent::sentences, hosts::sentences] {
-        let new = sentences(report).into_iter().filter(|sentence| !silent::is_told(sentence, &said));
-        let new: Vec<String> = new.take(MOST).collect();
-        said.extend(new);
+        said.extend(sentences(report).into_iter().take(MOST));
     }
     said
 }

@@ -1,8 +1,9 @@
 //! Silences of workloads that begin with a change of the network.
 
+use super::lost;
 use crate::measured::{Gap, Measured, Times};
 use crate::report::happened::changes;
-use crate::report::json::{Report, WorkloadReport};
+use crate::report::json::{Event, Report, WorkloadReport};
 use crate::report::terminal::{seconds, time};
 
 /// Shorter silences are told by nobody.
@@ -10,19 +11,13 @@ const SHORTEST: u64 = 200_000_000;
 /// So much longer than what is usual between two arrivals.
 const UNUSUAL: u64 = 5;
 
-const NOTHING: &str = "nothing of ";
-const ARRIVED: &str = " arrived ";
-
 pub(super) fn sentences(report: &Report) -> Vec<String> {
     let of =
-        |(name, work): (&String, &WorkloadReport)| Some(format!("{NOTHING}`{name}`{ARRIVED}{}", when(work, report)?));
-    report.workloads.iter().filter_map(of).collect()
-}
-
-/// Whether another sentence has the time of a silence already.
-pub(super) fn is_told(sentence: &str, said: &[String]) -> bool {
-    let when = sentence.split_once(ARRIVED).filter(|_| sentence.starts_with(NOTHING));
-    when.is_some_and(|(_, when)| said.iter().any(|other| other.contains(when)))
+        |(name, work): (&String, &WorkloadReport)| Some(format!("nothing of `{name}` arrived {}", when(work, report)?));
+    // where its datagrams ended has been said with the time of its silence
+    let told = lost::of_one_workload(report);
+    let others = report.workloads.iter().filter(|(name, _)| told.as_ref() != Some(*name));
+    others.filter_map(of).collect()
 }
 
 /// `for 550 ms: from `short=down` at 2 s until …`, where the longest silence of a workload begins with a change.
@@ -34,12 +29,15 @@ pub(super) fn when(work: &WorkloadReport, report: &Report) -> Option<String> {
     }
     // what was under way arrives after the change, and the last arrival may have been a whole pause before it
     let slack = i64::try_from(usual + slowest).ok()?;
-    let near = |at: i64| {
-        changes(report).find(|change| (change.at_ns - at).abs() <= slack).map(|change| (&change.what, change.at_ns))
+    // of changes after `past`, the nearest
+    let near = |at: i64, past: i64| {
+        let apart = |change: &Event| (change.at_ns - at).abs();
+        let close = changes(report).filter(|change| change.at_ns > past && apart(change) <= slack);
+        close.min_by_key(|change| apart(change)).map(|change| (&change.what, change.at_ns))
     };
     let Gap { from_ns, max_ns, to_ns } = gap;
-    let (begin, at) = near(from_ns)?;
-    let until = near(to_ns).filter(|(_, until)| *until > at);
+    let (begin, at) = near(from_ns, i64::MIN)?;
+    let until = near(to_ns, at);
     let until = until.map(|(what, until)| format!(", until `{what}` at {}", seconds(until))).unwrap_or_default();
     Some(format!("for {} from `{begin}` at {} on{until}", time(max_ns), seconds(at)))
 }
@@ -90,11 +88,6 @@ mod tests {
             ]
         );
         assert_eq!(said(2_020, 900), ["nothing of `call` arrived for 900 ms from `short=down` at 2 s on"]);
-        assert!(is_told(
-            &said(2_020, 900)[0],
-            &["of 5 datagrams 2 ended: for 900 ms from `short=down` at 2 s on".into()]
-        ));
-        assert!(!is_told(&said(2_020, 900)[0], &["of 5 datagrams 2 ended".into()]));
         assert_eq!(said(1_200, 900), [""; 0], "it began before anything was changed");
         assert_eq!(said(1_997, 150), [""; 0], "too short to tell");
     }
