@@ -46,6 +46,8 @@ impl Served {
         let mut served = Served::default();
         // of each segment the first machine that gets no advertisements, and the first that does
         let mut mixed: BTreeMap<usize, [Option<(usize, &ExternalSpec)>; 2]> = BTreeMap::new();
+        // the same of DHCP, among machines whose MAC addresses longwire does not know
+        let mut strangers: BTreeMap<usize, [Option<(usize, &ExternalSpec)>; 2]> = BTreeMap::new();
         for (at, spec, segment) in externals(&members.hosts) {
             let name = members.hosts[at].name;
             if !routed.contains(&segment) {
@@ -56,11 +58,27 @@ impl Served {
                 check(&dhcp, spec.dhcp.as_ref().map(|dhcp| dhcp.span), diagnostics);
                 served.dhcp.insert(at);
             }
+            if spec.qemu.is_none() {
+                strangers.entry(segment).or_default()[usize::from(spec.dhcp().is_some())].get_or_insert((at, spec));
+            }
             mixed.entry(segment).or_default()[usize::from(spec.ra())].get_or_insert((at, spec));
+            if let Some(ninth) = spec.dns.get(MAX_DNS) {
+                diagnostics
+                    .error(ninth.span, format!("`dns` has {} servers, and a machine is told {MAX_DNS}", spec.dns.len()))
+                    .help("machines ask the first two or three anyway: name fewer");
+            }
             if let Some(dns) = spec.dns.first().filter(|_| spec.dhcp().is_none() && !spec.ra()) {
                 diagnostics
                     .error(dns.span, format!("nothing tells `{name}` its name servers"))
                     .help("write `dhcp: on` or `ra: on` beside them, or take them away");
+            }
+        }
+        for [without, with] in strangers.into_values() {
+            if let (Some((without, _)), Some((with, ExternalSpec { dhcp: Some(dhcp), .. }))) = (without, with) {
+                let [without, with] = [without, with].map(|at| members.hosts[at].name);
+                diagnostics
+                    .error(dhcp.span, format!("`{without}` is on the network of `{with}`: it would get addresses too"))
+                    .help(format!("say `dhcp: on` at `{without}` too, or take it away here"));
             }
         }
         for (segment, [without, with]) in mixed {
@@ -110,8 +128,12 @@ impl Served {
             match first(members, routers, segment, |net| matches!(net, IpNet::V4(_))) {
                 Some((router, port, IpNet::V4(net))) if leases => {
                     let plan = self.dhcp_plan(members, hosts, routers, segment, &machines, (router, port, net));
-                    forbid_many(&plan, members.routers[router].span, diagnostics);
                     routers[router].dhcp.push(plan);
+                }
+                None if leases => {
+                    let asked =
+                        |spec: &ExternalSpec| spec.dhcp.as_ref().filter(|_| spec.dhcp().is_some()).map(|at| at.span);
+                    no_address("IPv4", "`dhcp`", members, &machines, asked, diagnostics);
                 }
                 _ => {}
             }
@@ -120,6 +142,9 @@ impl Served {
                 let name = members.routers[router].name;
                 let plan = advert_plan(seed, name, hosts, &routers[router], &machines, port);
                 routers[router].advertises.push(plan);
+            } else if self.ra.contains(&segment) {
+                let asked = |spec: &ExternalSpec| spec.ra.as_ref().filter(|_| spec.ra()).map(|at| at.span);
+                no_address("IPv6", "`ra`", members, &machines, asked, diagnostics);
             }
         }
     }
@@ -158,6 +183,8 @@ impl Served {
             Some(DhcpReservation { mac: interface.mac.into(), address, options })
         });
         let reserved: Vec<DhcpReservation> = reserved.collect();
+        let off = machines.iter().copied().filter(|at| is_known(at) && spec(*at).dhcp().is_none());
+        let silent = off.filter_map(|at| Some(hosts[at].interfaces.first()?.mac.into())).collect();
         let foreign = !machines.iter().all(is_known);
         // whoever asks is behind one of those that longwire knows nothing of; where there are none, any may be meant
         let asks = machines.iter().copied().filter(|at| !foreign || !is_known(at)).find_map(|at| options(at, false));
@@ -179,6 +206,7 @@ impl Served {
             net: net.trunc(),
             taken: taken.into_iter().collect(),
             reserved,
+            silent,
             open: asks,
             foreign,
         }
@@ -235,6 +263,25 @@ fn first(
     })
 }
 
+/// What the file asks for where the routers have no address of that family to give others from.
+fn no_address(
+    family: &str,
+    key: &str,
+    members: &Members<'_>,
+    machines: &[usize],
+    asked: impl Fn(&ExternalSpec) -> Option<Span>,
+    diagnostics: &mut Diagnostics,
+) {
+    for (at, spec, _) in externals(&members.hosts).filter(|(at, ..)| machines.contains(at)) {
+        if let Some(span) = asked(spec) {
+            let name = members.hosts[at].name;
+            diagnostics
+                .error(span, format!("no router on the network of `{name}` has an {family} address"))
+                .help(format!("give it one, or take {key} away"));
+        }
+    }
+}
+
 /// What the file asks for where no router is.
 fn no_router(name: &str, spec: &ExternalSpec, diagnostics: &mut Diagnostics) {
     let dhcp = spec.dhcp.as_ref().filter(|_| spec.dhcp().is_some()).map(|dhcp| dhcp.span);
@@ -264,14 +311,5 @@ fn check(dhcp: &DhcpSpec, span: Option<Span>, diagnostics: &mut Diagnostics) {
         diagnostics
             .error(domain.span, format!("`{}` is no domain that can be told", domain.value))
             .help(format!("letters, digits, `-` and dots, at most {MAX_NAME} bytes, as in `lab.example`"));
-    }
-}
-
-fn forbid_many(plan: &DhcpPlan, place: Span, diagnostics: &mut Diagnostics) {
-    let all = plan.reserved.iter().map(|reserved| &reserved.options).chain(&plan.open);
-    if let Some(count) = all.map(|options| options.dns.len()).max().filter(|count| *count > MAX_DNS) {
-        diagnostics
-            .error(place, format!("`dns` has {count} IPv4 addresses for a machine, and DHCP tells {MAX_DNS} here"))
-            .help("machines ask the first two or three anyway: name fewer");
     }
 }

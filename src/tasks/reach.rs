@@ -354,6 +354,11 @@ impl Hosts<'_> {
         path.source.or_else(|| self.source(any, Family::of(path.destination)))
     }
 
+    /// Whether a router's NAT lets in no packet of a host to an address that nobody inside asked for.
+    pub(crate) fn is_guarded(&self, host: usize, destination: IpAddr) -> bool {
+        matches!(self.leads(host, None, destination), Ok(Arrives::Guarded(_)))
+    }
+
     /// The interface by which a packet of a host leaves, and the routers that it passes; `None` where it does not arrive.
     pub(crate) fn passages(
         &self,

@@ -122,11 +122,16 @@ impl Default for DhcpSpec {
 }
 
 /// Whether a machine gets router advertisements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advertised {
     /// It does.
     On,
     /// It does not.
     Off,
+}
+
+forms! {
+    Advertised, "Advertised", "`on` or `off`";
+    words { "on" => Advertised::On, "off" => Advertised::Off }
+    bool => |on| if on { Advertised::On } else { Advertised::Off };
 }

@@ -65,6 +65,7 @@ pub fn serving_router() -> RouterPlan {
         net: "10.0.0.0/29".parse().unwrap(),
         taken: vec![[10, 0, 0, 1].into()],
         reserved: Vec::new(),
+        silent: Vec::new(),
         open: Some(options),
         foreign: true,
     };

@@ -124,12 +124,25 @@ fn mistakes_are_told_with_their_places() {
     assert!(of("dhcp: off, ra: off, dns: [a]").contains("nothing tells `vm` its name servers"));
     assert!(of("dns: [nobody]").contains("`nobody` is no name server"));
     let many: Vec<String> = (1..=9).map(|n| format!("192.0.2.{n}")).collect();
-    assert!(
-        of(&format!("dns: [{}]", many.join(", ")))
-            .contains("`dns` has 9 IPv4 addresses for a machine, and DHCP tells 8")
-    );
+    assert!(of(&format!("dns: [{}]", many.join(", "))).contains("`dns` has 9 servers, and a machine is told 8"));
     let mixed = around(&[("vm", "{ external: { qemu: vm.sock, ra: on } }"), ("lab", "{ external: { tap: lw0 } }")]);
     assert!(bad(&mixed)[0].contains("`lab` is on the network of `vm`: it would get its advertisements too"));
+    let strangers = [("lab", "{ external: { tap: lw0, dhcp: on } }"), ("old", "{ external: { tap: lw1 } }")];
+    assert!(bad(&around(&strangers))[0].contains("`old` is on the network of `lab`: it would get addresses too"));
+    // what is asked for and cannot be is no default that is left out
+    for (family, key) in [("ipv4", "dhcp"), ("ipv6", "ra")] {
+        let file = around(&[("vm", &format!("{{ external: {{ qemu: vm.sock, {key}: on }} }}"))]);
+        let file = file.replace("longwire: 1\n", &format!("longwire: 1\naddressing: {{ {family}: none }}\n"));
+        assert!(bad(&file)[0].contains("no router on the network of `vm` has an IPv"), "{:?}", bad(&file));
+    }
+}
+
+#[test]
+fn a_machine_that_is_to_get_no_address_gets_none_beside_another() {
+    let resolved = good(&around(&[VM, ("quiet", "{ external: { qemu: quiet.sock, dhcp: off } }")]));
+    let [dhcp] = &router(&resolved).dhcp[..] else { panic!("one server") };
+    let mac = resolved.network.hosts.iter().find(|host| host.name == "quiet").expect("a host").interfaces[0].mac;
+    assert_eq!((dhcp.silent.len(), dhcp.silent[0].octets(), dhcp.reserved.len()), (1, mac, 1));
 }
 
 #[test]

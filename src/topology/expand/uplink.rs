@@ -75,15 +75,26 @@ fn is_of(entry: &Entry, kinds: &[&str]) -> bool {
     }
 }
 
-/// How many addresses of a family hosts have, or more: one for each link that ends at one, and one for each host at least.
+/// How many addresses of a family hosts have, or more: one for each link that ends at one, as many as are written, and one for each
+/// host at least.
 fn addresses(nodes: &[Entry], links: &[Entry]) -> usize {
-    let hosts = nodes.iter().filter(|node| is_of(node, &["host", "external"])).map(|node| node.key.as_str());
+    let hosts = nodes.iter().filter(|node| is_of(node, &["host", "external"]));
+    let written = |node: &Entry| match &node.value.value {
+        Value::Map(kind) => kind.iter().find_map(|kind| match &kind.value.get("addresses")?.value {
+            Value::Seq(list) => {
+                Some(list.iter().filter(|one| one.as_text().is_some_and(|text| text.contains(':'))).count())
+            }
+            _ => None,
+        }),
+        _ => None,
+    };
     let ends = links.iter().filter_map(|link| match &link.value.get("ends")?.value {
         Value::Seq(ends) => Some(ends),
         _ => None,
     });
     let at: Vec<&str> = ends.flatten().filter_map(|end| Some(split(end.as_text()?).0)).collect();
-    hosts.map(|host| at.iter().filter(|name| **name == host).count().max(1)).sum()
+    let of = |host: &Entry| at.iter().filter(|name| **name == host.key).count().max(written(host).unwrap_or(0)).max(1);
+    hosts.map(of).sum()
 }
 
 /// All of it stands at the place of what it was made of.

@@ -42,6 +42,8 @@ pub struct DhcpPlan {
     pub taken: Vec<Ipv4Addr>,
     /// Machines whose MAC addresses are known.
     pub reserved: Vec<DhcpReservation>,
+    /// Machines that are to get no answer.
+    pub silent: Vec<MacAddr>,
     /// What any other machine is told; `None` if none gets an address.
     pub open: Option<DhcpOptions>,
     /// A network that longwire did not make may lie there: another server is looked for before the first offer.
@@ -188,6 +190,9 @@ impl Server {
             self.hears_of(message.server);
             return Ok(None);
         }
+        if self.plan.silent.contains(&message.mac) {
+            return Ok(None);
+        }
         let reserved = self.plan.reserved.iter().find(|known| known.mac == message.mac);
         let (reserved, known) = (reserved.map(|known| known.address), reserved.map(|known| &known.options));
         let open = self.plan.open.is_some();
@@ -248,7 +253,8 @@ impl Server {
             Kind::Inform if is_host_v4(message.client) && self.plan.net.contains(&message.client) => {
                 Some(Answer::To(Kind::Ack, Ipv4Addr::UNSPECIFIED))
             }
-            _ => return Err(DropCause::Malformed),
+            // an INFORM of a machine that is not of this network
+            _ => return Err(DropCause::Unsupported),
         })
     }
 

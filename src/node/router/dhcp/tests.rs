@@ -21,6 +21,7 @@ fn plan(foreign: bool, open: bool) -> DhcpPlan {
         net: "10.0.1.0/29".parse().unwrap(),
         taken: [1, 2, 6].map(|n| [10, 0, 1, n].into()).to_vec(),
         reserved: vec![DhcpReservation { mac: host_mac(2), address: [10, 0, 1, 2].into(), options: own }],
+        silent: Vec::new(),
         open: open.then(options),
         foreign,
     }
@@ -219,6 +220,16 @@ fn before_the_first_offer_to_a_foreign_network_it_looks_for_another_server() {
     assert_eq!((bench.wake(), bench.now), (vec![], asked + Duration::from_secs(2)));
     assert_eq!(bench.router.deadline(), None);
     assert_eq!(brief(&ask(&mut bench, Ask { host: 7, ..DISCOVER })), (Kind::Offer, [10, 0, 1, 3]));
+}
+
+#[test]
+fn who_is_to_get_no_answer_gets_none() {
+    let mut all = Bench::plan();
+    all.interfaces[1].addresses[0] = "10.0.1.1/29".parse().unwrap();
+    all.dhcp = vec![DhcpPlan { silent: vec![host_mac(7)], ..plan(false, true) }];
+    let mut bench = Bench::with(&all);
+    assert!(ask(&mut bench, Ask { host: 7, ..DISCOVER }).is_empty());
+    assert!(!ask(&mut bench, Ask { host: 8, ..DISCOVER }).is_empty());
 }
 
 #[test]
