@@ -84,6 +84,11 @@ impl DirectionId {
         if self.0.is_multiple_of(2) { Way::Forward } else { Way::Backward }
     }
 
+    /// The other direction of its link.
+    pub const fn reverse(self) -> DirectionId {
+        DirectionId(self.0 ^ 1)
+    }
+
     /// The link whose direction this is.
     pub const fn link(self) -> LinkId {
         LinkId(self.0 / 2)

@@ -24,7 +24,7 @@ pub struct Plan {
 impl Plan {
     /// What one direction of a link does.
     pub fn direction(&self, direction: DirectionId) -> &DirectionSpec {
-        &self.links[direction.link().0 as usize].directions[direction.0 as usize % 2]
+        &self.links[direction.link().0 as usize].directions[direction.way() as usize]
     }
 }
 

@@ -99,8 +99,7 @@ impl Engine {
 
     /// Where a direction begins: a node, and its port there.
     pub(super) fn near_end(&self, id: DirectionId) -> (NodeId, u32) {
-        // the other direction of its link leads there
-        self.directions[(id.0 ^ 1) as usize].far_end
+        self.directions[id.reverse().0 as usize].far_end
     }
 
     /// Whether the spanning tree blocks a port, by its place among all of them.

@@ -17,6 +17,9 @@ pub(super) struct Cell {
     pub(super) of: Interval,
 }
 
+/// More intervals than two days have at a tenth of a second each: a report may come from a file, whose times might say anything.
+const MOST: usize = 2_000_000;
+
 /// The intervals of a sender or a receiver.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
@@ -30,9 +33,12 @@ impl Grid {
     pub(super) fn of(work: &WorkloadReport, begin: Option<i64>, intervals: &Intervals) -> Result<Grid, String> {
         let width = i64::try_from(intervals.width_ns).ok().filter(|width| *width > 0).ok_or_else(|| why(work))?;
         let begin = begin.ok_or_else(|| why(work))?;
-        // at most the length of a run in intervals
+        // at most the length of a run in intervals, unless it is no run's report
         let whole = work.ended_ns.map_or(0, |end| end.saturating_sub(begin) / width);
         let count = intervals.list.len().max(usize::try_from(whole).unwrap_or(0));
+        if count > MOST {
+            return Err(why(work));
+        }
         let of = |n: usize| intervals.list.get(n).cloned().unwrap_or_default();
         Ok(Grid { width, all: (0..count).map(|n| Cell { n, at: begin + n as i64 * width, of: of(n) }).collect() })
     }

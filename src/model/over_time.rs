@@ -90,7 +90,7 @@ impl<T: Level> Course<T> {
     }
 
     /// The largest value.
-    pub fn longest(&self) -> T {
+    pub fn largest(&self) -> T {
         self.values().max().expect("there is a row")
     }
 
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!([0.0, 0.999, 1.0, 1.999, 2.0, 3.999, 4.0, 1e6].map(step), [10., 10., 10., 10., 30., 30., 20., 20.]);
         let step = |nanos| course.at(Instant::from_nanos(nanos)).as_millis_f64();
         assert_eq!([1_999_999_999, 2_000_000_000].map(step), [10., 30.]);
-        assert_eq!((course.least(), course.longest()), (Duration::from_millis(10), Duration::from_millis(30)));
+        assert_eq!((course.least(), course.largest()), (Duration::from_millis(10), Duration::from_millis(30)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crossbeam_channel::Sender;
 
-use crate::engine::{Command, DirectionId, Engine, FrameSink};
+use crate::engine::{Command, DirectionId, Engine, FrameSink, LinkId};
 use crate::report::phases::{PhaseRecorder, RecordedPhase};
 use crate::report::series::{Recorded, Recorder};
 use crate::units::{Duration, Instant};
@@ -175,24 +175,25 @@ impl Agenda {
     }
 }
 
-/// Both directions of links that steps are about, in order.
+/// Both directions of links that steps name, in order. Of links of a node that goes down, and between hosts that are kept apart, no
+/// distributions are kept.
 fn changed(steps: &[Scheduled]) -> Vec<DirectionId> {
-    let links: BTreeSet<u32> = steps
+    let links: BTreeSet<LinkId> = steps
         .iter()
         .flat_map(|step| &step.commands)
         .filter_map(|command| match command {
-            Command::Set(direction, _) => Some(direction.0 / 2),
-            Command::Down(link) | Command::Up(link) => Some(link.0),
+            Command::Set(direction, _) => Some(direction.link()),
+            Command::Down(link) | Command::Up(link) => Some(*link),
             _ => None,
         })
         .collect();
-    links.into_iter().flat_map(|link| [DirectionId(2 * link), DirectionId(2 * link + 1)]).collect()
+    links.into_iter().flat_map(LinkId::directions).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{DirectionSpec, LinkId, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
+    use crate::engine::{DirectionSpec, LinkPlan, NodeId, NodeKind, NodePlan, Plan};
     use crate::frame::FrameView;
     use crate::model::DelaySpec;
     use crossbeam_channel::unbounded;

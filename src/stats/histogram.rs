@@ -72,7 +72,7 @@ impl Histogram {
         counted.map(|(slot, count)| (highest(slot, self.bits).clamp(self.min, self.max), count))
     }
 
-    /// What a share of the values (0 to 1) did not exceed, never rounded down; `None` before the first.
+    /// What a share of the values (0 to 1, to a millionth) did not exceed, never rounded down; `None` before the first.
     pub fn at_share(&self, share: f64) -> Option<u64> {
         at_share(self.values(), self.count, share)
     }
@@ -86,10 +86,13 @@ impl Histogram {
     }
 }
 
-/// The smallest value that a share of `count` values does not exceed. `values`: with how often each occurred, the smallest
+/// The smallest value that a share of `count` values, to a millionth, does not exceed. `values`: with how often each occurred, the smallest
 /// first.
 pub fn at_share(values: impl IntoIterator<Item = (u64, u64)>, count: u64, share: f64) -> Option<u64> {
-    at_rank(values, ((share * count as f64).ceil() as u64).clamp(1, count.max(1)))
+    // in whole millionths: 0.07 of 100 is 7, and 7.000000000000001 in binary
+    let millionths = (share * 1e6).round() as u128;
+    let rank = (millionths * u128::from(count)).div_ceil(1_000_000) as u64;
+    at_rank(values, rank.clamp(1, count.max(1)))
 }
 
 /// The `rank`-th smallest of values, from 1.
@@ -164,6 +167,8 @@ mod tests {
             assert!(got >= exact && got - exact <= exact / 1000 + 1, "{got} for {exact}");
         }
         assert_eq!(histogram.values().map(|(_, times)| times).sum::<u64>(), 2000);
+        let hundred = || (1..=100).map(|value| (value, 1));
+        assert_eq!([0.07, 0.55, 0.95].map(|share| at_share(hundred(), 100, share)), [Some(7), Some(55), Some(95)]);
     }
     proptest! {
         #[test]

@@ -9,8 +9,8 @@ use crate::addressing::network::PortPlan;
 use crate::engine::{DirectionId, LinkId, NodeKind, Plan, Spanning};
 use crate::units::{Duration, Rate};
 
-/// Beyond this many links times workloads, the rest of the workloads have no route.
-const MOST: usize = 3_000_000;
+/// When so many nodes and links have been looked at, the rest of the workloads have no route.
+const MOST: usize = 30_000_000;
 
 /// The way of a workload's packets and of the answers to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub(crate) struct Finder<'a> {
     spanning: Spanning,
     /// The links of each node, in their order.
     links: Vec<Vec<usize>>,
+    /// Of [`MOST`].
     left: usize,
 }
 
@@ -70,19 +71,18 @@ impl<'a> Finder<'a> {
 
     /// The route of a workload; `None` where it leads to what longwire does not know.
     pub(crate) fn route(&mut self, path: &Path) -> Option<Route> {
-        self.left = self.left.checked_sub(2 * self.plan.links.len())?;
         let (there, nats) = self.one_way(path.from, self.hosts.interface_of(path), path.destination)?;
-        let own_way = || {
-            let (to, source) = (path.to.filter(|_| nats.is_empty())?, self.hosts.source_of(path)?);
-            Some(self.one_way(to, None, source)?.0)
+        let back = match (path.to, self.hosts.source_of(path)) {
+            (Some(to), Some(source)) if nats.is_empty() && !self.hosts.is_guarded(to, source) => {
+                self.one_way(to, None, source)?.0
+            }
+            // answers through a NAT, and past one that lets in nothing else, come back as the packets went
+            _ => there.iter().rev().map(|direction| direction.reverse()).collect(),
         };
-        // answers through a NAT, and past one that lets in nothing else, come back as the packets went
-        let mirrored = || there.iter().rev().map(|direction| DirectionId(direction.0 ^ 1)).collect();
-        let back = own_way().unwrap_or_else(mirrored);
         Some(Route { there, back, nats })
     }
 
-    fn one_way(&self, host: usize, by: Option<usize>, to: IpAddr) -> Option<(Vec<DirectionId>, Vec<usize>)> {
+    fn one_way(&mut self, host: usize, by: Option<usize>, to: IpAddr) -> Option<(Vec<DirectionId>, Vec<usize>)> {
         let (interface, passages) = self.hosts.passages(host, by, to)?;
         let start = self.ports.iter().find(|port| port.host == host && port.interface == interface)?.node;
         let mut way = Vec::new();
@@ -113,7 +113,8 @@ impl<'a> Finder<'a> {
     }
 
     /// Adds the directions from a node over one of its links to another node, with only switches, hubs and clouds between.
-    fn cross(&self, from: usize, link: usize, to: usize, way: &mut Vec<DirectionId>) -> Option<()> {
+    fn cross(&mut self, from: usize, link: usize, to: usize, way: &mut Vec<DirectionId>) -> Option<()> {
+        self.left = self.left.checked_sub(self.plan.nodes.len() + self.plan.links.len())?;
         let step = |node: usize, link: usize| {
             let end = self.plan.links[link].ends.iter().position(|end| *end == node)?;
             Some((LinkId(link as u32).directions()[end], self.plan.links[link].ends[1 - end]))

@@ -69,8 +69,9 @@ impl Direction {
                 }
                 (None, None) => now,
             };
-            self.counters.busy_ns += (served.done - now).as_nanos();
+            // in this order: a rate of 0 lasts to the end of all time
             self.counters.busy_ns -= (planned - now).as_nanos();
+            self.counters.busy_ns += (served.done - now).as_nanos();
         }
     }
 

@@ -56,7 +56,7 @@ impl DelaySpec {
             return samples.sorted().last().copied().unwrap_or_default();
         }
         let trace = self.trace.as_ref().and_then(TraceFile::table);
-        let mean = trace.map_or(self.mean, |trace| trace.longest());
+        let mean = trace.map_or(self.mean, |trace| trace.largest());
         Duration::from_nanos(mean.as_nanos().saturating_add(self.jitter.as_nanos().saturating_mul(4)))
     }
 }

@@ -25,7 +25,7 @@ impl TraceFile {
 
     /// Whether no frame is ever lost.
     pub(super) fn is_none(&self) -> bool {
-        self.course().longest() == Probability::NEVER
+        self.course().largest() == Probability::NEVER
     }
 
     /// Over time: of one round, or what the last row says for good.

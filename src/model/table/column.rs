@@ -191,9 +191,9 @@ fn first_word(cell: &str) -> String {
 /// # Errors
 /// What is wrong, and what to write instead.
 pub fn number(dimension: Dimension, cell: &str, unit: Option<Unit>) -> Result<u64, ParseError> {
-    match cell.contains('0') && cell.trim_matches(['0', '.']).is_empty() {
-        true => Ok(0),
-        false => dimension.nearest(cell, unit, Unit::find),
+    match cell.parse() {
+        Ok(0.0) => Ok(0),
+        _ => dimension.nearest(cell, unit, Unit::find),
     }
 }
 
