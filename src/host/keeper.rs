@@ -231,7 +231,8 @@ impl State {
         let nothing = || HostError::lacking(DOING, "the scenario has no such uplink");
         let plan = self.hosts.get(host).filter(|plan| plan.place == Place::Uplink).ok_or_else(nothing)?;
         let interface = plan.interfaces.first().ok_or_else(nothing)?;
-        let (socket, passt) = passt::start(interface.mac, interface.mtu, &self.user)?;
+        let within = if self.uplink.is_some() { passt::STARTS_AGAIN_WITHIN } else { passt::STARTS_WITHIN };
+        let (socket, passt) = passt::start(interface.mac, interface.mtu, &self.user, within)?;
         self.uplink = Some(passt);
         Ok(socket)
     }

@@ -83,7 +83,7 @@ pub use join::join_and_run;
 pub use namespace::NamespaceFds;
 pub use nic::restore_abandoned;
 pub use opener::Opener;
-pub use passt::own_networks;
+pub(crate) use passt::own_networks;
 pub use peer::Credentials;
 pub use presence::{Presence, Seen, Sight};
 pub use protocol::{DefaultRoute, Event, ExitStatus, ProgramId, RouteBefore};

@@ -29,10 +29,11 @@ const DOING: &str = "reach the Internet";
 const FD: i32 = 3;
 /// Who it runs as where root runs longwire: nobody, of whom nothing is (the kernel's overflow id).
 const NOBODY: u32 = 65_534;
-/// How long it may take until it reads what it is sent.
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take until it reads what it is sent: before a run, and in the middle of one, which waits meanwhile.
+pub(crate) const STARTS_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const STARTS_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
-/// It at work. It is not ended by dropping this: the end of its socket ends it.
+/// A running passt. Dropping this does not stop it; closing its socket does.
 #[derive(Debug)]
 pub(crate) struct Passt(Child);
 
@@ -47,7 +48,7 @@ impl Drop for Passt {
 ///
 /// # Errors
 /// It is not installed, or cannot start here, and what it says about that.
-pub(crate) fn start(mac: [u8; 6], mtu: u32, user: &Identity) -> Result<(OwnedFd, Passt), HostError> {
+pub(crate) fn start(mac: [u8; 6], mtu: u32, user: &Identity, within: Duration) -> Result<(OwnedFd, Passt), HostError> {
     let os = |error: io::Error| HostError::os(DOING, error);
     let (ours, theirs) = UnixStream::pair().map_err(os)?;
     let theirs = OwnedFd::from(theirs);
@@ -71,7 +72,7 @@ pub(crate) fn start(mac: [u8; 6], mtu: u32, user: &Identity) -> Result<(OwnedFd,
         None => spawn(None),
         // in a user namespace with one user it stays that one, who is nobody to the machine
         Some(nobody) => match spawn(Some(nobody)) {
-            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied) => spawn(None),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => spawn(None),
             other => other,
         },
     };
@@ -81,7 +82,7 @@ pub(crate) fn start(mac: [u8; 6], mtu: u32, user: &Identity) -> Result<(OwnedFd,
         _ => os(error),
     })?;
     drop(theirs);
-    match reads(&ours) {
+    match reads(&ours, within) {
         Ok(true) => Ok((ours.into(), Passt(child))),
         ended => {
             let _ = child.kill();
@@ -125,7 +126,7 @@ fn nobody(user: &Identity) -> Option<(u32, u32)> {
 }
 
 /// Sends a frame that means nothing, and waits until it is read, which is when all is set up. `false` where it never is.
-fn reads(mut socket: &UnixStream) -> io::Result<bool> {
+fn reads(mut socket: &UnixStream, within: Duration) -> io::Result<bool> {
     // to nobody, of the type that IEEE 802 sets aside for experiments
     let mut frame = [0; 60];
     frame[12..14].copy_from_slice(&0x88b5_u16.to_be_bytes());
@@ -134,7 +135,7 @@ fn reads(mut socket: &UnixStream) -> io::Result<bool> {
         Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => return Ok(false),
         other => other?,
     }
-    while begin.elapsed() < STARTS_WITHIN {
+    while begin.elapsed() < within {
         let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         poll(&mut polled, PollTimeout::from(2_u8))?;
         if polled[0].revents().is_some_and(|seen| seen.intersects(PollFlags::POLLHUP | PollFlags::POLLERR)) {
@@ -165,7 +166,7 @@ fn words(said: &mut File) -> String {
 ///
 /// # Errors
 /// They cannot be read.
-pub fn own_networks() -> io::Result<Vec<IpNet>> {
+pub(crate) fn own_networks() -> io::Result<Vec<IpNet>> {
     let addresses = getifaddrs()?.filter_map(|interface| {
         let address = interface.address?;
         let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));

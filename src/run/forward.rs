@@ -1,4 +1,4 @@
-//! Ways in: sockets of the machine, whose connections a process in a host carries on.
+//! Port forwarding: listening sockets of the machine, relayed by a process inside a host.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;

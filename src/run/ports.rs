@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | a TAP is deleted | the engine's thread, which reads it | when there is a TAP of its name again |
 //! | a host moves an interface away | the host's init | when it is in the host again |
+//! | passt ends | the engine's thread, which reads its socket | when another has been started |
 //! | a virtual machine closes its connection | the engine's thread, which reads it | when one connects |
 //! | an external machine ends | its process or its path is watched | when its path leads to another namespace |
 

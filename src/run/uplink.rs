@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::io;
 
+use ipnet::IpNet;
+
 use crate::addressing::network::{NetworkPlan, Place};
 use crate::engine::{NodeKind, Plan};
 use crate::host;
 use crate::node::router::firewall::RulePlan;
 use crate::node::router::firewall::matching::Destination;
-use crate::topology::uplink::{MACHINE, RULE};
+use crate::topology::uplink::{MACHINE, RULE, by_nat64};
 
 /// The plan with the machine's own addresses among what an uplink's firewall denies, where there is one.
 ///
@@ -19,6 +21,8 @@ pub(super) fn deny_machine<'a>(plan: &'a Plan, network: &NetworkPlan) -> io::Res
         return Ok(Cow::Borrowed(plan));
     }
     let own = host::own_networks()?;
+    let nat64 = own.iter().filter_map(|net| by_nat64(*net));
+    let own: Vec<IpNet> = own.iter().copied().chain(nat64).collect();
     let is_machine = |rule: &&mut RulePlan| rule.name.strip_prefix(RULE) == Some(MACHINE);
     let mut plan = plan.clone();
     let routers = plan.nodes.iter_mut().filter_map(|node| match &mut node.kind {

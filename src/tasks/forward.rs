@@ -88,6 +88,11 @@ fn forward(spec: &ForwardSpec, hosts: &Hosts<'_>, diagnostics: &mut Diagnostics)
     let target = hosts.find(&name, &name, diagnostics)?;
     let connects = spec.from.as_ref().unwrap_or(&name);
     let host = hosts.program_host(connects, diagnostics)?;
+    if spec.from.is_some() {
+        // by an address that the one who connects reaches
+        let path = hosts.path(connects, &name, None, false, diagnostics)?;
+        return Some(Forward { listen: spec.listen.0, host, to: SocketAddr::new(path.destination, port) });
+    }
     let mut addresses = hosts.plans[target].interfaces.iter().flat_map(|interface| &interface.addresses);
     // IPv4 first
     let Some(address) = addresses.next() else {
@@ -128,6 +133,9 @@ mod tests {
         assert!(told("{ listen: 0, to: \"b:80\" }").contains("no address and port"));
         assert!(told("{ listen: 80, to: b }").contains("`b` is no host and port"));
         assert!(told("{ listen: 80, to: \"c:80\" }").contains("unknown host `c`"));
+        let apart = text("{ listen: 80, to: \"b:80\", from: a }").replace("m: { ends: [b, s] }", "m: { ends: [b, t] }");
+        let apart = apart.replace("s: switch", "s: switch, t: switch");
+        assert!(bad(&apart).join("\n").contains("has no route to"), "{:?}", bad(&apart));
         assert!(told("{ listen: 80, to: \"vm:80\" }").contains("external machine"));
         assert!(told("{ listen: 80, to: \"vm:80\", from: a }").contains("no address that the scenario knows"));
         assert!(told("{ listen: 80, to: \"a:80\" }, { listen: 80, to: \"b:80\" }").contains("forwarded twice"));

@@ -37,7 +37,7 @@ pub(crate) use udp::corrected::corrected;
 /// Names of the built-in workloads, as [`main`] takes them.
 pub const BUILT_IN: [&str; 5] = ["ping", "udp-send", "udp-receive", "tcp-send", "tcp-receive"];
 
-/// What [`main`] carries connections on by, which measures nothing.
+/// Name of the built-in that relays TCP connections for `forward`; it reports nothing.
 pub const FORWARD: &str = "forward";
 
 /// Runs a built-in workload over this process's standard input and output, and returns its exit code: 0 with a result,

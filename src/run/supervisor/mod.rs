@@ -403,7 +403,7 @@ impl Run<'_> {
                 self.begin_log(zero);
                 if let Some(forwards) = self.forwards.take() {
                     let started = forwards.start(self.resolved, &mut self.processes.init);
-                    started.map_err(|error| RunError::machine("carry connections on")(io::Error::other(error)))?;
+                    started.map_err(|error| RunError::machine("start port forwarding")(io::Error::other(error)))?;
                 }
                 self.tell_owner_of_begin()?;
                 watcher.phase(RUNNING);
