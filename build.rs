@@ -40,7 +40,9 @@ fn checked_out() -> Option<String> {
     }
     // this file grows with every commit and checkout
     let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
-    for watched in [log.trim(), "src", "Cargo.toml", "Cargo.lock"].iter().filter(|path| Path::new(path).exists()) {
+    for watched in
+        [log.trim(), "src", "scenarios", "Cargo.toml", "Cargo.lock"].iter().filter(|path| Path::new(path).exists())
+    {
         println!("cargo::rerun-if-changed={watched}");
     }
     let commit = hash(&git(&["rev-parse", "HEAD"])?)?;

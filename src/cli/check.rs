@@ -46,6 +46,12 @@ pub(super) fn main(args: &Args) -> Exit {
         let source = match Source::open(file) {
             Ok(source) => source,
             Err(wrong) => {
+                // why was said; programs that take a line for each file get theirs
+                if args.json {
+                    let mut unread = Diagnostics::default();
+                    unread.error(None, "the scenario cannot be read");
+                    args.complain(file, &[(unread, Sources::default())]);
+                }
                 exit = wrong;
                 continue;
             }

@@ -81,16 +81,21 @@ fn exit(comparison: &Comparison) -> Exit {
 fn group(paths: &[PathBuf]) -> Result<Group, Vec<String>> {
     let (mut group, mut wrong) = (Group { files: Vec::new(), reports: Vec::new() }, Vec::new());
     for path in paths {
-        let files = files(path).map_err(|why| vec![why]);
-        let read = |file: PathBuf| Ok((report(&file)?, file.display().to_string()));
-        match files
-            .and_then(|files| files.into_iter().map(read).collect::<Result<Vec<_>, String>>().map_err(|why| vec![why]))
-        {
-            Ok(all) => all.into_iter().for_each(|(report, file)| {
-                group.reports.push(report);
-                group.files.push(file);
-            }),
-            Err(why) => wrong.extend(why),
+        let files = match files(path) {
+            Ok(files) => files,
+            Err(why) => {
+                wrong.push(why);
+                continue;
+            }
+        };
+        for file in files {
+            match report(&file) {
+                Ok(report) => {
+                    group.reports.push(report);
+                    group.files.push(file.display().to_string());
+                }
+                Err(why) => wrong.push(why),
+            }
         }
     }
     if wrong.is_empty() { Ok(group) } else { Err(wrong) }
@@ -105,9 +110,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if own.is_file() {
         return Ok(vec![own]);
     }
-    let entries = fs::read_dir(path).map_err(|error| format!("cannot read {}: {}", path.display(), plain(&error)))?;
-    let inside = entries.flatten().map(|entry| entry.path().join("report.json")).filter(|file| file.is_file());
-    let mut inside: Vec<PathBuf> = inside.collect();
+    let unread = |error| format!("cannot read {}: {}", path.display(), plain(&error));
+    let entries = fs::read_dir(path).map_err(unread)?;
+    let inside: Result<Vec<PathBuf>, _> = entries.map(|entry| Ok(entry?.path().join("report.json"))).collect();
+    let mut inside = inside.map_err(unread)?;
+    inside.retain(|file| file.is_file());
     inside.sort();
     if inside.is_empty() {
         return Err(format!(

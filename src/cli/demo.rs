@@ -18,7 +18,7 @@ pub(super) struct Args {
     #[arg(long)]
     sim: bool,
     /// Print the scenario instead of running it
-    #[arg(long, conflicts_with = "sim")]
+    #[arg(long, conflicts_with_all = ["sim", "seed", "json", "out", "capture", "html"])]
     print: bool,
     #[command(flatten)]
     report: ReportArgs,
@@ -32,7 +32,7 @@ pub(super) fn main(args: &Args) -> i32 {
             super::paint::print(&crate::diag::printable::Printable::lines(SCENARIO));
             super::Exit::Pass as i32
         }
-        (_, true) => sim::whole(NAME, SCENARIO, run) as i32,
+        (_, true) => sim::run_made(NAME, SCENARIO, run) as i32,
         _ => run::made(NAME, SCENARIO.to_owned(), &run, None),
     }
 }

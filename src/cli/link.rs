@@ -9,16 +9,16 @@ use super::run::Args as RunArgs;
 #[derive(Debug, clap::Args)]
 pub(super) struct LinkArgs {
     /// One-way delay, in each direction, as in `20ms` or `{ mean: 20ms, jitter: 5ms }`
-    #[arg(long, value_name = "DELAY")]
+    #[arg(long, value_name = "DELAY", value_parser = given)]
     delay: Option<String>,
     /// Loss, as in `1%`
-    #[arg(long, value_name = "LOSS")]
+    #[arg(long, value_name = "LOSS", value_parser = given)]
     loss: Option<String>,
     /// Rate, as in `10Mbit`
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = given)]
     rate: Option<String>,
     /// Queue before the rate, as in `codel` or `{ fifo: { packets: 100 } }`
-    #[arg(long, value_name = "QUEUE")]
+    #[arg(long, value_name = "QUEUE", value_parser = given)]
     queue: Option<String>,
     /// Any other field of a link, as in `reorder=1%`, `corrupt=0.1%` or `toward.END.rate=1Mbit`; may be given several times
     #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = assignment)]
@@ -26,6 +26,11 @@ pub(super) struct LinkArgs {
 }
 
 /// Without a value the scenario would say nothing of the field, and nobody would hear of it.
+pub(super) fn given(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("expected a value, found nothing".into()) } else { Ok(text.to_owned()) }
+}
+
+/// The same, with the field's name before it.
 fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((field, value)) if !field.is_empty() && !value.trim().is_empty() => Ok(text.to_owned()),

@@ -1,6 +1,6 @@
 //! `longwire wire LEFT RIGHT`: two network interfaces of this machine, joined by an impaired link. No scenario file.
 
-use super::link::{LinkArgs, ReportArgs, quoted};
+use super::link::{LinkArgs, ReportArgs, given, quoted};
 use super::run;
 use crate::units::Duration;
 
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[command(flatten)]
     link: LinkArgs,
     /// A preset of `longwire profiles`; the other options change it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     profile: Option<String>,
     /// The side that downloads, for a preset that is not the same both ways
     #[arg(long, value_name = "left|right", requires = "profile", value_parser = ["left", "right"])]
@@ -93,6 +93,10 @@ mod tests {
         let files = crate::language::files::MemoryFiles::one("wire.yaml", &text);
         for text in ["reorder", "reorder=", "=1%", "reorder= "] {
             assert!(Line::try_parse_from(["wire", "eth1", "eth2", "--set", text]).is_err(), "{text}");
+        }
+        // as `--delay "$DELAY"` without such a variable
+        for option in ["--delay", "--loss", "--rate", "--queue", "--profile"] {
+            assert!(Line::try_parse_from(["wire", "eth1", "eth2", option, ""]).is_err(), "{option}");
         }
         let read = crate::scenario::load(std::path::Path::new("wire.yaml"), &files, &Default::default());
         assert!(read.is_ok(), "{:?}", read.err().map(|(told, _)| told));

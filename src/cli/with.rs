@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, setpgid};
 
-use super::link::{LinkArgs, ReportArgs, quoted};
+use super::link::{LinkArgs, ReportArgs, given, quoted};
 use super::run::Args as RunArgs;
 use super::{Exit, exec, paint, run, sim};
 use crate::host::{self, message};
@@ -34,6 +34,7 @@ const PROGRAM: &str = "program";
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A preset of `longwire profiles`, as in `lte`: the program's side is the one that downloads. The other options change it
+    #[arg(value_parser = given)]
     profile: Option<String>,
     #[command(flatten)]
     link: LinkArgs,
@@ -41,7 +42,7 @@ pub(super) struct Args {
     /// alone. The program starts when something waits at a port there. May be given several times: these hosts share the link
     #[arg(long, value_name = "NAME[: COMMAND]", value_parser = between)]
     between: Vec<Between>,
-    /// Run it in virtual time (see `longwire sim`). The program's output is printed when it has ended, and its input is empty
+    /// Run it in virtual time (see `longwire sim`). The program's output, standard error included and at most 128 MiB, is printed to standard output when it has ended; its input is empty
     #[arg(long, requires = "between")]
     sim: bool,
     #[command(flatten)]
@@ -81,7 +82,7 @@ pub(super) fn main(args: &Args) -> i32 {
         paint::complain("--sim needs a program: write it behind `--`");
         return Exit::Input as i32;
     }
-    sim::made(NAME, scenario(args), run, PROGRAM)
+    sim::run_program(NAME, scenario(args), run, PROGRAM)
 }
 
 fn scenario(args: &Args) -> String {

@@ -57,7 +57,7 @@ pub struct Comparison {
     pub b: Side,
     /// What the groups were asked to do differently.
     pub plans: Vec<PlanDifference>,
-    /// How chance was reckoned with.
+    /// The statistical test used.
     pub method: Method,
     /// In what share of comparisons of equal plans any difference is found, at most.
     pub level: f64,
@@ -65,7 +65,7 @@ pub struct Comparison {
     pub differs: bool,
     /// All measurements, losses first.
     pub measurements: Vec<Measurement>,
-    /// What else is to know, one sentence each.
+    /// Notes, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub struct Side {
     pub verdicts: BTreeMap<&'static str, usize>,
 }
 
-/// How chance is reckoned with.
+/// A statistical test.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Method {
@@ -90,7 +90,7 @@ pub enum Method {
     Permutation {
         /// Splits into two groups that were looked at.
         splits: usize,
-        /// They are all that there are.
+        /// Whether every possible split was examined.
         exact: bool,
         /// The smallest share of splits that these groups can come to.
         smallest: f64,
@@ -123,7 +123,7 @@ pub struct Measurement {
     pub interval: Option<[f64; 2]>,
     /// The share of splits in which this measure differs as much.
     pub p_alone: Option<f64>,
-    /// The share of splits in which any measure differs as remarkably: what is held against the level.
+    /// p-value adjusted for all measures, from 0 to 1; compared with `level`.
     pub p: Option<f64>,
     /// Whether the difference is more than chance.
     pub beyond_chance: bool,

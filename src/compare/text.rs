@@ -2,7 +2,7 @@
 //! of its own is longer than 80 columns.
 
 use super::{Comparison, Measurement, Method, Side, Values};
-use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, TITLE, putln};
+use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, TITLE, in_lines, putln};
 use crate::judge::words;
 use crate::measured::Unit;
 use crate::report::terminal::four_digits;
@@ -24,14 +24,18 @@ pub fn render(comparison: &Comparison, all: bool) -> Printable {
 fn sides(out: &mut Page, comparison: &Comparison) -> std::fmt::Result {
     for (name, Side { scenario, files, seeds, verdicts }) in [("A", &comparison.a), ("B", &comparison.b)] {
         let runs = if files.len() == 1 { "1 run".to_owned() } else { format!("{} runs", files.len()) };
-        putln!(out, "{TITLE}{name}{TITLE:#}  {runs} of {scenario}, {}", self::seeds(seeds))?;
+        let whose = format!("{runs} of {scenario}, {}", self::seeds(seeds));
+        for (n, line) in in_lines(&whose, WIDTH - 3, "").iter().enumerate() {
+            let name = if n == 0 { name } else { " " };
+            putln!(out, "{TITLE}{name}{TITLE:#}  {line}")?;
+        }
         let verdicts: Vec<String> = verdicts.iter().map(|(word, n)| format!("{n} {word}")).collect();
         let first = files.first().map(String::as_str).unwrap_or_default();
         let more = if files.len() > 1 { format!(" and {} more", files.len() - 1) } else { String::new() };
         putln!(out, "   {FAINT}{}: {first}{more}{FAINT:#}", verdicts.join(", "))?;
     }
     for note in &comparison.notes {
-        for line in wrapped(note, WIDTH - 3) {
+        for line in in_lines(note, WIDTH - 3, "") {
             putln!(out, "   {DOUBT}{line}{DOUBT:#}")?;
         }
     }
@@ -62,7 +66,7 @@ fn plans(out: &mut Page, comparison: &Comparison, all: bool) -> std::fmt::Result
     for plan in comparison.plans.iter().take(shown) {
         let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".into());
         let line = format!("{}: {} → {}", plan.what, word(&plan.a), word(&plan.b));
-        for (n, line) in wrapped(&line, WIDTH - 6).iter().enumerate() {
+        for (n, line) in in_lines(&line, WIDTH - 6, "").iter().enumerate() {
             putln!(out, "  {}{line}", if n == 0 { "" } else { "    " })?;
         }
     }
@@ -182,22 +186,7 @@ fn verdict(out: &mut Page, comparison: &Comparison) -> std::fmt::Result {
             words::value(*smallest, Unit::Share)
         ),
     };
-    wrapped(&how, WIDTH).iter().try_for_each(|line| putln!(out, "{FAINT}{line}{FAINT:#}"))
-}
-
-/// Words in lines of at most so many columns; a longer word stands alone.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    in_lines(&how, WIDTH, "").iter().try_for_each(|line| putln!(out, "{FAINT}{line}{FAINT:#}"))
 }
 
 #[cfg(test)]

@@ -243,6 +243,14 @@ pub fn in_columns(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// A text in lines of at most so many columns, broken at spaces; those after the first are indented. A longer word stays whole.
+pub(crate) fn in_lines(text: &str, width: usize, indent: &str) -> Vec<String> {
+    let options = textwrap::Options::new(width).subsequent_indent(indent).break_words(false);
+    let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let options = options.word_separator(textwrap::WordSeparator::AsciiSpace);
+    textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()
+}
+
 /// JSON with `\uXXXX` in place of what does not print. Outside of strings JSON has nothing else than ASCII and line ends.
 pub fn json(text: &str) -> Cow<'_, str> {
     let plain = |c: char| matches!(c, '\n' | '\t') || is_printable(c);

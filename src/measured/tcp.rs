@@ -42,7 +42,7 @@ pub struct TcpInfo {
     pub busy_ns: u64,
     /// Payload bytes acknowledged.
     pub bytes_acked: u64,
-    /// Payload bytes sent again.
+    /// Retransmitted payload, in bytes.
     pub bytes_retransmitted: u64,
     /// Payload bytes sent, repetitions included.
     pub bytes_sent: u64,
@@ -68,7 +68,7 @@ pub struct TcpInfo {
     pub reordering: u64,
     /// Times that reordering was seen.
     pub reordering_seen: u64,
-    /// Segments sent again.
+    /// Retransmitted segments.
     pub retransmits: u64,
     /// Smoothed round-trip time, exact to a microsecond.
     pub rtt_ns: u64,

@@ -17,6 +17,8 @@ const OVER_TIME: [(&str, &str); 4] =
 const SPREAD: &str = "histogram";
 /// Round trips are put together in intervals of so many ns.
 const INTERVAL: u64 = 100_000_000;
+/// Points at the most: the times of a report that comes from a file might say anything.
+const MOST: usize = 2_000_000;
 /// Room above a picture for its title, and for each line below it.
 const TITLE: u32 = 26;
 const LINE: u32 = 18;
@@ -153,7 +155,7 @@ fn workload<'a>(name: &'a str, work: &WorkloadReport, end_ns: u64) -> Option<Cou
         return None;
     }
     // links' intervals count from t = 0: so do these, to one interval
-    let late = usize::try_from(began.max(0) as u64 / width).ok()?;
+    let late = usize::try_from(began.max(0) as u64 / width).ok().filter(|late| *late <= MOST)?;
     let way = DirectionSeries {
         delivered_frames: shifted(late, way.delivered_frames),
         delivered_bytes: shifted(late, way.delivered_bytes),
@@ -184,7 +186,10 @@ fn arrivals(intervals: &Intervals) -> DirectionSeries {
 fn round_trips(ping: &Ping) -> DirectionSeries {
     let mut way = DirectionSeries::default();
     for (at, rtt) in &ping.samples {
-        let n = (at / INTERVAL) as usize;
+        let n = usize::try_from(at / INTERVAL).unwrap_or(usize::MAX);
+        if n > MOST {
+            continue;
+        }
         if way.dropped.len() <= n {
             way.dropped.resize(n + 1, 0);
             way.delivered_frames.resize(n + 1, 0);

@@ -90,6 +90,6 @@ mod tests {
         let [group] = &groups[..] else { panic!("one") };
         assert_eq!((group.name.as_str(), group.kind.as_str()), ("rtt-1 … rtt-7", "6 × ping"));
         assert_eq!(group.places, "pc-* → server");
-        assert_eq!(group.results, ["each round trip p50 1 ms … 5 ms … 7 ms, lost 1 % … 5 % … 7 %"]);
+        assert_eq!(group.results, ["each round trip p50 1 ms … 4.5 ms … 7 ms, lost 1 % … 4.5 % … 7 %"]);
     }
 }

@@ -88,7 +88,7 @@ fn connection(tcp: &Transfer<TcpSend, TcpReceive>) -> Vec<String> {
     }
     let info = tcp.sender.as_ref().and_then(|sender| sender.tcp);
     if let Some(TcpInfo { retransmits, rtt_ns, .. }) = info {
-        let _ = write!(line, ", {} segments sent again, smoothed round trip {}", grouped(retransmits), time(rtt_ns));
+        let _ = write!(line, ", {} retransmissions, srtt {}", grouped(retransmits), time(rtt_ns));
     }
     let limit = info.as_ref().and_then(held_up);
     let limit = limit.map(|(what, share)| format!("{what} was the limit {} % of the time", (share * 100.0).round()));
@@ -138,12 +138,12 @@ mod tests {
         insta::assert_snapshot!(all.map(|lines| lines.join("\n")).join("\n"), @r"
         7 of 10 answered
         longest silence 3.02 s, from 1.01 s on
-        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
+        5,000 bytes, 0 retransmissions, srtt 0 ns
         the sender's socket buffer was the limit 83 % of the time
-        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
+        5,000 bytes, 0 retransmissions, srtt 0 ns
         the receiver's window was the limit 50 % of the time
-        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
-        5,000 bytes, 0 segments sent again, smoothed round trip 0 ns
+        5,000 bytes, 0 retransmissions, srtt 0 ns
+        5,000 bytes, 0 retransmissions, srtt 0 ns
         frames 250, freeze 12 ms, took 48 s
         ");
     }

@@ -62,8 +62,8 @@ fn columns(runs: &[&Outcome]) -> IndexMap<Key, Column> {
             .or_insert_with(|| Column { title: title.to_owned(), unit: unit.unwrap_or(Unit::Number) });
         if column.title != title {
             // of what it is compared with, each row has its own
-            if let Some(text) = expectation.text.strip_suffix(&expectation.judged.expected) {
-                column.title = text.trim().to_owned();
+            if let Some(compared) = &expectation.judged.compared {
+                column.title.clone_from(&compared.measure);
             }
         }
     }

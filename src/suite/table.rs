@@ -14,7 +14,7 @@ use crate::report::json::Verdict;
 /// A form of table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// RFC 4180, with a header.
+    /// Comma-separated, quoted as in RFC 4180, with a header; lines end in `\n`.
     Csv,
     /// A table for each scenario.
     Markdown,

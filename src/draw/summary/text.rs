@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Link, OneWay, Summary, Work};
-use crate::diag::printable::printable;
+use crate::diag::printable::{in_lines, printable};
 use crate::draw::show::text::{FAINT, TITLE};
 use crate::topology::compact::compact;
 use crate::topology::expand::Groups;
@@ -77,21 +77,10 @@ impl Text {
 
     fn entry(&mut self, label: &str, entry: &str, width: usize) {
         let room = width.saturating_sub(LABEL).max(20);
-        let (mut lines, mut line) = (Vec::new(), String::new());
-        for word in printable(entry).split(' ') {
-            if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-                lines.push(std::mem::replace(&mut line, "   ".to_owned()));
-            } else if line.is_empty() && lines.is_empty() {
-                line.push_str(word);
-                continue;
-            }
-            line.push(' ');
-            line.push_str(word);
-        }
-        lines.push(line);
+        let lines = in_lines(&printable(entry), room, "    ");
         for (n, line) in lines.iter().enumerate() {
             let label = if n == 0 { label } else { "" };
-            let _ = writeln!(self.out, "{FAINT}{label:LABEL$}{FAINT:#}{}", line.trim_end());
+            let _ = writeln!(self.out, "{FAINT}{label:LABEL$}{FAINT:#}{line}");
         }
     }
 }
