@@ -137,6 +137,12 @@ fn the_action_takes_the_released_program_where_there_is_one() {
         let variables = [("REF", reference), ("REPOSITORY", "someone/longwire"), ("PATH", path.as_str())];
         let (ended, outputs) = step("released", folder.path(), &variables);
         assert!(ended.status.success(), "{reference}: {ended:?}");
+        let unpacked = folder.path().join("longwire/bin/longwire").exists();
+        assert_eq!(
+            unpacked,
+            !outputs.is_empty(),
+            "{reference}: what is not taken is not left where the build installs"
+        );
         (outputs, fs::read_to_string(folder.path().join("asked")).unwrap_or_default())
     };
     let commit = "0123456789abcdef0123456789abcdef01234567";
@@ -166,6 +172,33 @@ fn the_action_caches_by_what_is_built() {
     assert!(values.iter().all(|key| key.rsplit('-').next().is_some_and(|sum| sum.len() == 16)), "{outputs}");
     let again = tempfile::tempdir().expect("a folder");
     assert_eq!(step("sources", again.path(), &[("ImageOS", "ubuntu24")]).1, outputs);
+}
+
+/// A key of the cache follows the sources of what is cached, and nothing else.
+#[test]
+fn the_keys_of_the_cache_follow_the_sources() {
+    let sources = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(sources.path().join(name), text).expect("written");
+    ["src", "kernel"].iter().for_each(|name| fs::create_dir(sources.path().join(name)).expect("a folder"));
+    for name in ["src/x.rs", "kernel/x", "build.rs", "Cargo.toml", "Cargo.lock", "README.md"] {
+        write(name, "one");
+    }
+    let keys = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = sources.path().to_str().expect("UTF-8");
+        let (ended, outputs) = step("sources", folder.path(), &[("GITHUB_ACTION_PATH", place)]);
+        assert!(ended.status.success(), "{ended:?}");
+        outputs.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = keys();
+    write("README.md", "two");
+    assert_eq!(keys(), first);
+    write("src/x.rs", "two");
+    let second = keys();
+    assert!(second[0] != first[0] && second[1] == first[1], "{first:?} {second:?}");
+    write("kernel/x", "two");
+    let third = keys();
+    assert!(third[0] == second[0] && third[1] != second[1], "{second:?} {third:?}");
 }
 
 #[test]
