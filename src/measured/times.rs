@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for Part {
 }
 
 /// What a distribution of times comes to, in ns. Extremes and mean are exact; percentiles are never rounded down, and right
-/// to five digits where a workload measured them, to three on links and at ports.
+/// to four digits where a workload measured them, to three on links and at ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Times(IndexMap<Part, u64>);

@@ -86,7 +86,7 @@ fn run_over(job: &PingJob, session: &mut Session<'_>, (fd, raw): (OwnedFd, bool)
     let mut buffer = vec![0; 65_536];
     let mut control = nix::cmsg_space!(TimeSpec);
     let mut requests = Requests::new(job.timeout_ns, started);
-    let mut wakeup = Distribution::default();
+    let mut wakeup = Distribution::of_lateness();
     // The slot of the schedule that comes next; slots that were skipped count too.
     let mut slot: u64 = 0;
 

@@ -57,7 +57,7 @@ impl Requests {
             oldest: 0,
             waiting: 0,
             report: Ping { started_ns: Some(started), ..Ping::default() },
-            rtt: Distribution::default(),
+            rtt: Distribution::of_delays(),
             silences: Silences::default(),
             sent: None,
         }

@@ -17,7 +17,8 @@ pub(crate) fn corrected(
     if late.iter().all(|late| *late == 0) {
         return None;
     }
-    let (mut delays, mut jitter, mut series) = (Distribution::default(), JitterEstimator::default(), Series::new(true));
+    let (mut delays, mut jitter, mut series) =
+        (Distribution::of_delays(), JitterEstimator::default(), Series::new(true));
     for ((at, delay), late) in samples.iter().zip(late) {
         let delay = delay.saturating_sub(late);
         delays.record(delay);

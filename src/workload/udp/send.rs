@@ -69,7 +69,7 @@ pub(in super::super) fn run(job: &UdpSendJob, session: &mut Session<'_>) -> Resu
     let give_up = job.for_ns.map(|time| started.saturating_add(time).saturating_add(OVERRUN));
     let mut pacer = Pacer::new(spacing, started);
     let mut report = UdpSend { started_ns: started, planned, ..UdpSend::default() };
-    let (mut lateness, mut series) = (Distribution::default(), Series::new(false));
+    let (mut lateness, mut series) = (Distribution::of_lateness(), Series::new(false));
     let mut last_at = started;
     let mut looked = started;
 
