@@ -107,6 +107,7 @@ fn worst(runs: &[&Outcome]) -> Verdict {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::report::expectation::Compared;
     use crate::suite::case::{Case, Param};
     use crate::suite::junit::tests::expectation;
     use crate::suite::outcome::OutputValue;
@@ -116,6 +117,14 @@ pub(super) mod tests {
         let run = |loss: &str, seed: u64, ms: f64| {
             let mut expectation = expectation("rtt.p99 < 60ms", ms < 60.0, None);
             expectation.judged.value = Some(ms * 1e6);
+            expectation.judged.compared = Some(Compared {
+                measure: "rtt.p99".into(),
+                relation: "<".into(),
+                limit: 60e6,
+                tolerance: None,
+                distance: String::new(),
+                window_ns: None,
+            });
             let param = Param { name: "loss".into(), text: loss.into(), word: loss.into() };
             let case = Case {
                 file: "ci/chat.yaml".into(),

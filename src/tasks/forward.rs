@@ -88,11 +88,6 @@ fn forward(spec: &ForwardSpec, hosts: &Hosts<'_>, diagnostics: &mut Diagnostics)
     let target = hosts.find(&name, &name, diagnostics)?;
     let connects = spec.from.as_ref().unwrap_or(&name);
     let host = hosts.program_host(connects, diagnostics)?;
-    if spec.from.is_some() {
-        // by an address that the one who connects reaches
-        let path = hosts.path(connects, &name, None, false, diagnostics)?;
-        return Some(Forward { listen: spec.listen.0, host, to: SocketAddr::new(path.destination, port) });
-    }
     let mut addresses = hosts.plans[target].interfaces.iter().flat_map(|interface| &interface.addresses);
     // IPv4 first
     let Some(address) = addresses.next() else {
@@ -102,7 +97,11 @@ fn forward(spec: &ForwardSpec, hosts: &Hosts<'_>, diagnostics: &mut Diagnostics)
         }
         return None;
     };
-    Some(Forward { listen: spec.listen.0, host, to: SocketAddr::new(address.addr(), port) })
+    let address = match spec.from {
+        Some(_) => hosts.path(connects, &name, None, false, diagnostics)?.destination,
+        None => address.addr(),
+    };
+    Some(Forward { listen: spec.listen.0, host, to: SocketAddr::new(address, port) })
 }
 
 #[cfg(test)]
