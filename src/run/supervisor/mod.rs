@@ -4,46 +4,41 @@
 //! socket. The engine has a thread of its own.
 
 mod asked;
+mod changes;
+mod ending;
 mod log;
+mod options;
 mod owned;
+mod setup;
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::time::TimeSpec;
 
 use self::log::Log;
+pub use self::options::{Inside, Options, RunError, Watcher};
+use self::setup::Standing;
 use super::agenda::{Keep, Kept};
-use super::captures::{self, Prepared};
-use super::conclusion::{self, Ended};
-use super::confinement;
+use super::conclusion;
 use super::control::Control;
 use super::forward::Forwards;
 use super::gate::Gate;
-use super::given::{Given, Needed, Texts};
+use super::given::Given;
 use super::happened::Happened;
-use super::live::{Begin, Live, LiveError, LivePort, LogSender, Pace, Progress, Refusal, Rest};
-use super::live_set;
-use super::out_dir::OutDir;
+use super::live::{Begin, Live, LiveError, Refusal, Rest};
 use super::owner::Owner;
-use super::ports::{self, Ports};
+use super::ports::Ports;
 use super::process::Processes;
 use super::programs::Surroundings;
 use super::service::{self, Service};
 use super::timeline::{self, Timeline};
-use super::uplink;
-use super::workload::{EndReason, GRACE, RunningWorkload};
-use crate::engine::NodeId;
+use super::workload::{EndReason, RunningWorkload};
+use crate::host::InterfaceStatistics;
 use crate::host::signals::Requests;
-use crate::host::{HostError, Identity, Init, InterfaceStatistics, RouteBefore, open};
-use crate::port::Port;
-use crate::port::tap::Framing;
 use crate::report::event_log::Names;
-use crate::report::json::{EventKind, Mode, Report};
+use crate::report::json::{EventKind, Report};
 use crate::report::status::RunInfo;
 use crate::tasks::resolved::Resolved;
 use crate::tasks::set::LiveLinks;
@@ -56,69 +51,6 @@ pub const RUNNING: &str = "running";
 const WATCH: Duration = Duration::from_millis(250);
 /// The same in virtual time, where waking up is work and nobody looks.
 const WATCH_VIRTUAL: Duration = Duration::from_secs(3600);
-
-/// So many live changes are kept for the report. Whoever makes one a second for hours knows what they were.
-const CHANGES: usize = 2_000;
-
-/// What a live run needs besides its scenario.
-#[derive(Debug, Default)]
-pub struct Options {
-    /// Where all that explains the run is left.
-    pub out: Option<OutDir>,
-    /// The scenario's file as it was given.
-    pub file: String,
-    /// The run happens in a guest, in virtual time.
-    pub inside: Option<Inside>,
-}
-
-/// What a run in a guest is told by whoever started the guest.
-#[derive(Clone, Debug)]
-pub struct Inside {
-    /// Who programs run as.
-    pub user: Identity,
-    /// What programs find in their environment.
-    pub environment: Vec<(String, String)>,
-    /// What the directory of `--out` is called on the machine.
-    pub out: Option<PathBuf>,
-}
-
-/// Hears how a run is doing.
-pub trait Watcher {
-    /// What the run does now: "starting services".
-    fn phase(&mut self, what: &str);
-    /// The network is up, and its services and machines are ready: t = 0.
-    fn up(&mut self, _run: &RunInfo) {}
-    /// How far it is, a few times a second: time since t = 0, the whole duration if there is one, frames so far.
-    fn progress(&mut self, elapsed: Duration, of: Option<Duration>, progress: &Progress);
-}
-
-/// Why a run could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The hosts could not be made or have failed.
-    #[error(transparent)]
-    Host(#[from] HostError),
-    /// The engine failed.
-    #[error(transparent)]
-    Live(#[from] LiveError),
-    /// A step of the timeline is not possible any more: a file that it reads is gone.
-    #[error("{0}")]
-    Timeline(String),
-    /// Something of the machine failed on the way.
-    #[error("cannot {doing}: {}", open::plain(error))]
-    Machine {
-        /// What was being done: completes "cannot …".
-        doing: &'static str,
-        /// Why it failed.
-        error: io::Error,
-    },
-}
-
-impl RunError {
-    fn machine(doing: &'static str) -> impl Fn(io::Error) -> RunError {
-        move |error| RunError::Machine { doing, error }
-    }
-}
 
 /// Runs a scenario live. Must be called while the process has one thread.
 ///
@@ -139,187 +71,20 @@ pub(crate) fn run_for(
     owner: Option<&mut Owner>,
 ) -> Result<Report, RunError> {
     watcher.phase("making hosts");
-    let user = options.inside.as_ref().map(|inside| inside.user.clone());
-    let mut init = Init::start_for(crate::workload::main, user)?;
-    let signals = take_signals()?;
-    let machines = ports::watch(&resolved.network);
-    // Processes that serve a run without rights are forked while it has them.
-    if let (Some(out), None) = (&options.out, &options.inside) {
-        out.give_up()?;
-    }
-    let forwards = Forwards::listen(resolved)?;
-    let taps = init.build(&resolved.network, Framing::VirtioNet)?;
-
-    let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
-    let control = asked::listen(resolved, &stem, &mut init)?;
-
-    let mut taps: Vec<Vec<Option<_>>> = taps.into_iter().map(|host| host.into_iter().map(Some).collect()).collect();
-    let mut offloads = Vec::new();
-    let live_ports = resolved
-        .ports
-        .iter()
-        .map(|port| {
-            let name = resolved.network.hosts[port.host].interfaces[port.interface].name.clone();
-            let device = taps[port.host].get_mut(port.interface).and_then(Option::take);
-            offloads.push(device.as_ref().map(Port::offloads).unwrap_or_default());
-            LivePort { node: NodeId(port.node as u32), name, device }
-        })
-        .collect();
-    let (sender, log) = match &options.out {
-        Some(out) => {
-            let (sender, batches) = LogSender::new();
-            (Some(sender), Some(Log::new(out.clone(), batches)))
-        }
-        None => (None, None),
-    };
-    let (prepared, tape) = match (&resolved.scenario.capture, &options.out) {
-        (Some(capture), Some(out)) => {
-            let made = Prepared::new(resolved, capture, out).map_err(RunError::machine("write the captures"))?;
-            (Some(made.0), Some(made.1))
-        }
-        _ => (None, None),
-    };
-    let info = asked::info(resolved, &options.file, &control.name);
-    let machine = conclusion::machine();
-    let pace = match options.inside {
-        Some(_) => Pace::Virtual,
-        None => Pace::Live(resolved.scenario.timing),
-    };
-    // a guest is confined as a whole
-    let confine = || options.inside.is_none().then(|| confinement::begin(&init)).transpose();
-    let plan = uplink::deny_machine(&resolved.plan, &resolved.network);
-    let plan = plan.map_err(RunError::machine("read the machine's own addresses"))?;
-    let (live, confinement) =
-        Live::start(&plan, pace, live_ports, (sender, tape), confine).map_err(RunError::machine("start the engine"))?;
-    let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
-    let captures = captures.map_err(RunError::machine("write the captures"))?;
-    let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
-    let around =
-        Surroundings::new(&resolved.scenario, &resolved.network, options.out.as_ref(), &control.name, inherited);
+    let (standing, beside) = setup::network(resolved, &options)?;
     let files = Given::new(resolved.files.clone());
-    let mut run = Run {
-        resolved,
-        log,
-        info,
-        around,
-        links: LiveLinks::new(resolved),
-        signals,
-        requests: Requests::default(),
-        control,
-        live,
-        processes: Processes::new(init),
-        ports: Ports::new(resolved, machines),
-        forwards: Some(forwards),
-        gates: resolved.scenario.awaited.iter().map(|(name, spec)| Gate::new(name, spec)).collect(),
-        services: resolved.scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
-        work: resolved
-            .scenario
-            .workloads
-            .iter()
-            .zip(1..)
-            .map(|((name, spec), number)| RunningWorkload::new(name, spec, number))
-            .collect(),
-        events: Vec::new(),
-        events_omitted: 0,
-        timeline: Timeline::new(&resolved.timeline, &resolved.network, &files),
-        files: &files,
-        runs: timeline::runs(&resolved.timeline),
-        kept: Kept::default(),
-        zero: None,
-        interrupted: false,
-        owner,
-        watch: if options.inside.is_some() { WATCH_VIRTUAL } else { WATCH },
-    };
+    let mut run = Run::new(resolved, &options, &files, standing, owner);
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
-    let ended = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
+    let lasted = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
     run.kept = run.live.end()?;
     run.timeline.take_in(&mut run.links, &mut run.events);
     watcher.phase("taking everything down");
     run.end_programs()?;
-    let statistics = run.processes.init.statistics()?;
-    let lacking = run.processes.outputs_lacking();
-    if let (Some(captures), Some(zero)) = (&captures, run.zero) {
-        captures.span(zero, zero + ended);
-    }
-    let zero = run.zero.unwrap_or_else(|| run.live.clock.now());
-    run.begin_log(zero);
-    let Run {
-        log,
-        live,
-        processes,
-        ports,
-        gates,
-        services,
-        work,
-        runs,
-        events,
-        events_omitted,
-        timeline,
-        kept,
-        interrupted,
-        owner,
-        ..
-    } = run;
-    let outages = ports.outages(zero, zero + ended);
-    let clock = live.clock;
-    let mut outcome = live.stop()?;
-    // Everything is counted by now, and gone if init is.
-    let last = processes.init.shutdown(Duration::ZERO).unwrap_or_default();
-    if let Some(owner) = owner {
-        owner.tell_ends(&last)?;
-    }
-    let log_failed = match log.map_or(Ok(0), Log::finish) {
-        Ok(beyond) => {
-            outcome.log_lost += beyond;
-            None
-        }
-        Err(error) => Some(error),
-    };
-    let ended = Ended {
-        zero,
-        clock,
-        duration: ended,
-        interrupted,
-        gates,
-        services,
-        work,
-        runs,
-        events,
-        events_omitted,
-        timeline,
-        kept,
-        statistics,
-        offloads,
-        outages,
-        machine,
-        confinement: confinement.map(confinement::end),
-    };
-    let mode = if options.inside.is_some() { Mode::Virtual } else { Mode::Live };
-    let mut report = conclusion::report(resolved, &options.file, mode, &outcome, ended);
-    report.unwritten.extend(log_failed.map(|error| format!("the event log could not be written: {error}")));
-    report.unwritten.extend(lacking.unwritten);
-    report.warnings.extend(report.unwritten.iter().cloned().chain(lacking.cut));
-    report.captures = match captures {
-        Some(captures) => captures.conclude(report.verdict),
-        None => captures::not_written(resolved),
-    };
-    report.unwritten.extend(report.captures.iter().filter(|_| options.out.is_some()).filter_map(captures::unwritten));
-    Ok(report)
+    run.conclude(lasted, beside, &options)
 }
 
-/// From here on signals are read, not delivered. A second one while the run is being taken down ends it at once.
-fn take_signals() -> Result<SignalFd, RunError> {
-    let mut mask = SigSet::empty();
-    mask.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    let take = || {
-        mask.thread_block()?;
-        SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-    };
-    take().map_err(|errno: nix::errno::Errno| RunError::Machine { doing: "take signals", error: errno.into() })
-}
-
-/// Waits for the event log, if it could be begun.
+/// What the event log calls them.
 fn names(resolved: &Resolved, zero: Instant) -> Names {
     Names {
         directions: resolved.links.iter().flat_map(conclusion::direction_names).collect(),
@@ -366,7 +131,47 @@ struct Run<'a> {
     watch: Duration,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        resolved: &'a Resolved,
+        options: &'a Options,
+        files: &'a Given,
+        standing: Standing<'a>,
+        owner: Option<&'a mut Owner>,
+    ) -> Run<'a> {
+        let Standing { init, signals, machines, forwards, control, live, log } = standing;
+        let scenario = &resolved.scenario;
+        let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
+        let work = scenario.workloads.iter().zip(1..);
+        Run {
+            resolved,
+            log,
+            info: asked::info(resolved, &options.file, &control.name),
+            around: Surroundings::new(scenario, &resolved.network, options.out.as_ref(), &control.name, inherited),
+            links: LiveLinks::new(resolved),
+            signals,
+            requests: Requests::default(),
+            control,
+            live,
+            processes: Processes::new(init),
+            ports: Ports::new(resolved, machines),
+            forwards: Some(forwards),
+            gates: scenario.awaited.iter().map(|(name, spec)| Gate::new(name, spec)).collect(),
+            services: scenario.services.iter().map(|(name, spec)| Service::new(name, spec)).collect(),
+            work: work.map(|((name, spec), number)| RunningWorkload::new(name, spec, number)).collect(),
+            events: Vec::new(),
+            events_omitted: 0,
+            timeline: Timeline::new(&resolved.timeline, &resolved.network, files),
+            files,
+            runs: timeline::runs(&resolved.timeline),
+            kept: Kept::default(),
+            zero: None,
+            interrupted: false,
+            owner,
+            watch: if options.inside.is_some() { WATCH_VIRTUAL } else { WATCH },
+        }
+    }
+
     fn begin_log(&mut self, zero: Instant) {
         let resolved = self.resolved;
         if let Some(log) = &mut self.log {
@@ -403,7 +208,8 @@ impl Run<'_> {
                 self.begin_log(zero);
                 if let Some(forwards) = self.forwards.take() {
                     let started = forwards.start(self.resolved, &mut self.processes.init);
-                    started.map_err(|error| RunError::machine("start port forwarding")(io::Error::other(error)))?;
+                    started
+                        .map_err(|error| RunError::machine("start port forwarding")(std::io::Error::other(error)))?;
                 }
                 self.tell_owner_of_begin()?;
                 watcher.phase(RUNNING);
@@ -577,77 +383,6 @@ impl Run<'_> {
         match ppoll(&mut fds, Some(timeout), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(errno) => Err(RunError::Machine { doing: "wait for the hosts", error: errno.into() }),
-        }
-    }
-
-    /// The same as [`Run::set`], with files that came along. `Err` with files that it needs besides; or with why it is not done.
-    fn set_with(&mut self, changes: &[String], came: Texts) -> Result<(), (String, Option<Needed>)> {
-        let files = self.files;
-        files.with(came, || self.set(changes))
-    }
-
-    /// Makes live changes at one instant; none if one is wrong, in hosts neither.
-    fn set(&mut self, changes: &[String]) -> Result<(), String> {
-        let mut moved = None;
-        self.try_set(changes, &mut moved).map_err(|reason| {
-            match self.processes.init.put_back(moved.unwrap_or_default()) {
-                Ok(()) => reason,
-                Err(stuck) => format!("{reason}; and longwire {stuck}"),
-            }
-        })
-    }
-
-    /// The same; where it fails, `moved` puts routes back.
-    fn try_set(&mut self, changes: &[String], moved: &mut Option<Vec<RouteBefore>>) -> Result<(), String> {
-        loop {
-            self.timeline.take_in(&mut self.links, &mut self.events);
-            let wanted = live_set::read(&self.links, self.resolved, changes, self.files)?;
-            let steps = self.timeline.schedule(&wanted.links).map_err(|impossible| impossible.reason)?;
-            let rest = Rest { after: self.timeline.inside(), steps };
-            // First what the kernel may refuse.
-            if moved.is_none() {
-                let routes = timeline::move_routes(&mut self.processes.init, &self.resolved.network, &wanted.routes);
-                *moved = Some(routes.map_err(|e| e.to_string())?);
-            }
-            let rest = self.zero.is_some().then_some(rest);
-            let at = match self.live.apply(wanted.commands.clone(), changes.join(" "), rest) {
-                Err(LiveError::Refused(Refusal::Overtaken)) => continue,
-                result => result.map_err(|e| e.to_string())?,
-            };
-            self.links = wanted.links;
-            self.timeline.course.note(at, &wanted.commands, &self.links);
-            let kept = self.events.iter().filter(|event| event.kind == EventKind::Set).count();
-            let more = changes.iter().take(CHANGES.saturating_sub(kept));
-            self.events_omitted += (changes.len() - more.len()) as u64;
-            self.events.extend(more.map(|what| Happened::new(at, EventKind::Set, what)));
-            return Ok(());
-        }
-    }
-
-    /// Ends services, and whatever programs are left, gently first.
-    fn end_programs(&mut self) -> Result<(), RunError> {
-        let begun = self.live.clock.now();
-        for service in &mut self.services {
-            service.stop(begun);
-        }
-        for id in self.processes.running() {
-            self.processes.signal(id, Signal::SIGTERM);
-        }
-        self.end_owners_programs(Signal::SIGTERM);
-        loop {
-            let now = self.live.clock.now();
-            let running = self.processes.running();
-            let none = running.is_empty() && self.owners_programs_are_gone();
-            if none && self.services.iter().all(Service::is_done) || now > begun + GRACE * 2 {
-                return Ok(());
-            }
-            if now > begun + GRACE {
-                for id in running {
-                    self.processes.signal(id, Signal::SIGKILL);
-                }
-                self.end_owners_programs(Signal::SIGKILL);
-            }
-            self.turn(Duration::from_millis(50))?;
         }
     }
 }
