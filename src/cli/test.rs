@@ -112,6 +112,53 @@ fn test(args: &Args) -> Result<i32, Exit> {
         paint::complain(wrong);
         Exit::Input
     })?;
+    let (plan, others) = planned(args)?;
+    let say = if args.json.as_ref().is_some_and(|path| path.as_os_str() == "-") { paint::aside } else { paint::print };
+    if args.list {
+        list(&plan, say);
+        return Ok(0);
+    }
+    if args.sim {
+        // once for all of them
+        kernel::find().map_err(machine)?;
+    }
+    let scratch = Scratch::make(&std::env::temp_dir())
+        .map_err(|error| machine(format!("cannot make a directory for what runs leave: {error}")))?;
+    let outputs = Outputs::open(args)?;
+    let options = options(args, &plan, &scratch)?;
+    let refused = suite::refused(&plan.cases, &options);
+    if !refused.is_empty() {
+        for (path, error) in &refused {
+            output::refuse_out(path, error);
+        }
+        return Err(Exit::Input);
+    }
+    let shard = args.shard.map(|shard| shard.to_string());
+    say(&suite::summary::begin(&plan, others, shard, args.sim.then_some(options.jobs)));
+    let mut progress = Progress { line: StatusLine::new(), say };
+    let ended = suite::run(&plan.cases, &options, &mut progress).map_err(machine)?;
+    drop(progress);
+    say(&suite::summary::end(&ended));
+    let code = suite::exit_code(&ended.outcomes, ended.interrupted);
+    let written = write(args, outputs, &plan, &ended);
+    github(&plan, &ended, say);
+    match written {
+        Ok(()) => Ok(code),
+        Err(error) => {
+            paint::complain(&error);
+            Ok(if code == 0 { Exit::Machine as i32 } else { code })
+        }
+    }
+}
+
+/// Says what the machine lacks.
+fn machine(error: impl ToString) -> Exit {
+    paint::complain(&error.to_string());
+    Exit::Machine
+}
+
+/// The runs that the options choose, and how many files that are no scenarios were passed over.
+fn planned(args: &Args) -> Result<(Plan, usize), Exit> {
     let found = suite::discover(&args.paths).map_err(|wrong| {
         wrong.iter().for_each(|line| paint::complain(line));
         Exit::Input
@@ -131,73 +178,34 @@ fn test(args: &Args) -> Result<i32, Exit> {
         Exit::Input
     })?;
     plan.warnings.iter().for_each(|(told, sources)| paint::diagnose(told, sources));
-    let say = if args.json.as_ref().is_some_and(|path| path.as_os_str() == "-") { paint::aside } else { paint::print };
-    if args.list {
-        plan.cases.iter().for_each(|case| {
-            let mut out = Page::new();
-            // writing into a page cannot fail
-            let _ = putln!(out, "{case}").and_then(|()| putln!(out, "    {}", case.command()));
-            say(&out.finish());
-        });
-        return Ok(0);
+    Ok((plan, found.others))
+}
+
+fn list(plan: &Plan, say: fn(&Printable)) {
+    for case in &plan.cases {
+        let mut out = Page::new();
+        // writing into a page cannot fail
+        let _ = putln!(out, "{case}").and_then(|()| putln!(out, "    {}", case.command()));
+        say(&out.finish());
     }
-    if args.sim {
-        // once for all of them
-        kernel::find().map_err(|error| {
-            paint::complain(&error.to_string());
-            Exit::Machine
-        })?;
-    }
-    let scratch = Scratch::make(&std::env::temp_dir()).map_err(|error| {
-        paint::complain(&format!("cannot make a directory for what runs leave: {error}"));
-        Exit::Machine
-    })?;
-    let outputs = Outputs::open(args)?;
-    let program = std::env::current_exe().map_err(|error| {
-        paint::complain(&format!("cannot find this program on the disk, to start runs with it: {error}"));
-        Exit::Machine
-    })?;
+}
+
+/// How the runs are started.
+fn options(args: &Args, plan: &Plan, scratch: &Scratch) -> Result<Options, Exit> {
+    let program = std::env::current_exe()
+        .map_err(|error| machine(format!("cannot find this program on the disk, to start runs with it: {error}")))?;
     let room = args.sim.then(Room::find);
     let jobs = args.jobs.map(usize::from).or(room.as_ref().map(|room| room.guests(plan.guest_memory))).unwrap_or(1);
-    let shard = args.shard.map(|shard| shard.to_string());
-    let options = Options {
-        launch: Launch {
-            program,
-            retry_invalid: args.retry_invalid,
-            scratch: scratch.path().to_owned(),
-            beside: args.force,
-        },
+    let launch =
+        Launch { program, retry_invalid: args.retry_invalid, scratch: scratch.path().to_owned(), beside: args.force };
+    Ok(Options {
+        launch,
         jobs,
         cpus: room.map(|room| room.cpus).unwrap_or_default(),
         fail_fast: args.fail_fast,
         out: args.out.clone(),
         html: args.html.clone(),
-    };
-    let refused = suite::refused(&plan.cases, &options);
-    if !refused.is_empty() {
-        for (path, error) in &refused {
-            output::refuse_out(path, error);
-        }
-        return Err(Exit::Input);
-    }
-    say(&suite::summary::begin(&plan, found.others, shard, args.sim.then_some(jobs)));
-    let mut progress = Progress { line: StatusLine::new(), say };
-    let ended = suite::run(&plan.cases, &options, &mut progress).map_err(|error| {
-        paint::complain(&error.to_string());
-        Exit::Machine
-    })?;
-    drop(progress);
-    say(&suite::summary::end(&ended));
-    let code = suite::exit_code(&ended.outcomes, ended.interrupted);
-    let written = write(args, outputs, &plan, &ended);
-    github(&plan, &ended, say);
-    match written {
-        Ok(()) => Ok(code),
-        Err(error) => {
-            paint::complain(&error);
-            Ok(if code == 0 { Exit::Machine as i32 } else { code })
-        }
-    }
+    })
 }
 
 /// What the options name for writing, open.

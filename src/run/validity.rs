@@ -25,6 +25,11 @@ impl Effort {
         let waited = self.waited.filter(|_| self.ran > Duration::ZERO)?;
         Some(waited.as_nanos() as f64 / self.ran.as_nanos() as f64)
     }
+
+    /// What a short-lived program waits is a large share of its time, and nothing that matters.
+    fn waited_long(&self, limits: ValiditySpec) -> bool {
+        self.waited.is_some_and(|waited| waited > limits.stall)
+    }
 }
 
 /// What a run knows of its machine besides what the engine has counted.
@@ -40,20 +45,63 @@ pub struct Machine {
     pub efforts: Vec<Effort>,
 }
 
+impl Machine {
+    /// The share of the run in gaps.
+    fn gap_share(&self) -> f64 {
+        match self.gaps.within(0, self.duration.as_nanos() as i64) {
+            0 => 0.0,
+            in_gaps => in_gaps as f64 / self.duration.as_nanos() as f64,
+        }
+    }
+}
+
 /// Holds what a run measured against its limits. In virtual time nothing is late, and frames that a ring drops are all that can go
 /// wrong.
 pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mode) -> Validity {
-    let Machine { gaps, duration, ring_drops, efforts } = machine;
+    let (measured, reasons) = match mode {
+        Mode::Virtual => {
+            let measured = Timeliness { ring_drops: machine.ring_drops, ..Timeliness::default() };
+            (measured, overrun(machine.ring_drops, limits).into_iter().collect())
+        }
+        Mode::Live => {
+            let reasons = [late(outcome, &machine, limits), disturbed(&machine.efforts, limits)].concat();
+            (measured(outcome, &machine, limits), reasons)
+        }
+    };
+    Validity { ok: reasons.is_empty(), reasons, measured, limits, gaps: machine.gaps }
+}
+
+/// The worst of each kind.
+fn measured(outcome: &Outcome, machine: &Machine, limits: ValiditySpec) -> Timeliness {
+    let efforts = &machine.efforts;
+    let waited = efforts.iter().filter(|effort| effort.waited_long(limits));
+    Timeliness {
+        lateness_p99_ns: lateness(outcome).map(Duration::as_nanos),
+        stall_ns: outcome.stall.as_nanos(),
+        gap_share: machine.gap_share(),
+        run_delay: run_delay(outcome),
+        ring_drops: machine.ring_drops,
+        workload_run_delay: waited.filter_map(Effort::share).reduce(f64::max),
+        workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(Duration::as_nanos),
+    }
+}
+
+/// The 99th percentile of lateness, at the port where it was worst.
+fn lateness(outcome: &Outcome) -> Option<Duration> {
     let times = outcome.ports.iter().flat_map(|port| [&port.lateness, &port.unread]);
-    let worst = times.filter_map(|times| times.quantile(0.99)).max();
-    let in_gaps = gaps.within(0, duration.as_nanos() as i64);
-    let gap_share = if in_gaps == 0 { 0.0 } else { in_gaps as f64 / duration.as_nanos() as f64 };
-    let run_delay = outcome
-        .run_delay
-        .filter(|_| outcome.ran > Duration::ZERO)
-        .map(|delay| delay.as_nanos() as f64 / outcome.ran.as_nanos() as f64);
+    times.filter_map(|times| times.quantile(0.99)).max()
+}
+
+/// The share of the run in which the engine waited for a processor.
+fn run_delay(outcome: &Outcome) -> Option<f64> {
+    let delay = outcome.run_delay.filter(|_| outcome.ran > Duration::ZERO)?;
+    Some(delay.as_nanos() as f64 / outcome.ran.as_nanos() as f64)
+}
+
+/// How longwire itself was late.
+fn late(outcome: &Outcome, machine: &Machine, limits: ValiditySpec) -> Vec<String> {
     let mut reasons = Vec::new();
-    if let Some(worst) = worst.filter(|worst| *worst > limits.lateness_p99) {
+    if let Some(worst) = lateness(outcome).filter(|worst| *worst > limits.lateness_p99) {
         reasons.push(format!(
             "1 % of the frames at a port were read or delivered more than {} late (limit {}, `validity: {{ lateness_p99: … }}`)",
             rounded(worst),
@@ -67,30 +115,34 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             limits.stall
         ));
     }
-    if gap_share > limits.gaps.as_f64() {
+    if machine.gap_share() > limits.gaps.as_f64() {
         reasons.push(format!(
             "longwire did not read its ports for {:.1} % of the run, in gaps of up to {} (limit {}, `validity: {{ gaps: … }}`)",
-            gap_share * 100.0,
-            rounded(gaps.longest()),
+            machine.gap_share() * 100.0,
+            rounded(machine.gaps.longest()),
             limits.gaps
         ));
     }
-    if let Some(share) = run_delay.filter(|share| *share > limits.run_delay.as_f64()) {
+    if let Some(share) = run_delay(outcome).filter(|share| *share > limits.run_delay.as_f64()) {
         reasons.push(format!(
             "longwire waited for a processor for {:.0} % of the run (limit {}, `validity: {{ run_delay: … }}`)",
             share * 100.0,
             limits.run_delay
         ));
     }
-    if ring_drops > limits.ring_drops {
+    if machine.ring_drops > limits.ring_drops {
         reasons.push(format!(
-            "{ring_drops} frames were dropped by TAP rings before longwire could read them (limit {}, `validity: {{ ring_drops: … }}`)",
-            limits.ring_drops
+            "{} frames were dropped by TAP rings before longwire could read them (limit {}, `validity: {{ ring_drops: … }}`)",
+            machine.ring_drops, limits.ring_drops
         ));
     }
-    // What a short-lived program waits is a large share of its time, and nothing that matters.
-    let waited_long = |effort: &&Effort| effort.waited.is_some_and(|waited| waited > limits.stall);
-    for effort in efforts.iter().filter(waited_long) {
+    reasons
+}
+
+/// What kept workloads from doing their work.
+fn disturbed(efforts: &[Effort], limits: ValiditySpec) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for effort in efforts.iter().filter(|effort| effort.waited_long(limits)) {
         if let Some(share) = effort.share().filter(|share| *share > limits.workload_run_delay.as_f64()) {
             reasons.push(format!(
                 "the workload `{}` waited for a processor for {:.0} % of its time (limit {}, `validity: {{ workload_run_delay: … }}`)",
@@ -100,7 +152,7 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             ));
         }
     }
-    for effort in &efforts {
+    for effort in efforts {
         if let Some(late) = effort.lateness_p99.filter(|late| *late > limits.workload_lateness_p99) {
             reasons.push(format!(
                 "the workload `{}` sent 1 % of its datagrams more than {} late (limit {}, `validity: {{ workload_lateness_p99: … }}`)",
@@ -110,28 +162,19 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             ));
         }
     }
-    let mut measured = Timeliness {
-        lateness_p99_ns: worst.map(|d| d.as_nanos()),
-        stall_ns: outcome.stall.as_nanos(),
-        gap_share,
-        run_delay,
-        ring_drops,
-        workload_run_delay: efforts.iter().filter(waited_long).filter_map(Effort::share).reduce(f64::max),
-        workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(|d| d.as_nanos()),
-    };
-    if mode == Mode::Virtual {
-        measured = Timeliness { ring_drops, ..Timeliness::default() };
-        reasons.clear();
-        if ring_drops > limits.ring_drops {
-            reasons.push(format!(
-                "{ring_drops} frames were dropped by TAP rings, which hold {QUEUE_LENGTH} (limit {}, `validity: {{ ring_drops: … }}`). In \
-                 virtual time a program sends all that it has at one instant: let it pause between its frames, or shape its traffic \
-                 by a `rate` of its workload",
-                limits.ring_drops
-            ));
-        }
-    }
-    Validity { ok: reasons.is_empty(), reasons, measured, limits, gaps }
+    reasons
+}
+
+/// What a program sends at one instant of virtual time, and a ring does not hold.
+fn overrun(ring_drops: u64, limits: ValiditySpec) -> Option<String> {
+    (ring_drops > limits.ring_drops).then(|| {
+        format!(
+            "{ring_drops} frames were dropped by TAP rings, which hold {QUEUE_LENGTH} (limit {}, `validity: {{ ring_drops: … }}`). In \
+             virtual time a program sends all that it has at one instant: let it pause between its frames, or shape its traffic \
+             by a `rate` of its workload",
+            limits.ring_drops
+        )
+    })
 }
 
 /// To a microsecond, for people.
