@@ -376,29 +376,7 @@ impl<'a> Doubt<'a> {
                 }
                 Of::RateOverTime | Of::DeliveredOverTime if all.count > 0 => reading.unknown(),
                 Of::DroppedBy | Of::Dropped | Of::Loss | Of::Marked | Of::DroppedOverTime | Of::LossOverTime => {
-                    let cause = match of {
-                        Of::DroppedBy => nature(measure.cause()),
-                        Of::Marked => Nature::Queue,
-                        _ if self.queues => Nature::Queue,
-                        _ => Nature::Change,
-                    };
-                    let (met, either) = match cause {
-                        Nature::Fixed if self.closed => return reading.scale(all.reacting(), measure.unit),
-                        Nature::Fixed => return,
-                        Nature::Queue => (all, reacting || self.at_changes(window).count > 0 && self.beyond),
-                        Nature::Change => (self.at_changes(window), true),
-                    };
-                    let by = match of {
-                        _ if met.count == 0 => 0.0,
-                        Of::LossOverTime => 1.0,
-                        Of::DroppedOverTime => value + frames(&met),
-                        Of::Loss => met.share + met.count as f64 / offered.max(1.0),
-                        _ => frames(&met),
-                    };
-                    reading.low = (value - by).max(0.0);
-                    if either {
-                        reading.high = if measure.unit == Unit::Share { (value + by).min(1.0) } else { value + by };
-                    }
+                    self.of_drops(of, measure, window, offered, reading);
                 }
                 Of::Reordered => {
                     reading.low = (value - frames(&all)).max(0.0);
@@ -415,6 +393,37 @@ impl<'a> Doubt<'a> {
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    /// `offered`: frames in the window.
+    fn of_drops(&self, of: Of, measure: &Measure, window: Stretch, offered: f64, reading: &mut Reading) {
+        let value = reading.value;
+        let all = self.exposure(window);
+        let cause = match of {
+            Of::DroppedBy => nature(measure.cause()),
+            Of::Marked => Nature::Queue,
+            _ if self.queues => Nature::Queue,
+            _ => Nature::Change,
+        };
+        let reacting = self.closed && self.beyond && all.count > 0;
+        let (met, either) = match cause {
+            Nature::Fixed if self.closed => return reading.scale(all.reacting(), measure.unit),
+            Nature::Fixed => return,
+            Nature::Queue => (all, reacting || self.at_changes(window).count > 0 && self.beyond),
+            Nature::Change => (self.at_changes(window), true),
+        };
+        let frames = (offered * met.share).ceil() + met.count as f64;
+        let by = match of {
+            _ if met.count == 0 => 0.0,
+            Of::LossOverTime => 1.0,
+            Of::DroppedOverTime => value + frames,
+            Of::Loss => met.share + met.count as f64 / offered.max(1.0),
+            _ => frames,
+        };
+        reading.low = (value - by).max(0.0);
+        if either {
+            reading.high = if measure.unit == Unit::Share { (value + by).min(1.0) } else { value + by };
         }
     }
 

@@ -388,67 +388,17 @@ impl Checker<'_> {
         within: Option<Duration>,
         window: Option<&Window>,
     ) -> Result<Vec<Claim>, Fault> {
-        let zero = |offset| Time { base: Base::Zero, offset, place: from.place };
-        let window = match (within, window) {
-            (None, None) => {
-                let fault = Fault::new(from.place.to(to.place), "it does not say when");
-                return Err(fault.help("as in `within 2s after heal`, or `from cut to heal`"));
-            }
-            (Some(_), Some(Window::FromTo(..) | Window::Before(_))) => {
-                let fault = Fault::new(from.place.to(to.place), "`within` and `from … to` both say by when");
-                return Err(fault.help("keep one, or write `within 2s after heal`"));
-            }
-            (Some(within), Some(Window::After(time))) => {
-                let end = Time { offset: time.offset + within, ..time.clone() };
-                Window::FromTo(time.clone(), end)
-            }
-            (Some(within), None) => Window::FromTo(zero(Duration::ZERO), zero(within)),
-            (None, Some(Window::Before(time))) => Window::FromTo(zero(Duration::ZERO), time.clone()),
-            (None, Some(window)) => window.clone(),
-        };
+        let zero = || Time { base: Base::Zero, offset: Duration::ZERO, place: from.place };
+        let window = reach_window([from, to], within, window)?;
         let bounds = self.bounds(&window)?;
-        let pairs: Vec<(Option<&str>, String, String)> = {
-            let groups = &self.around.names.groups;
-            let hosts = |path: &Path| groups.members(crate::topology::expand::GroupKind::Nodes, &path.parts[0]);
-            let text = |path: &Path, member: Option<&String>| {
-                let first = member.unwrap_or(&path.parts[0]);
-                std::iter::once(first).chain(&path.parts[1..]).cloned().collect::<Vec<_>>().join(".")
-            };
-            match (all, hosts(from), hosts(to)) {
-                (true, None, None) => return Err(self.group(from).expect_err("it names no group of nodes")),
-                (true, Some(a), Some(b)) if a.len() != b.len() => {
-                    let message =
-                        format!("`{}` has {} members, `{}` has {}", from.parts[0], a.len(), to.parts[0], b.len());
-                    return Err(Fault::new(to.place, message).help("groups of one size are paired by number"));
-                }
-                (true, a, b) => {
-                    let count = a.or(b).map_or(0, <[String]>::len);
-                    let of = |list: Option<&'_ [String]>, n: usize| list.and_then(|list| list.get(n)).cloned();
-                    (0..count)
-                        .map(|n| {
-                            let member = a.or(b).and_then(|list| list.get(n)).map(String::as_str);
-                            (member, text(from, of(a, n).as_ref()), text(to, of(b, n).as_ref()))
-                        })
-                        .collect()
-                }
-                (false, a, b) => {
-                    if let Some((path, members)) = a.map(|a| (from, a)).or(b.map(|b| (to, b))) {
-                        let message = format!("`{}` is a group of {}", path.parts[0], members.len());
-                        let fault = Fault::new(path.place, message);
-                        return Err(fault.help(format!("begin with `all`, or name one: `{}`", members[0])));
-                    }
-                    vec![(None, text(from, None), text(to, None))]
-                }
-            }
-        };
+        let pairs = self.reach_pairs(all, [from, to])?;
         let start = match &window {
             Window::FromTo(from, _) | Window::After(from) => from.clone(),
-            Window::Before(_) => zero(Duration::ZERO),
+            Window::Before(_) => zero(),
         };
-        let end = if let Window::FromTo(_, to) = &window {
-            to.clone()
-        } else {
-            Time { base: Base::End, ..zero(Duration::ZERO) }
+        let end = match &window {
+            Window::FromTo(_, to) => to.clone(),
+            _ => Time { base: Base::End, ..zero() },
         };
         let probe = Probe { bounds, start: &start, within, duration: self.around.duration };
         let places = [from.place, to.place].map(|place| self.item.place(place, self.around.sources));
@@ -459,9 +409,64 @@ impl Checker<'_> {
                 continue;
             };
             let reach = Reach { probe, not, from: start.clone(), to: end.clone() };
-            claims.push(Claim { member: member.map(str::to_owned), check: Check::Reach(reach) });
+            claims.push(Claim { member, check: Check::Reach(reach) });
         }
         Ok(claims)
+    }
+
+    /// Who is to reach whom: of groups, each member with its number's, after its name.
+    fn reach_pairs(&self, all: bool, [from, to]: [&Path; 2]) -> Result<Vec<(Option<String>, String, String)>, Fault> {
+        let groups = &self.around.names.groups;
+        let hosts = |path: &Path| groups.members(crate::topology::expand::GroupKind::Nodes, &path.parts[0]);
+        let text = |path: &Path, member: Option<&String>| {
+            let first = member.unwrap_or(&path.parts[0]);
+            std::iter::once(first).chain(&path.parts[1..]).cloned().collect::<Vec<_>>().join(".")
+        };
+        match (all, hosts(from), hosts(to)) {
+            (true, None, None) => Err(self.group(from).expect_err("it names no group of nodes")),
+            (true, Some(a), Some(b)) if a.len() != b.len() => {
+                let message = format!("`{}` has {} members, `{}` has {}", from.parts[0], a.len(), to.parts[0], b.len());
+                Err(Fault::new(to.place, message).help("groups of one size are paired by number"))
+            }
+            (true, a, b) => {
+                let members = a.or(b).unwrap_or_default().iter().enumerate();
+                let of = |list: Option<&'_ [String]>, n: usize| list.and_then(|list| list.get(n)).cloned();
+                let pair = |(n, member): (usize, &String)| {
+                    (Some(member.clone()), text(from, of(a, n).as_ref()), text(to, of(b, n).as_ref()))
+                };
+                Ok(members.map(pair).collect())
+            }
+            (false, a, b) => match a.map(|a| (from, a)).or(b.map(|b| (to, b))) {
+                Some((path, members)) => {
+                    let message = format!("`{}` is a group of {}", path.parts[0], members.len());
+                    let fault = Fault::new(path.place, message);
+                    Err(fault.help(format!("begin with `all`, or name one: `{}`", members[0])))
+                }
+                None => Ok(vec![(None, text(from, None), text(to, None))]),
+            },
+        }
+    }
+}
+
+/// When something is to be reached, from `within` and a window.
+fn reach_window([from, to]: [&Path; 2], within: Option<Duration>, window: Option<&Window>) -> Result<Window, Fault> {
+    let zero = |offset| Time { base: Base::Zero, offset, place: from.place };
+    match (within, window) {
+        (None, None) => {
+            let fault = Fault::new(from.place.to(to.place), "it does not say when");
+            Err(fault.help("as in `within 2s after heal`, or `from cut to heal`"))
+        }
+        (Some(_), Some(Window::FromTo(..) | Window::Before(_))) => {
+            let fault = Fault::new(from.place.to(to.place), "`within` and `from … to` both say by when");
+            Err(fault.help("keep one, or write `within 2s after heal`"))
+        }
+        (Some(within), Some(Window::After(time))) => {
+            let end = Time { offset: time.offset + within, ..time.clone() };
+            Ok(Window::FromTo(time.clone(), end))
+        }
+        (Some(within), None) => Ok(Window::FromTo(zero(Duration::ZERO), zero(within))),
+        (None, Some(Window::Before(time))) => Ok(Window::FromTo(zero(Duration::ZERO), time.clone())),
+        (None, Some(window)) => Ok(window.clone()),
     }
 }
 
