@@ -66,6 +66,11 @@ impl Requests {
     /// A request was sent, or refused by this host.
     pub(super) fn sent(&mut self, sent_at: u64, refused: bool) {
         let state = if refused { State::TimedOut } else { State::Waiting };
+        // before there is one more: the memory of twice as many would be the next step
+        while self.window.len() >= REMEMBERED && self.window[0].state != State::Waiting {
+            self.window.pop_front();
+            self.first += 1;
+        }
         self.window.push_back(Request { sent_at, state });
         self.report.sent += 1;
         self.sent = Some((self.sent.map_or(sent_at, |(first, _)| first), sent_at));
@@ -75,10 +80,6 @@ impl Requests {
             self.report.samples.push((sent_at.saturating_sub(self.started), None));
         } else {
             self.report.samples_omitted += 1;
-        }
-        while self.window.len() > REMEMBERED && self.window[0].state != State::Waiting {
-            self.window.pop_front();
-            self.first += 1;
         }
     }
 
@@ -173,6 +174,16 @@ mod tests {
         assert_eq!(report.rtt_ns.map(|p| (p.min(), p.max())), Some((99, 100)));
         // from 1000 + 99 to 1040 + 99: the answer at 1109 is the last in time
         assert_eq!(report.gap, Some(Gap { from_ns: 1109, max_ns: 30, to_ns: 1139 }));
+    }
+
+    #[test]
+    fn however_many_requests_there_are_the_memory_is_that_of_the_latest() {
+        let mut all = Requests::new(1000, 0);
+        for at in 0..3 * REMEMBERED as u64 {
+            all.sent(at, false);
+            all.replied(at, at + 1);
+        }
+        assert_eq!((all.window.len(), all.window.capacity()), (REMEMBERED, REMEMBERED));
     }
 
     #[test]
