@@ -11,6 +11,7 @@ mod endings;
 mod fat_tree;
 mod hostile;
 mod hosts;
+mod kills;
 mod leftovers;
 mod machine;
 mod memory;
