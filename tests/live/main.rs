@@ -7,6 +7,7 @@ mod capture;
 mod cli;
 mod confined;
 mod control;
+mod documents;
 mod endings;
 mod fat_tree;
 mod hostile;

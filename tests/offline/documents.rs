@@ -5,24 +5,14 @@ use std::process::Command;
 
 use regex::Regex;
 
-use crate::support::documents::{Shown, commands, pages, repository, text};
+use crate::support::documents::{commands, pages, prose, repository, text};
+use crate::support::scenes::{NOT_RUN, SCENES};
 
 /// What GitHub makes of a heading for links to it.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-/// The text without its blocks of code.
-fn prose(markdown: &str) -> String {
-    let mut inside = false;
-    let outside = markdown.lines().filter(|line| {
-        let fence = line.trim_start().starts_with("```");
-        inside ^= fence;
-        !inside && !fence
-    });
-    outside.fold(String::new(), |text, line| text + line + "\n")
 }
 
 fn anchors(markdown: &str) -> Vec<String> {
@@ -70,39 +60,51 @@ fn the_readme_is_short_and_every_page_is_reached_from_the_index() {
 #[test]
 fn commands_are_commands() {
     let mut count = 0;
-    for page in pages() {
-        for Shown { place, words, .. } in commands(&page) {
-            count += 1;
-            if let Err(error) = longwire::cli::understands(&words) {
-                panic!("{place}: {}: {error}", words.join(" "));
-            }
-            for file in words.iter().filter(|word| word.starts_with("scenarios/")) {
-                assert!(repository().join(file).exists(), "{place}: {file} is not there");
-            }
+    for shown in commands() {
+        let Some(words) = shown.words() else { continue };
+        count += 1;
+        if let Err(error) = longwire::cli::understands(&words) {
+            panic!("{}: {}: {error}", shown.place, shown.line);
         }
     }
-    assert!(count >= 25, "only {count} commands were found");
+    assert!(count >= 60, "only {count} commands were found");
+}
+
+/// Each is run by a scene, or is in the list of what is not, and both have nothing else.
+#[test]
+fn every_command_is_run_or_says_why_not() {
+    let commands = commands();
+    let steps: Vec<&str> = SCENES.iter().flat_map(|scene| scene.steps).map(|step| step.line).collect();
+    let (run, others): (Vec<_>, Vec<_>) = commands.iter().partition(|shown| steps.contains(&&*shown.line));
+    for shown in &others {
+        let listed = NOT_RUN.iter().any(|(begin, _)| shown.line.starts_with(begin));
+        assert!(listed, "{}: nobody runs {:?}", shown.place, shown.line);
+    }
+    for step in steps {
+        assert!(run.iter().any(|shown| shown.line == step), "no page shows {step:?}");
+    }
+    for (begin, why) in NOT_RUN {
+        assert!(others.iter().any(|shown| shown.line.starts_with(begin)), "no page has {begin:?} ({why})");
+    }
 }
 
 /// `check` and `show` of scenarios that are here, with the output that the page shows: it is the output.
 #[test]
 fn what_commands_print_is_what_the_pages_show() {
     let mut count = 0;
-    for page in pages() {
-        for Shown { place, words, prints } in commands(&page) {
-            let reads_only = matches!(words[1].as_str(), "check" | "show");
-            if !reads_only || prints.is_empty() || !words.iter().any(|word| word.starts_with("scenarios/")) {
-                continue;
-            }
-            let ended = Command::new(env!("CARGO_BIN_EXE_longwire"))
-                .args(&words[1..])
-                .current_dir(repository())
-                .output()
-                .expect("longwire starts");
-            assert!(ended.status.success(), "{place}: {}", String::from_utf8_lossy(&ended.stderr));
-            assert_eq!(String::from_utf8_lossy(&ended.stdout), prints, "{place}: {}", words.join(" "));
-            count += 1;
+    for shown in commands() {
+        let Some(words) = shown.words().filter(|words| matches!(words[1].as_str(), "check" | "show")) else { continue };
+        if SCENES.iter().flat_map(|scene| scene.steps).any(|step| step.line == shown.line) {
+            continue;
         }
+        let ended = Command::new(env!("CARGO_BIN_EXE_longwire"))
+            .args(&words[1..])
+            .current_dir(repository())
+            .output()
+            .expect("longwire starts");
+        assert!(ended.status.success(), "{}: {}", shown.place, String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), shown.prints, "{}: {}", shown.place, shown.line);
+        count += 1;
     }
     assert!(count >= 2, "only {count} were found");
 }

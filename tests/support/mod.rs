@@ -9,6 +9,7 @@ pub(crate) mod documents;
 pub(crate) mod junit;
 pub(crate) mod report;
 pub(crate) mod scenarios;
+pub(crate) mod scenes;
 pub(crate) mod sim;
 pub(crate) mod traces;
 pub(crate) mod verdicts;
@@ -154,9 +155,18 @@ impl Lab {
     }
 
     fn in_folder(simulates: bool) -> Lab {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-tests.lock")).expect("a lock file");
         if simulates { turn.lock_shared() } else { turn.lock() }.expect("our turn");
+        Lab::in_turn(simulates, turn)
+    }
+
+    /// Another folder in the same turn, for a run beside others.
+    pub(crate) fn beside(&self) -> Lab {
+        Lab::in_turn(self.simulates, self._turn.try_clone().expect("another hold of the lock"))
+    }
+
+    fn in_turn(simulates: bool, turn: File) -> Lab {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::Builder::new().prefix("longwire-test-").tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("ours");
         let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
