@@ -3,7 +3,7 @@
 //! `graph` reads a resolved scenario. Everything else takes a [`Graph`], whatever it came from: [`text`] for a terminal,
 //! [`svg`] for a browser, [`dot`] for Graphviz, [`json()`] for programs.
 
-mod blocks;
+mod branches;
 mod channel;
 pub mod dot;
 mod fold;

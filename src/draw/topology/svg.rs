@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::layered::{self, Area, Layout};
-use super::{Graph, Node, Shape, blocks, fold};
+use super::{Graph, Node, Shape, branches, fold};
 use crate::diag::printable::is_printable;
 
 /// A cell of the layout in pixels.
@@ -17,7 +17,7 @@ const HEAD: usize = 36;
 pub const WIDTH: usize = 160;
 /// With more nodes, rows of alike ones are drawn as one.
 const MOST_SINGLE: usize = 12;
-/// With more nodes, they stand in blocks, and the words of links show when pointed at.
+/// With more nodes, they stand beside each other in branches; words of links for which there is no room show when pointed at.
 const MOST_IN_LAYERS: usize = 60;
 
 /// Names begin with `lw-`, since a page may have styles of its own. The colours are those of the other pictures: blue and
@@ -29,7 +29,7 @@ const STYLE: &str = "\
 .lw-box{fill:#23282e;stroke:#ddd}.lw-wire{stroke:#56b4e9}.lw-link:hover .lw-wire{stroke:#e69f00}}";
 
 /// The picture, as a whole SVG document that may also stand inside an HTML page. Where nodes in layers, with rows of alike ones drawn
-/// as one, take more than so many columns, they stand in blocks.
+/// as one, take more than so many columns, they stand in branches.
 pub fn draw(graph: &Graph, columns: usize) -> String {
     let layers = |graph: &Graph| {
         let layout = (graph.nodes.len() <= MOST_IN_LAYERS).then(|| layered::layout(graph, columns)).flatten();
@@ -40,7 +40,7 @@ pub fn draw(graph: &Graph, columns: usize) -> String {
         Some(layout) => picture(graph, &layout),
         None => {
             let folded = fold::folded(graph);
-            picture(&folded, &layers(&folded).unwrap_or_else(|| blocks::layout(&folded, columns)))
+            picture(&folded, &layers(&folded).unwrap_or_else(|| branches::layout(&folded, columns)))
         }
     }
 }
