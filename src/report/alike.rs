@@ -1,5 +1,10 @@
 //! Names that differ in a number at their end: members of a group.
 
+/// Fewer nodes or links of a group are shown one by one.
+pub(crate) const FEWEST: usize = 3;
+/// Fewer workloads of a group are: what each measured is what people look for.
+pub(crate) const FEWEST_WORKLOADS: usize = 4;
+
 /// A name that ends in a number, and the number.
 pub(crate) fn numbered(name: &str) -> Option<(&str, u64)> {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::alike::{from_to, stem};
+use super::alike::{FEWEST, from_to, stem};
 use super::asked::requested;
 use super::happened::outages;
 use super::json::{Direction, Report};
@@ -10,8 +10,6 @@ use super::phase_table::changed_links;
 use super::terminal::{four_digits, grouped, seconds};
 use crate::stats::median;
 
-/// Fewer members of a group are shown one by one.
-const FEWEST: usize = 3;
 /// So many changes of a direction are told.
 const CHANGES: usize = 5;
 

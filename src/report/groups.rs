@@ -2,14 +2,11 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::alike::{from_to, stem};
+use super::alike::{FEWEST_WORKLOADS, from_to, stem};
 use super::json::WorkloadReport;
 use super::terminal::{exact_percent, rate, time};
 use crate::measured::{Measured, Part};
 use crate::stats::median;
-
-/// Fewer are told one by one.
-const FEWEST: usize = 4;
 
 /// Many alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +31,7 @@ pub(crate) fn of(works: Vec<Named<'_>>) -> (Vec<Group>, Vec<Named<'_>>) {
             like.entry((stem(name), &work.kind)).or_default().push((name, work));
         }
     }
-    like.retain(|_, members| members.len() >= FEWEST);
+    like.retain(|_, members| members.len() >= FEWEST_WORKLOADS);
     let grouped: IndexSet<&String> = like.values().flatten().map(|(name, _)| *name).collect();
     let alone = works.iter().filter(|(name, _)| !grouped.contains(name)).copied().collect();
     (like.values().map(|members| group(members)).collect(), alone)

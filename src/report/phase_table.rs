@@ -2,7 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::alike::{from_to, stem};
+use super::alike::{FEWEST, from_to, stem};
 use super::happened::outages;
 use super::json::Report;
 use super::phases::{Phase, PhaseDirection, PhaseWorkload};
@@ -11,8 +11,6 @@ use crate::diag::printable::{FAINT, Page, TITLE, putln};
 use crate::measured::{Part, Times};
 use crate::stats::median;
 
-/// Fewer members of a group have rows of their own.
-const FEWEST: usize = 3;
 /// So many blocks on a terminal at most.
 const BLOCKS: usize = 24;
 /// What a row is called that begins at t = 0, before any mark.

@@ -2,14 +2,12 @@
 
 use indexmap::IndexMap;
 
-use super::alike::{from_to, stem};
+use super::alike::{FEWEST_WORKLOADS, from_to, stem};
 use super::expectation::Judged;
 use super::json::{Report, WorkloadReport};
 use crate::measured::{Intervals, Measured, Ping, TcpReceive, TcpSend, Transfer, UdpReceive, UdpSend, losses};
 use crate::stats::median;
 
-/// Fewer members of a group are drawn one by one.
-const FEWEST: usize = 4;
 /// Points of a group's course.
 const BINS: u64 = 120;
 /// Requests are counted in so long stretches, in ns.
@@ -86,7 +84,7 @@ pub(crate) fn tracks(report: &Report) -> Vec<Track> {
     let mut groups: IndexMap<(String, What), Vec<Track>> = IndexMap::new();
     all.into_iter().for_each(|track| groups.entry((stem(&track.name), track.what)).or_default().push(track));
     let joined = |members: Vec<Track>| match members.len() {
-        0..FEWEST => members,
+        0..FEWEST_WORKLOADS => members,
         _ => vec![group(members, report.duration_ns)],
     };
     groups.into_values().flat_map(joined).collect()

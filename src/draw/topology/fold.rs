@@ -3,10 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{Edge, Graph, Node};
-use crate::report::alike::numbered;
-
-/// Fewer are drawn one by one.
-const FEWEST: usize = 3;
+use crate::report::alike::{FEWEST, numbered};
 
 /// What leaves have in common that may be drawn as one: the node that they are at, what they are, the text before the
 /// number, their interface, and what the link does toward them and back.

@@ -6,15 +6,13 @@ use indexmap::IndexMap;
 
 use super::silent;
 use crate::measured::Measured;
-use crate::report::alike::{from_to, stem};
+use crate::report::alike::{FEWEST, from_to, stem};
 use crate::report::happened::outages;
 use crate::report::json::{Direction, Report, WorkloadReport};
 use crate::report::terminal::{grouped, seconds, share};
 
 /// Places that are named.
 const NAMED: usize = 4;
-/// Fewer members of a group are named one by one.
-const FEWEST: usize = 3;
 
 /// What switches do with copies that nobody is to have is no loss.
 const HARMLESS: [&str; 4] = ["same_port", "reserved", "blocked", "other_host"];
