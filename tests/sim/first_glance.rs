@@ -29,7 +29,7 @@ const GLANCES: &[Glance] = &[
         failed: &["FAIL", "✗ fails rtt.p50 from cut + 1s to heal within 5ms of 12ms", "42 ms 30 ms off, 5 ms allowed"],
         happened: "short=down at 2 s; short=up at 6 s",
         lost: &[
-            "of 400 requests of rtt 25 ended on short toward east.eth0: the link was down, for 550 ms from short=down at 2 s on, \
+            "of 400 pings of rtt 25 ended on short toward east.eth0: the link was down, for 550 ms from short=down at 2 s on, \
              until routers and switches follow short=down at 2.5 s",
         ],
     },
@@ -67,7 +67,7 @@ const GLANCES: &[Glance] = &[
         failed: &["PASS"],
         happened: "cable=no-carrier at 2 s; cable=up at 2.2 s; cable=no-carrier at 3 s",
         lost: &[
-            "of 450 requests of rtt 50 ended on cable toward laptop.eth0: the link was down, for 220 ms from cable=no-carrier",
+            "of 450 pings of rtt 50 ended on cable toward laptop.eth0: the link was down, for 220 ms from cable=no-carrier",
         ],
     },
     Glance {

@@ -131,10 +131,11 @@ pub(super) fn of_one_workload(report: &Report) -> Option<String> {
     OneWorkload::of(report, &places).map(|one| one.name.clone())
 }
 
-/// What a workload lost in the network: what they are, how many, and of how many. `None` where nothing was lost.
+/// What a workload lost in the network: what they are, how many, and of how many. A ping is a request with its answer, since it cannot
+/// tell which of them was lost. `None` where nothing was lost.
 fn lost(work: &WorkloadReport) -> Option<(&'static str, u64, u64)> {
     let (what, lost, sent) = match &work.measured {
-        Measured::Ping(Some(ping)) => ("requests", ping.lost.checked_sub(ping.unsent)?, ping.sent),
+        Measured::Ping(Some(ping)) => ("pings", ping.lost.checked_sub(ping.unsent)?, ping.sent),
         Measured::Udp(udp) => {
             let (sender, receiver) = (udp.sender.as_ref()?, udp.receiver.as_ref()?);
             let in_hosts = sender.unsent + receiver.socket_dropped.unwrap_or(0);
