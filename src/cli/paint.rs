@@ -91,16 +91,48 @@ impl StatusLine {
     pub(super) fn show(&mut self, text: &str) {
         if self.on {
             self.shown = true;
-            let _ = write!(io::stderr().lock(), "\r\x1b[2K{}", printable(text));
+            let columns =
+                terminal_size::terminal_size_of(io::stderr()).map_or(USUAL_WIDTH, |(width, _)| width.0.into());
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K{}", on_one_line(&printable(text), columns));
             let _ = io::stderr().flush();
         }
     }
+}
+
+/// A text in fewer than so many columns: one line more could not be written over. What stands before a colon, a name, gives way first.
+fn on_one_line(text: &str, columns: usize) -> String {
+    let room = columns.saturating_sub(1);
+    let over = text.chars().count().saturating_sub(room);
+    let (name, rest) = text.split_once(": ").unwrap_or((text, ""));
+    let kept = name.chars().count().saturating_sub(over + 1);
+    let shorter = match (over, rest) {
+        (0, _) => return text.to_owned(),
+        (_, "") => text.to_owned(),
+        _ => format!("{}…: {rest}", name.chars().take(kept).collect::<String>()),
+    };
+    shorter.chars().take(room).collect()
 }
 
 impl Drop for StatusLine {
     fn drop(&mut self) {
         if self.shown {
             let _ = write!(io::stderr().lock(), "\r\x1b[2K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_shorter_than_a_line() {
+        assert_eq!(on_one_line("Call: running, 1.0 s", 80), "Call: running, 1.0 s");
+        assert_eq!(on_one_line("A call over Wi-Fi: running, 1.0 s", 24), "A call…: running, 1.0 s");
+        assert_eq!(on_one_line("A: running, 1.0 s of 10 s", 12), "…: running,");
+        assert_eq!(on_one_line("a line without a name", 12), "a line with");
+        for columns in 0..40 {
+            assert!(on_one_line("Übertragung: running, 1.0 s", columns).chars().count() < columns.max(1));
         }
     }
 }
