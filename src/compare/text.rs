@@ -146,9 +146,14 @@ fn sign(value: f64) -> &'static str {
 fn signed(value: f64, unit: Unit) -> String {
     let words = match unit {
         Unit::Share => format!("{} points", four_digits((value.abs() * 1e5).round() / 1e3)),
-        unit => words::value(value.abs(), unit),
+        unit => words::value(plain(value.abs()), unit),
     };
     format!("{}{words}", sign(value))
+}
+
+/// Without what binary fractions add to a difference of means.
+fn plain(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
 }
 
 fn verdict(out: &mut Page, comparison: &Comparison) -> std::fmt::Result {
