@@ -124,18 +124,16 @@ fn bar(out: &mut Markup, gauge: &Gauge, class: &str) {
     });
 }
 
-/// The changes nearest to an instant: the last before it, or else the first.
+/// The last changes at or before an instant.
 pub(super) fn nearest(events: &[Event], at_ns: i64) -> Option<String> {
     let instants = || events.iter().filter(|event| is_mark(event)).map(instant);
-    let near = instants().filter(|at| *at <= at_ns).max().or_else(|| instants().min())?;
+    let near = instants().filter(|at| *at <= at_ns).max()?;
     let there = || events.iter().filter(|event| is_mark(event) && instant(event) == near);
     let mut words: Vec<&str> = there().filter(|event| event.mark.is_none()).map(|event| event.what.as_str()).collect();
     if words.is_empty() {
         words.extend(there().map(|event| event.what.as_str()));
     }
-    let apart = at_ns - near;
-    let place = if apart < 0 { "before" } else { "after" };
-    Some(format!("{} {place} {} at {}", time(apart.unsigned_abs()), words.join(", "), seconds(near)))
+    Some(format!("{} after {} at {}", time((at_ns - near).unsigned_abs()), words.join(", "), seconds(near)))
 }
 
 #[cfg(test)]
@@ -217,7 +215,7 @@ mod tests {
         let near = |ms: i64| nearest(&events, ms * 1_000_000);
         assert_eq!(near(4_900).as_deref(), Some("2.9 s after wifi=down at 2 s"));
         assert_eq!(near(5_000).as_deref(), Some("0 ns after wifi=up at 5 s"));
-        assert_eq!(near(500).as_deref(), Some("1.5 s before wifi=down at 2 s"));
+        assert_eq!(near(500), None, "what came later explains nothing");
         assert_eq!(nearest(&[], 0), None);
     }
 }

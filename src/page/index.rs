@@ -116,7 +116,9 @@ fn row(out: &mut Markup, entry: &IndexEntry) {
         out.leaf("td", &[("class", "n")], &entry.seed.to_string());
         let duration = i64::try_from(entry.duration_ns).unwrap_or(i64::MAX);
         out.leaf("td", &[("class", "n")], &seconds(duration));
-        out.element("td", &[], |out| entry.reasons.iter().for_each(|reason| out.leaf("div", &[], reason)));
+        out.element("td", &[], |out| {
+            entry.reasons.iter().for_each(|reason| out.element("div", &[], |out| verdict::spoken(out, reason)));
+        });
     });
 }
 

@@ -12,7 +12,7 @@ use crate::stats::median;
 const MOST_ROWS: usize = 200;
 /// The size of a small picture, and where its points may stand.
 const SIZE: (u32, u32) = (300, 150);
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 84.0;
 const RIGHT: f64 = 290.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 122.0;
@@ -125,8 +125,8 @@ pub(super) fn write(out: &mut Markup, all: &[Matrix]) {
             out.leaf("h2", &[], &matrix.title);
             let several = matrix.rows.iter().any(|row| row.runs > 1);
             let seeds =
-                if several { " Of several seeds: the median, and from the smallest to the largest." } else { "" };
-            out.leaf("p", &[("class", "note")], &format!("{}.{seeds}", matrix.file));
+                if several { " · of several seeds: the median, and from the smallest to the largest" } else { "" };
+            out.leaf("p", &[("class", "note")], &format!("{}{seeds}", matrix.file));
             table(out, matrix);
             if matrix.rows.len() > 1 {
                 out.element("div", &[("class", "multiples")], |out| {

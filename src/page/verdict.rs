@@ -136,6 +136,13 @@ fn listed(all: impl Iterator<Item = String>, most: usize) -> String {
     words
 }
 
+/// A sentence with names between backticks.
+pub(super) fn spoken(out: &mut Markup, sentence: &str) {
+    for (n, part) in sentence.split('`').enumerate() {
+        if n % 2 == 1 { out.leaf("code", &[], part) } else { out.text(part) }
+    }
+}
+
 fn sentences(out: &mut Markup, title: &str, sentences: &[String]) {
     if sentences.is_empty() {
         return;
@@ -144,12 +151,7 @@ fn sentences(out: &mut Markup, title: &str, sentences: &[String]) {
         out.leaf("h2", &[], title);
         out.element("ul", &[], |out| {
             sentences.iter().take(TOLD).for_each(|sentence| {
-                // names stand between backticks
-                out.element("li", &[], |out| {
-                    for (n, part) in sentence.split('`').enumerate() {
-                        if n % 2 == 1 { out.leaf("code", &[], part) } else { out.text(part) }
-                    }
-                });
+                out.element("li", &[], |out| spoken(out, sentence));
             });
         });
         if let Some(left) = sentences.len().checked_sub(TOLD).filter(|left| *left > 0) {
@@ -188,15 +190,16 @@ fn failure(out: &mut Markup, report: &Report, name: &str, work: &WorkloadReport)
     out.element("li", &[], |out| {
         out.leaf("strong", &[], name);
         out.text(&format!(" ({} {}): {}", work.kind, work.place, work.reason.as_deref().unwrap_or("it failed")));
-        let near = work.ended_ns.and_then(|at| Some((at, expectations::nearest(&report.events, at)?)));
+        let failed = work.ended_ns.map(|at| {
+            let near = expectations::nearest(&report.events, at).map(|near| format!(", {near}"));
+            format!("at {}{}", seconds(at), near.unwrap_or_default())
+        });
         let last = work.output.iter().rfind(|line| !line.trim().is_empty());
-        if near.is_none() && last.is_none() {
+        if failed.is_none() && last.is_none() {
             return;
         }
         out.element("dl", &[], |out| {
-            if let Some((at, near)) = near {
-                definition(out, "failed", &format!("at {}, {near}", seconds(at)));
-            }
+            definition(out, "failed", &failed.unwrap_or_default());
             if let Some(last) = last {
                 definition(out, "last words", &anstream::adapter::strip_str(last).to_string());
             }
