@@ -44,7 +44,7 @@ workloads:
   call: { udp: { from: b, to: a, rate: 1Mbit, count: 1000000 } }
   bulk: { tcp: { from: b, to: c, bytes: 100GB } }
 timeline:
-  - { every: 200ms, from: 100ms, set: { la.loss: 1% } }
+  - { every: 200ms, from: 100ms, to: 60s, set: { la: { loss: 1% } } }
 ";
 
 /// What a user's runs came to.
