@@ -139,14 +139,14 @@ impl<'a> Run<'a> {
         standing: Standing<'a>,
         owner: Option<&'a mut Owner>,
     ) -> Run<'a> {
-        let Standing { init, signals, machines, forwards, control, live, log } = standing;
+        let Standing { init, signals, machines, forwards, control, info, live, log } = standing;
         let scenario = &resolved.scenario;
         let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
         let work = scenario.workloads.iter().zip(1..);
         Run {
             resolved,
             log,
-            info: asked::info(resolved, &options.file, &control.name),
+            info,
             around: Surroundings::new(scenario, &resolved.network, options.out.as_ref(), &control.name, inherited),
             links: LiveLinks::new(resolved),
             signals,

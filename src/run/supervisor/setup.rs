@@ -12,6 +12,7 @@ use crate::port::Port;
 use crate::port::tap::Framing;
 use crate::report::confinement::Confinement;
 use crate::report::json::Machine;
+use crate::report::status::RunInfo;
 use crate::run::captures::{Captures, Prepared};
 use crate::run::control::Control;
 use crate::run::forward::Forwards;
@@ -27,6 +28,7 @@ pub(super) struct Standing<'a> {
     pub(super) machines: Vec<Option<Presence>>,
     pub(super) forwards: Forwards<'a>,
     pub(super) control: Control,
+    pub(super) info: RunInfo,
     pub(super) live: Live,
     pub(super) log: Option<Log>,
 }
@@ -70,6 +72,8 @@ pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(
         }
         _ => (None, None),
     };
+    // users' names come from files and services that a run may not ask
+    let info = asked::info(resolved, &options.file, &control.name);
     let machine = conclusion::machine();
     let pace = match options.inside {
         Some(_) => Pace::Virtual,
@@ -83,7 +87,7 @@ pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(
         Live::start(&plan, pace, live_ports, (sender, tape), confine).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
-    let standing = Standing { init, signals, machines, forwards, control, live, log };
+    let standing = Standing { init, signals, machines, forwards, control, info, live, log };
     Ok((standing, Beside { captures, offloads, machine, confinement }))
 }
 
