@@ -23,6 +23,9 @@ use super::opener::Opener;
 /// Symbolic links on the way to a name: as many as the kernel follows (path_resolution(7)).
 const LINKS: usize = 40;
 
+/// How the name of a file begins until it has its own. The number of a process follows.
+const TEMPORARY: &str = ".longwire-";
+
 /// An open directory.
 #[derive(Debug)]
 pub struct Folder {
@@ -201,6 +204,18 @@ impl Folder {
         file.rename(name)
     }
 
+    /// Removes what processes that were killed had not yet given a name.
+    ///
+    /// # Errors
+    /// Those of reading a directory and of removing.
+    pub fn sweep(&self) -> io::Result<()> {
+        let is_stale = |name: &&OsString| {
+            let of = maker(name);
+            of.is_some_and(|pid| pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists())
+        };
+        self.names()?.iter().filter(is_stale).try_for_each(|name| self.remove(name))
+    }
+
     /// Makes a file and removes it again.
     ///
     /// # Errors
@@ -215,7 +230,7 @@ impl Folder {
             return Err(Errno::EACCES.into());
         }
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!(".longwire-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{TEMPORARY}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         // that of a process of the same number, which was killed
         let file = self.replace(&name)?;
         Ok(Temporary { folder: self, name: Some(name), file })
@@ -259,6 +274,17 @@ impl AsFd for Folder {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Whether longwire calls a file so until it has its name.
+pub fn is_temporary(name: &OsStr) -> bool {
+    maker(name).is_some()
+}
+
+/// The process that made a file under such a name.
+fn maker(name: &OsStr) -> Option<u32> {
+    let (pid, number) = name.to_str()?.strip_prefix(TEMPORARY)?.split_once('-')?;
+    number.parse::<u32>().ok().and_then(|_| pid.parse().ok())
 }
 
 /// A file that goes away unless it gets its name.

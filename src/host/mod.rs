@@ -74,7 +74,7 @@ mod vm_socket;
 pub use configure::{InterfaceStatistics, link_local};
 pub use destination::Destination;
 pub use error::{Cause, HostError, SpawnError};
-pub use folder::Folder;
+pub use folder::{Folder, is_temporary};
 pub use helper::fork_child;
 pub use identity::{Identity, user_name};
 pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};

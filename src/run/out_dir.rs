@@ -17,7 +17,7 @@ use nix::sys::stat::SFlag;
 use serde::{Deserialize, Serialize};
 
 use crate::host::open::plain;
-use crate::host::{Folder, HostError, Opener};
+use crate::host::{Folder, HostError, Opener, is_temporary};
 use crate::report::event_log;
 use crate::report::event_log::{Entry, Names};
 use crate::tasks::resolved::Resolved;
@@ -127,6 +127,11 @@ fn find(folder: &Folder, file: &str) -> Option<(Option<Folder>, String)> {
     }
 }
 
+/// Whether somebody else has put something into it.
+fn has_others(folder: &Folder) -> io::Result<bool> {
+    Ok(folder.names()?.iter().any(|name| !is_temporary(name)))
+}
+
 /// Removes what a manifest lists.
 fn clear(folder: &Folder, manifest: &Manifest) -> Result<(), OutDirError> {
     for file in &manifest.files {
@@ -158,7 +163,7 @@ pub fn check(path: &Path) -> Result<(), OutDirError> {
     }
     let folder = Folder::open(path)?;
     match Manifest::read(&folder)? {
-        None if !folder.names()?.is_empty() => Err(OutDirError::Foreign),
+        None if has_others(&folder)? => Err(OutDirError::Foreign),
         _ => Ok(()),
     }
 }
@@ -171,7 +176,7 @@ pub fn add(path: &Path, name: &str, bytes: &[u8]) -> Result<(), OutDirError> {
     let folder = Folder::make(path)?;
     let mut manifest = match Manifest::read(&folder)? {
         Some(manifest) => manifest,
-        None if folder.names()?.is_empty() => Manifest::of([]),
+        None if !has_others(&folder)? => Manifest::of([]),
         None => return Err(OutDirError::Foreign),
     };
     if !manifest.files.iter().any(|file| file == name) {
@@ -211,7 +216,7 @@ impl OutDir {
         let folder = Folder::make(path)?;
         match Manifest::read(&folder)? {
             Some(manifest) => clear(&folder, &manifest)?,
-            None if !beside && !folder.names()?.is_empty() => return Err(OutDirError::Foreign),
+            None if !beside && has_others(&folder)? => return Err(OutDirError::Foreign),
             None => {}
         }
         let planned = planned(resolved);
@@ -226,14 +231,22 @@ impl OutDir {
                 return Err(OutDirError::Taken(file.clone()));
             }
         }
+        for name in [PROGRAMS, CAPTURES] {
+            let found = folder.look(name)?;
+            if found.is_some_and(|seen| seen.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFDIR.bits()) {
+                return Err(OutDirError::File(name.to_owned(), Errno::ENOTDIR.into()));
+            }
+        }
+        // before there is anything else: a run that is killed on the way leaves a directory that the next one takes
+        Manifest::of(planned).write(&folder)?;
         let inside = |name: &str| folder.inside(name).map_err(|error| OutDirError::File(name.to_owned(), error));
         let programs = inside(PROGRAMS)?;
         let captures = resolved.scenario.capture.as_ref().map(|_| inside(CAPTURES)).transpose()?;
         for place in [Some(&folder), Some(&programs), captures.as_ref()].into_iter().flatten() {
+            place.sweep()?;
             // that it can be written to shows before the run
             place.try_out()?;
         }
-        Manifest::of(planned).write(&folder)?;
         Ok(OutDir(Arc::new(Inner { path: path.canonicalize()?, folder, programs, captures })))
     }
 
@@ -403,6 +416,21 @@ pub(super) mod tests {
         assert_eq!(fs::read_to_string(at("mine.txt")).unwrap(), "mine");
         OutDir::create(place.path(), &resolved(""), false).unwrap();
         assert_eq!(names(place.path()), [MANIFEST, "mine.txt", "programs"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_had_not_yet_given_a_name_is_nobody_elses() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        // no process has such a number: 2^22 is the most (proc_sys_kernel(5))
+        let stale = format!(".longwire-{}-0", (1 << 22) + 1);
+        fs::write(at(&stale), "").unwrap();
+        fs::write(at(".longwire-1-0"), "").unwrap();
+        check(place.path()).unwrap();
+        OutDir::create(place.path(), &resolved(""), false).unwrap();
+        // process 1 lives, and may be at it
+        assert_eq!(names(place.path()), [".longwire-1-0", MANIFEST, "programs"]);
+        assert!(!is_temporary(".longwire-notes".as_ref()) && !is_temporary(".longwire-1-a".as_ref()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::report::{assert_passed, reasons};
 use crate::support::traces::surroundings;
-use crate::support::{Lab, until};
+use crate::support::{Lab, has, until};
 use nix::sys::signal::Signal;
 
 /// Four hosts at a switch, with services, programs of all kinds and traffic.
@@ -74,6 +74,31 @@ fn after_kill_nothing_is_left() {
     }
     println!("{up} of 10 were up, {joined} with a joined program");
     assert!(up >= 2 && joined >= 2);
+}
+
+#[test]
+fn a_directory_whose_run_was_killed_at_any_call_that_makes_it_is_taken_by_the_next_run() {
+    if !has("strace") {
+        return;
+    }
+    let Some(lab) = Lab::new(
+        "longwire: 1\nnodes: { a: host, b: host }\nlinks: { wire: { ends: [a, b] } }\ncapture: { links: [wire] }\n\
+         workloads: { rtt: { ping: { from: a, to: b, count: 1 } } }\n",
+    ) else {
+        return;
+    };
+    let mut killed = 0;
+    for call in 1..=6 {
+        let inject = format!("inject=/^(mkdirat|renameat2?|unlinkat)$:signal=KILL:when={call}");
+        let traced = ["-o", "/dev/null", "-e", &inject, env!("CARGO_BIN_EXE_longwire"), "run", "scenario.yaml"];
+        let ended = lab.start(lab.other("strace", &[&traced[..], &["--out", "out"]].concat())).wait();
+        killed += u32::from(ended.code == 128 + 9);
+        let ended = lab.run(&["run", "scenario.yaml", "--out", "out"]);
+        println!("killed at call {call}");
+        ended.assert_passed_or_late();
+        fs::remove_dir_all(lab.path("out")).expect("the run's own");
+    }
+    assert!(killed >= 4, "{killed} of 6 came so far");
 }
 
 /// Processes whose parent is this one, with their names: fields 1, 2 and 4 of proc_pid_stat(5).
