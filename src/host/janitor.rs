@@ -1,4 +1,4 @@
-//! Processes that remove directories when this one has gone, however it went.
+//! Processes that remove directories and sockets when this one has gone, however it went.
 #![allow(unsafe_code)]
 
 use std::fs;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use caps::Capability;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::SigSet;
@@ -16,12 +17,12 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, setsid};
 
 use super::error::HostError;
-use super::{groups, helper, spawn};
+use super::{confine, groups, helper, spawn, vm_socket};
 
 /// How long the process that uses the directory may take to die once it was killed.
 const DEATH_MS: u16 = 900;
 
-/// How long the members of a control group may take to die.
+/// How long the members of a control group, or whoever has a socket, may take to die.
 const GROUP_DEATH: Duration = Duration::from_secs(2);
 
 /// Time from one attempt to the next.
@@ -34,7 +35,12 @@ enum Kind {
     Files,
     /// Control groups, with those in them.
     Groups,
+    /// Sockets, on which nobody listens any more.
+    Sockets,
 }
+
+/// What it takes to connect to a socket in the caller's folder, and to remove it (capabilities(7)).
+const SOCKET_RIGHTS: [Capability; 2] = [Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER];
 
 /// Two processes that remove directories once this handle is dropped or this process has died, so that killing any one process
 /// leaves somebody to do it. They outlive this process by less than a second.
@@ -63,6 +69,14 @@ impl Janitor {
         Janitor::start_for(groups.to_vec(), Kind::Groups)
     }
 
+    /// The same for sockets in the file system, which need not be there yet.
+    ///
+    /// # Errors
+    /// No process or pipe can be made.
+    pub(crate) fn start_for_sockets(sockets: Vec<PathBuf>) -> Result<Janitor, HostError> {
+        Janitor::start_for(sockets, Kind::Sockets)
+    }
+
     fn start_for(directories: Vec<PathBuf>, kind: Kind) -> Result<Janitor, HostError> {
         let mut janitor = Janitor { copies: Vec::new(), directories, kind };
         for _ in 0..2 {
@@ -70,6 +84,9 @@ impl Janitor {
             let (ours, theirs) = pipe().map_err(|e| HostError::os(doing, e))?;
             // Both ends are the child's too until it closes one.
             let pid = helper::fork_child(doing, || {
+                if kind == Kind::Sockets && confine::keep_only(&SOCKET_RIGHTS).is_err() {
+                    return 1;
+                }
                 clean_up_after(&ours, &janitor.directories, kind);
                 0
             })?;
@@ -124,8 +141,8 @@ impl Drop for Janitor {
         for pid in pids {
             while waitpid(pid, None) == Err(Errno::EINTR) {}
         }
-        // Both may have been killed before they could do their work.
-        for directory in &self.directories {
+        // Both may have been killed before they could do their work. A run has no right to connect to a socket.
+        for directory in self.directories.iter().filter(|_| self.kind != Kind::Sockets) {
             let _ = remove(directory, self.kind);
         }
     }
@@ -135,6 +152,7 @@ fn remove(directory: &Path, kind: Kind) -> io::Result<()> {
     match kind {
         Kind::Files => fs::remove_dir_all(directory),
         Kind::Groups => groups::remove(directory),
+        Kind::Sockets => vm_socket::remove_unused(directory),
     }
 }
 

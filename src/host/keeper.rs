@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use super::error::HostError;
 use super::external::{self, Borrowed, External, Passed};
 use super::identity::Identity;
 use super::init::framing_of;
+use super::janitor::Janitor;
 use super::passt::{self, Passt};
 use super::presence::{self, Seen};
 use super::vm_socket::SocketFile;
@@ -30,7 +31,11 @@ const DOING: &str = "attach an interface";
 
 /// The main process's handle. Dropped, it ends the process, which gives back what it borrowed.
 #[derive(Debug)]
-pub(crate) struct Keeper(Beside);
+pub(crate) struct Keeper {
+    beside: Beside,
+    /// Removes sockets of virtual machines, should the keeper have been killed.
+    _janitor: Option<Janitor>,
+}
 
 /// What it can be asked. `host` is a position in the plan, `interface` one in the host.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,13 +71,19 @@ impl Keeper {
         if rights.is_empty() {
             return Ok(None);
         }
-        let keeper = Beside::start(DOING, move || {
+        let sockets = hosts.iter().filter_map(|host| match &host.place {
+            Place::ExternalQemu { path } => Some(path.clone()),
+            _ => None,
+        });
+        let sockets: Vec<PathBuf> = sockets.collect();
+        let janitor = (!sockets.is_empty()).then(|| Janitor::start_for_sockets(sockets)).transpose()?;
+        let beside = Beside::start(DOING, move || {
             confine::keep_only(&rights)?;
             let mut state =
                 State { hosts, framing, user, borrowed: BTreeMap::new(), sockets: BTreeMap::new(), uplink: None };
             Ok(move |request| state.answer(request))
         })?;
-        Ok(Some(Keeper(keeper)))
+        Ok(Some(Keeper { beside, _janitor: janitor }))
     }
 
     /// Attaches an interface.
@@ -80,7 +91,7 @@ impl Keeper {
     /// # Errors
     /// What cannot be attached, and why; and the keeper is gone.
     pub(crate) fn attach(&self, host: usize, interface: usize, make: bool) -> Result<External, HostError> {
-        let answer = self.0.ask::<_, Reply>(&Request::Attach { host, interface, make });
+        let answer = self.beside.ask::<_, Reply>(&Request::Attach { host, interface, make });
         match answer.map_err(|e| HostError::os(DOING, e))? {
             (Reply::Attached(passed), fds) => External::from_parts(passed?, fds),
             _ => Err(HostError::lacking(DOING, "the process for it answered something else")),
@@ -94,7 +105,7 @@ impl Keeper {
     pub(crate) fn listen(&self, host: usize) -> Result<OwnedFd, HostError> {
         const DOING: &str = "wait for a virtual machine";
         let other = || HostError::lacking(DOING, "the process for it answered something else");
-        match self.0.ask::<_, Reply>(&Request::Listen { host }).map_err(|e| HostError::os(DOING, e))? {
+        match self.beside.ask::<_, Reply>(&Request::Listen { host }).map_err(|e| HostError::os(DOING, e))? {
             (Reply::Socket(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
             _ => Err(other()),
         }
@@ -107,7 +118,7 @@ impl Keeper {
     pub(crate) fn reach(&self, host: usize) -> Result<OwnedFd, HostError> {
         const DOING: &str = "reach the Internet";
         let other = || HostError::lacking(DOING, "the process for it answered something else");
-        match self.0.ask::<_, Reply>(&Request::Reach { host }).map_err(|e| HostError::os(DOING, e))? {
+        match self.beside.ask::<_, Reply>(&Request::Reach { host }).map_err(|e| HostError::os(DOING, e))? {
             (Reply::Socket(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
             _ => Err(other()),
         }
@@ -115,12 +126,12 @@ impl Keeper {
 
     /// Lets go of a host. Best effort: a keeper that is gone cannot.
     pub(crate) fn release(&self, host: usize) {
-        let _ = self.0.ask::<_, Reply>(&Request::Release { host });
+        let _ = self.beside.ask::<_, Reply>(&Request::Release { host });
     }
 
     /// The namespace that a host's path leads to; the outer `None` where the keeper is gone.
     pub(crate) fn see(&self, host: usize) -> Option<Option<Seen>> {
-        match self.0.ask::<_, Reply>(&Request::See { host }) {
+        match self.beside.ask::<_, Reply>(&Request::See { host }) {
             Ok((Reply::Seen(seen), _)) => Some(seen),
             _ => None,
         }
@@ -305,7 +316,7 @@ mod tests {
         let at = |name: &str| plan.hosts.iter().position(|host| host.name == name).unwrap();
         let keeper = Keeper::start(&plan, Framing::Plain, &Identity::caller(false).unwrap()).unwrap().unwrap();
         let status = |key: &str| {
-            let text = std::fs::read_to_string(format!("/proc/{}/status", keeper.0.pid())).unwrap();
+            let text = std::fs::read_to_string(format!("/proc/{}/status", keeper.beside.pid())).unwrap();
             text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("?").trim().to_owned()
         };
         // answered, so it is set up
@@ -317,7 +328,7 @@ mod tests {
             ["[]", "null", "{\"attach\":1}", "{\"Attach\":{\"host\":-1}}", "{\"See\":{}}", "{\"Run\":\"sh\"}"]
         {
             let value: serde_json::Value = serde_json::from_str(garbage).unwrap();
-            message::send(keeper.0.socket(), &value, &[]).unwrap();
+            message::send(keeper.beside.socket(), &value, &[]).unwrap();
         }
         hold("it answers after garbage", keeper.see(at("m")).is_some());
         for (host, interface) in [(at("own"), 0), (99, 0), (at("m"), 9)] {
@@ -325,7 +336,7 @@ mod tests {
         }
         hold("no interface was made", !Path::new("/sys/class/net/lw-garbage").exists());
         // a head that announces more than any message has: nothing after it can be told apart
-        nix::unistd::write(keeper.0.socket(), &[0xff; 8]).unwrap();
+        nix::unistd::write(keeper.beside.socket(), &[0xff; 8]).unwrap();
         hold("it ends after noise", keeper.see(at("m")).is_none());
         let told = keeper.attach(at("m"), 0, true).err().map(|error| error.to_string()).unwrap_or_default();
         hold("and says so", told.contains("has ended"));

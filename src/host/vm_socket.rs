@@ -31,9 +31,7 @@ impl SocketFile {
                 return Err(HostError::input(doing(), "something that is no socket stands there")
                     .cure("name a path where nothing is, or take that file away"));
             }
-            // Nothing but a stream socket that nobody listens on refuses so: one of another kind says EPROTOTYPE.
-            let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-            if !UnixStream::connect(path).is_err_and(refused) {
+            if !is_unused(path) {
                 return Err(HostError::input(doing(), "a socket that is in use stands there")
                     .cure("end that program, or name another path"));
             }
@@ -57,6 +55,25 @@ impl SocketFile {
         listener.set_nonblocking(true).map_err(|e| HostError::os(doing(), e))?;
         debug_assert_eq!(made.permissions().mode() & 0o777, 0o600);
         Ok((listener.into(), file))
+    }
+}
+
+/// Whether nobody listens on a socket any more. Nothing but a stream socket refuses so: one of another kind says EPROTOTYPE.
+fn is_unused(path: &Path) -> bool {
+    UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Removes a socket on which nobody listens any more. What is no socket stays.
+///
+/// # Errors
+/// Somebody listens; those of removing.
+pub(super) fn remove_unused(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => Ok(()),
+        Ok(_) if is_unused(path) => fs::remove_file(path),
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -143,6 +160,22 @@ mod tests {
         let _log = UnixDatagram::bind(&path).unwrap();
         let error = SocketFile::listen(&path, &user()).unwrap_err();
         assert!(error.cause == Cause::Input && path.exists(), "{error}");
+    }
+
+    #[test]
+    fn what_nobody_listens_on_is_removed_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, log, file] = ["vm.sock", "log.sock", "notes"].map(|name| folder.path().join(name));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let _log = UnixDatagram::bind(&log).unwrap();
+        fs::write(&file, "mine").unwrap();
+        assert!(remove_unused(&socket).is_err() && socket.exists(), "somebody listens");
+        drop(listener);
+        for path in [&socket, &log, &file] {
+            let _ = remove_unused(path);
+        }
+        assert_eq!([&socket, &log, &file].map(|path| path.exists()), [false, true, true]);
+        assert!(remove_unused(&socket).is_ok(), "it is gone");
     }
 
     #[test]

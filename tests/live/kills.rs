@@ -88,11 +88,13 @@ fn killed(lab: &Lab, count: u32, random: &mut Xoshiro256PlusPlus, run: impl Fn(&
         let up = lab.path("up").exists();
         let others: Vec<u32> = traces.processes.iter().copied().filter(|pid| *pid != started.pid()).collect();
         let when = Instant::now();
+        let mut who = "all of it".to_owned();
         if round % 2 == 0 || others.is_empty() {
             killed.whole[usize::from(up)] += 1;
             started.signal(Signal::SIGKILL);
         } else {
             let victim = others[random.random_range(0..others.len())];
+            who = format!("process {victim} ({}) of {others:?}", name_of(victim));
             *killed.alone.entry(name_of(victim)).or_default() += 1;
             // it may have ended meanwhile
             let _ = kill(Pid::from_raw(victim as i32), Signal::SIGKILL);
@@ -107,7 +109,7 @@ fn killed(lab: &Lab, count: u32, random: &mut Xoshiro256PlusPlus, run: impl Fn(&
             shell.wait();
             killed.joined += 1;
         }
-        let how = format!("round {round}, killed after {delay:?}, exit {}: {}", ended.code, ended.stderr);
+        let how = format!("round {round}, {who} killed after {delay:?}, exit {}: {}", ended.code, ended.stderr);
         assert_eq!(surroundings(), before, "{how}");
         assert!(!lab.path("vm.sock").exists(), "the socket of `vm` is left, {how}");
         assert!(nothing_is_in(&lab.path("tmp")), "files are left, {how}");
