@@ -10,6 +10,7 @@
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
 //! | [`fragment`] [`icmp_error`] [`nd`] | what routers make: fragments, errors about packets, answers of neighbour discovery |
 //! | [`dhcp`] | addresses and settings for hosts |
+//! | [`vxlan`] | what stands before a frame that travels in a UDP datagram |
 //! | [`tcp`] [`udp`] [`reset`] | layer 4; resets that both ends of a connection believe |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
@@ -40,6 +41,7 @@ pub(crate) mod testing;
 pub mod udp;
 pub mod vlan;
 pub mod vnet;
+pub mod vxlan;
 
 /// Why bytes are not what they were taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +120,7 @@ mod tests {
             }
         }
         let _ = vlan::untag(bytes).map_err(|e| e.to_string());
+        let _ = vxlan::vni(bytes).map_err(|e| e.to_string());
         let (start, offset) = (noise as u16 % 256, (noise >> 16) as u16 % 32);
         let _ = complete_checksum(&mut bytes.to_vec(), bytes, PartialChecksum { start, offset });
         let size = ((noise >> 32) as u16 % 200).max(1);
