@@ -66,7 +66,9 @@ impl External {
                 let (fd, name) = packet.into_parts();
                 (fd, Kind::Packet(name))
             }
-            Port::Stream(_) => return Err(HostError::lacking("hand an interface on", "a connection is none")),
+            Port::Stream(_) | Port::Vxlan(_) => {
+                return Err(HostError::lacking("hand an interface on", "a socket is none"));
+            }
         };
         let socket = netlink.as_fd().try_clone_to_owned();
         let socket = socket.map_err(|e| HostError::os("hand an interface on", e))?;

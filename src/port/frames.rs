@@ -20,8 +20,10 @@ pub(super) const LONGEST_FRAME: usize = 65_535 + 14 + 8;
 pub enum Received {
     /// A frame, in the pool.
     Frame(Frame),
-    /// One whose virtio-net header does not fit it; it is gone.
+    /// One whose header, of virtio-net or of a tunnel, does not fit it; it is gone.
     Malformed,
+    /// Something that is not for this port; it is gone, and the port has counted it.
+    Foreign,
 }
 
 /// What the other end of a port can finish by itself.

@@ -4,9 +4,11 @@
 
 pub mod epoll;
 pub mod frames;
+mod options;
 pub mod packet;
 pub mod stream;
 pub mod tap;
+pub mod vxlan;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,6 +18,7 @@ use frames::{Received, Sent};
 use packet::PacketPort;
 use stream::StreamPort;
 use tap::TapPort;
+use vxlan::VxlanPort;
 
 /// An open port of a host.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub enum Port {
     Packet(PacketPort),
     /// A connection to a virtual machine.
     Stream(StreamPort),
+    /// A socket to another site.
+    Vxlan(VxlanPort),
 }
 
 impl Port {
@@ -38,6 +43,7 @@ impl Port {
             Port::Tap(tap) => frames::receive(tap, pool),
             Port::Packet(packet) => packet.receive(pool),
             Port::Stream(stream) => stream.receive(pool),
+            Port::Vxlan(site) => site.receive(pool),
         }
     }
 
@@ -47,6 +53,7 @@ impl Port {
             Port::Tap(tap) => frames::send(tap, tap.abilities(), view),
             Port::Packet(packet) => frames::send(packet, PacketPort::abilities(), view),
             Port::Stream(stream) => frames::send(stream, frames::Abilities::default(), view),
+            Port::Vxlan(site) => frames::send(site, frames::Abilities::default(), view),
         }
     }
 
@@ -56,6 +63,7 @@ impl Port {
             Port::Tap(_) => tap::is_deleted(error),
             Port::Packet(packet) => packet.is_deleted(),
             Port::Stream(_) => true,
+            Port::Vxlan(_) => false,
         }
     }
 
@@ -65,6 +73,7 @@ impl Port {
             Port::Tap(tap) => format!("`{}` was deleted", tap.info().name),
             Port::Packet(packet) => format!("`{}` was deleted", packet.name()),
             Port::Stream(_) => "the other side has closed the connection".into(),
+            Port::Vxlan(site) => format!("the socket to {} was closed", site.peer()),
         }
     }
 
@@ -87,8 +96,17 @@ impl Port {
     }
 
     /// Frames that found no room on their way in since this was last asked, where the port itself knows that.
-    pub fn take_dropped(&self) -> u64 {
-        if let Port::Packet(packet) = self { packet.take_dropped() } else { 0 }
+    pub fn take_dropped(&mut self) -> u64 {
+        match self {
+            Port::Packet(packet) => packet.take_dropped(),
+            Port::Vxlan(site) => site.take_dropped(),
+            Port::Tap(_) | Port::Stream(_) => 0,
+        }
+    }
+
+    /// What the port of another site has counted by itself.
+    pub fn tunnel(&self) -> Option<&vxlan::Counted> {
+        if let Port::Vxlan(site) = self { Some(site.counted()) } else { None }
     }
 
     /// Shows the host a carrier, or none. What is behind a socket cannot be shown one.
@@ -98,7 +116,7 @@ impl Port {
     pub fn set_carrier(&self, on: bool) -> io::Result<()> {
         match self {
             Port::Tap(tap) => tap.set_carrier(on),
-            Port::Packet(_) | Port::Stream(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+            Port::Packet(_) | Port::Stream(_) | Port::Vxlan(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
         }
     }
 
@@ -111,7 +129,7 @@ impl Port {
     pub fn offloads(&self) -> Vec<&'static str> {
         match self {
             Port::Tap(tap) => tap.info().offloads.iter().map(|offload| offload.name()).collect(),
-            Port::Packet(_) | Port::Stream(_) => Vec::new(),
+            Port::Packet(_) | Port::Stream(_) | Port::Vxlan(_) => Vec::new(),
         }
     }
 }
@@ -122,6 +140,7 @@ impl AsFd for Port {
             Port::Tap(tap) => tap.as_fd(),
             Port::Packet(packet) => packet.as_fd(),
             Port::Stream(stream) => stream.as_fd(),
+            Port::Vxlan(site) => site.as_fd(),
         }
     }
 }

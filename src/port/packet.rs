@@ -12,6 +12,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::frames::{Abilities, LONGEST_FRAME, Output, Received};
+use super::options::{get, set, set_buffer};
 use crate::frame::{FramePool, PARTS};
 use crate::wire::vnet::{self, Endian, VnetHeader};
 
@@ -52,13 +53,8 @@ impl PacketPort {
         set(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &on)?;
         set(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, &on)?;
         set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &on)?;
-        for (forced, usual, size) in [
-            (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, RECEIVE_BUFFER),
-            (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER),
-        ] {
-            // more than the machine's limit takes CAP_NET_ADMIN over the machine
-            set(&fd, libc::SOL_SOCKET, forced, &size).or_else(|_| set(&fd, libc::SOL_SOCKET, usual, &size))?;
-        }
+        set_buffer(&fd, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, RECEIVE_BUFFER)?;
+        set_buffer(&fd, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER)?;
         // SAFETY: both are plain bytes.
         let (mut address, mut member): (libc::sockaddr_ll, libc::packet_mreq) = unsafe { (zeroed(), zeroed()) };
         address.sll_family = libc::AF_PACKET as u16;
@@ -149,15 +145,8 @@ impl PacketPort {
 
     /// Frames that found no room in the socket since this was last asked (`PACKET_STATISTICS`).
     pub fn take_dropped(&self) -> u64 {
-        // SAFETY: plain integers.
-        let mut told: libc::tpacket_stats = unsafe { zeroed() };
-        let mut len = size_of::<libc::tpacket_stats>() as u32;
-        // SAFETY: the kernel writes at most `len` bytes through the pointer, which is that of a live structure.
-        let result = unsafe {
-            let place = (&raw mut told).cast();
-            libc::getsockopt(self.fd.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS, place, &raw mut len)
-        };
-        if result == 0 { u64::from(told.tp_drops) } else { 0 }
+        // struct tpacket_stats: packets, drops
+        get::<2>(&self.fd, libc::SOL_PACKET, libc::PACKET_STATISTICS).map_or(0, |[_, drops]| u64::from(drops))
     }
 }
 
@@ -181,13 +170,6 @@ impl AsFd for PacketPort {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-fn set<T>(fd: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
-    let len = size_of::<T>() as u32;
-    // SAFETY: the pointer and the length are those of a live value.
-    let result = unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, std::ptr::from_ref(value).cast(), len) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// What recvmsg(2) told.

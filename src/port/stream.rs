@@ -162,7 +162,7 @@ mod tests {
     fn receive(port: &mut StreamPort, pool: &mut FramePool) -> io::Result<Frame> {
         match port.receive(pool)? {
             Received::Frame(frame) => Ok(frame),
-            Received::Malformed => panic!("malformed"),
+            other => panic!("{other:?}"),
         }
     }
 

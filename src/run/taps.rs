@@ -170,8 +170,9 @@ impl Taps {
     fn read_up_to(&mut self, most: usize, most_wire: u64, position: usize, engine: &mut Engine) -> Took {
         self.flush(position);
         let port = &mut self.ports[position];
-        let (mut took, mut wire) = (Took::default(), most_wire);
-        while took.frames < most {
+        // What is for nobody here takes its turn too, however much of it comes.
+        let (mut took, mut wire, mut gone) = (Took::default(), most_wire, 0);
+        while took.frames + gone < most {
             let received = match (port.rest.take(), &mut port.device) {
                 (Some(rest), _) => Ok(Received::Frame(rest)),
                 (None, Some(device)) => device.receive(engine.pool()),
@@ -193,7 +194,11 @@ impl Taps {
                         break;
                     }
                 }
-                Ok(Received::Malformed) => port.counted.malformed += 1,
+                Ok(Received::Malformed) => {
+                    port.counted.malformed += 1;
+                    gone += 1;
+                }
+                Ok(Received::Foreign) => gone += 1,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if port.device.as_ref().is_some_and(|device| device.is_end(&error)) => {
@@ -337,7 +342,10 @@ impl Taps {
 
     pub(super) fn take_outcomes(&mut self) -> Vec<PortOutcome> {
         let all = self.ports.iter_mut().map(|port| {
-            port.counted.overflowed += port.device.as_ref().map_or(0, Port::take_dropped);
+            if let Some(device) = &mut port.device {
+                port.counted.overflowed += device.take_dropped();
+                port.counted.tunnel = device.tunnel().cloned();
+            }
             std::mem::take(&mut port.counted)
         });
         all.collect()

@@ -28,6 +28,7 @@ use crate::model::Only;
 use crate::node::NatCounters;
 use crate::port::Port;
 use crate::port::tap::TapPort;
+use crate::port::vxlan;
 use crate::report::event_log::Entry;
 use crate::report::gaps as record;
 use crate::report::json::{Dhcp, Rule};
@@ -171,12 +172,14 @@ pub struct PortOutcome {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
-    /// Frames from the host whose virtio-net header did not fit them; they went no further.
+    /// Frames from the host whose virtio-net header, or that of VXLAN, did not fit them; they went no further.
     pub malformed: u64,
     /// Frames that the host's kernel refused.
     pub refused: u64,
     /// Frames from the host that found no room before they were read, where the port itself counts them.
     pub overflowed: u64,
+    /// What a port to another site has counted by itself.
+    pub tunnel: Option<vxlan::Counted>,
     /// Delivered by the clock − delivered by the model.
     pub lateness: TimeStatistics,
     /// How long frames may have waited before they were read; zero where the ports were read all the time.
