@@ -45,6 +45,8 @@ pub(crate) struct Built {
 pub(crate) struct Settings<'a> {
     /// Every random draw belongs to it.
     pub(crate) seed: u64,
+    /// What tells the MAC addresses here from those of a network that is joined to this one.
+    pub(crate) site: Option<&'a str>,
     /// As [`Plan::coalesce`].
     pub(crate) coalesce: Duration,
     /// As [`Plan::convergence`].
@@ -69,7 +71,8 @@ pub(crate) fn build(settings: &Settings<'_>, declared: &Declared, diagnostics: &
     draft.place(declared.links.len() > links.len(), diagnostics);
     let (plan_links, planned) = draft.plan_links();
     let members = draft.members();
-    let (mut network, mut router_plans) = hosts::plan(settings.seed, &members, settings.pools, diagnostics);
+    let (mut network, mut router_plans) =
+        hosts::plan((settings.seed, settings.site), &members, settings.pools, diagnostics);
     mtus::warn(&members, &network.hosts, diagnostics);
     firewall::plan_all(
         nodes,

@@ -42,7 +42,7 @@ pub(crate) const IPV6_MTU: u32 = 1280;
 
 /// Plans all hosts, and the routers.
 pub(crate) fn plan(
-    seed: u64,
+    (seed, site): (u64, Option<&str>),
     members: &Members<'_>,
     pools: &AddressingSpec,
     diagnostics: &mut Diagnostics,
@@ -54,7 +54,7 @@ pub(crate) fn plan(
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
     let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
-    let macs = mac::assign(seed, names);
+    let macs = mac::assign(seed, &site_of(site, hosts), names);
     let served = Served::new(members, diagnostics);
     let interfaces = interfaces(members, &served, &macs, diagnostics);
     let addresses = address::assign(&interfaces, &realms, &lines(members), pools, diagnostics);
@@ -88,6 +88,16 @@ pub(crate) fn plan(
     }
     served.fill(seed, members, &plans, &mut router_plans, diagnostics);
     (NetworkPlan { hosts: plans }, router_plans)
+}
+
+/// What tells the MAC addresses here from those of another site, where hosts may have the same names: its name, else where its own
+/// other sites are, which is not where those of another are.
+fn site_of(name: Option<&str>, hosts: &[Attached<'_>]) -> String {
+    let peer = |host: &Attached<'_>| match host.spec {
+        NodeSpec::External(external) => external.udp.as_ref().map(|udp| udp.peer.0.to_string()),
+        _ => None,
+    };
+    name.map_or_else(|| hosts.iter().filter_map(peer).collect::<Vec<_>>().join(" "), str::to_owned)
 }
 
 /// Which segments are a line between two routers: one link whose two ends are all of it.
@@ -211,8 +221,9 @@ fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
     let mut taken: BTreeMap<(Option<String>, String), (&str, Span)> = BTreeMap::new();
     for host in hosts {
         let NodeSpec::External(external) = host.spec else { continue };
-        let ExternalSpec { tap, qemu, netns, interface, .. } = &external.value;
-        let socket = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span));
+        let ExternalSpec { tap, qemu, udp, netns, interface, .. } = &external.value;
+        let path = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span));
+        let socket = path.or(udp.as_ref().map(|udp| (udp.listen().to_string(), udp.span)));
         let name = tap.as_ref().or(interface.as_ref()).map(|name| (name.value.clone(), name.span));
         let Some((name, span)) = socket.or(name) else { continue };
         let netns = netns.as_ref().map(|netns| netns_path(&netns.value));
@@ -239,6 +250,9 @@ fn place(spec: &NodeSpec) -> Place {
         NodeSpec::External(external) => match &external.value {
             ExternalSpec { passt: Some(_), .. } => Place::Uplink,
             ExternalSpec { qemu: Some(qemu), .. } => Place::ExternalQemu { path: qemu.value.clone() },
+            ExternalSpec { udp: Some(udp), .. } => {
+                Place::ExternalUdp { listen: udp.listen(), peer: udp.peer.0, vni: *udp.vni }
+            }
             ExternalSpec { tap: Some(tap), .. } => Place::ExternalTap { tap: tap.value.clone() },
             ExternalSpec { netns: Some(netns), .. } => Place::ExternalNetns { netns: netns.value.clone() },
             ExternalSpec { interface, .. } => Place::ExternalInterface {

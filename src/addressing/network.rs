@@ -1,6 +1,6 @@
 //! The hosts' side of a plan: what longwire sets up in the kernel. Plain data, computed from the scenario alone.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,6 +102,15 @@ pub enum Place {
         /// The socket's path.
         path: PathBuf,
     },
+    /// Another site, by VXLAN over UDP. Nothing there is set up.
+    ExternalUdp {
+        /// Where this machine receives.
+        listen: SocketAddr,
+        /// Where the other site is, of the same family.
+        peer: SocketAddr,
+        /// The network's identifier, of 24 bits.
+        vni: u32,
+    },
     /// This machine, at the other side of a user-space NAT: passt, which connects for the simulated network.
     Uplink,
     /// An interface in a network namespace that exists: a container.
@@ -119,6 +128,7 @@ impl Place {
             Place::ExternalTap { tap } => format!("external TAP {tap}"),
             Place::ExternalInterface { interface } => format!("external interface {interface}"),
             Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
+            Place::ExternalUdp { peer, vni, .. } => format!("external, VXLAN {vni} to {peer}"),
             Place::Uplink => "this machine, by passt".to_owned(),
             Place::ExternalNetns { netns } => format!("external namespace {netns}"),
         }
@@ -138,7 +148,13 @@ impl Place {
 
     /// Whether only a wire leads there: addresses, routes and neighbours are the machine's own affair.
     pub fn is_beyond_a_wire(&self) -> bool {
-        matches!(self, Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalQemu { .. })
+        match self {
+            Place::ExternalTap { .. }
+            | Place::ExternalInterface { .. }
+            | Place::ExternalQemu { .. }
+            | Place::ExternalUdp { .. } => true,
+            Place::Namespace | Place::Uplink | Place::ExternalNetns { .. } => false,
+        }
     }
 }
 

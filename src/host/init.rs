@@ -28,9 +28,9 @@ use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefor
 use super::sockets::Transport;
 use super::spawn::{self, Builtin, What};
 use super::vm_socket::Listener;
-use super::{helper, message, namespace};
+use super::{helper, message, namespace, site};
 use crate::addressing::neighbour_table::Neighbour;
-use crate::addressing::network::{HostPlan, NetworkPlan, Place};
+use crate::addressing::network::{HostPlan, InterfacePlan, NetworkPlan, Place};
 use crate::port::Port;
 use crate::port::stream::StreamPort;
 use crate::port::tap::{Framing, TapPort};
@@ -309,6 +309,13 @@ impl Init {
                 (Vec::new(), Made::Waited(Listener::new(listener, self.identity.uid)))
             }
             Place::Uplink => (vec![self.reach(self.hosts.len())?], Made::Reached),
+            Place::ExternalUdp { listen, peer, vni } => {
+                let open = |interface: &InterfacePlan| {
+                    site::open(*listen, *peer, *vni, interface.mtu).map(Port::Vxlan).map_err(|e| e.at(&host.name))
+                };
+                let ports = host.interfaces.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+                (ports, Made::Outside(host.interfaces.iter().map(|_| None).collect()))
+            }
             Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalNetns { .. } => {
                 let attach = |interface| {
                     let (first, keeper) = self.keeper()?;

@@ -143,7 +143,8 @@ fn rights(hosts: &[HostPlan]) -> Vec<Capability> {
     let mut rights = Vec::new();
     for host in hosts.iter().filter(|host| !host.interfaces.is_empty()) {
         let needed: &[Capability] = match host.place {
-            Place::Namespace => &[],
+            // a socket of UDP takes no right, and no keeper
+            Place::Namespace | Place::ExternalUdp { .. } => &[],
             // to make a TAP, and to set it up
             Place::ExternalTap { .. } => &[Capability::CAP_NET_ADMIN],
             // to read and send frames there, and to set it up
@@ -215,7 +216,9 @@ impl State {
                 external::network_interface(interface)?
             }
             Place::ExternalNetns { netns } => external::interface(netns, interface_plan, &plan.routes, framing, make)?,
-            Place::Namespace | Place::ExternalQemu { .. } | Place::Uplink => return Err(nothing()),
+            Place::Namespace | Place::ExternalQemu { .. } | Place::ExternalUdp { .. } | Place::Uplink => {
+                return Err(nothing());
+            }
         };
         let (passed, fds, borrowed) = attached.into_parts()?;
         // the one that it replaces is given back now

@@ -20,6 +20,7 @@
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
 //! | `external` `helper` | machines that longwire does not make |
+//! | `site` | other sites, by UDP |
 //! | `presence` `keeper` | whether these are still there; the process that attaches them, and again when they come back |
 //! | `confine` `filter` | what a process gives up before it does what it need not trust; the system calls that are left to it |
 //! | `beside` `opener` | processes that answer requests of a run that has given up its rights; the one for output files |
@@ -64,6 +65,7 @@ mod protocol;
 mod restore;
 mod run_dir;
 pub mod signals;
+mod site;
 mod sockets;
 mod spawn;
 pub mod sys;

@@ -399,13 +399,16 @@ pub struct Port {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
-    /// Frames from the host whose offload header did not fit them; they went no further.
+    /// Frames from the host whose offload header did not fit them, and datagrams of another site that are no VXLAN; they went no further.
     pub malformed: u64,
     /// Frames that the host's kernel refused (its interface was down or just gone, or the frame too short).
     pub refused: u64,
     /// Frames of the host that the TAP's ring dropped before longwire could read them; `None` where the kernel of an
     /// external machine was not asked.
     pub ring_drops: Option<u64>,
+    /// What a port to another site counted beside frames; `None` of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
     /// Offloads that the TAP granted.
     pub offloads: Vec<Cow<'static, str>>,
     /// When its interface was gone, and the port down: in their order.
@@ -416,6 +419,26 @@ pub struct Port {
     /// How long frames from the host may have waited before longwire read them: zero where it read its ports all the time.
     #[serde(default)]
     pub unread_ns: Option<Times>,
+}
+
+/// A tunnel to another site, by VXLAN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// The other site's address and UDP port.
+    pub peer: String,
+    /// The network's identifier.
+    pub vni: u32,
+    /// Datagrams that came from another address, and were dropped.
+    pub wrong_peer: u64,
+    /// Datagrams of the peer for another network, which were dropped.
+    pub wrong_vni: u64,
+    /// Frames that the path does not carry, with what VXLAN puts before them: not sent, or dropped on the way by a router that said so.
+    pub too_long: u64,
+    /// Frames that were not sent since nothing leads to the peer, or of which the network said that nobody took them there.
+    pub unreachable: u64,
+    /// The last reason for that, in the kernel's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'static, str>>,
 }
 
 /// A stretch of time in which a port was down since its interface was gone. What came to the port was dropped there, by the

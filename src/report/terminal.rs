@@ -155,7 +155,7 @@ fn write_machine(out: &mut Page, report: &Report) -> std::fmt::Result {
     }
     for (words_for, of) in [
         ("refused by hosts", (|port| port.refused) as fn(&Port) -> u64),
-        ("from hosts with a malformed offload header", |port| port.malformed),
+        ("malformed from hosts", |port| port.malformed),
     ] {
         let frames: u64 = report.ports.iter().map(of).sum();
         if frames > 0 {

@@ -221,6 +221,7 @@ fn ports() -> Vec<Port> {
         received: 20_000,
         sent: 19_000,
         malformed: 0,
+        tunnel: None,
         refused: 0,
         ring_drops,
         offloads: vec!["checksum".into(), "TSO4".into()],

@@ -1,6 +1,6 @@
 //! What a run is to be told beside its verdict: what stands in the scenario and did nothing, and what went around it.
 
-use super::json::{Dhcp, Direction, Node, Report};
+use super::json::{Dhcp, Direction, Node, Port, Report, Tunnel};
 use crate::engine::Plan;
 use crate::node::router::firewall::UNSOLICITED_IPV6;
 use crate::tasks::detour::Detour;
@@ -17,6 +17,7 @@ pub fn of(detours: &[Detour], report: &Report) -> Vec<String> {
         warnings.extend(rules(node));
         warnings.extend(node.dhcp.iter().filter_map(|dhcp| leases(&node.name, dhcp)));
     }
+    warnings.extend(report.ports.iter().flat_map(tunnel));
     // a rule for both ways of a link is not idle if it matched one way
     let alike = |a: &Direction, b: &Direction| a.link == b.link && a.requested.json() == b.requested.json();
     for direction in &report.directions {
@@ -66,6 +67,26 @@ fn leases(router: &str, dhcp: &Dhcp) -> Option<String> {
             Some(format!("`{router}.{interface}` had no free address {exhausted} times that a machine asked for one"))
         }
     }
+}
+
+/// What did not get through a tunnel to another site.
+fn tunnel(port: &Port) -> Vec<String> {
+    let Some(Tunnel { peer, vni, wrong_peer, wrong_vni, too_long, unreachable, reason }) = &port.tunnel else {
+        return Vec::new();
+    };
+    let name = format!("`{}.{}`", port.host, port.interface);
+    let reason = reason.as_deref().unwrap_or("no reason known");
+    let all = [
+        (*wrong_peer, format!("{name} dropped {wrong_peer} datagrams of other addresses than {peer}")),
+        (*wrong_vni, format!("{name} dropped {wrong_vni} datagrams of {peer} for other networks than VNI {vni}")),
+        (
+            *too_long,
+            format!("{too_long} frames of {name} were too long for the way to {peer}: give its links a smaller `mtu`"),
+        ),
+        (*unreachable, format!("{unreachable} frames of {name} did not reach {peer}: {reason}")),
+        (port.malformed, format!("{name} dropped {} datagrams of {peer} that are no VXLAN", port.malformed)),
+    ];
+    all.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect()
 }
 
 /// Whether a rule is none of the file's: then it is nobody's mistake that nothing matched it.
@@ -131,6 +152,30 @@ mod tests {
         let other = DhcpCounters { other_server: Some([10, 0, 1, 254].into()), ..full };
         let why = "`home.eth1` leased no addresses once the DHCP server 10.0.1.254 had answered there";
         assert_eq!(told(other), [why]);
+    }
+
+    #[test]
+    fn a_tunnel_says_what_did_not_get_through_and_why() {
+        let mut run = report(NatCounters { translated: 1, ..NatCounters::default() }, &[]);
+        let quiet = Tunnel {
+            peer: "192.0.2.7:4789".into(),
+            vni: 42,
+            wrong_peer: 0,
+            wrong_vni: 0,
+            too_long: 0,
+            unreachable: 0,
+            reason: None,
+        };
+        let mut told = |tunnel: Tunnel| {
+            run.ports[0].tunnel = Some(tunnel);
+            of(&[], &run)
+        };
+        assert_eq!(told(quiet.clone()), [""; 0]);
+        let all = Tunnel { wrong_peer: 1, wrong_vni: 2, too_long: 3, unreachable: 4, ..quiet };
+        let words = told(Tunnel { reason: Some("Connection refused".into()), ..all });
+        assert_eq!(words.len(), 4, "{words:?}");
+        assert!(words[0].contains("1 datagrams of other addresses than 192.0.2.7:4789"), "{words:?}");
+        assert!(words[3].starts_with("4 frames of") && words[3].ends_with("Connection refused"), "{words:?}");
     }
 
     #[test]

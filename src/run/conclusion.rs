@@ -17,8 +17,9 @@ use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::judge;
 use crate::measured::{Percentile, Times};
+use crate::port::vxlan;
 use crate::report::confinement::Confinement;
-use crate::report::json::{Direction, EventKind, Machine, Mode, Node, Outage, Port, Report, Timing, Verdict};
+use crate::report::json::{Direction, EventKind, Machine, Mode, Node, Outage, Port, Report, Timing, Tunnel, Verdict};
 use crate::report::phases::Phase;
 use crate::report::series::Series;
 use crate::report::{diagnosis, expected, warnings};
@@ -209,6 +210,7 @@ fn ports(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Port>
             malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
+            tunnel: tunnel(&host.place, counted),
             offloads: offloads.iter().copied().map(Into::into).collect(),
             outages: outages.clone(),
             lateness_ns: Times::of(&counted.lateness),
@@ -216,6 +218,14 @@ fn ports(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Port>
         }
     });
     ports.collect()
+}
+
+/// What a port to another site has counted beside frames.
+fn tunnel(place: &Place, counted: &PortOutcome) -> Option<Tunnel> {
+    let (Place::ExternalUdp { peer, vni, .. }, Some(counted)) = (place, &counted.tunnel) else { return None };
+    let vxlan::Counted { wrong_peer, wrong_vni, too_long, unreachable, reason } = *counted;
+    let (peer, reason) = (peer.to_string(), reason.map(Into::into));
+    Some(Tunnel { peer, vni: *vni, wrong_peer, wrong_vni, too_long, unreachable, reason })
 }
 
 /// Of a run in virtual time in which something else than the network lost frames or ended programs: what. It claims nothing.
@@ -328,7 +338,7 @@ fn dropped_by_ring(
     counted: &PortOutcome,
 ) -> Option<u64> {
     match resolved.network.hosts[port.host].place {
-        Place::ExternalInterface { .. } => Some(counted.overflowed),
+        Place::ExternalInterface { .. } | Place::ExternalUdp { .. } => Some(counted.overflowed),
         _ => Some(statistics.get(port.host)?.get(port.interface)?.as_ref()?.tx_dropped),
     }
 }

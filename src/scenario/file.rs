@@ -33,6 +33,9 @@ pub(super) struct FileSpec {
     pub name: Option<String>,
     /// Every random draw belongs to it. By default 1.
     pub seed: Option<u64>,
+    /// Which site this is, where several are joined: hosts of the same name get other MAC addresses at each. By default the addresses of
+    /// its `udp` machines tell them apart.
+    pub site: Option<String>,
     /// How long it runs. By default until all workloads are done.
     pub duration: Option<Spanned<Duration>>,
     /// The longest that a run of frames of one train may span in a live run. By default 50us.

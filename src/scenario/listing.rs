@@ -21,6 +21,7 @@ use crate::topology::link::ResolvedLink;
 use crate::topology::link::lookup;
 use crate::units::ByteSize;
 use crate::wire::ethernet::MacAddr;
+use crate::wire::vxlan::overhead;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -218,7 +219,14 @@ fn host(host: &HostPlan, served: &[MacAddr], out: &mut Lines) {
     for interface in &host.interfaces {
         out.noted(2, format!("{}:", interface.name), &format!("link {}", interface.link));
         out.line(3, format!("mac: {}", MacAddr(interface.mac)));
-        out.line(3, format!("mtu: {}", interface.mtu));
+        let mtu = format!("mtu: {}", interface.mtu);
+        match host.place {
+            Place::ExternalUdp { peer, .. } => {
+                let on_the_way = interface.mtu + overhead(peer.ip());
+                out.noted(3, mtu, &format!("{on_the_way} on the way there, with the headers of VXLAN"));
+            }
+            _ => out.line(3, mtu),
+        }
         if let Some(options) = host.place.qemu_options(interface) {
             out.noted(3, format!("qemu: {}", flow(&options.into())), "for the command line of the virtual machine");
         }

@@ -103,6 +103,7 @@ impl Load<'_> {
         let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
         let settings = Settings {
             seed: self.overrides.seed.or(file.seed).unwrap_or(1),
+            site: file.site.as_deref(),
             coalesce: file.coalesce.unwrap_or(if virtual_time { Duration::ZERO } else { COALESCE }),
             convergence: file.convergence.unwrap_or(CONVERGENCE),
             pools: &file.addressing,

@@ -1,7 +1,7 @@
 //! `nodes` and `links` of a scenario, read and checked: what a file declares before addresses are given out.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indexmap::IndexMap;
 
@@ -12,7 +12,7 @@ use super::link::{Draft, Layers, LinkHead, position_of_end};
 use super::node::NodeSpec;
 use super::preset;
 use super::tables::Tables;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::language::files::Files;
 use crate::language::presets::Presets;
 use crate::language::section::{Named, check_section, is_empty, section};
@@ -98,13 +98,18 @@ impl Reader<'_> {
     }
 
     fn external_is_whole(&mut self, name: &str, external: &Spanned<ExternalSpec>, clean: bool) -> bool {
-        let Spanned { value: ExternalSpec { tap, qemu, netns, interface, .. }, span } = external;
+        let Spanned { value: ExternalSpec { tap, qemu, udp, netns, interface, .. }, span } = external;
         let before = self.diagnostics.iter().count();
         if external.passt.is_some() {
             return true;
         }
-        if let Some(qemu) = qemu {
-            self.qemu_is_alone(qemu, [tap, netns, interface]);
+        let [qemu, site] = [qemu.as_ref().map(|qemu| qemu.span), udp.as_ref().map(|udp| udp.span)];
+        if let Some(own) = qemu.or(site) {
+            let names = [tap, netns, interface].into_iter().flatten().map(|name| name.span);
+            self.is_alone(own, names.chain(qemu.and(site)));
+            if let Some(udp) = udp {
+                udp.check(self.diagnostics);
+            }
             return self.diagnostics.iter().count() == before;
         }
         match (tap, netns) {
@@ -113,7 +118,7 @@ impl Reader<'_> {
             (None, None) if interface.is_some() => {}
             (None, None) => self.diagnostics.push(
                 Diagnostic::error(*span, format!("the external machine `{name}` does not say where it is"))
-                    .help("write `tap: NAME`, `qemu: PATH`, `interface: NAME`, or `netns: PATH` and `interface: NAME`"),
+                    .help("write `tap: NAME`, `qemu: PATH`, `udp: { peer: ADDRESS, vni: NUMBER }`, `interface: NAME`, or `netns: PATH` and `interface: NAME`"),
             ),
             (Some(tap), Some(netns)) => self.diagnostics.push(
                 Diagnostic::error(netns.span, "`tap` and `netns` both say where the machine is")
@@ -141,12 +146,12 @@ impl Reader<'_> {
         self.diagnostics.iter().count() == before
     }
 
-    fn qemu_is_alone(&mut self, qemu: &Spanned<PathBuf>, others: [&Option<Spanned<String>>; 3]) {
-        if let Some(other) = others.into_iter().flatten().next() {
+    fn is_alone(&mut self, own: Span, mut others: impl Iterator<Item = Span>) {
+        if let Some(other) = others.next() {
             self.diagnostics
-                .error(other.span, "two keys say where the machine is")
-                .related(qemu.span, "the other")
-                .help("keep one: `qemu` is the socket of a virtual machine, and none of the others goes with it");
+                .error(other, "two keys say where the machine is")
+                .related(own, "the other")
+                .help("keep one: `qemu` is the socket of a virtual machine and `udp` another site, and nothing goes with either");
         }
     }
 

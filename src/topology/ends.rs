@@ -122,6 +122,7 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         (NodeSpec::External(external), None) if external.qemu.is_some() || external.passt.is_some() => {
             Some("eth0".to_owned())
         }
+        (NodeSpec::External(external), None) if external.udp.is_some() => Some("vxlan0".to_owned()),
         (NodeSpec::External(external), None) => {
             external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone())
         }

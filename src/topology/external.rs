@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::site::SiteSpec;
 use crate::language::address_text::Address;
 use crate::language::spanned::Spanned;
 use crate::model::form::forms;
 use crate::units::Duration;
 
-/// A machine that longwire does not make: `tap`, `qemu`, `interface`, or `netns` and `interface`.
+/// A machine that longwire does not make: `tap`, `qemu`, `udp`, `interface`, or `netns` and `interface`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExternalSpec {
@@ -19,6 +20,8 @@ pub(crate) struct ExternalSpec {
     /// A Unix socket that longwire makes, and on which it waits for a virtual machine: QEMU's `-netdev stream`.
     #[schemars(with = "Option<String>")]
     pub qemu: Option<Spanned<PathBuf>>,
+    /// Another site, reached by VXLAN: another longwire, a kernel's `vxlan` interface or Open vSwitch.
+    pub udp: Option<Spanned<SiteSpec>>,
     /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,
     /// The interface's name in that namespace. Without `netns`: a network interface of this machine, which the run takes.

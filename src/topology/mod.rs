@@ -17,6 +17,7 @@ pub(crate) mod node;
 pub(crate) mod preset;
 pub(crate) mod router;
 pub(crate) mod segments;
+pub(crate) mod site;
 pub(crate) mod switch;
 pub(crate) mod sysctl;
 pub(crate) mod tables;

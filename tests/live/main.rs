@@ -21,6 +21,7 @@ mod offload;
 mod pcapng;
 mod ports;
 mod report;
+mod sites;
 mod soak;
 mod stops;
 mod suite;

@@ -3,6 +3,7 @@
 mod expand;
 mod routers;
 mod serving;
+mod sites;
 
 use std::path::Path;
 

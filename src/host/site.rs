@@ -1,0 +1,46 @@
+//! Sockets to other sites: opened before a run gives up its rights, in the network namespace that it was started in.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::error::{Cause, HostError};
+use crate::port::vxlan::{VxlanPort, way};
+use crate::wire::vxlan::overhead;
+
+/// Opens one, if the way to `peer` carries packets of `mtu` bytes with what stands before them. It takes no right.
+pub(crate) fn open(listen: SocketAddr, peer: SocketAddr, vni: u32, mtu: u32) -> Result<VxlanPort, HostError> {
+    let doing = || format!("reach the site at {peer}");
+    let way = way(listen.ip(), peer).map_err(|error| refused(doing(), listen, peer, error))?;
+    if way.from == peer.ip() && listen.port() == peer.port() {
+        return Err(HostError::input(doing(), "that is this very socket").cure("name the other site in `peer`"));
+    }
+    let longest = mtu + overhead(peer.ip());
+    if longest > way.mtu {
+        let reason = format!(
+            "packets of {mtu} bytes become packets of {longest} by VXLAN, and the way there carries {} at the most",
+            way.mtu
+        );
+        let fits = way.mtu.saturating_sub(overhead(peer.ip()));
+        return Err(HostError::input(doing(), reason).cure(format!(
+            "write `mtu: {fits}` at the links of its network, or raise the MTU of the interface that leads there"
+        )));
+    }
+    VxlanPort::open(listen, peer, vni).map_err(|error| refused(doing(), listen, peer, error))
+}
+
+fn refused(doing: String, listen: SocketAddr, peer: SocketAddr, error: io::Error) -> HostError {
+    let error = HostError::os(doing, error);
+    match error.errno {
+        Some(libc::EADDRINUSE) => error.cure(format!(
+            "another program has UDP port {}, such as a `vxlan` interface of this machine: name another port in `listen`, and at the other end",
+            listen.port()
+        )),
+        Some(libc::EADDRNOTAVAIL) => HostError { cause: Cause::Input, ..error }
+            .cure(format!("{} is no address of this machine: name one in `listen`", listen.ip())),
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => {
+            error.cure(format!("this machine has no route there: `ip route get {}`", peer.ip()))
+        }
+        Some(libc::EACCES) => error.cure("run with sudo, or name a port above 1023 in `listen`"),
+        _ => error,
+    }
+}

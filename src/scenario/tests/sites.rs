@@ -1,0 +1,85 @@
+//! Other sites: where they are, who shares a port, and MAC addresses that do not meet.
+
+use super::{bad, good};
+use crate::addressing::network::Place;
+
+fn text(external: &str) -> String {
+    format!(
+        "longwire: 1\nnodes: {{ a: {{ host: {{ addresses: [10.0.0.1/24] }} }}, b: {{ external: {{ {external} }} }} }}\n\
+         links: {{ l: {{ ends: [a, b], mtu: 1400 }} }}\n"
+    )
+}
+
+#[test]
+fn ports_and_listen_have_defaults() {
+    let place = |udp: &str| {
+        let network = good(&text(&format!("udp: {udp}, addresses: [10.0.0.2/24]"))).network;
+        let host = network.hosts.into_iter().find(|host| host.name == "b").expect("b");
+        assert_eq!(host.interfaces[0].name, "vxlan0");
+        host.place
+    };
+    for (udp, listen, peer) in [
+        ("{ peer: 192.0.2.7, vni: 42 }", "0.0.0.0:4789", "192.0.2.7:4789"),
+        ("{ peer: \"192.0.2.7:9\", vni: 42, listen: 0.0.0.0:4790 }", "0.0.0.0:4790", "192.0.2.7:9"),
+        ("{ peer: \"2001:db8::7\", vni: 42 }", "[::]:4789", "[2001:db8::7]:4789"),
+        ("{ peer: \"[2001:db8::7]:5\", vni: 42, listen: \"::1\" }", "[::1]:4789", "[2001:db8::7]:5"),
+    ] {
+        let (listen, peer) = (listen.parse().unwrap(), peer.parse().unwrap());
+        assert_eq!(place(udp), Place::ExternalUdp { listen, peer, vni: 42 });
+    }
+}
+
+#[test]
+fn what_cannot_be_a_site_is_refused() {
+    for (external, said) in [
+        ("udp: { vni: 1 }", "`peer` is missing"),
+        ("udp: { peer: 192.0.2.7 }", "`vni` is missing"),
+        ("udp: { peer: 192.0.2.7, vni: 16777216 }", "more than 24 bits"),
+        ("udp: { peer: example.org, vni: 1 }", "no address and UDP port"),
+        ("udp: { peer: 192.0.2.7:0, vni: 1 }", "no address and UDP port"),
+        ("udp: { peer: 239.1.1.1, vni: 1 }", "no machine's address"),
+        ("udp: { peer: 0.0.0.0, vni: 1, listen: 0.0.0.0:5 }", "no machine's address"),
+        ("udp: { peer: 192.0.2.7, vni: 1, listen: \"[::]:4789\" }", "two families"),
+        ("udp: { peer: 127.0.0.1:4789, vni: 1, listen: 127.0.0.1 }", "its own peer"),
+        ("udp: { peer: 192.0.2.7, vni: 1 }, tap: lw0", "two keys say where"),
+        ("udp: { peer: 192.0.2.7, vni: 1 }, qemu: vm.sock", "two keys say where"),
+        ("udp: { peer: 192.0.2.7, vni: 1, site: x }", "unknown field `site`"),
+    ] {
+        let told = bad(&text(external)).join("\n");
+        assert!(told.contains(said), "{external}: {told}");
+    }
+}
+
+#[test]
+fn two_sites_have_two_places_to_listen_at() {
+    let both = |listen: &str| {
+        format!(
+            "longwire: 1\nnodes: {{ s: switch, a: {{ external: {{ udp: {{ peer: 192.0.2.7, vni: 1 }} }} }}, \
+             b: {{ external: {{ udp: {{ peer: 192.0.2.8, vni: 1{listen} }} }} }} }}\n\
+             links: {{ l: {{ ends: [a, s] }}, m: {{ ends: [b, s] }} }}\n"
+        )
+    };
+    let told = bad(&both("")).join("\n");
+    assert!(told.contains("`b` and `a` are both at `0.0.0.0:4789`"), "{told}");
+    good(&both(", listen: 0.0.0.0:4790"));
+}
+
+#[test]
+fn mac_addresses_are_others_at_each_site() {
+    let macs = |more: &str| {
+        let network = good(&format!("{more}{}", text("tap: lw0"))).network;
+        network.hosts.iter().map(|host| host.interfaces[0].mac).collect::<Vec<_>>()
+    };
+    let to = |peer: &str, more: &str| {
+        let network = good(&format!("{more}{}", text(&format!("udp: {{ peer: {peer}, vni: 1 }}")))).network;
+        network.hosts[0].interfaces[0].mac
+    };
+    let plain = macs("")[0];
+    let site = |name: &str| format!("site: {name}\n");
+    assert_ne!(plain, macs(&site("berlin"))[0]);
+    assert_ne!(plain, to("192.0.2.7", ""));
+    assert_ne!(to("192.0.2.8", ""), to("192.0.2.7", ""));
+    // a name says it alone
+    assert_ne!(to("192.0.2.7", &site("berlin")), to("192.0.2.7", &site("tokyo")));
+    assert_eq!(to("192.0.2.7", &site("berlin")), to("192.0.2.8", &site("berlin")));
+}
