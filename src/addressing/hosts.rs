@@ -11,7 +11,7 @@ use super::neighbour_table::NeighbourTable;
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
 use super::realm::{self, Realms};
 use super::serving::Served;
-use super::{hosts_file, neighbours, own};
+use super::{hosts_file, neighbours, own, sites};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::language::address_text::Address;
 use crate::language::spanned::Spanned;
@@ -54,10 +54,11 @@ pub(crate) fn plan(
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
     let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
-    let macs = mac::assign(seed, &site_of(site, hosts), names);
+    let macs = mac::assign(seed, &sites::salt(site, hosts), names);
     let served = Served::new(members, diagnostics);
     let interfaces = interfaces(members, &served, &macs, diagnostics);
     let addresses = address::assign(&interfaces, &realms, &lines(members), pools, diagnostics);
+    sites::warn(members, &interfaces, &addresses, pools, diagnostics);
     let mut given = addresses.into_iter().zip(macs);
     let mut router_plans: Vec<RouterPlan> = Vec::with_capacity(routers.len());
     for member in routers {
@@ -88,16 +89,6 @@ pub(crate) fn plan(
     }
     served.fill(seed, members, &plans, &mut router_plans, diagnostics);
     (NetworkPlan { hosts: plans }, router_plans)
-}
-
-/// What tells the MAC addresses here from those of another site, where hosts may have the same names: its name, else where its own
-/// other sites are, which is not where those of another are.
-fn site_of(name: Option<&str>, hosts: &[Attached<'_>]) -> String {
-    let peer = |host: &Attached<'_>| match host.spec {
-        NodeSpec::External(external) => external.udp.as_ref().map(|udp| udp.peer.0.to_string()),
-        _ => None,
-    };
-    name.map_or_else(|| hosts.iter().filter_map(peer).collect::<Vec<_>>().join(" "), str::to_owned)
 }
 
 /// Which segments are a line between two routers: one link whose two ends are all of it.

@@ -15,3 +15,4 @@ pub mod network;
 pub(crate) mod own;
 pub(crate) mod realm;
 pub(crate) mod serving;
+pub(crate) mod sites;

@@ -14,6 +14,7 @@ fn scenario(host: &str, delay: &str, mtu: u32, peer: &str, other: &str, work: &s
     format!(
         "\
 longwire: 1
+addressing: {{ ipv6: none }}
 nodes:
   alice: {{ host: {{ addresses: [{host}/24] }} }}
   other: {{ external: {{ udp: {{ peer: \"{peer}\", vni: 42 }}, addresses: [{other}/24] }} }}

@@ -1,6 +1,6 @@
 //! Other sites: where they are, who shares a port, and MAC addresses that do not meet.
 
-use super::{bad, good};
+use super::{bad, good, warnings};
 use crate::addressing::network::Place;
 
 fn text(external: &str) -> String {
@@ -82,4 +82,20 @@ fn mac_addresses_are_others_at_each_site() {
     // a name says it alone
     assert_ne!(to("192.0.2.7", &site("berlin")), to("192.0.2.7", &site("tokyo")));
     assert_eq!(to("192.0.2.7", &site("berlin")), to("192.0.2.8", &site("berlin")));
+}
+
+#[test]
+fn an_address_that_the_other_site_may_give_out_too_is_warned_of() {
+    let told = |addressing: &str, alice: &str| {
+        let site = text("udp: { peer: 192.0.2.7, vni: 1 }, addresses: [10.0.0.2/24]");
+        let site = site.replace("addresses: [10.0.0.1/24]", alice);
+        warnings(&good(&format!("{addressing}\n{site}"))).join("\n")
+    };
+    let named = "addresses: [10.0.0.1/24]";
+    assert!(told("", named).contains("`a.eth0` was given fd00::1, which the site behind `b` may give out too"));
+    assert_eq!(told("addressing: { ipv6: none }", named), "");
+    assert_eq!(told("addressing: { ipv6: \"fd00:1::/48\" }", named), "");
+    assert_eq!(told("", "addresses: [10.0.0.1/24, \"fd00::1/64\"]"), "");
+    // out of the subnet of an address that is named, and not of the pool
+    assert!(told("addressing: { ipv4: 10.1.0.0/16, ipv6: none }", "mtu: 1400").contains("`a.eth0` was given 10.0.0.1"));
 }
