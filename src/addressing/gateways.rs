@@ -104,7 +104,12 @@ impl<'a> Directory<'a> {
             self.find(plan, host);
             match host.spec {
                 NodeSpec::Host(spec) => default_routes(plan, spec, diagnostics),
-                _ if matches!(plan.place, Place::ExternalNetns { .. }) => self.network_routes(plan, host, realms),
+                NodeSpec::External(spec) if plan.place.is_entered() => {
+                    self.network_routes(plan, host, realms);
+                    if let Some(asked) = spec.default_route.as_ref().filter(|asked| asked.value) {
+                        route_everything(plan, asked, diagnostics);
+                    }
+                }
                 _ => {}
             }
         }
@@ -146,6 +151,24 @@ impl<'a> Directory<'a> {
             }));
         }
     }
+}
+
+/// Routes everything of a container by the network: in halves, each of which is nearer than its own default route. So that stays
+/// as it is, and is in force again when the interface goes, whatever took it away.
+fn route_everything(plan: &mut HostPlan, asked: &Spanned<bool>, diagnostics: &mut Diagnostics) {
+    let Some(interface) = plan.interfaces.first() else { return };
+    if interface.gateways.is_empty() {
+        let message = format!("there is no gateway behind `{}.{}`", plan.name, interface.name);
+        diagnostics.error(asked.span, message).help("join a router to its segment, or take `default_route` away");
+    }
+    let by = |via: &IpAddr| {
+        let whole = default_route(*via);
+        let halves = whole.subnets(1).expect("a default route has two halves");
+        let (via, interface) = (Some(*via), Some(interface.name.clone()));
+        halves.map(move |to| RoutePlan { to, via, interface: interface.clone(), table: MAIN })
+    };
+    let routes: Vec<RoutePlan> = interface.gateways.iter().flat_map(by).collect();
+    plan.routes.extend(routes);
 }
 
 fn is_default(route: &RoutePlan, family: Family) -> bool {

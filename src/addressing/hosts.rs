@@ -117,7 +117,8 @@ fn interfaces(
     let hosts = members.hosts.iter().enumerate();
     let hosts = hosts.map(|(at, host)| (host, served.leases_to(at, host.spec), served.advertises_to(host)));
     for (member, leased, advertised) in routers.chain(hosts) {
-        let made = member.spec.has_interfaces();
+        let in_container = matches!(member.spec, NodeSpec::External(external) if external.container.is_some());
+        let made = member.spec.has_interfaces() || in_container;
         let explicit = explicit(member, diagnostics);
         for (attachment, explicit) in member.attachments.iter().zip(explicit) {
             all.push(Interface {
@@ -215,9 +216,12 @@ fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
         let ExternalSpec { tap, qemu, udp, netns, interface, .. } = &external.value;
         let path = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span));
         let socket = path.or(udp.as_ref().map(|udp| (udp.listen().to_string(), udp.span)));
+        let container = external.container();
         let name = tap.as_ref().or(interface.as_ref()).map(|name| (name.value.clone(), name.span));
+        let name = container.map(|(container, interface)| (interface.to_owned(), container.span)).or(name);
         let Some((name, span)) = socket.or(name) else { continue };
-        let netns = netns.as_ref().map(|netns| netns_path(&netns.value));
+        let of_container = container.map(|(container, _)| format!("container {}", container.value));
+        let netns = of_container.or_else(|| netns.as_ref().map(|netns| netns_path(&netns.value)));
         if let Some((other, first)) = taken.insert((netns, name.clone()), (host.name, span)) {
             diagnostics
                 .error(
@@ -245,6 +249,9 @@ fn place(spec: &NodeSpec) -> Place {
                 Place::ExternalUdp { listen: udp.listen(), peer: udp.peer.0, vni: *udp.vni }
             }
             ExternalSpec { tap: Some(tap), .. } => Place::ExternalTap { tap: tap.value.clone() },
+            ExternalSpec { container: Some(container), .. } => {
+                Place::ExternalContainer { container: container.value.clone() }
+            }
             ExternalSpec { netns: Some(netns), .. } => Place::ExternalNetns { netns: netns.value.clone() },
             ExternalSpec { interface, .. } => Place::ExternalInterface {
                 interface: interface.as_ref().map(|name| name.value.clone()).unwrap_or_default(),

@@ -113,7 +113,12 @@ pub enum Place {
     },
     /// This machine, at the other side of a user-space NAT: passt, which connects for the simulated network.
     Uplink,
-    /// An interface in a network namespace that exists: a container.
+    /// An interface in a container, which its engine (Docker, Podman) knows by name.
+    ExternalContainer {
+        /// Its name, or its id.
+        container: String,
+    },
+    /// An interface in a network namespace that exists.
     ExternalNetns {
         /// A name as in `ip netns`, a path (`/run/netns/x`, `/proc/PID/ns/net`) or a process id as text.
         netns: String,
@@ -129,6 +134,7 @@ impl Place {
             Place::ExternalInterface { interface } => format!("external interface {interface}"),
             Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
             Place::ExternalUdp { peer, vni, .. } => format!("external, VXLAN {vni} to {peer}"),
+            Place::ExternalContainer { container } => format!("container {container}"),
             Place::Uplink => "this machine, by passt".to_owned(),
             Place::ExternalNetns { netns } => format!("external namespace {netns}"),
         }
@@ -144,6 +150,11 @@ impl Place {
             link = interface.link,
             mac = MacAddr(interface.mac)
         ))
+    }
+
+    /// Whether it is a machine of somebody else in which longwire makes the interface, and sets it up.
+    pub fn is_entered(&self) -> bool {
+        matches!(self, Place::ExternalNetns { .. } | Place::ExternalContainer { .. })
     }
 
     /// Whether only a wire leads there: addresses, routes and neighbours are the machine's own affair.
@@ -212,6 +223,15 @@ impl HostsFile {
     /// The whole text.
     pub fn text(&self) -> String {
         format!("{}{}", self.near, self.all)
+    }
+
+    /// The network's names alone, without those of the host itself (`localhost`).
+    pub fn names(&self) -> String {
+        let is_own = |line: &str| {
+            let address = line.split_whitespace().next().and_then(|address| address.parse().ok());
+            address.is_some_and(|address: IpAddr| address.is_loopback())
+        };
+        self.text().lines().filter(|line| !is_own(line)).fold(String::new(), |all, line| all + line + "\n")
     }
 
     /// The whole text without the IPv6 addresses of those networks, where a name has an IPv4 address too.

@@ -25,7 +25,10 @@ const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The external machines of a segment: positions among the hosts, what the file says, and the segment.
 fn externals<'a>(hosts: &'a [Attached<'a>]) -> impl Iterator<Item = (usize, &'a Spanned<ExternalSpec>, usize)> {
     hosts.iter().enumerate().filter_map(|(at, host)| match host.spec {
-        NodeSpec::External(external) => Some((at, external, host.attachments.first()?.segment)),
+        // a container gets its addresses as a host does
+        NodeSpec::External(external) if external.container.is_none() => {
+            Some((at, external, host.attachments.first()?.segment))
+        }
         _ => None,
     })
 }

@@ -25,6 +25,8 @@ use crate::port::tap::{Framing, QUEUE_LENGTH, TapInfo, TapPort};
 pub(crate) struct External {
     pub(crate) port: Port,
     pub(crate) outside: Outside,
+    /// A container's first process, which is watched.
+    pub(crate) process: Option<OwnedFd>,
     /// Set where somebody else made it.
     borrowed: Option<Borrowed>,
 }
@@ -56,7 +58,7 @@ enum Kind {
 impl External {
     /// Takes it apart, to send it to another process; what was borrowed stays in this one.
     pub(crate) fn into_parts(self) -> Result<(Passed, Vec<OwnedFd>, Option<Borrowed>), HostError> {
-        let External { port, outside: Outside { netlink, index, before }, borrowed } = self;
+        let External { port, outside: Outside { netlink, index, before }, process, borrowed } = self;
         let (fd, kind) = match port {
             Port::Tap(tap) => {
                 let (fd, info) = tap.into_parts();
@@ -72,15 +74,18 @@ impl External {
         };
         let socket = netlink.as_fd().try_clone_to_owned();
         let socket = socket.map_err(|e| HostError::os("hand an interface on", e))?;
-        Ok((Passed { kind, index, before }, vec![fd, socket], borrowed))
+        let fds = [fd, socket].into_iter().chain(process).collect();
+        Ok((Passed { kind, index, before }, fds, borrowed))
     }
 
     /// Puts together what another process took apart.
     pub(crate) fn from_parts(passed: Passed, fds: Vec<OwnedFd>) -> Result<External, HostError> {
         let Passed { kind, index, before } = passed;
-        let [fd, socket] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| {
-            HostError::lacking("take over an interface", "its descriptors got lost between two processes")
-        })?;
+        let mut fds = fds.into_iter();
+        let (Some(fd), Some(socket), process, None) = (fds.next(), fds.next(), fds.next(), fds.next()) else {
+            let reason = "its descriptors got lost between two processes";
+            return Err(HostError::lacking("take over an interface", reason));
+        };
         // SAFETY: `socket` gives its descriptor up here, and nothing else owns it.
         let netlink = Netlink::from_socket(unsafe { Socket::from_raw_fd(socket.into_raw_fd()) });
         let outside = Outside { netlink, index, before };
@@ -88,7 +93,7 @@ impl External {
             Kind::Tap(info) => Port::Tap(TapPort::from_parts(fd, info)),
             Kind::Packet(name) => Port::Packet(PacketPort::from_parts(fd, name)),
         };
-        Ok(External { port, outside, borrowed: None })
+        Ok(External { port, outside, process, borrowed: None })
     }
 }
 
@@ -182,14 +187,14 @@ pub(crate) fn tap(tap: &str, plan: &InterfacePlan, framing: Framing, make: bool)
         true => Some(Borrowed::Tap(BorrowedTap { netlink: Netlink::open()?, index, name: tap.to_owned(), before })),
         false => None,
     };
-    Ok(External { port: Port::Tap(port), outside: Outside::new(netlink, index)?, borrowed })
+    Ok(External { port: Port::Tap(port), outside: Outside::new(netlink, index)?, process: None, borrowed })
 }
 
 /// Takes the interface `name` of this process's own network namespace.
 pub(crate) fn network_interface(name: &str) -> Result<External, HostError> {
     let (port, index, taken) = nic::take(name)?;
     let outside = Outside::new(Netlink::open()?, index)?;
-    Ok(External { port: Port::Packet(port), outside, borrowed: Some(Borrowed::Interface(taken)) })
+    Ok(External { port: Port::Packet(port), outside, process: None, borrowed: Some(Borrowed::Interface(taken)) })
 }
 
 fn by_hand(tap: &str, mtu: u32) -> String {
@@ -199,18 +204,8 @@ fn by_hand(tap: &str, mtu: u32) -> String {
     )
 }
 
-/// Makes the interface `plan` as a TAP in a network namespace that exists, with routes over it; without `make` takes the TAP of
-/// that name which is there. What was made vanishes with its only descriptor.
-///
-/// A child enters the namespace, so this process stays where it is; it must have one thread.
-pub(crate) fn interface(
-    netns: &str,
-    plan: &InterfacePlan,
-    routes: &[RoutePlan],
-    framing: Framing,
-    make: bool,
-) -> Result<External, HostError> {
-    let doing = format!("make `{}` in the network namespace {netns}", plan.name);
+/// Opens a network namespace that exists, in the words of a scenario.
+pub(crate) fn open_namespace(netns: &str) -> Result<Entered, HostError> {
     let path = netns_path(netns);
     let target = open(Path::new(&path), Expected::Namespace).map_err(|error| {
         // a FIFO, a device or a file: more rights would not help
@@ -227,30 +222,67 @@ pub(crate) fn interface(
             error.cure("run with sudo, or name a namespace of your own")
         }
     })?;
-    let (passed, fds) = helper::in_child(&doing, || {
-        enter(&OwnedFd::from(target)).map_err(|error| {
-            let error = HostError::os(format!("enter the network namespace {path}"), error);
-            match error.errno {
-                Some(libc::EINVAL) => HostError { cause: Cause::Input, ..error }.cure("name a network namespace"),
-                _ => error.cure("it belongs to somebody else: run with sudo"),
+    Ok(Entered { network: target.into(), name: format!("the network namespace {path}"), process: None })
+}
+
+/// A network namespace that exists, to make an interface in.
+pub(crate) struct Entered {
+    network: OwnedFd,
+    /// What it is, in words.
+    name: String,
+    /// A container's first process: its engine leaves its addresses and the like to whoever makes the interface.
+    process: Option<OwnedFd>,
+}
+
+impl Entered {
+    /// That of a container.
+    pub(crate) fn of_container(name: &str, network: OwnedFd, process: OwnedFd) -> Entered {
+        Entered { network, name: format!("the container `{name}`"), process: Some(process) }
+    }
+
+    /// Makes the interface `plan` as a TAP, with routes over it; without `make` takes the TAP of that name which is there. What
+    /// was made vanishes with its only descriptor.
+    ///
+    /// A child enters the namespace, so this process stays where it is; it must have one thread.
+    pub(crate) fn interface(
+        self,
+        plan: &InterfacePlan,
+        routes: &[RoutePlan],
+        framing: Framing,
+        make: bool,
+    ) -> Result<External, HostError> {
+        let Entered { network, name, process } = self;
+        let doing = format!("make `{}` in {name}", plan.name);
+        let own = process.is_some() && make;
+        let (passed, fds) = helper::in_child(&doing, || {
+            enter(&network).map_err(|error| {
+                let error = HostError::os(format!("enter {name}"), error);
+                match error.errno {
+                    Some(libc::EINVAL) => HostError { cause: Cause::Input, ..error }.cure("name a network namespace"),
+                    _ => error.cure("it belongs to somebody else: run with sudo"),
+                }
+            })?;
+            if make && configure::interface_index(&plan.name)?.is_some() {
+                return Err(HostError::input(&*doing, "an interface of that name exists there")
+                    .cure("give it another name with `interface:`"));
             }
+            let port = TapPort::open(&plan.name, framing).map_err(|e| HostError::tap(&plan.name, e))?;
+            if !make && !port.is_persistent() {
+                return Err(gone(&plan.name));
+            }
+            if own {
+                sysctl::apply_to(&plan.name)?;
+            }
+            let mut netlink = Netlink::open()?;
+            let index = index_of(&port, &plan.name)?;
+            configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own })?;
+            let outside = Outside::new(netlink, index)?;
+            let (passed, fds, _) =
+                External { port: Port::Tap(port), outside, process: None, borrowed: None }.into_parts()?;
+            Ok((passed, fds))
         })?;
-        if make && configure::interface_index(&plan.name)?.is_some() {
-            return Err(HostError::input(&*doing, "an interface of that name exists there")
-                .cure("give it another name with `interface:`"));
-        }
-        let port = TapPort::open(&plan.name, framing).map_err(|e| HostError::tap(&plan.name, e))?;
-        if !make && !port.is_persistent() {
-            return Err(gone(&plan.name));
-        }
-        let mut netlink = Netlink::open()?;
-        let index = index_of(&port, &plan.name)?;
-        configure::interface(&mut netlink, plan, routes, index, Family { ipv6: sysctl::has_ipv6(), own: false })?;
-        let (passed, fds, _) =
-            External { port: Port::Tap(port), outside: Outside::new(netlink, index)?, borrowed: None }.into_parts()?;
-        Ok((passed, fds))
-    })?;
-    External::from_parts(passed, fds)
+        Ok(External { process, ..External::from_parts(passed, fds)? })
+    }
 }
 
 /// The index of a TAP that has just been opened, in the network namespace that this thread is in.

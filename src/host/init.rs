@@ -56,6 +56,8 @@ pub struct Init {
     keeper: Option<(usize, Keeper)>,
     /// Where programs are limited by them. They go after init, with which the last process goes.
     groups: Option<Groups>,
+    /// First processes of containers, for whoever watches them.
+    processes: Vec<(String, OwnedFd)>,
     /// The segments whose neighbours init knows, by their numbers.
     told: BTreeMap<usize, Arc<[Neighbour]>>,
     /// /dev/null. A run that has given up its rights opens nothing.
@@ -163,9 +165,10 @@ impl Init {
         })?;
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);
-        let (events, hosts, told) = Default::default();
+        let (events, hosts, processes, told) = Default::default();
         let (keeper, groups) = (None, None);
-        let mut init = Init { socket, pid, alive: true, identity, events, hosts, keeper, groups, told, null };
+        let mut init =
+            Init { socket, pid, alive: true, identity, events, hosts, keeper, groups, processes, told, null };
         match init.reply()? {
             (Reply::Ready, _) => Ok(init),
             (other, _) => Err(unexpected(other)),
@@ -232,9 +235,10 @@ impl Init {
             return Ok(None);
         }
         let Some((first, keeper)) = &self.keeper else { return Ok(None) };
-        let attached = keeper.attach(position - first, interface, fresh);
-        let External { port, outside: new, .. } = attached.map_err(|e| e.at(&host.name))?;
+        let attached = keeper.attach(position - first, interface, fresh).map_err(|e| e.at(&host.name))?;
+        let Some(External { port, outside: new, process, .. }) = attached else { return Ok(None) };
         outside[interface] = Some(new);
+        self.processes.extend(process.map(|process| (host.name.clone(), process)));
         Ok(Some(Attached::Other(port)))
     }
 
@@ -263,6 +267,11 @@ impl Init {
                 keeper.release(position - first);
             }
         }
+    }
+
+    /// The first processes of containers that have been attached since the last call, by their hosts' names.
+    pub fn take_processes(&mut self) -> Vec<(String, OwnedFd)> {
+        std::mem::take(&mut self.processes)
     }
 
     /// Which network namespace the path of an external machine leads to now, by the machine's position in the plan; the outer `None`
@@ -316,13 +325,23 @@ impl Init {
                 let ports = host.interfaces.iter().map(open).collect::<Result<Vec<_>, _>>()?;
                 (ports, Made::Outside(host.interfaces.iter().map(|_| None).collect()))
             }
-            Place::ExternalTap { .. } | Place::ExternalInterface { .. } | Place::ExternalNetns { .. } => {
+            Place::ExternalTap { .. }
+            | Place::ExternalInterface { .. }
+            | Place::ExternalNetns { .. }
+            | Place::ExternalContainer { .. } => {
                 let attach = |interface| {
                     let (first, keeper) = self.keeper()?;
-                    keeper.attach(self.hosts.len() - first, interface, true).map_err(|e| e.at(&host.name))
+                    let attached = keeper.attach(self.hosts.len() - first, interface, true);
+                    let attached = attached.map_err(|e| e.at(&host.name))?;
+                    attached.ok_or_else(|| HostError::lacking("attach it", "it has ended").at(&host.name))
                 };
                 let made = (0..host.interfaces.len()).map(attach).collect::<Result<Vec<_>, _>>()?;
-                let (ports, outside) = made.into_iter().map(|e| (e.port, Some(e.outside))).unzip();
+                let (mut ports, mut outside) = (Vec::new(), Vec::new());
+                for external in made {
+                    ports.push(external.port);
+                    outside.push(Some(external.outside));
+                    self.processes.extend(external.process.map(|process| (host.name.clone(), process)));
+                }
                 (ports, Made::Outside(outside))
             }
         };

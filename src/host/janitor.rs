@@ -1,9 +1,8 @@
-//! Processes that remove directories and sockets when this one has gone, however it went.
-#![allow(unsafe_code)]
+//! Processes that remove directories, sockets and names when this one has gone, however it went.
 
 use std::fs;
 use std::io::{self, Read, Write, pipe};
-use std::os::fd::{AsFd, FromRawFd as _, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -17,7 +16,8 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, setsid};
 
 use super::error::HostError;
-use super::{confine, groups, helper, spawn, vm_socket};
+use super::presence::open_process;
+use super::{confine, container, groups, helper, spawn, vm_socket};
 
 /// How long the process that uses the directory may take to die once it was killed.
 const DEATH_MS: u16 = 900;
@@ -29,7 +29,7 @@ const GROUP_DEATH: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a janitor removes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     /// Directories with all that is in them.
     Files,
@@ -37,6 +37,8 @@ enum Kind {
     Groups,
     /// Sockets, on which nobody listens any more.
     Sockets,
+    /// From hosts files of containers, the lines that are marked so.
+    Names(String),
 }
 
 /// What it takes to connect to a socket in the caller's folder, and to remove it (capabilities(7)).
@@ -77,6 +79,14 @@ impl Janitor {
         Janitor::start_for(sockets, Kind::Sockets)
     }
 
+    /// The same for lines of a hosts file.
+    ///
+    /// # Errors
+    /// No process or pipe can be made.
+    pub(crate) fn start_for_names(file: &Path, mark: &str) -> Result<Janitor, HostError> {
+        Janitor::start_for(vec![file.to_owned()], Kind::Names(mark.to_owned()))
+    }
+
     fn start_for(directories: Vec<PathBuf>, kind: Kind) -> Result<Janitor, HostError> {
         let mut janitor = Janitor { copies: Vec::new(), directories, kind };
         for _ in 0..2 {
@@ -84,10 +94,10 @@ impl Janitor {
             let (ours, theirs) = pipe().map_err(|e| HostError::os(doing, e))?;
             // Both ends are the child's too until it closes one.
             let pid = helper::fork_child(doing, || {
-                if kind == Kind::Sockets && confine::keep_only(&SOCKET_RIGHTS).is_err() {
+                if janitor.kind == Kind::Sockets && confine::keep_only(&SOCKET_RIGHTS).is_err() {
                     return 1;
                 }
-                clean_up_after(&ours, &janitor.directories, kind);
+                clean_up_after(&ours, &janitor.directories, &janitor.kind);
                 0
             })?;
             janitor.copies.push((theirs, pid));
@@ -143,47 +153,37 @@ impl Drop for Janitor {
         }
         // Both may have been killed before they could do their work. A run has no right to connect to a socket.
         for directory in self.directories.iter().filter(|_| self.kind != Kind::Sockets) {
-            let _ = remove(directory, self.kind);
+            let _ = remove(directory, &self.kind);
         }
     }
 }
 
-fn remove(directory: &Path, kind: Kind) -> io::Result<()> {
+fn remove(directory: &Path, kind: &Kind) -> io::Result<()> {
     match kind {
         Kind::Files => fs::remove_dir_all(directory),
         Kind::Groups => groups::remove(directory),
         Kind::Sockets => vm_socket::remove_unused(directory),
+        Kind::Names(mark) => container::take_away(directory, mark),
     }
 }
 
 /// What a copy does. Signals from a terminal or a suite are for the process that it watches.
-fn clean_up_after(mut life: &io::PipeReader, directories: &[PathBuf], kind: Kind) {
+fn clean_up_after(mut life: &io::PipeReader, directories: &[PathBuf], kind: &Kind) {
     let _ = SigSet::all().thread_block();
     let _ = setsid();
     spawn::close_all_but(&[life.as_fd()]);
     let mut user = [0; 4];
-    let user = life.read_exact(&mut user).ok().and_then(|()| open(i32::from_ne_bytes(user)).ok());
+    let user = life.read_exact(&mut user).ok().and_then(|()| open_process(i32::from_ne_bytes(user)).ok());
     // Blocks until nobody holds the other end.
     let _ = io::copy(&mut life, &mut io::sink());
     if let Some(user) = user {
         let _ = poll(&mut [PollFd::new(user.as_fd(), PollFlags::POLLIN)], DEATH_MS);
     }
     // The other copy does the same now, and each may stumble over what the other has just removed.
-    let patience = if kind == Kind::Files { 10 * PAUSE } else { GROUP_DEATH };
+    let patience = if *kind == Kind::Files { 10 * PAUSE } else { GROUP_DEATH };
     let end = Instant::now() + patience;
     let is_left = |directory: &&PathBuf| remove(directory, kind).is_err() && directory.exists();
     while directories.iter().filter(is_left).count() > 0 && Instant::now() < end {
         sleep(PAUSE);
     }
-}
-
-/// A descriptor that is readable once a process has ended, whether or not anybody has asked for its status: pidfd_open(2).
-fn open(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes two integers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::{Answer, Beside};
 use super::confine;
+use super::container::{self, ANSWERS_AGAIN_WITHIN, ANSWERS_WITHIN, Container, Names};
 use super::error::HostError;
-use super::external::{self, Borrowed, External, Passed};
+use super::external::{self, Borrowed, Entered, External, Passed};
 use super::identity::Identity;
 use super::init::framing_of;
 use super::janitor::Janitor;
@@ -54,7 +55,8 @@ enum Request {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Reply {
-    Attached(Result<Passed, HostError>),
+    /// `None` where the machine has ended and is not back.
+    Attached(Result<Option<Passed>, HostError>),
     Socket(Result<(), HostError>),
     Released,
     Seen(Option<Seen>),
@@ -79,21 +81,28 @@ impl Keeper {
         let janitor = (!sockets.is_empty()).then(|| Janitor::start_for_sockets(sockets)).transpose()?;
         let beside = Beside::start(DOING, move || {
             confine::keep_only(&rights)?;
-            let mut state =
-                State { hosts, framing, user, borrowed: BTreeMap::new(), sockets: BTreeMap::new(), uplink: None };
+            let mut state = State {
+                hosts,
+                framing,
+                user,
+                borrowed: BTreeMap::new(),
+                sockets: BTreeMap::new(),
+                uplink: None,
+                names: BTreeMap::new(),
+            };
             Ok(move |request| state.answer(request))
         })?;
         Ok(Some(Keeper { beside, _janitor: janitor }))
     }
 
-    /// Attaches an interface.
+    /// Attaches an interface; `None` where its machine, which was there, has not come back yet.
     ///
     /// # Errors
     /// What cannot be attached, and why; and the keeper is gone.
-    pub(crate) fn attach(&self, host: usize, interface: usize, make: bool) -> Result<External, HostError> {
+    pub(crate) fn attach(&self, host: usize, interface: usize, make: bool) -> Result<Option<External>, HostError> {
         let answer = self.beside.ask::<_, Reply>(&Request::Attach { host, interface, make });
         match answer.map_err(|e| HostError::os(DOING, e))? {
-            (Reply::Attached(passed), fds) => External::from_parts(passed?, fds),
+            (Reply::Attached(passed), fds) => passed?.map(|passed| External::from_parts(passed, fds)).transpose(),
             _ => Err(HostError::lacking(DOING, "the process for it answered something else")),
         }
     }
@@ -155,6 +164,14 @@ fn rights(hosts: &[HostPlan]) -> Vec<Capability> {
             }
             // to start passt as somebody without rights
             Place::Uplink => &[Capability::CAP_SETUID, Capability::CAP_SETGID],
+            // the engine's socket and the hosts file may be another user's
+            Place::ExternalContainer { .. } => &[
+                Capability::CAP_NET_ADMIN,
+                Capability::CAP_SYS_ADMIN,
+                Capability::CAP_SYS_PTRACE,
+                Capability::CAP_DAC_READ_SEARCH,
+                Capability::CAP_DAC_OVERRIDE,
+            ],
             Place::ExternalNetns { .. } => &[
                 Capability::CAP_NET_ADMIN,
                 // to enter its network namespace
@@ -184,13 +201,16 @@ struct State {
     sockets: BTreeMap<usize, SocketFile>,
     /// What reaches the machine's own network. Another takes its place when it has ended.
     uplink: Option<Passt>,
+    /// By host, of containers that were attached: the network's names in their hosts files.
+    names: BTreeMap<usize, Option<Names>>,
 }
 
 impl State {
     fn answer(&mut self, request: Request) -> Answer<Reply> {
         match request {
             Request::Attach { host, interface, make } => match self.attach(host, interface, make) {
-                Ok((passed, fds)) => (Reply::Attached(Ok(passed)), fds),
+                Ok(Some((passed, fds))) => (Reply::Attached(Ok(Some(passed))), fds),
+                Ok(None) => (Reply::Attached(Ok(None)), Vec::new()),
                 Err(error) => (Reply::Attached(Err(error)), Vec::new()),
             },
             Request::Listen { host } => socket(self.listen(host)),
@@ -203,7 +223,7 @@ impl State {
         }
     }
 
-    fn attach(&mut self, host: usize, interface: usize, make: bool) -> Result<Answer<Passed>, HostError> {
+    fn attach(&mut self, host: usize, interface: usize, make: bool) -> Result<Option<Answer<Passed>>, HostError> {
         let nothing = || HostError::lacking(DOING, "the scenario has no such interface");
         let plan = self.hosts.get(host).ok_or_else(nothing)?;
         let interface_plan = plan.interfaces.get(interface).ok_or_else(nothing)?;
@@ -215,7 +235,24 @@ impl State {
                 self.borrowed.remove(&(host, 0));
                 external::network_interface(interface)?
             }
-            Place::ExternalNetns { netns } => external::interface(netns, interface_plan, &plan.routes, framing, make)?,
+            Place::ExternalNetns { netns } => {
+                external::open_namespace(netns)?.interface(interface_plan, &plan.routes, framing, make)?
+            }
+            Place::ExternalContainer { container } => {
+                let before = self.names.get(&host);
+                let within = if before.is_some() { ANSWERS_AGAIN_WITHIN } else { ANSWERS_WITHIN };
+                let Container { process, network, hosts } = match container::find(container, within) {
+                    // it has ended, and may be started again as long as the run lasts
+                    Err(_) if before.is_some() => return Ok(None),
+                    found => found?,
+                };
+                let entered = Entered::of_container(container, network, process);
+                let attached = entered.interface(interface_plan, &plan.routes, framing, make)?;
+                let names = self.names.remove(&host).flatten();
+                let names = write_names(plan, hosts.as_deref(), names)?;
+                self.names.insert(host, names);
+                attached
+            }
             Place::Namespace | Place::ExternalQemu { .. } | Place::ExternalUdp { .. } | Place::Uplink => {
                 return Err(nothing());
             }
@@ -226,7 +263,7 @@ impl State {
             Some(borrowed) => drop(self.borrowed.insert((host, interface), borrowed)),
             None => drop(self.borrowed.remove(&(host, interface))),
         }
-        Ok((passed, fds))
+        Ok(Some((passed, fds)))
     }
 
     fn listen(&mut self, host: usize) -> Result<OwnedFd, HostError> {
@@ -259,6 +296,16 @@ impl State {
     }
 }
 
+/// Writes the network's names into a container's hosts file, if it has one. `before`: those of its last.
+fn write_names(plan: &HostPlan, path: Option<&Path>, before: Option<Names>) -> Result<Option<Names>, HostError> {
+    let Some(path) = path else { return Ok(None) };
+    let before = before.filter(|names| names.are_in(path));
+    let names = before.map_or_else(|| Names::begin(path, std::process::id()), Ok)?;
+    let failed = |e| HostError::os(format!("write the network's names to {}", path.display()), e);
+    names.write(&plan.hosts_file.names()).map_err(failed)?;
+    Ok(Some(names))
+}
+
 /// What is answered to whoever asks for a socket.
 fn socket(made: Result<OwnedFd, HostError>) -> Answer<Reply> {
     match made {
@@ -289,6 +336,8 @@ mod tests {
         assert_eq!(of("m: { external: { tap: lw0 } }"), [Capability::CAP_NET_ADMIN]);
         let netns = of("m: { external: { netns: box, interface: e } }");
         assert!(netns.contains(&Capability::CAP_SYS_ADMIN) && netns.len() == 4, "{netns:?}");
+        let container = of("m: { external: { container: box } }");
+        assert!(container.contains(&Capability::CAP_DAC_OVERRIDE) && container.len() == 5, "{container:?}");
         assert!(!netns.contains(&Capability::CAP_DAC_OVERRIDE) && !netns.contains(&Capability::CAP_SYS_MODULE));
     }
 

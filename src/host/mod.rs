@@ -19,6 +19,7 @@
 //! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
+//! | `container` | containers by name: their engine's socket, its answers, the network's names in their hosts files |
 //! | `external` `helper` | machines that longwire does not make |
 //! | `site` | other sites, by UDP |
 //! | `presence` `keeper` | whether these are still there; the process that attaches them, and again when they come back |
@@ -34,6 +35,7 @@ mod beside;
 mod capabilities;
 mod configure;
 pub mod confine;
+mod container;
 mod destination;
 mod error;
 mod external;

@@ -5,6 +5,7 @@
 //! another namespace.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct Presence {
     seen: Option<Seen>,
     /// It was a process, which does not come back: its number may be given to a stranger.
     ended: bool,
+    /// Its engine is asked for its next process.
+    is_container: bool,
 }
 
 /// Device and inode of a namespace.
@@ -47,9 +50,14 @@ impl Presence {
     /// Begins to watch the namespace that `netns` names, in the words of [`crate::addressing::network::Place::ExternalNetns`].
     pub fn of(netns: &str) -> Presence {
         let path = PathBuf::from(netns_path(netns));
-        let process = process_of(&path).and_then(open_process);
+        let process = process_of(&path).and_then(|pid| open_process(pid).ok());
         let seen = namespace_at(&path);
-        Presence { path, process, seen, ended: false }
+        Presence { path, process, seen, ended: false, is_container: false }
+    }
+
+    /// Begins to watch a container, by its first process.
+    pub fn of_container(process: OwnedFd) -> Presence {
+        Presence { path: PathBuf::new(), process: Some(process), seen: None, ended: false, is_container: true }
     }
 
     /// Becomes readable when the process has ended, where there is one.
@@ -57,19 +65,20 @@ impl Presence {
         self.process.as_ref().filter(|_| !self.ended).map(AsFd::as_fd)
     }
 
-    /// Whether the namespace was there when it was last looked at.
-    pub fn is_there(&self) -> bool {
-        !self.ended && (self.process.is_some() || self.seen.is_some())
+    /// Whether it may be there: the namespace was when it was last looked at, or only its engine can tell.
+    pub fn may_be_there(&self) -> bool {
+        self.is_container || !self.ended && (self.process.is_some() || self.seen.is_some())
     }
 
-    /// Whether the namespace can come back: a process that has ended cannot.
+    /// Whether the namespace can come back: a process that has ended cannot, unless it was a container's.
     pub fn can_return(&self) -> bool {
-        !self.ended
+        self.is_container || !self.ended
     }
 
     /// Why a port that leads there is down, in words.
     pub fn words(&self) -> String {
         match self.process {
+            Some(_) if self.is_container => "the container has ended".into(),
             Some(_) => "its process has ended".into(),
             None => format!("its network namespace {} is gone", self.path.display()),
         }
@@ -79,8 +88,7 @@ impl Presence {
     /// `None` where it cannot.
     pub fn look(&mut self, see: impl FnOnce() -> Option<Option<Seen>>) -> Sight {
         if let Some(process) = &self.process {
-            let mut polled = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-            if !self.ended && matches!(poll(&mut polled, PollTimeout::ZERO), Ok(1..)) {
+            if !self.ended && has_ended(process) {
                 self.ended = true;
                 return Sight::Gone;
             }
@@ -100,11 +108,18 @@ fn process_of(path: &Path) -> Option<i32> {
     path.to_str()?.strip_prefix("/proc/")?.strip_suffix("/ns/net")?.parse().ok()
 }
 
-fn open_process(pid: i32) -> Option<OwnedFd> {
+/// A descriptor that is readable once a process has ended, whether or not anybody has asked for its status: pidfd_open(2).
+pub(crate) fn open_process(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: plain integer arguments.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
     // SAFETY: the kernel has just made this descriptor for this process, and nothing else owns it.
-    i32::try_from(fd).ok().filter(|fd| *fd >= 0).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Whether a process has ended, by such a descriptor.
+pub(crate) fn has_ended(process: &OwnedFd) -> bool {
+    matches!(poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO), Ok(1..))
 }
 
 /// The namespace at a path. A file of `ip netns` that no namespace is mounted on yet is none.

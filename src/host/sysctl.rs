@@ -62,6 +62,15 @@ pub(crate) fn apply(multihomed: bool) -> Result<(), HostError> {
     Ok(())
 }
 
+/// Sets what concerns one interface, in a network namespace of somebody else: Docker switches IPv6 off in containers.
+pub(crate) fn apply_to(interface: &str) -> Result<(), HostError> {
+    let settings = if has_ipv6() { IPV6 } else { &[] };
+    for (name, value) in settings.iter().filter(|(name, _)| *name != "forwarding") {
+        set(&format!("/proc/sys/net/ipv6/conf/{interface}/{name}"), value)?;
+    }
+    Ok(())
+}
+
 /// Sets what the scenario asks for, as far as it is there: before there are interfaces, so that they take `default` values over, and
 /// again with `all`, when everything must be there.
 pub(crate) fn apply_asked(settings: &[(String, String)], all: bool) -> Result<(), HostError> {

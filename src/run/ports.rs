@@ -7,6 +7,7 @@
 //! | passt ends | the engine's thread, which reads its socket | when another has been started |
 //! | a virtual machine closes its connection | the engine's thread, which reads it | when one connects |
 //! | an external machine ends | its process or its path is watched | when its path leads to another namespace |
+//! | a container ends | its first process is watched | when its engine has another, which is asked once a second |
 
 use std::os::fd::BorrowedFd;
 
@@ -35,6 +36,15 @@ pub(super) fn watch(network: &NetworkPlan) -> Vec<Option<Presence>> {
         _ => None,
     };
     network.hosts.iter().map(|host| presence(&host.place)).collect()
+}
+
+/// Watches containers too, those that have been attached since the last call.
+pub(super) fn watch_containers(network: &NetworkPlan, init: &mut Init, machines: &mut [Option<Presence>]) {
+    for (name, process) in init.take_processes() {
+        if let Some(at) = network.hosts.iter().position(|host| host.name == name) {
+            machines[at] = Some(Presence::of_container(process));
+        }
+    }
 }
 
 /// All ports of a run.
@@ -172,13 +182,19 @@ impl<'a> Ports<'a> {
         let machine = self.machines[port.host].as_ref();
         let waited = self.is_waited_for(position);
         let Some(down) = self.outages[position].last_mut().filter(|down| down.to.is_none()) else { return Ok(()) };
-        let absent = machine.is_some_and(|machine| !machine.is_there());
+        let absent = machine.is_some_and(|machine| !machine.may_be_there());
         if absent || now < down.next_look && !waited {
             return Ok(());
         }
         let refused = match init.attach(host, port.interface, Framing::VirtioNet, down.fresh) {
-            Ok(None) => return Ok(()),
+            Ok(None) => {
+                if let Place::ExternalContainer { .. } = host.place {
+                    down.next_look = now + LOOK_AGAIN;
+                }
+                return Ok(());
+            }
             Ok(Some(attached)) => {
+                watch_containers(&self.resolved.network, init, &mut self.machines);
                 let device = match attached {
                     Attached::Same => None,
                     Attached::Other(device) => Some(device),

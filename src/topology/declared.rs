@@ -98,18 +98,32 @@ impl Reader<'_> {
     }
 
     fn external_is_whole(&mut self, name: &str, external: &Spanned<ExternalSpec>, clean: bool) -> bool {
-        let Spanned { value: ExternalSpec { tap, qemu, udp, netns, interface, .. }, span } = external;
+        let Spanned { value: ExternalSpec { tap, qemu, udp, container, netns, interface, .. }, span } = external;
         let before = self.diagnostics.iter().count();
         if external.passt.is_some() {
             return true;
         }
-        let [qemu, site] = [qemu.as_ref().map(|qemu| qemu.span), udp.as_ref().map(|udp| udp.span)];
-        if let Some(own) = qemu.or(site) {
-            let names = [tap, netns, interface].into_iter().flatten().map(|name| name.span);
-            self.is_alone(own, names.chain(qemu.and(site)));
-            if let Some(udp) = udp {
-                udp.check(self.diagnostics);
-            }
+        if let Some(default_route) = external.default_route.as_ref().filter(|_| container.is_none()) {
+            self.diagnostics
+                .error(default_route.span, "`default_route` goes with `container`")
+                .help("take it away: routes of other machines are their own");
+        }
+        let names =
+            |keys: &[&Option<Spanned<String>>]| keys.iter().filter_map(|key| Some(key.as_ref()?.span)).collect();
+        if let Some(qemu) = qemu {
+            let mut others: Vec<Span> = names(&[tap, netns, interface, container]);
+            others.extend(udp.as_ref().map(|udp| udp.span));
+            self.is_alone((qemu.span, "`qemu` is the socket of a virtual machine"), &others);
+            return self.diagnostics.iter().count() == before;
+        }
+        if let Some(udp) = udp {
+            self.is_alone((udp.span, "`udp` is another site"), &names(&[tap, netns, interface, container]));
+            udp.check(self.diagnostics);
+            return self.diagnostics.iter().count() == before;
+        }
+        if let Some(container) = container {
+            self.is_alone((container.span, "`container` is one by its name"), &names(&[tap, netns]));
+            self.container_is_whole(container, external);
             return self.diagnostics.iter().count() == before;
         }
         match (tap, netns) {
@@ -118,7 +132,7 @@ impl Reader<'_> {
             (None, None) if interface.is_some() => {}
             (None, None) => self.diagnostics.push(
                 Diagnostic::error(*span, format!("the external machine `{name}` does not say where it is"))
-                    .help("write `tap: NAME`, `qemu: PATH`, `udp: { peer: ADDRESS, vni: NUMBER }`, `interface: NAME`, or `netns: PATH` and `interface: NAME`"),
+                    .help("write `tap: NAME`, `qemu: PATH`, `udp: { peer: ADDRESS, vni: NUMBER }`, `container: NAME`, `interface: NAME`, or `netns: PATH` and `interface: NAME`"),
             ),
             (Some(tap), Some(netns)) => self.diagnostics.push(
                 Diagnostic::error(netns.span, "`tap` and `netns` both say where the machine is")
@@ -146,12 +160,39 @@ impl Reader<'_> {
         self.diagnostics.iter().count() == before
     }
 
-    fn is_alone(&mut self, own: Span, mut others: impl Iterator<Item = Span>) {
-        if let Some(other) = others.next() {
+    /// `what` says where the machine is, and none of the others does.
+    fn is_alone(&mut self, (place, what): (Span, &str), others: &[Span]) {
+        if let Some(other) = others.first() {
             self.diagnostics
-                .error(other, "two keys say where the machine is")
-                .related(own, "the other")
-                .help("keep one: `qemu` is the socket of a virtual machine and `udp` another site, and nothing goes with either");
+                .error(*other, "two keys say where the machine is")
+                .related(place, "the other")
+                .help(format!("keep one: {what}, and none of the others goes with it"));
+        }
+    }
+
+    fn container_is_whole(&mut self, container: &Spanned<String>, external: &ExternalSpec) {
+        // what Docker and Podman take for a name
+        let usual = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let begins = container.value.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        if !begins || !container.value.bytes().all(usual) {
+            self.diagnostics
+                .error(container.span, format!("`{}` cannot name a container", container.value))
+                .help("expected letters, digits, `-`, `_` and `.`, as `docker ps` and `podman ps` show names and ids");
+        }
+        if let Some(interface) = &external.interface
+            && let Err(reason) = ends::interface_name(interface)
+        {
+            self.diagnostics.error(interface.span, reason);
+        }
+        let asked = [
+            external.dhcp.as_ref().map(|dhcp| (dhcp.span, "dhcp")),
+            external.ra.as_ref().map(|ra| (ra.span, "ra")),
+            external.dns.first().map(|dns| (dns.span, "dns")),
+        ];
+        for (place, key) in asked.into_iter().flatten() {
+            self.diagnostics
+                .error(place, format!("`{key}` does not go with `container`"))
+                .help("take it away: a container is given its addresses, as a host is, and keeps its name servers");
         }
     }
 

@@ -124,7 +124,9 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         }
         (NodeSpec::External(external), None) if external.udp.is_some() => Some("vxlan0".to_owned()),
         (NodeSpec::External(external), None) => {
-            external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone())
+            let in_container = external.container().map(|(_, interface)| interface.to_owned());
+            let named = || external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone());
+            in_container.or_else(named)
         }
         (NodeSpec::Host(_) | NodeSpec::Router(_), Some(interface)) => {
             if let Err(reason) = interface_name(interface) {

@@ -11,7 +11,10 @@ use crate::language::spanned::Spanned;
 use crate::model::form::forms;
 use crate::units::Duration;
 
-/// A machine that longwire does not make: `tap`, `qemu`, `udp`, `interface`, or `netns` and `interface`.
+/// What the interface in a container is called: its engine calls those that it makes eth0, eth1, ….
+const CONTAINER_INTERFACE: &str = "lw0";
+
+/// A machine that longwire does not make: `tap`, `qemu`, `udp`, `container`, `interface`, or `netns` and `interface`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExternalSpec {
@@ -22,9 +25,15 @@ pub(crate) struct ExternalSpec {
     pub qemu: Option<Spanned<PathBuf>>,
     /// Another site, reached by VXLAN: another longwire, a kernel's `vxlan` interface or Open vSwitch.
     pub udp: Option<Spanned<SiteSpec>>,
+    /// A running container of Docker or Podman: its name, or its id.
+    pub container: Option<Spanned<String>>,
+    /// Whether a container reaches everything else by the network too, and not by its own default route.
+    #[serde(default)]
+    pub default_route: Option<Spanned<bool>>,
     /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,
-    /// The interface's name in that namespace. Without `netns`: a network interface of this machine, which the run takes.
+    /// The interface's name in that namespace, or in that container (`lw0` unless named). Alone: a network interface of this
+    /// machine, which the run takes.
     pub interface: Option<Spanned<String>>,
     /// This machine itself, for the uplink of this name: no file says so.
     #[serde(default)]
@@ -48,7 +57,13 @@ pub(crate) struct ExternalSpec {
 impl ExternalSpec {
     /// Whether it is a network interface of this machine.
     pub(crate) fn is_interface(&self) -> bool {
-        self.interface.is_some() && self.netns.is_none()
+        self.interface.is_some() && self.netns.is_none() && self.container.is_none()
+    }
+
+    /// The container's name and its interface, if it is one.
+    pub(crate) fn container(&self) -> Option<(&Spanned<String>, &str)> {
+        let interface = self.interface.as_ref().map_or(CONTAINER_INTERFACE, |interface| &interface.value);
+        self.container.as_ref().map(|container| (container, interface))
     }
 
     /// How it gets addresses by DHCP, if it does.

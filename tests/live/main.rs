@@ -6,6 +6,7 @@ mod support;
 mod capture;
 mod cli;
 mod confined;
+mod containers;
 mod control;
 mod documents;
 mod endings;

@@ -48,13 +48,14 @@ pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(
     let user = options.inside.as_ref().map(|inside| inside.user.clone());
     let mut init = Init::start_for(crate::workload::main, user)?;
     let signals = take_signals()?;
-    let machines = ports::watch(&resolved.network);
+    let mut machines = ports::watch(&resolved.network);
     // Processes that serve a run without rights are forked while it has them.
     if let (Some(out), None) = (&options.out, &options.inside) {
         out.give_up()?;
     }
     let forwards = Forwards::listen(resolved)?;
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
+    ports::watch_containers(&resolved.network, &mut init, &mut machines);
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
     let control = asked::listen(resolved, &stem, &mut init)?;
     let (live_ports, offloads) = live_ports(resolved, taps);

@@ -625,6 +625,31 @@ fn external_machines_say_where_they_are() {
     good(&both("box", "bax"));
     assert!(bad(&text("{ tap: averyveryverylongname }"))[0].contains("at most 15"));
     assert!(bad("longwire: 1\nnodes: { v: external }\n")[0].contains("does not say where it is"));
+    // a container has addresses and a name as a host has
+    let contained = good(&text("{ container: web }"));
+    let [a, v] = &contained.network.hosts[..] else { panic!("two") };
+    assert_eq!((v.interfaces[0].name.as_str(), v.interfaces[0].addresses.len()), ("lw0", 2));
+    assert!(a.hosts_file.text().contains(" v v.lw0\n") && v.hosts_file.names().contains(" a a.eth0\n"));
+    assert!(!v.hosts_file.names().contains("localhost") && v.routes.is_empty());
+    for (external, told) in [
+        ("{ container: web, tap: t }", "two keys say where the machine is"),
+        ("{ container: web, netns: 1 }", "two keys say where the machine is"),
+        ("{ container: web/exec }", "cannot name a container"),
+        ("{ container: web, interface: lo }", "loopback"),
+        ("{ container: web, dhcp: on }", "`dhcp` does not go with `container`"),
+        ("{ container: web, default_route: true }", "there is no gateway behind `v.lw0`"),
+        ("{ netns: 1, interface: e, default_route: true }", "`default_route` goes with `container`"),
+    ] {
+        assert!(bad(&text(external))[0].contains(told), "{external}: {:?}", bad(&text(external)));
+    }
+    let twice = both("1", "2").replace("netns: \"1\"", "container: c").replace("netns: \"2\"", "container: c");
+    assert!(bad(&twice)[0].contains("an interface is one machine's"));
+    let routed = "longwire: 1\nnodes: { a: host, r: router, v: { external: { container: web, default_route: true } } }\n\
+                  links: { l: { ends: [a, r] }, m: { ends: [r, v] } }\n";
+    let routes: Vec<String> = good(routed).network.hosts[1].routes.iter().map(|route| route.to.to_string()).collect();
+    for half in ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"] {
+        assert!(routes.iter().any(|to| to == half), "{routes:?}");
+    }
     let resolved = good(&text("{ netns: 4711, interface: net1, addresses: [10.5.0.9/24] }"));
     assert_eq!(resolved.network.hosts[0].interfaces[0].addresses[0].to_string(), "10.5.0.1/24");
     assert_eq!(resolved.network.hosts[1].interfaces[0].addresses.len(), 1);

@@ -5,7 +5,7 @@ use crate::language::read::read;
 use crate::language::tree::{Entry, Node, Value};
 
 /// What of an external machine is there once for each member.
-const NUMBERED: [&str; 2] = ["tap", "netns"];
+const NUMBERED: [&str; 3] = ["tap", "netns", "container"];
 
 /// Spells out the groups among nodes.
 pub(super) fn expand(entries: Vec<Entry>, to: &mut Expansion<'_>) -> Vec<Entry> {

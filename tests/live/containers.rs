@@ -1,0 +1,346 @@
+//! Containers by name: runc makes them, and a stand-in answers for their engine over its socket, with answers as Docker and Podman
+//! give them.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::support::report::{direction, dropped, number};
+use crate::support::{Ended, Lab, Started, as_nobody, has, is_root, until};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+const SCENARIO: &str = "\
+longwire: 1
+nodes:
+  a: host
+  r: router
+  web: { external: { container: web, default_route: true } }
+links:
+  lan: { ends: [a, r] }
+  wire: { ends: [r, web], delay: 1ms }
+workloads:
+  here: { in: a, shell: \"touch up\" }
+  rtt: { ping: { from: a, to: web, every: 20ms, timeout: 200ms } }
+duration: 60s
+";
+
+const HOSTS: &str = "127.0.0.1\tlocalhost\n172.17.0.2\t3949fff2e8dd\n";
+
+/// An engine: it answers every request with what it was last told to.
+struct Engine {
+    socket: PathBuf,
+    answer: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Engine {
+    fn start(lab: &Lab) -> Engine {
+        Engine::at(lab.path("engine.sock"))
+    }
+
+    fn at(socket: PathBuf) -> Engine {
+        let listener = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+        let answer = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&answer);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = vec![0; 4096];
+                let read = stream.read(&mut request).unwrap_or(0);
+                let whole = request[..read].starts_with(b"GET /containers/web/json HTTP/1.0\r\n");
+                assert!(whole, "{}", String::from_utf8_lossy(&request[..read]));
+                let _ = stream.write_all(&told.lock().unwrap());
+            }
+        });
+        Engine { socket, answer }
+    }
+
+    fn says(&self, status: &str, body: &[u8]) {
+        let head = format!("HTTP/1.0 {status}\r\nContent-Type: application/json\r\n\r\n");
+        *self.answer.lock().unwrap() = [head.as_bytes(), body].concat();
+    }
+
+    /// The container runs as this process, or does not run.
+    fn knows(&self, lab: &Lab, pid: Option<u32>) {
+        let mut answer: Value =
+            serde_json::from_str(include_str!("../fixtures/containers/docker-running.json")).unwrap();
+        answer["HostsPath"] = json!(lab.path("bundle/hosts"));
+        answer["Config"]["User"] = json!("app");
+        answer["Config"]["WorkingDir"] = json!("/usr");
+        answer["Config"]["Env"] = json!(["PATH=/usr/sbin:/usr/bin", "FLAVOUR=vanilla"]);
+        answer["State"]["Pid"] = json!(pid.unwrap_or(0));
+        answer["State"]["Running"] = json!(pid.is_some());
+        answer["State"]["Status"] = json!(if pid.is_some() { "running" } else { "exited" });
+        self.says("200 OK", answer.to_string().as_bytes());
+    }
+
+    /// `longwire` with these arguments, which finds this engine.
+    fn longwire(&self, lab: &Lab, arguments: &[&str]) -> Command {
+        let mut command = lab.longwire(arguments);
+        command.env("DOCKER_HOST", format!("unix://{}", self.socket.display()));
+        command
+    }
+
+    fn run(&self, lab: &Lab, scenario: &str) -> Started {
+        lab.write("scenario.yaml", scenario);
+        let run = lab.start(self.longwire(lab, &["run", "scenario.yaml", "--json", "-"]));
+        lab.until_file("up");
+        run
+    }
+}
+
+/// A container that sleeps, with the machine's /usr and nothing else. Deleted when dropped.
+struct Container<'a> {
+    lab: &'a Lab,
+    user: u32,
+    name: String,
+    pid: u32,
+}
+
+/// A user who is nobody in particular.
+const NOBODY: u32 = 65_534;
+
+impl<'a> Container<'a> {
+    fn start(lab: &'a Lab) -> Container<'a> {
+        Container::of(lab, 0)
+    }
+
+    /// As this user, who is root in it.
+    fn of(lab: &'a Lab, user: u32) -> Container<'a> {
+        let root = lab.path("bundle/rootfs");
+        if !root.exists() {
+            for folder in ["usr", "etc", "proc", "dev", "tmp"] {
+                fs::create_dir_all(root.join(folder)).unwrap();
+            }
+            for folder in ["bin", "lib", "lib64"] {
+                symlink(format!("usr/{folder}"), root.join(folder)).unwrap();
+            }
+            fs::write(root.join("etc/hosts"), "").unwrap();
+            // as in every Debian image: of a name all addresses are taken
+            fs::write(root.join("etc/host.conf"), "multi on\n").unwrap();
+            fs::write(root.join("etc/passwd"), "root:x:0:0::/:\napp:x:1234:1235::/:\n").unwrap();
+        }
+        // as its engine does, each time
+        fs::write(lab.path("bundle/hosts"), HOSTS).unwrap();
+        let capabilities = json!(["CAP_CHOWN", "CAP_NET_RAW"]);
+        let own_users = if user == 0 { None } else { Some("user") };
+        let namespaces = ["pid", "network", "ipc", "uts", "mount"].into_iter().chain(own_users);
+        let namespaces: Vec<Value> = namespaces.map(|kind| json!({ "type": kind })).collect();
+        let mapped = own_users.map(|_| json!([{ "containerID": 0, "hostID": user, "size": 1 }]));
+        let config = json!({
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": { "uid": 0, "gid": 0 }, "args": ["sleep", "1000"], "cwd": "/", "noNewPrivileges": true,
+                "env": ["PATH=/usr/sbin:/usr/bin"],
+                "capabilities": { "bounding": capabilities, "effective": capabilities, "permitted": capabilities },
+            },
+            "root": { "path": "rootfs", "readonly": true },
+            "hostname": "web-inside",
+            "mounts": [
+                { "destination": "/proc", "type": "proc", "source": "proc" },
+                { "destination": "/dev", "type": "tmpfs", "source": "tmpfs" },
+                { "destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro"] },
+                { "destination": "/etc/hosts", "type": "bind", "source": "./hosts", "options": ["rbind", "rw"] },
+            ],
+            "linux": {
+                // as Docker has it
+                "sysctl": { "net.ipv6.conf.default.disable_ipv6": "1" },
+                "namespaces": namespaces,
+                "uidMappings": mapped,
+                "gidMappings": mapped,
+            },
+        });
+        lab.write("bundle/config.json", &config.to_string());
+        fs::create_dir_all(lab.path("runc")).unwrap();
+        for path in ["bundle", "bundle/hosts", "runc"] {
+            chown(lab.path(path), Some(user), Some(user)).unwrap();
+        }
+        let name = format!("lw-test-{}", std::process::id());
+        let mut container = Container { lab, user, name, pid: 0 };
+        let bundle = lab.path("bundle").display().to_string();
+        container.runc(&["run", "--detach", "--bundle", &bundle, &container.name]);
+        let state = container.runc(&["state", &container.name]);
+        let state: Value = serde_json::from_str(&state).unwrap();
+        container.pid = u32::try_from(number(&state["pid"])).unwrap();
+        container
+    }
+
+    fn runc(&self, arguments: &[&str]) -> String {
+        let out = fs::File::create(self.lab.path("runc.out")).unwrap();
+        let mut runc = Command::new("runc");
+        runc.arg("--root").arg(self.lab.path("runc")).args(arguments).stdin(Stdio::null());
+        if self.user != 0 {
+            runc.uid(self.user).gid(self.user).env("XDG_RUNTIME_DIR", self.lab.path("")).env("HOME", "/");
+        }
+        let status = runc.stdout(out.try_clone().unwrap()).stderr(out).status().unwrap();
+        let said = self.lab.read("runc.out");
+        assert!(status.success() || arguments[0] == "delete", "{arguments:?}: {said}");
+        said
+    }
+
+    /// What a shell in it says.
+    fn shell(&self, commands: &str) -> String {
+        let pid = self.pid.to_string();
+        let output = Command::new("nsenter").args(["-t", &pid, "-a", "sh", "-ec", commands]).output().unwrap();
+        assert!(output.status.success(), "{commands}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        self.runc(&["delete", "--force", &self.name]);
+    }
+}
+
+fn lab() -> Option<Lab> {
+    (is_root() && ["runc", "ping", "nsenter", "ip"].into_iter().all(has)).then(|| Lab::new("")).flatten()
+}
+
+/// What `longwire status` says of the link toward a node.
+fn toward(lab: &Lab, run: &Started, node: &str) -> Value {
+    let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    direction(&status, "wire", node).clone()
+}
+
+fn until_answered(lab: &Lab, run: &Started) {
+    let answered = || number(&toward(lab, run, "r")["delivered"]["frames"]);
+    let before = answered();
+    until("the container answers", || answered() > before + 20);
+}
+
+fn hosts(lab: &Lab) -> String {
+    lab.read("bundle/hosts")
+}
+
+fn interrupt(run: Started) -> Ended {
+    run.signal(Signal::SIGINT);
+    let ended = run.wait();
+    assert_eq!(ended.code, 130, "{}", ended.told());
+    ended
+}
+
+#[test]
+fn a_container_is_reached_by_name_and_reaches_the_network() {
+    let Some(lab) = lab() else { return };
+    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
+    let before = container.shell("ip route; ip -6 route");
+    engine.knows(&lab, Some(container.pid));
+    let run = engine.run(&lab, SCENARIO);
+    until_answered(&lab, &run);
+    for family in ["-4", "-6"] {
+        container.shell(&format!("ping {family} -c 1 -w 20 a; ping {family} -c 1 -w 20 a.eth0"));
+    }
+    let named = hosts(&lab);
+    assert!(named.starts_with(HOSTS) && named.contains(" a a.eth0\n") && named.contains(" web web.lw0\n"), "{named}");
+    assert_eq!(named.matches("localhost").count(), 1, "{named}");
+    // everything else too, and yet its own default route would be untouched
+    for address in ["192.0.2.1", "2001:db8::1"] {
+        let route = container.shell(&format!("ip route get {address}"));
+        assert!(route.contains("dev lw0"), "{route}");
+    }
+    let ended = interrupt(run);
+    assert!(number(&ended.json()["workloads"]["rtt"]["received"]) > 20, "{}", ended.told());
+    assert_eq!(hosts(&lab), HOSTS);
+    assert_eq!(container.shell("ip route; ip -6 route"), before);
+}
+
+#[test]
+fn a_normal_user_joins_a_container_of_their_own() {
+    let Some(lab) = lab() else { return };
+    let Some(_) = as_nobody(&lab) else { return };
+    fs::create_dir(lab.path("podman")).unwrap();
+    // where Podman's own client looks
+    let (engine, container) = (Engine::at(lab.path("podman/podman.sock")), Container::of(&lab, NOBODY));
+    engine.knows(&lab, Some(container.pid));
+    lab.write("scenario.yaml", SCENARIO);
+    let longwire = |arguments: &[&str]| {
+        let mut command = lab.other(lab.path("longwire"), arguments);
+        command.env_remove("DOCKER_HOST").env_remove("CONTAINER_HOST").env("XDG_RUNTIME_DIR", lab.path(""));
+        command.env("HOME", "/").uid(NOBODY).gid(NOBODY);
+        command
+    };
+    let run = lab.start(longwire(&["run", "scenario.yaml", "--json", "-"]));
+    until("the container has the network's names", || hosts(&lab).contains(" a a.eth0\n"));
+    container.shell("ping -c 1 -w 20 a");
+    let ended = interrupt(run);
+    assert!(number(&ended.json()["workloads"]["rtt"]["received"]) > 0, "{}", ended.told());
+    assert_eq!(hosts(&lab), HOSTS);
+}
+
+#[test]
+fn a_container_that_is_restarted_is_attached_again() {
+    let Some(lab) = lab() else { return };
+    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
+    engine.knows(&lab, Some(container.pid));
+    let run = engine.run(&lab, SCENARIO);
+    until_answered(&lab, &run);
+    engine.knows(&lab, None);
+    drop(container);
+    let down = || dropped(&toward(&lab, &run, "web"), "port_down");
+    until("the port is down", || down() > 5);
+    let container = Container::start(&lab);
+    assert_eq!(hosts(&lab), HOSTS);
+    engine.knows(&lab, Some(container.pid));
+    until_answered(&lab, &run);
+    container.shell("ping -c 1 -w 20 a");
+    let ended = interrupt(run);
+    let outages = ended.json()["ports"].as_array().unwrap().iter().find_map(|port| port["outages"].as_array().cloned());
+    let [outage] = &outages.unwrap_or_default()[..] else { panic!("{}", ended.told()) };
+    assert_eq!(outage["reason"], "the container has ended");
+    assert!(outage["to_ns"].as_i64() > outage["from_ns"].as_i64(), "{outage:#}");
+    assert_eq!(hosts(&lab), HOSTS);
+}
+
+#[test]
+fn killed_with_its_keeper_it_leaves_the_hosts_file_as_it_was() {
+    let Some(lab) = lab() else { return };
+    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
+    engine.knows(&lab, Some(container.pid));
+    let run = engine.run(&lab, SCENARIO);
+    assert_ne!(hosts(&lab), HOSTS);
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
+    for child in children.split_whitespace() {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.parse().unwrap()), Signal::SIGKILL);
+    }
+    run.signal(Signal::SIGKILL);
+    run.wait();
+    until("the hosts file is as it was", || hosts(&lab) == HOSTS);
+    container.shell("while ip link show lw0 > /dev/null 2>&1; do sleep 0.05; done");
+}
+
+#[test]
+fn what_cannot_be_entered_is_refused_and_the_error_says_why() {
+    let Some(lab) = lab() else { return };
+    let engine = Engine::start(&lab);
+    lab.write("scenario.yaml", SCENARIO);
+    let refused = |code: i32, what: &str| {
+        let ended = lab.start(engine.longwire(&lab, &["run", "scenario.yaml"])).wait();
+        assert_eq!(ended.code, code, "{}", ended.told());
+        assert!(ended.stderr.contains(what), "expected `{what}`: {}", ended.told());
+    };
+    engine.says("404 Not Found", br#"{"message":"No such container: web"}"#);
+    refused(2, "has no container of that name");
+    engine.knows(&lab, None);
+    refused(2, "it is exited");
+    engine.knows(&lab, Some(1 << 23));
+    refused(4, "no such process is here");
+    engine.knows(&lab, Some(std::process::id()));
+    refused(2, "its network is the machine's own");
+    engine.says("500 Internal Server Error", br#"{"message":"out of order"}"#);
+    refused(4, "it answered 500: out of order");
+    engine.says("200 OK", b"<html>");
+    refused(4, "is not understood");
+    engine.says("200 OK", &vec![b' '; (16 << 20) + 1]);
+    refused(4, "at most 16 MiB");
+    fs::remove_file(&engine.socket).unwrap();
+    refused(4, "no container engine is there");
+}
