@@ -164,7 +164,7 @@ impl Place {
             | Place::ExternalInterface { .. }
             | Place::ExternalQemu { .. }
             | Place::ExternalUdp { .. } => true,
-            Place::Namespace | Place::Uplink | Place::ExternalNetns { .. } => false,
+            Place::Namespace | Place::Uplink | Place::ExternalNetns { .. } | Place::ExternalContainer { .. } => false,
         }
     }
 }

@@ -1,19 +1,19 @@
 //! `longwire exec [RUN/]HOST -- CMD`.
 
 use super::{Exit, paint, which};
-use crate::host::{Identity, Program, SpawnError, join_and_run};
-use crate::run::control::Entrance;
+use crate::host::{Identity, Interior, Program, SpawnError, join_and_run, join_container_and_run};
+use crate::run::control::{Door, Entrance};
 
 /// Run a program in a host of a network that is up
 ///
 /// The program gets this terminal, the caller's user and the current directory, and ends with the run at the latest. Its exit
-/// code is this command's.
+/// code is this command's. In a container it gets the container's own user, environment and directory, and ends with the container.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The host; RUN/HOST where several networks are up
     #[arg(value_name = "[RUN/]HOST")]
     host: String,
-    /// Run it as the run's root instead of as the caller
+    /// Run it as the run's root, or the container's, instead of as the caller
     #[arg(long)]
     root: bool,
     /// The program and its arguments; a shell where there is none
@@ -36,16 +36,24 @@ pub(super) fn main(args: &Args) -> i32 {
 }
 
 /// Runs a program in a host on this terminal; a shell where there is none. Its exit code, or why there is none.
-pub(super) fn enter(Entrance { namespaces, environment, nested }: Entrance, command: &[String], root: bool) -> i32 {
+pub(super) fn enter(Entrance { door, environment, nested }: Entrance, command: &[String], root: bool) -> i32 {
     // This terminal's own environment, and what the run adds.
     let own =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let added: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with("LONGWIRE_")).collect();
-    let env: Vec<(String, String)> = own.filter(|(name, _)| !name.starts_with("LONGWIRE_")).chain(added).collect();
+    let mut own = own.filter(|(name, _)| !name.starts_with("LONGWIRE_"));
+    let (env, cwd): (Vec<(String, String)>, _) = match &door {
+        Door::Host(_) => {
+            (own.chain(added).collect(), std::env::current_dir().ok().map(|path| path.display().to_string()))
+        }
+        Door::Container(Interior { facts, .. }) => {
+            let terminal = own.find(|(name, _)| name == "TERM");
+            (terminal.into_iter().chain(facts.env.iter().cloned()).chain(added).collect(), Some(facts.cwd.clone()))
+        }
+    };
     let shell =
         || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
     let argv = if command.is_empty() { vec![shell()] } else { command.to_vec() };
-    let cwd = std::env::current_dir().ok().map(|path| path.display().to_string());
     // Who the program runs as is this process's own matter, whatever the run says.
     let identity = match Identity::caller(nested) {
         Ok(identity) => identity,
@@ -54,7 +62,12 @@ pub(super) fn enter(Entrance { namespaces, environment, nested }: Entrance, comm
             return Exit::Input as i32;
         }
     };
-    match join_and_run(&namespaces, &Program { argv, env, cwd, root }, &identity) {
+    let program = Program { argv, env, cwd, root };
+    let ended = match &door {
+        Door::Host(namespaces) => join_and_run(namespaces, &program, &identity),
+        Door::Container(interior) => join_container_and_run(interior, &program, &identity),
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => {
             paint::complain(&error.to_string());

@@ -8,7 +8,7 @@ use super::{Cli, Command, Exit, paint, run};
 use crate::host::{Identity, Program, join_and_run};
 use crate::language::files::MemoryFiles;
 use crate::run::Inside;
-use crate::run::control::{self, Entrance};
+use crate::run::control::{self, Door, Entrance};
 use crate::sim::{Job, Shell, User};
 
 /// Runs a job, and returns the exit code of the run.
@@ -36,9 +36,11 @@ fn identity(job: &Job) -> Identity {
 
 /// A shell in a host, on this process's standard streams, as soon as the run is up. The guest ends with the run, and with it this.
 pub(super) fn shell(job: &Job, wanted: &Shell) -> i32 {
-    let Entrance { namespaces, environment, .. } = loop {
+    let (namespaces, environment) = loop {
         match control::find(None).and_then(|run| run.enter(&wanted.host)) {
-            Ok(entrance) => break entrance,
+            Ok(Entrance { door: Door::Host(namespaces), environment, .. }) => break (namespaces, environment),
+            // no other kind is there in a guest
+            Ok(_) => return Exit::Machine as i32,
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     };

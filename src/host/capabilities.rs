@@ -78,6 +78,24 @@ pub(crate) fn drop_denied() -> Result<(), (&'static str, Errno)> {
     Errno::result(set).map(drop).map_err(|e| ("drop capabilities", e))
 }
 
+/// Takes all capabilities but these from every program that this process becomes or starts. What it has itself goes when it becomes
+/// one: root gets those that are left here, others none (capabilities(7)).
+///
+/// # Errors
+/// What could not be done, to complete "cannot …".
+pub(crate) fn keep_within(bounding: u64) -> Result<(), (&'static str, Errno)> {
+    for number in (0..64_u8).filter(|number| bounding & (1 << number) == 0) {
+        // SAFETY: prctl with plain integer arguments.
+        let dropped = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
+        match Errno::result(dropped) {
+            // A kernel that does not know it does not give it.
+            Ok(_) | Err(Errno::EINVAL) => {}
+            Err(error) => return Err(("drop capabilities", error)),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

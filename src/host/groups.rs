@@ -140,6 +140,37 @@ impl Groups {
     }
 }
 
+/// Files through which a process joins all groups of another one, as far as this user may open them.
+///
+/// # Errors
+/// It has ended.
+pub(crate) fn doors_of(pid: u32) -> io::Result<Vec<OwnedFd>> {
+    let (groups, mounts) = (fs::read_to_string(format!("/proc/{pid}/cgroup"))?, read("/proc/self/mountinfo"));
+    let open = |folder: PathBuf| Some(File::options().write(true).open(folder.join("cgroup.procs")).ok()?.into());
+    Ok(folders(&groups, &mounts).into_iter().filter_map(open).collect())
+}
+
+/// The folders of all groups of a process, in every hierarchy that is mounted.
+fn folders(cgroup: &str, mountinfo: &str) -> Vec<PathBuf> {
+    let mounted = |controllers: &str, path: &str| {
+        mountinfo.lines().find_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let (mut before, mut after) = (before.split(' ').skip(3), after.split(' '));
+            let (root, at) = (before.next()?, before.next()?);
+            let (kind, options) = (after.next()?, after.nth(1)?);
+            // version 2 names no controller; of version 1 the mount names them all
+            let is_it = match controllers {
+                "" => kind == "cgroup2",
+                some => kind == "cgroup" && some.split(',').all(|one| options.split(',').any(|option| option == one)),
+            };
+            let below = Path::new(path).strip_prefix(root).ok().filter(|_| is_it)?;
+            Some(Path::new(at).join(below))
+        })
+    };
+    let lines = cgroup.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    lines.filter_map(|(controllers, path)| mounted(controllers, path)).collect()
+}
+
 /// Removes a group and those below it, which have no process left.
 pub(crate) fn remove(group: &Path) -> io::Result<()> {
     for entry in fs::read_dir(group)?.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
@@ -247,6 +278,13 @@ mod tests {
             let error = place(Controller::Processes, cgroup, mounts).unwrap_err();
             assert!(error.contains("`pids`"), "{error}");
         }
+    }
+
+    #[test]
+    fn all_groups_of_a_process_are_found() {
+        let of = "8:pids:/c\n3:cpu,cpuacct:/c\n2:net_cls:/c\n0::/x\n";
+        let found = folders(of, HYBRID);
+        assert_eq!(found, ["pids/c", "cpu,cpuacct/c", "unified/x"].map(|path| Path::new("/sys/fs/cgroup").join(path)));
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn groups_of(uid: u32, gid: u32) -> Vec<u32> {
     groups.map_or_else(|| vec![gid], |groups| groups.into_iter().map(Gid::as_raw).collect())
 }
 
-fn become_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> Result<(), (&'static str, Errno)> {
+pub(crate) fn become_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> Result<(), (&'static str, Errno)> {
     if uid != 0 {
         // Ambient capabilities would survive the change of user (capabilities(7)).
         // SAFETY: prctl with plain integer arguments.

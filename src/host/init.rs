@@ -16,6 +16,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::configure::InterfaceStatistics;
+use super::container::Interior;
 use super::error::{HostError, SpawnError};
 use super::external::{External, Outside};
 use super::groups::{Controller, Groups};
@@ -489,6 +490,17 @@ impl Init {
             (Reply::Namespaces, fds) => NamespaceFds::from_fds(fds),
             (other, _) => Err(unexpected(other)),
         }
+    }
+
+    /// Opens the container that a host is, for [`super::join_container_and_run`] in another process.
+    ///
+    /// # Errors
+    /// It does not run, or is no container.
+    pub fn container(&self, host: &str) -> Result<Interior, HostError> {
+        let position = self.hosts.iter().position(|(name, _)| name == host);
+        let (first, keeper) = self.keeper()?;
+        let at = position.and_then(|at| at.checked_sub(*first));
+        keeper.enter(at.ok_or_else(|| HostError::lacking("enter it", "there is no such host"))?)
     }
 
     /// Listens, for programs in a host, on /run/longwire/NAME.sock there; the listener does not block.

@@ -10,6 +10,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp, tcsetpgrp};
 
+use super::container::Interior;
 use super::error::{HostError, SpawnError};
 use super::identity::Identity;
 use super::namespace::{self, NamespaceFds};
@@ -69,11 +70,32 @@ impl NamespaceFds {
 /// The namespaces cannot be joined (they are somebody else's, or the run has ended), or the program cannot be executed.
 pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Identity) -> Result<i32, SpawnError> {
     helper::require_one_thread("join a host")?;
-    namespaces.enter().map_err(|(doing, errno)| {
-        HostError::os(format!("join the host: {doing}"), errno)
-            .cure("use the user who started the run, or run with sudo")
-    })?;
+    namespaces.enter().map_err(|(doing, errno)| not_joined("host", doing, errno))?;
+    run_here(program, identity, None, namespaces.are_privileged())
+}
 
+/// The same in a container, as its own user and with its rights, or as its root. The program ends with the container at the latest,
+/// and not with the run.
+///
+/// # Errors
+/// As [`join_and_run`].
+pub fn join_container_and_run(interior: &Interior, program: &Program, identity: &Identity) -> Result<i32, SpawnError> {
+    helper::require_one_thread("join a container")?;
+    interior.enter().map_err(|(doing, errno)| not_joined("container", doing, errno))?;
+    run_here(program, identity, Some(interior), false)
+}
+
+fn not_joined(what: &str, doing: &str, errno: Errno) -> HostError {
+    HostError::os(format!("join the {what}: {doing}"), errno).cure("use the user who started the run, or run with sudo")
+}
+
+/// Runs a program in the namespaces that this process has joined.
+fn run_here(
+    program: &Program,
+    identity: &Identity,
+    container: Option<&Interior>,
+    privileged: bool,
+) -> Result<i32, SpawnError> {
     let terminal = Terminal::take();
     let passed = [
         Signal::SIGCHLD,
@@ -92,6 +114,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
     set.remove(Signal::SIGTTOU);
     let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(|e| prepare("watch signals", e))?;
     let enter = || {
+        container.map_or(Ok(()), Interior::join_groups)?;
         // By the child itself and before it runs, so that it never reads the terminal from the background.
         if terminal.is_some() {
             tcsetpgrp(std::io::stdin(), getpgrp()).map_err(|e| ("take the terminal", e))
@@ -108,7 +131,8 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
         builtin: |_, _| 127,
         builtins_as_root: false,
         limits: Limits::default(),
-        privileged: namespaces.are_privileged(),
+        container,
+        privileged,
         open_files: None,
     });
     let status = launched.map(|child| follow(child, &signals, terminal.as_ref()));

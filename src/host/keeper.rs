@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::{Answer, Beside};
 use super::confine;
-use super::container::{self, ANSWERS_AGAIN_WITHIN, ANSWERS_WITHIN, Container, Names};
+use super::container::{self, ANSWERS_AGAIN_WITHIN, ANSWERS_WITHIN, Container, Facts, Interior, Names};
 use super::error::HostError;
 use super::external::{self, Borrowed, Entered, External, Passed};
 use super::identity::Identity;
@@ -49,6 +49,8 @@ enum Request {
     Reach { host: usize },
     /// Give back the host's TAPs, as their owner had them.
     Release { host: usize },
+    /// Open a container, for a program that is to run there.
+    Enter { host: usize },
     /// Look which namespace the host's path leads to.
     See { host: usize },
 }
@@ -58,6 +60,7 @@ enum Reply {
     /// `None` where the machine has ended and is not back.
     Attached(Result<Option<Passed>, HostError>),
     Socket(Result<(), HostError>),
+    Interior(Result<Facts, HostError>),
     Released,
     Seen(Option<Seen>),
 }
@@ -130,6 +133,18 @@ impl Keeper {
         match self.beside.ask::<_, Reply>(&Request::Reach { host }).map_err(|e| HostError::os(DOING, e))? {
             (Reply::Socket(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
             _ => Err(other()),
+        }
+    }
+
+    /// Opens a container, for a program that is to run there.
+    ///
+    /// # Errors
+    /// It does not run, or may not be entered; and the keeper is gone.
+    pub(crate) fn enter(&self, host: usize) -> Result<Interior, HostError> {
+        const DOING: &str = "enter a container";
+        match self.beside.ask::<_, Reply>(&Request::Enter { host }).map_err(|e| HostError::os(DOING, e))? {
+            (Reply::Interior(facts), fds) => Interior::from_fds(facts?, fds),
+            _ => Err(HostError::lacking(DOING, "the process for it answered something else")),
         }
     }
 
@@ -219,6 +234,10 @@ impl State {
                 self.borrowed.retain(|(other, _), _| *other != host);
                 (Reply::Released, Vec::new())
             }
+            Request::Enter { host } => match self.enter(host) {
+                Ok((facts, fds)) => (Reply::Interior(Ok(facts)), fds),
+                Err(error) => (Reply::Interior(Err(error)), Vec::new()),
+            },
             Request::See { host } => (Reply::Seen(self.see(host)), Vec::new()),
         }
     }
@@ -241,7 +260,7 @@ impl State {
             Place::ExternalContainer { container } => {
                 let before = self.names.get(&host);
                 let within = if before.is_some() { ANSWERS_AGAIN_WITHIN } else { ANSWERS_WITHIN };
-                let Container { process, network, hosts } = match container::find(container, within) {
+                let Container { process, network, hosts, .. } = match container::find(container, within) {
                     // it has ended, and may be started again as long as the run lasts
                     Err(_) if before.is_some() => return Ok(None),
                     found => found?,
@@ -286,6 +305,15 @@ impl State {
         let (socket, passt) = passt::start(interface.mac, interface.mtu, &self.user, within)?;
         self.uplink = Some(passt);
         Ok(socket)
+    }
+
+    fn enter(&self, host: usize) -> Result<Answer<Facts>, HostError> {
+        let Some(Place::ExternalContainer { container }) = self.hosts.get(host).map(|host| &host.place) else {
+            return Err(HostError::lacking(DOING, "the scenario has no such container"));
+        };
+        let inside = Interior::of(container, &container::find(container, ANSWERS_AGAIN_WITHIN)?)?;
+        let fds = inside.as_fds().into_iter().map(|fd| fd.try_clone_to_owned()).collect::<Result<_, _>>();
+        Ok((inside.facts, fds.map_err(|e| HostError::os(DOING, e))?))
     }
 
     fn see(&self, host: usize) -> Option<Seen> {

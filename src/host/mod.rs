@@ -76,6 +76,7 @@ pub(crate) mod takeover;
 mod vm_socket;
 
 pub use configure::{InterfaceStatistics, link_local};
+pub use container::{Facts, Interior};
 pub use destination::Destination;
 pub use error::{Cause, HostError, SpawnError};
 pub use folder::{Folder, is_temporary};
@@ -83,7 +84,7 @@ pub use helper::fork_child;
 pub use identity::{Identity, user_name};
 pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
 pub use janitor::{Janitor, Scratch};
-pub use join::join_and_run;
+pub use join::{join_and_run, join_container_and_run};
 pub use namespace::NamespaceFds;
 pub use nic::restore_abandoned;
 pub use opener::Opener;

@@ -483,6 +483,7 @@ impl Pid1 {
             own_group: true,
             builtin: self.birth.builtin,
             builtins_as_root: self.birth.builtins_as_root,
+            container: None,
             privileged: host.own.are_privileged(),
             open_files: self.birth.open_files,
         };

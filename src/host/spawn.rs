@@ -12,6 +12,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 use serde::{Deserialize, Serialize};
 
+use super::container::Interior;
 use super::error::SpawnError;
 use super::identity::Identity;
 use crate::addressing::network::Limits;
@@ -66,6 +67,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) builtins_as_root: bool,
     /// What a program may use, where a limit concerns a process or a user.
     pub(crate) limits: Limits,
+    /// The container that it is in, which says who it is and what it may.
+    pub(crate) container: Option<&'a Interior>,
     /// Whether it keeps all of the capabilities that its user has here.
     pub(crate) privileged: bool,
     /// Soft limit of open files that the program gets back.
@@ -184,13 +187,17 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
     if let What::Program(_) = launch.what {
         limit(launch.limits, launch.identity).map_err(failed)?;
     }
-    launch.identity.assume(root, launch.privileged).map_err(failed)?;
+    match launch.container {
+        Some(container) => container.assume(root),
+        None => launch.identity.assume(root, launch.privileged),
+    }
+    .map_err(failed)?;
     // As the user who runs it: root may be able to enter where the user is not.
     let cwd = arguments.map_or(c"/", |arguments| &arguments.cwd);
     nix::unistd::chdir(cwd).map_err(|e| Failure::Directory(e as i32))?;
     // Where root runs longwire, programs gain nothing by what they execute. Those of a normal user may: ping with file capabilities,
     // sudo. In a guest everybody is a normal user.
-    if !launch.identity.nested && !launch.builtins_as_root && !launch.privileged {
+    if launch.container.is_none() && !launch.identity.nested && !launch.builtins_as_root && !launch.privileged {
         nix::sys::prctl::set_no_new_privs().map_err(|e| failed(("give up new privileges", e)))?;
     }
     reset_signals();

@@ -48,7 +48,15 @@ impl Hosts<'_> {
                     name.span,
                     format!("`{}` is an external machine: longwire cannot run programs in it", name.value),
                 )
-                .help("start it there yourself, or name a `host`");
+                .help(match self.plans[host].place {
+                    Place::ExternalContainer { .. } => {
+                        format!(
+                            "start it while the run is up, by `longwire exec {} -- …`, or name a `host`",
+                            name.value
+                        )
+                    }
+                    _ => "start it there yourself, or name a `host`".into(),
+                });
             return None;
         }
         Some(host)

@@ -254,6 +254,48 @@ fn a_container_is_reached_by_name_and_reaches_the_network() {
 }
 
 #[test]
+fn exec_runs_programs_as_the_container_would() {
+    let Some(lab) = lab() else { return };
+    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
+    engine.knows(&lab, Some(container.pid));
+    let run = engine.run(&lab, SCENARIO);
+    let web = format!("{}/web", run.pid());
+    let exec = |options: &[&str], command: &str| {
+        let words = [&["exec"], options, &[&*web, "--", "sh", "-c", command]].concat();
+        lab.longwire(&words).output().unwrap()
+    };
+    let said = |options: &[&str], command: &str| {
+        let ended = exec(options, command);
+        assert_eq!(ended.status.code(), Some(0), "{command}: {ended:?}");
+        String::from_utf8(ended.stdout).unwrap().trim().to_owned()
+    };
+    for kind in ["net", "mnt", "pid", "ipc", "uts"] {
+        let inside = container.shell(&format!("readlink /proc/self/ns/{kind}"));
+        assert_eq!(said(&[], &format!("readlink /proc/self/ns/{kind}")), inside.trim(), "{kind}");
+    }
+    // its user, by name, from its own files; its capabilities and its groups; the run's names
+    assert_eq!(said(&[], "id -u; id -g; pwd; echo $FLAVOUR"), "1234\n1235\n/usr\nvanilla");
+    assert_eq!(said(&["--root"], "id -u; hostname"), "0\nweb-inside");
+    let status = said(&["--root"], "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status");
+    // CAP_CHOWN and CAP_NET_RAW
+    let values: Vec<&str> = status.split_whitespace().filter(|word| !word.ends_with(':')).collect();
+    assert_eq!(values, ["0000000000002001", "0000000000002001", "0000000000002001", "1"]);
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", container.pid)).unwrap();
+    let named = |text: &str| text.lines().filter(|line| line.ends_with(&container.name)).count();
+    assert!(named(&groups) > 0, "{groups}");
+    assert_eq!(named(&said(&[], "cat /proc/self/cgroup")), named(&groups), "{groups}");
+    assert!(said(&[], "echo $LONGWIRE_HOST_A; grep -c ' a a.eth0' /etc/hosts").ends_with('2'));
+    assert_eq!(exec(&[], "exit 7").status.code(), Some(7));
+    assert_eq!(exec(&[], "kill -9 $$").status.code(), Some(128 + 9));
+    let missing = lab.longwire(&["exec", &web, "--", "no-such-program"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(127), "{missing:?}");
+    let unknown = lab.longwire(&["exec", &web.replace("web", "wep"), "--", "true"]).output().unwrap();
+    let told = String::from_utf8_lossy(&unknown.stderr);
+    assert!(unknown.status.code() == Some(2) && told.contains("`web`"), "{told}");
+    interrupt(run);
+}
+
+#[test]
 fn a_normal_user_joins_a_container_of_their_own() {
     let Some(lab) = lab() else { return };
     let Some(_) = as_nobody(&lab) else { return };
@@ -271,6 +313,8 @@ fn a_normal_user_joins_a_container_of_their_own() {
     let run = lab.start(longwire(&["run", "scenario.yaml", "--json", "-"]));
     until("the container has the network's names", || hosts(&lab).contains(" a a.eth0\n"));
     container.shell("ping -c 1 -w 20 a");
+    let ended = longwire(&["exec", "--root", &format!("{}/web", run.pid()), "--", "hostname"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "web-inside\n", "{ended:?}");
     let ended = interrupt(run);
     assert!(number(&ended.json()["workloads"]["rtt"]["received"]) > 0, "{}", ended.told());
     assert_eq!(hosts(&lab), HOSTS);

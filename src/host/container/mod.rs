@@ -5,7 +5,9 @@
 
 mod engines;
 mod get;
+mod interior;
 mod names;
+mod user;
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +17,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use self::engines::Engine;
+pub use self::interior::{Facts, Interior};
 pub(crate) use self::names::{Names, take_away};
 use super::error::HostError;
 use super::namespace;
@@ -34,6 +37,8 @@ pub(crate) struct Container {
     pub(crate) network: OwnedFd,
     /// The file that is its /etc/hosts; `None` where its engine keeps none for it.
     pub(crate) hosts: Option<PathBuf>,
+    pid: u32,
+    config: Config,
 }
 
 /// What an engine says of a container, as far as it is used here.
@@ -44,6 +49,17 @@ struct Answer {
     state: State,
     #[serde(default)]
     hosts_path: String,
+    #[serde(default)]
+    config: Config,
+}
+
+/// How its programs are started.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "PascalCase", default)]
+struct Config {
+    user: String,
+    env: Option<Vec<String>>,
+    working_dir: String,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
@@ -82,7 +98,7 @@ pub(crate) fn find(name: &str, within: Duration) -> Result<Container, HostError>
             .cure("start it with a network of its own, such as `--network none`"));
     }
     let hosts = Some(PathBuf::from(answer.hosts_path)).filter(|path| path.is_absolute());
-    Ok(Container { process, network: network.into(), hosts })
+    Ok(Container { process, network: network.into(), hosts, pid: answer.state.pid, config: answer.config })
 }
 
 fn doing(name: &str) -> String {
@@ -188,6 +204,7 @@ mod tests {
         assert_eq!((created.state.running, created.state.pid, created.hosts_path.as_str()), (false, 0, ""));
         let error = hold("web", &created).unwrap_err();
         assert!(error.cause == Cause::Input && error.reason == "it is created", "{error}");
+        assert_eq!(created.config.user, "1000:1000");
         let running: Answer = serde_json::from_str(RUNNING).unwrap();
         assert!(running.state.running && running.state.pid == 4711 && running.hosts_path.ends_with("/hosts"));
         for wrong in ["", "[]", "{}", r#"{"Id":"x","State":{"Running":true,"Pid":-1}}"#, "<html>"] {
@@ -202,6 +219,7 @@ mod tests {
             id: "x".into(),
             state: State { status: "running".into(), running: true, pid },
             hosts_path: String::new(),
+            config: Config::default(),
         };
         for pid in [1 << 23, u32::MAX] {
             let error = hold("web", &answer(pid)).unwrap_err();

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use super::address::{self, Address};
 use super::greeting::{self, Greeting, Incoming};
 use super::{ControlError, Reply, Request};
-use crate::host::{Credentials, NamespaceFds, message};
+use crate::host::{Credentials, Interior, NamespaceFds, message};
 use crate::report::status::{RunInfo, Status};
 use crate::run::given::Texts;
 
@@ -215,11 +215,15 @@ impl Found {
     pub fn enter(self, host: &str) -> Result<Entrance, ControlError> {
         let (run, uid) = (self.name.clone(), self.server.uid);
         match self.ask(&Request::Exec { host: host.into() })? {
-            (Reply::Exec { environment, nested }, fds) => {
-                let namespaces = NamespaceFds::from_fds(fds)
-                    .and_then(|namespaces| namespaces.check_owner(uid).map(|()| namespaces))
-                    .map_err(|error| ControlError::NotBelieved { run, error })?;
-                Ok(Entrance { namespaces, environment, nested })
+            (Reply::Exec { environment, nested, container }, fds) => {
+                let door = match container {
+                    None => NamespaceFds::from_fds(fds)
+                        .and_then(|namespaces| namespaces.check_owner(uid).map(|()| Door::Host(namespaces))),
+                    Some(facts) => Interior::from_fds(facts, fds)
+                        .and_then(|inside| inside.check_owner(uid).map(|()| Door::Container(inside))),
+                };
+                let door = door.map_err(|error| ControlError::NotBelieved { run, error })?;
+                Ok(Entrance { door, environment, nested })
             }
             _ => Err(misunderstood(&run)),
         }
@@ -248,11 +252,20 @@ fn misunderstood(run: &str) -> ControlError {
     ControlError::Silent { run: run.into(), error: io::ErrorKind::InvalidData.into() }
 }
 
+/// What a program is run in.
+#[derive(Debug)]
+pub enum Door {
+    /// A host that the run made.
+    Host(NamespaceFds),
+    /// A container.
+    Container(Interior),
+}
+
 /// What it takes to run a program in a host of a run.
 #[derive(Debug)]
 pub struct Entrance {
-    /// The host.
-    pub namespaces: NamespaceFds,
+    /// Where it leads.
+    pub door: Door,
     /// The environment of programs.
     pub environment: Vec<(String, String)>,
     /// Whether the run is a normal user's: see [`crate::host::Identity::nested`].

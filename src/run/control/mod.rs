@@ -15,6 +15,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::Facts;
 use crate::report::status::{RunInfo, Status};
 use crate::run::given::{Needed, Texts};
 
@@ -23,7 +24,7 @@ mod client;
 mod greeting;
 mod server;
 
-pub use client::{Entrance, Found, find, runs};
+pub use client::{Door, Entrance, Found, find, runs};
 pub use server::{Control, Peer};
 
 /// What a run can be asked.
@@ -62,6 +63,8 @@ pub enum Reply {
         environment: Vec<(String, String)>,
         /// As [`crate::host::Identity::nested`].
         nested: bool,
+        /// Set of a container, whose handles come beside it then.
+        container: Option<Facts>,
     },
     /// Done: what changed, in words, one a direction.
     Set(Vec<String>),

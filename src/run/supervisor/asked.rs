@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Run;
 use crate::addressing::network::Place;
 use crate::diag::suggestion;
-use crate::host::{NamespaceFds, user_name};
+use crate::host::{Interior, NamespaceFds, user_name};
 use crate::report::status;
 use crate::report::status::{RunInfo, Status};
 use crate::run::conclusion::direction_names;
@@ -44,15 +44,26 @@ pub(super) fn info(resolved: &Resolved, file: &str, name: &str) -> RunInfo {
 
 impl Run<'_> {
     pub(super) fn serve(&mut self, request: Request, peer: Peer) {
-        let mut namespaces = None;
+        let (mut namespaces, mut inside) = (None, None);
         let answered = match request {
             Request::Info => Ok(Reply::Info(self.info_now())),
             Request::Status => self.status().map(Box::new).map(Reply::Status).map_err(|error| error.to_string()),
             Request::Exec { .. } if peer.inside => {
                 Err("a program in a host cannot enter hosts: use `longwire exec` on the machine".into())
             }
+            Request::Exec { host } if self.is_container(&host) => match self.processes.init.container(&host) {
+                Ok(found) => {
+                    let (environment, nested) =
+                        (self.around.environment.clone(), self.processes.init.identity().nested);
+                    let container = Some(found.facts.clone());
+                    inside = Some(found);
+                    Ok(Reply::Exec { environment, nested, container })
+                }
+                Err(error) => Err(error.to_string()),
+            },
             Request::Exec { host } if !self.is_made_here(&host) => {
-                let made = self.resolved.network.hosts.iter().filter(|h| h.place == Place::Namespace);
+                let enters = |place: &Place| matches!(place, Place::Namespace | Place::ExternalContainer { .. });
+                let made = self.resolved.network.hosts.iter().filter(|h| enters(&h.place));
                 let known = made.map(|h| h.name.as_str());
                 Err(format!("no host `{host}` in this run: {}", suggestion(&host, known)))
             }
@@ -60,7 +71,7 @@ impl Run<'_> {
                 Ok(found) => {
                     namespaces = Some(found);
                     let nested = self.processes.init.identity().nested;
-                    Ok(Reply::Exec { environment: self.around.environment.clone(), nested })
+                    Ok(Reply::Exec { environment: self.around.environment.clone(), nested, container: None })
                 }
                 Err(error) => Err(error.to_string()),
             },
@@ -70,12 +81,18 @@ impl Run<'_> {
                 Err((reason, None)) => Err(reason),
             },
         };
-        let fds = namespaces.as_ref().map(NamespaceFds::as_fds).unwrap_or_default();
+        let fds =
+            namespaces.as_ref().map(NamespaceFds::as_fds).or(inside.as_ref().map(Interior::as_fds)).unwrap_or_default();
         self.control.answer(peer, &answered.unwrap_or_else(Reply::Refused), &fds);
     }
 
     fn is_made_here(&self, host: &str) -> bool {
         self.resolved.network.hosts.iter().any(|h| h.name == host && h.place == Place::Namespace)
+    }
+
+    fn is_container(&self, host: &str) -> bool {
+        let mut hosts = self.resolved.network.hosts.iter();
+        hosts.any(|h| h.name == host && matches!(h.place, Place::ExternalContainer { .. }))
     }
 
     fn info_now(&self) -> RunInfo {

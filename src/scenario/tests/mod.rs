@@ -642,6 +642,11 @@ fn external_machines_say_where_they_are() {
     ] {
         assert!(bad(&text(external))[0].contains(told), "{external}: {:?}", bad(&text(external)));
     }
+    let inside = format!("{}services: {{ s: {{ in: v, command: [x] }} }}\n", text("{ container: web }"));
+    assert!(
+        bad(&inside)[0]
+            .contains("longwire cannot run programs in it (start it while the run is up, by `longwire exec v")
+    );
     let twice = both("1", "2").replace("netns: \"1\"", "container: c").replace("netns: \"2\"", "container: c");
     assert!(bad(&twice)[0].contains("an interface is one machine's"));
     let routed = "longwire: 1\nnodes: { a: host, r: router, v: { external: { container: web, default_route: true } } }\n\

@@ -1,0 +1,187 @@
+//! A container as another process enters it: its namespaces and control groups, and what its programs may be and do.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use serde::{Deserialize, Serialize};
+
+use super::super::error::HostError;
+use super::super::namespace::{NamespaceFds, own};
+use super::super::open::{Expected, open};
+use super::super::{capabilities, groups, identity, peer};
+use super::{Config, Container, doing, user};
+
+/// What programs in a container are held to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Who they are: `user`, `user:group`, by name or number, in the container's own files; empty for root.
+    pub user: String,
+    /// Their environment.
+    pub env: Vec<(String, String)>,
+    /// Their working directory.
+    pub cwd: String,
+    /// The capabilities that they can have: a bit each.
+    pub bounding: u64,
+    /// Whether they gain nothing by what they execute.
+    pub no_new_privs: bool,
+    /// Whether it has a user namespace of its own.
+    pub own_users: bool,
+}
+
+/// A running container, for a process that enters it.
+#[derive(Debug)]
+pub struct Interior {
+    /// What programs there are held to.
+    pub facts: Facts,
+    /// Its namespaces, those that it shares with the machine included.
+    pub namespaces: NamespaceFds,
+    /// Its view of control groups.
+    groups: OwnedFd,
+    /// Files through which a process joins its control groups.
+    doors: Vec<OwnedFd>,
+}
+
+impl Interior {
+    /// Of a running container.
+    ///
+    /// # Errors
+    /// It has ended, or may not be looked into.
+    pub(crate) fn of(name: &str, container: &Container) -> Result<Interior, HostError> {
+        let pid = container.pid;
+        let failed = |error| HostError::os(doing(name), error).cure("it belongs to somebody else: run with sudo");
+        let namespace = |kind: &str| -> Result<OwnedFd, HostError> {
+            let path = format!("/proc/{pid}/ns/{kind}");
+            open(path.as_ref(), Expected::Namespace).map(Into::into).map_err(failed)
+        };
+        let users = namespace("user")?;
+        let machine = own("user").map_err(failed)?;
+        let own_users = !peer::is_same(users.as_fd(), machine.as_fd()).map_err(|e| failed(e.into()))?;
+        let namespaces = NamespaceFds {
+            network: namespace("net")?,
+            mounts: namespace("mnt")?,
+            name: namespace("uts")?,
+            ipc: namespace("ipc")?,
+            processes: namespace("pid")?,
+            users: own_users.then_some(users),
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(failed)?;
+        let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let bounding = field("CapBnd:").and_then(|bits| u64::from_str_radix(bits, 16).ok());
+        let Config { user, env, working_dir } = &container.config;
+        let pairs = env.iter().flatten().filter_map(|pair| pair.split_once('='));
+        let facts = Facts {
+            user: user.clone(),
+            env: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            cwd: if working_dir.is_empty() { "/".into() } else { working_dir.clone() },
+            bounding: bounding
+                .ok_or_else(|| HostError::lacking(doing(name), "/proc does not tell its capabilities"))?,
+            no_new_privs: field("NoNewPrivs:") == Some("1"),
+            own_users,
+        };
+        let doors = groups::doors_of(pid).map_err(failed)?;
+        // Held since before all of this was opened, and it lives: so it was not a stranger's.
+        if super::has_ended(&container.process) {
+            return Err(super::not_running(name, "it ended at that moment"));
+        }
+        Ok(Interior { facts, namespaces, groups: namespace("cgroup")?, doors })
+    }
+
+    /// The descriptors in the order in which they travel between processes.
+    pub fn as_fds(&self) -> Vec<BorrowedFd<'_>> {
+        let mut all = self.namespaces.as_fds();
+        all.push(self.groups.as_fd());
+        all.extend(self.doors.iter().map(AsFd::as_fd));
+        all
+    }
+
+    /// From what another process sent.
+    ///
+    /// # Errors
+    /// Descriptors are missing.
+    pub fn from_fds(facts: Facts, mut fds: Vec<OwnedFd>) -> Result<Interior, HostError> {
+        let count = if facts.own_users { 6 } else { 5 };
+        let rest = if fds.len() > count { fds.split_off(count) } else { Vec::new() };
+        let namespaces = NamespaceFds::from_fds(fds)?;
+        let mut rest = rest.into_iter();
+        let groups = rest.next().ok_or_else(|| HostError::lacking("enter a container", "its handles got lost"))?;
+        Ok(Interior { facts, namespaces, groups, doors: rest.collect() })
+    }
+
+    /// Checks that who enters does not trust somebody else by it: in a user namespace of its own a program has no rights
+    /// beyond; without one, only root's run and this user's own say what is run as whom.
+    ///
+    /// # Errors
+    /// It is somebody else's.
+    pub(crate) fn check_owner(&self, uid: u32) -> Result<(), HostError> {
+        const DOING: &str = "enter the container";
+        if self.facts.own_users {
+            return Ok(());
+        }
+        if uid != 0 && uid != identity::effective().0 {
+            return Err(HostError::lacking(
+                DOING,
+                format!("the run belongs to user {uid}, who may not say what others run"),
+            ));
+        }
+        self.namespaces.check_owner(uid)
+    }
+
+    /// Moves this process into its namespaces; of the processes' own, children are members.
+    ///
+    /// # Errors
+    /// Which one could not be entered, to complete "cannot …".
+    pub(crate) fn enter(&self) -> Result<(), (&'static str, Errno)> {
+        let NamespaceFds { network, mounts, name, ipc, processes, users } = &self.namespaces;
+        let all = [
+            (users.as_ref(), "user", CloneFlags::CLONE_NEWUSER),
+            (Some(network), "net", CloneFlags::CLONE_NEWNET),
+            (Some(name), "uts", CloneFlags::CLONE_NEWUTS),
+            (Some(ipc), "ipc", CloneFlags::CLONE_NEWIPC),
+            (Some(processes), "pid", CloneFlags::CLONE_NEWPID),
+            // last, since /proc is another one then
+            (Some(mounts), "mnt", CloneFlags::CLONE_NEWNS),
+        ];
+        for (fd, kind, flag) in all.into_iter().filter_map(|(fd, kind, flag)| Some((fd?, kind, flag))) {
+            // one that it shares with the machine may belong to a user namespace in which this process has no rights any more
+            let shared = own(kind).is_ok_and(|own| peer::is_same(own.as_fd(), fd.as_fd()) == Ok(true));
+            if !shared {
+                setns(fd, flag).map_err(|errno| ("enter a namespace of the container", errno))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the control groups, as a child that is to become a program.
+    pub(crate) fn join_groups(&self) -> Result<(), (&'static str, Errno)> {
+        let join = |door: &OwnedFd| match nix::unistd::write(door, b"0") {
+            // a normal user may not move processes between all groups
+            Err(Errno::EACCES | Errno::EPERM) if self.facts.own_users => Ok(()),
+            other => other.map(drop),
+        };
+        self.doors.iter().try_for_each(join).map_err(|e| ("join a control group of the container", e))?;
+        match setns(&self.groups, CloneFlags::CLONE_NEWCGROUP) {
+            // the machine's own, seen from a user namespace
+            Err(Errno::EPERM) if self.facts.own_users => Ok(()),
+            other => other.map_err(|e| ("enter the cgroup namespace of the container", e)),
+        }
+    }
+
+    /// Turns this process into the container's user, or its root, with the capabilities that it can have there. It must be in the
+    /// container.
+    pub(crate) fn assume(&self, root: bool) -> Result<(), (&'static str, Errno)> {
+        let (uid, gid, groups) = match root {
+            true => (0, 0, Vec::new()),
+            false => {
+                user::find(&self.facts.user).map_err(|errno| ("find the container's user in its /etc/passwd", errno))?
+            }
+        };
+        capabilities::keep_within(self.facts.bounding)?;
+        identity::become_user(uid, gid, Some(&groups))?;
+        if self.facts.no_new_privs {
+            nix::sys::prctl::set_no_new_privs().map_err(|e| ("give up new privileges", e))?;
+        }
+        Ok(())
+    }
+}
