@@ -147,9 +147,10 @@ fn child(launch: &Launch<'_>, arguments: Option<&Arguments>, report: OwnedFd) ->
                 drop(report);
                 run_builtin(launch.builtin, name, job)
             }
-            (What::Program(_), Some(arguments)) => {
+            (What::Program(program), Some(arguments)) => {
                 mark_close_on_exec();
-                Failure::Program(execute(arguments) as i32)
+                let home = launch.container.and_then(|container| container.home(program.root));
+                Failure::Program(execute(arguments, home) as i32)
             }
             (What::Program(_), None) => Failure::Program(libc::EINVAL),
         },
@@ -310,10 +311,11 @@ fn arguments(program: &Program) -> Result<Arguments, SpawnError> {
 
 /// Tries the candidates in order; returns only where none could be executed. As execvp(3), a file that may not be executed
 /// is told rather than one that is not there.
-fn execute(arguments: &Arguments) -> Errno {
+fn execute(arguments: &Arguments, home: Option<CString>) -> Errno {
+    let env: Vec<&CString> = arguments.env.iter().chain(&home).collect();
     let mut told = Errno::ENOENT;
     for candidate in &arguments.candidates {
-        match nix::unistd::execve(candidate, &arguments.argv, &arguments.env) {
+        match nix::unistd::execve(candidate, &arguments.argv, &env) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => {}
             Err(Errno::EACCES) => told = Errno::EACCES,
             Err(other) => return other,

@@ -125,7 +125,7 @@ impl<'a> Container<'a> {
             fs::write(root.join("etc/hosts"), "").unwrap();
             // as in every Debian image: of a name all addresses are taken
             fs::write(root.join("etc/host.conf"), "multi on\n").unwrap();
-            fs::write(root.join("etc/passwd"), "root:x:0:0::/:\napp:x:1234:1235::/:\n").unwrap();
+            fs::write(root.join("etc/passwd"), "root:x:0:0::/:\napp:x:1234:1235::/tmp:\n").unwrap();
         }
         // as its engine does, each time
         fs::write(lab.path("bundle/hosts"), HOSTS).unwrap();
@@ -274,7 +274,7 @@ fn exec_runs_programs_as_the_container_would() {
         assert_eq!(said(&[], &format!("readlink /proc/self/ns/{kind}")), inside.trim(), "{kind}");
     }
     // its user, by name, from its own files; its capabilities and its groups; the run's names
-    assert_eq!(said(&[], "id -u; id -g; pwd; echo $FLAVOUR"), "1234\n1235\n/usr\nvanilla");
+    assert_eq!(said(&[], "id -u; id -g; pwd; echo $HOME $FLAVOUR"), "1234\n1235\n/usr\n/tmp vanilla");
     assert_eq!(said(&["--root"], "id -u; hostname"), "0\nweb-inside");
     let status = said(&["--root"], "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status");
     // CAP_CHOWN and CAP_NET_RAW
@@ -361,6 +361,16 @@ fn killed_with_its_keeper_it_leaves_the_hosts_file_as_it_was() {
     container.shell("while ip link show lw0 > /dev/null 2>&1; do sleep 0.05; done");
 }
 
+/// Listens, until its standard input ends.
+const STRANGE: &str = "\
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1] + '.new')
+s.listen()
+os.rename(sys.argv[1] + '.new', sys.argv[1])
+sys.stdin.read()
+";
+
 #[test]
 fn what_cannot_be_entered_is_refused_and_the_error_says_why() {
     let Some(lab) = lab() else { return };
@@ -387,4 +397,13 @@ fn what_cannot_be_entered_is_refused_and_the_error_says_why() {
     refused(4, "at most 16 MiB");
     fs::remove_file(&engine.socket).unwrap();
     refused(4, "no container engine is there");
+    if has("python3") {
+        let mut strange = Command::new("python3");
+        strange.args(["-c", STRANGE]).arg(&engine.socket).stdin(Stdio::piped()).uid(NOBODY).gid(NOBODY);
+        let mut strange = strange.spawn().unwrap();
+        until("somebody else listens", || engine.socket.exists());
+        refused(4, "it is one of user 65534");
+        drop(strange.stdin.take());
+        strange.wait().unwrap();
+    }
 }

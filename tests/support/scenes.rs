@@ -212,6 +212,8 @@ pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("longwire with lte -- curl ", "needs the Internet"),
     ("longwire doctor --calibrate", "measures for ten seconds; tests/live/suite.rs runs it"),
     ("longwire doctor --restore", "is about the machine's own interfaces; tests/live/wire.rs runs it"),
+    ("longwire run web.yaml", "needs a container engine; tests/live/containers.rs has one that stands in"),
+    ("longwire exec web ", "needs a container engine; tests/live/containers.rs has one that stands in"),
     ("longwire check ", "tests/offline/documents.rs runs it"),
 ];
 

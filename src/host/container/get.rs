@@ -28,8 +28,16 @@ pub(super) fn get(path: &Path, target: &str, within: Duration) -> io::Result<(u1
     };
     let mut stream =
         connected(path).map_err(|error| if error.kind() == ErrorKind::WouldBlock { late() } else { error })?;
+    let engine = Credentials::of(&stream)?;
+    // What it says decides which process is entered, and which file is written.
+    if !engine.are_trusted() {
+        return Err(invalid(format!(
+            "it is one of user {}, so only that user can use it: run longwire as that user",
+            engine.uid
+        )));
+    }
     // Numbers of processes mean something in one PID namespace alone.
-    if Credentials::of(&stream)?.pid == 0 {
+    if engine.pid == 0 {
         return Err(invalid(
             "it runs where longwire does not see its processes: run longwire on the machine itself".into(),
         ));

@@ -1,5 +1,6 @@
 //! A container as another process enters it: its namespaces and control groups, and what its programs may be and do.
 
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -151,6 +152,14 @@ impl Interior {
             }
         }
         Ok(())
+    }
+
+    /// What its engine adds to the environment, where `HOME` is not in it: where its user, or its root, is at home. This process
+    /// must be in the container.
+    pub(crate) fn home(&self, root: bool) -> Option<CString> {
+        let is_set = self.facts.env.iter().any(|(name, _)| name == "HOME");
+        let home = || user::home(if root { "" } else { &self.facts.user });
+        (!is_set).then(|| CString::new(format!("HOME={}", home())).ok()).flatten()
     }
 
     /// Joins the control groups, as a child that is to become a program.

@@ -18,23 +18,40 @@ type Ids = (u32, u32, Vec<u32>);
 /// # Errors
 /// `ESRCH` for a name that is in neither file.
 pub(super) fn find(user: &str) -> Result<Ids, Errno> {
-    // whatever stands there is the container's: no file, or one that cannot be read, names nobody
-    let read = |path: &str| {
-        open::read(Path::new(path), MOST)
-            .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
-    };
     ids(user, &read("/etc/passwd"), &read("/etc/group")).ok_or(Errno::ESRCH)
+}
+
+/// The home of a user: the root directory of one who has none.
+pub(super) fn home(user: &str) -> String {
+    let home = entry(user, &read("/etc/passwd")).and_then(|entry| entry.get(5).cloned());
+    home.filter(|home| !home.is_empty()).unwrap_or_else(|| "/".into())
+}
+
+/// Whatever stands there is the container's: no file, or one that cannot be read, names nobody.
+fn read(path: &str) -> String {
+    open::read(Path::new(path), MOST)
+        .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn fields(line: &str) -> Vec<String> {
+    line.split(':').map(str::to_owned).collect()
+}
+
+/// The line of a user, by name or number, or by the first part of `user:group`.
+fn entry(user: &str, passwd: &str) -> Option<Vec<String>> {
+    let user = user.split(':').next().filter(|user| !user.is_empty()).unwrap_or("0");
+    let number: Option<u32> = user.parse().ok();
+    passwd.lines().map(fields).find(|entry| {
+        entry.first().is_some_and(|name| name == user)
+            || number.is_some() && entry.get(2).and_then(|id| id.parse::<u32>().ok()) == number
+    })
 }
 
 fn ids(user: &str, passwd: &str, group: &str) -> Option<Ids> {
     let (user, asked) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
     let user = if user.is_empty() { "0" } else { user };
     let number: Option<u32> = user.parse().ok();
-    let fields = |line: &'_ str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-    let entry = passwd.lines().map(fields).find(|entry| {
-        entry.first().is_some_and(|name| name == user)
-            || number.is_some() && entry.get(2).and_then(|id| id.parse::<u32>().ok()) == number
-    });
+    let entry = entry(user, passwd);
     let of_entry = |at: usize| entry.as_ref()?.get(at)?.parse::<u32>().ok();
     let uid = number.or_else(|| of_entry(2))?;
     let groups: Vec<Vec<String>> = group.lines().map(fields).collect();
