@@ -50,11 +50,11 @@ impl Shown {
 
 /// All commands of all pages.
 pub(crate) fn commands() -> &'static [Shown] {
-    static COMMANDS: LazyLock<Vec<Shown>> = LazyLock::new(|| pages().iter().flat_map(of_page).collect());
+    static COMMANDS: LazyLock<Vec<Shown>> = LazyLock::new(|| pages().iter().flat_map(|page| of_page(page)).collect());
     &COMMANDS
 }
 
-fn of_page(page: &PathBuf) -> impl Iterator<Item = Shown> + use<> {
+fn of_page(page: &Path) -> impl Iterator<Item = Shown> + use<> {
     let name = page.strip_prefix(repository()).unwrap_or(page).display().to_string();
     let markdown = text(page);
     in_blocks(&name, &markdown).into_iter().chain(in_sentences(&name, &markdown))

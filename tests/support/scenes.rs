@@ -263,8 +263,8 @@ impl Scene {
         let codes: Vec<i32> =
             MARK.captures_iter(&ended.stdout).map(|found| found[1].parse().expect("a code")).collect();
         let outputs: Vec<&str> = MARK.split(&ended.stdout).collect();
-        let stays = self.steps.iter().filter(|step| step.stays).count();
-        let marks = 1 + self.steps.len() + if stays > 0 || self.before.contains("stay ") { 1 } else { 0 };
+        let stays = self.steps.iter().any(|step| step.stays) || self.before.contains("stay ");
+        let marks = 1 + self.steps.len() + usize::from(stays);
         assert_eq!((codes.len(), codes.first()), (marks, Some(&0)), "{}", ended.told());
         for ((step, code), output) in self.steps.iter().zip(&codes[1..]).zip(&outputs[1..]) {
             let ends = if step.stays { 0 } else { step.code };
@@ -308,7 +308,7 @@ fn behind_a_prompt(line: &str) -> Option<&str> {
 
 /// What the page types into a command.
 fn typed(line: &str) -> String {
-    let shown = commands().into_iter().filter(|shown| shown.line == line);
+    let shown = commands().iter().filter(|shown| shown.line == line);
     shown
         .flat_map(|shown| {
             shown.prints.lines().filter_map(behind_a_prompt).map(|typed| format!("{typed}\n")).collect::<Vec<_>>()
