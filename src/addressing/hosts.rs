@@ -11,7 +11,7 @@ use super::neighbour_table::NeighbourTable;
 use super::network::{HostPlan, InterfacePlan, NetworkPlan, Place, RoutePlan, netns_path};
 use super::realm::{self, Realms};
 use super::serving::Served;
-use super::{hosts_file, neighbours, own, sites};
+use super::{hosts_file, names, neighbours, own, sites};
 use crate::diag::{Diagnostic, Diagnostics, Span, suggestion};
 use crate::language::address_text::Address;
 use crate::language::spanned::Spanned;
@@ -53,8 +53,8 @@ pub(crate) fn plan(
     let realms = realm::realms(*segments, &borders);
     // Routers come first, so that gateways have the first address of a segment.
     let all = || routers.iter().chain(hosts);
-    let names = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
-    let macs = mac::assign(seed, &sites::salt(site, hosts), names);
+    let named = all().flat_map(|member| member.attachments.iter().map(|a| (member.name, a.interface.as_str())));
+    let macs = mac::assign(seed, &sites::salt(site, hosts), named);
     let served = Served::new(members, diagnostics);
     let interfaces = interfaces(members, &served, &macs, diagnostics);
     let addresses = address::assign(&interfaces, &realms, &lines(members), pools, diagnostics);
@@ -72,6 +72,7 @@ pub(crate) fn plan(
     check_routes(members, &plans, &router_plans, &directory, diagnostics);
     directory.give(members, &mut plans, &realms, diagnostics);
     neighbours::fill(&mut plans, hosts, &mut router_plans, routers, diagnostics);
+    names::give(members, &mut plans, diagnostics);
     give_hosts_files(members, &mut plans, &router_plans, &realms, diagnostics);
     let leads_out = hosts.iter().any(|host| uplink::is_machine(host.spec));
     for (plan, host) in plans.iter_mut().zip(hosts) {
@@ -266,7 +267,7 @@ fn explicit(host: &Attached<'_>, diagnostics: &mut Diagnostics) -> Vec<Vec<Spann
     let addresses = match host.spec {
         NodeSpec::External(external) => {
             if let Some(first) = lists.first_mut() {
-                *first = external.addresses.clone();
+                *first = external.addresses.iter().chain(external.names.values().flatten()).cloned().collect();
             }
             return lists;
         }

@@ -25,7 +25,7 @@ pub(crate) struct TooLong {
     pub(crate) bytes: ByteSize,
 }
 
-/// A name with its addresses: of each the interface and the segment.
+/// A name with its addresses: of each the interface, if it is known, and the segment.
 struct Named<'a> {
     name: &'a str,
     addresses: Vec<(IpAddr, &'a str, usize)>,
@@ -79,7 +79,16 @@ fn named<'a>(
         let addresses = interfaces.flat_map(|(interface, at)| {
             interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), *at))
         });
-        Named { name: &host.name, addresses: addresses.collect() }
+        // those of machines behind it are theirs alone
+        let own = addresses.filter(|(address, ..)| !host.names.iter().any(|(_, other)| other.contains(address)));
+        Named { name: &host.name, addresses: own.collect() }
+    });
+    let behind = hosts.iter().zip(segments).flat_map(|(host, segments)| {
+        let segment = segments.first().copied();
+        host.names.iter().filter_map(move |(name, addresses)| {
+            let addresses = addresses.iter().map(|address| Some((*address, "", segment?)));
+            Some(Named { name, addresses: addresses.collect::<Option<_>>()? })
+        })
     });
     let of_routers = routers.iter().map(|(router, plan)| {
         let interfaces = plan.interfaces.iter().zip(&router.attachments);
@@ -88,7 +97,7 @@ fn named<'a>(
         });
         Named { name: router.name, addresses: addresses.collect() }
     });
-    let mut all: Vec<Named<'_>> = of_hosts.chain(of_routers).collect();
+    let mut all: Vec<Named<'_>> = of_hosts.chain(of_routers).chain(behind).collect();
     for named in &mut all {
         // A link-local address means nothing without its interface.
         named.addresses.retain(|(address, ..)| !super::address::is_link_local(*address));
@@ -174,7 +183,11 @@ impl Named<'_> {
     fn lines(&self, wanted: impl Fn(IpAddr, usize) -> bool) -> Vec<(String, String)> {
         let wanted = self.addresses.iter().filter(|(address, _, segment)| wanted(*address, *segment));
         let name = self.name;
-        wanted.map(|(address, interface, _)| (address.to_string(), format!("{name} {name}.{interface}"))).collect()
+        let names = |interface: &str| match interface {
+            "" => name.to_owned(),
+            interface => format!("{name} {name}.{interface}"),
+        };
+        wanted.map(|(address, interface, _)| (address.to_string(), names(interface))).collect()
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod gateways;
 pub(crate) mod hosts;
 pub(crate) mod hosts_file;
 pub(crate) mod mtus;
+pub(crate) mod names;
 pub mod neighbour_table;
 pub(crate) mod neighbours;
 pub mod network;

@@ -38,6 +38,9 @@ pub struct HostPlan {
     pub restores_routes: bool,
     /// This host's /etc/hosts.
     pub hosts_file: HostsFile,
+    /// Machines behind an external one, with their addresses, which are among those of its interface.
+    #[serde(default)]
+    pub names: Vec<(String, Vec<IpAddr>)>,
     /// The name servers in its /etc/resolv.conf.
     pub dns: Vec<IpAddr>,
     /// Folders that it has to itself, beside those that every host has: absolute paths.

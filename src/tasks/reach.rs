@@ -100,6 +100,13 @@ impl Hosts<'_> {
         Some(Spot { host, interface: Some(position?) })
     }
 
+    /// The address of a machine behind an external one, by its name: of the family that is wanted, if it has one.
+    fn behind(&self, name: &str, wanted: Option<Family>) -> Option<IpAddr> {
+        let (_, addresses) = self.plans.iter().flat_map(|plan| &plan.names).find(|(known, _)| known == name)?;
+        let is_wanted = |address: &&IpAddr| wanted.is_none_or(|family| Family::of(**address) == family);
+        addresses.iter().find(is_wanted).or(addresses.first()).copied()
+    }
+
     /// The way that a workload's packets go. `needs_receiver`: longwire itself receives them.
     pub(crate) fn path(
         &self,
@@ -123,7 +130,7 @@ impl Hosts<'_> {
             FamilySpec::Ipv4 => Family::V4,
             FamilySpec::Ipv6 => Family::V6,
         });
-        if let Ok(address) = to.parse::<IpAddr>() {
+        if let Some(address) = to.parse().ok().or_else(|| self.behind(to, wanted)) {
             return self.to_address(sender?, address, to, wanted.zip(family), needs_receiver, diagnostics);
         }
         if let Some(router) =

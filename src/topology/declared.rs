@@ -103,6 +103,12 @@ impl Reader<'_> {
         if external.passt.is_some() {
             return true;
         }
+        let is_one_machine = qemu.is_some() || netns.is_some() || container.is_some();
+        if let Some((first, _)) = external.names.first().filter(|_| is_one_machine) {
+            self.diagnostics
+                .error(first.span, format!("there is nothing behind `{name}` that could be called `{}`", first.value))
+                .help("`names` goes with `tap`, `interface` and `udp`, which may lead to several machines");
+        }
         if let Some(default_route) = external.default_route.as_ref().filter(|_| container.is_none()) {
             self.diagnostics
                 .error(default_route.span, "`default_route` goes with `container`")

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -42,6 +43,9 @@ pub(crate) struct ExternalSpec {
     /// Addresses that its interface gets; of a machine behind a TAP, those that it has. None unless named.
     #[serde(default)]
     pub addresses: Vec<Spanned<Address>>,
+    /// Machines behind it beside itself, by name: their addresses. They can be pinged, and hosts find them by name.
+    #[serde(default)]
+    pub names: IndexMap<Spanned<String>, Vec<Spanned<Address>>>,
     /// Whether the router on its network gives it an IPv4 address by DHCP. `on` for a machine with `qemu`, else `off`.
     pub dhcp: Option<Spanned<Dhcp>>,
     /// Whether the router on its network advertises itself to it, for IPv6. `on` for a machine with `qemu`, else `off`.

@@ -17,7 +17,7 @@ longwire: 1
 addressing: {{ ipv6: none }}
 nodes:
   alice: {{ host: {{ addresses: [{host}/24] }} }}
-  other: {{ external: {{ udp: {{ peer: \"{peer}\", vni: 42 }}, addresses: [{other}/24] }} }}
+  other: {{ external: {{ udp: {{ peer: \"{peer}\", vni: 42 }}, names: {{ server: [{other}/24] }} }} }}
 links: {{ wire: {{ ends: [alice, other], delay: {delay}, mtu: {mtu} }} }}
 {work}
 duration: 120s
@@ -29,8 +29,8 @@ const WEB: &str = "services: { web: { in: alice, command: [python3, -m, http.ser
 workloads: { up: { in: alice, shell: touch up } }";
 
 const FETCH: &str = "workloads:
-  rtt: { ping: { from: alice, to: other, every: 10ms, timeout: 5s } }
-  fetch: { in: alice, shell: 'curl -sf http://other/blob -o got && ip neigh show > neighbours && ip link show > own && touch fetched', timeout: 100s }";
+  rtt: { ping: { from: alice, to: server, every: 10ms, timeout: 5s } }
+  fetch: { in: alice, shell: 'curl -sf http://server/blob -o got && ip neigh show > neighbours && ip link show > own && touch fetched', timeout: 100s }";
 
 /// Two machines with a cable between.
 struct Sites {
@@ -218,7 +218,7 @@ fn what_strangers_send_goes_no_further_and_a_peer_that_is_not_there_is_told() {
     let Some(sites) = Sites::new(["192.0.2.1/24", "192.0.2.2/24"]) else { return };
     sites.far.prints(&sites.lab, &["ip", "addr", "add", "192.0.2.3/24", "dev", "eth0"]);
     sites.lab.write("stranger.py", STRANGER);
-    let work = "workloads: { rtt: { ping: { from: alice, to: other, every: 10ms, timeout: 1s } }, up: { in: alice, shell: touch up } }";
+    let work = "workloads: { rtt: { ping: { from: alice, to: server, every: 10ms, timeout: 1s } }, up: { in: alice, shell: touch up } }";
     let run = sites.start(&scenario("10.0.0.1", "5ms", 1450, "192.0.2.2", "10.0.0.2", work), false);
     sites.lab.until_file("up");
     sites.far.prints(&sites.lab, &["python3", "stranger.py"]);

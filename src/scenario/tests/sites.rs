@@ -99,3 +99,31 @@ fn an_address_that_the_other_site_may_give_out_too_is_warned_of() {
     // out of the subnet of an address that is named, and not of the pool
     assert!(told("addressing: { ipv4: 10.1.0.0/16, ipv6: none }", "mtu: 1400").contains("`a.eth0` was given 10.0.0.1"));
 }
+
+#[test]
+fn machines_behind_a_site_have_names() {
+    let names = "names: { bob: [10.0.0.3/24], carol: [10.0.0.4/24, \"fd00::4/64\"] }";
+    let site = |more: &str| text(&format!("udp: {{ peer: 192.0.2.7, vni: 1 }}, addresses: [10.0.0.2/24], {more}"));
+    let ping = |to: &str, more: &str| {
+        format!("{}workloads: {{ p: {{ ping: {{ from: a, to: {to}, count: 1{more} }} }} }}\n", site(names))
+    };
+    let resolved = good(&ping("carol", ""));
+    let file = resolved.network.hosts[0].hosts_file.text();
+    let lines: Vec<Vec<&str>> = file.lines().map(|line| line.split_whitespace().collect()).collect();
+    for line in [["10.0.0.3", "bob"], ["10.0.0.4", "carol"], ["fd00::4", "carol"]] {
+        assert!(lines.contains(&line.into()), "{file}");
+    }
+    assert!(lines.contains(&vec!["10.0.0.2", "b", "b.vxlan0"]) && file.matches("b.vxlan0").count() == 1, "{file}");
+    good(&ping("carol", ", family: ipv6"));
+    assert!(bad(&ping("bob", ", family: ipv6")).join("\n").contains("10.0.0.3 is not an IPv6 address"));
+    for (more, said) in [
+        ("names: { a: [10.0.0.3/24] }", "already the name of another machine"),
+        ("names: { bob: [10.0.0.2/24] }", "10.0.0.2 is also the address of"),
+        ("names: { b.c: [10.0.0.3/24] }", "cannot be a name"),
+    ] {
+        let told = bad(&site(more)).join("\n");
+        assert!(told.contains(said), "{more}: {told}");
+    }
+    let told = bad(&text(&format!("qemu: vm.sock, {names}"))).join("\n");
+    assert!(told.contains("there is nothing behind `b`"), "{told}");
+}
