@@ -15,7 +15,6 @@ const LEFT_OUT: &str = "the JSON report has them all";
 
 /// The tables.
 pub(super) fn write(out: &mut Markup, report: &Report) {
-    let rows = |some: &[Band<'_>]| some.iter().map(|band| row(band, report.duration_ns)).collect::<Vec<Vec<Cell>>>();
     let columns = [
         Column::Words("Link"),
         Column::Words("Requested"),
@@ -27,18 +26,23 @@ pub(super) fn write(out: &mut Markup, report: &Report) {
         Column::Number("max"),
         Column::Words("Also"),
     ];
+    let put = |out: &mut Markup, caption: &str, some: &[Band<'_>]| {
+        let rows: Vec<Vec<Cell>> = some.iter().map(|band| row(band, report.duration_ns)).collect();
+        // what seldom has anything in it takes no room then
+        let bare = rows.iter().all(|row| row.last().is_none_or(Cell::is_empty));
+        table::write(out, caption, &columns[..columns.len() - usize::from(bare)], &rows, LEFT_OUT);
+    };
     let all = bands(report, false);
     let (notable, quiet) = all.split_at(all.iter().filter(|band| band.notable).count());
     let open = if quiet.len() <= QUIET { &all[..] } else { notable };
     if !open.is_empty() {
-        let caption = "Requested beside delivered, in wire frames; what was changed or dropped comes first";
-        table::write(out, caption, &columns, &rows(open), LEFT_OUT);
+        put(out, "Requested beside delivered, in wire frames; what was changed or dropped comes first", open);
     }
     if open.len() < all.len() {
         let count: usize = quiet.iter().map(|band| band.members.len()).sum();
         out.element("details", &[], |out| {
             out.leaf("summary", &[], &format!("{} directions without changes and drops", grouped(count as u64)));
-            table::write(out, "Without changes and drops", &columns, &rows(quiet), LEFT_OUT);
+            put(out, "Without changes and drops", quiet);
         });
     }
 }

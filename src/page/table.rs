@@ -28,6 +28,17 @@ pub(super) enum Cell {
     Sign(bool, String),
 }
 
+impl Cell {
+    /// Whether nothing stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Cell::Text(text) | Cell::Code(text) => text.is_empty(),
+            Cell::Lines(lines) => lines.is_empty(),
+            Cell::Sign(..) => false,
+        }
+    }
+}
+
 impl From<String> for Cell {
     fn from(text: String) -> Cell {
         Cell::Text(text)
