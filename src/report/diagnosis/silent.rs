@@ -10,6 +10,8 @@ use crate::report::terminal::{seconds, time};
 const SHORTEST: u64 = 200_000_000;
 /// So much longer than what is usual between two arrivals.
 const UNUSUAL: u64 = 5;
+/// Changes so close to each other were asked for at one instant.
+const INSTANT: i64 = 1_000_000;
 
 pub(super) fn sentences(report: &Report) -> Vec<String> {
     let of =
@@ -29,17 +31,23 @@ pub(super) fn when(work: &WorkloadReport, report: &Report) -> Option<String> {
     }
     // what was under way arrives after the change, and the last arrival may have been a whole pause before it
     let slack = i64::try_from(usual + slowest).ok()?;
-    // of changes after `past`, the nearest
-    let near = |at: i64, past: i64| {
+    // of changes after `past`, the nearest; of several at one instant, that of the same thing
+    let near = |at: i64, past: i64, thing: &str| {
         let apart = |change: &Event| (change.at_ns - at).abs();
         let close = changes(report).filter(|change| change.at_ns > past && apart(change) <= slack);
-        close.min_by_key(|change| apart(change)).map(|change| (&change.what, change.at_ns))
+        let nearest = close.min_by_key(|change| (apart(change) / INSTANT, subject(&change.what) != thing));
+        nearest.map(|change| (&change.what, change.at_ns))
     };
     let Gap { from_ns, max_ns, to_ns } = gap;
-    let (begin, at) = near(from_ns, i64::MIN)?;
-    let until = near(to_ns, at);
+    let (begin, at) = near(from_ns, i64::MIN, "")?;
+    let until = near(to_ns, at, subject(begin));
     let until = until.map(|(what, until)| format!(", until `{what}` at {}", seconds(until))).unwrap_or_default();
     Some(format!("for {} from `{begin}` at {} on{until}", time(max_ns), seconds(at)))
+}
+
+/// What a change is about: `wifi` of `wifi=down`.
+fn subject(change: &str) -> &str {
+    change.split('=').next().unwrap_or(change)
 }
 
 /// What is usual between two arrivals, and the slowest transit; `None` where that is not known.
@@ -70,11 +78,15 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn said(from_ms: u64, length_ms: u64) -> Vec<String> {
+        told(from_ms, length_ms, &[event(2_500, "routers and switches follow short=down")])
+    }
+
+    fn told(from_ms: u64, length_ms: u64, later: &[Event]) -> Vec<String> {
         let gap = json!({ "from_ns": from_ms * MS, "max_ns": length_ms * MS, "to_ns": (from_ms + length_ms) * MS });
         let stream = json!({ "sender": { "sent": 501, "duration_ns": 10_000 * MS },
             "receiver": { "delay_ns": { "max": 30 * MS } }, "gap": gap });
         let mut report = with("call", work("udp", "a → b", stream));
-        report.events = vec![event(2_000, "short=down"), event(2_500, "routers and switches follow short=down")];
+        report.events = [&[event(2_000, "short=down")], later].concat();
         sentences(&report)
     }
 
@@ -88,6 +100,8 @@ mod tests {
             ]
         );
         assert_eq!(said(2_020, 900), ["nothing of `call` arrived for 900 ms from `short=down` at 2 s on"]);
+        let up = ["short.loss=none", "short=up", "other=up"].map(|what| event(2_500, what));
+        assert!(told(1_997, 550, &up)[0].ends_with("until `short=up` at 2.5 s"));
         assert_eq!(said(1_200, 900), [""; 0], "it began before anything was changed");
         assert_eq!(said(1_997, 150), [""; 0], "too short to tell");
     }
