@@ -89,6 +89,7 @@ impl std::fmt::Debug for Made {
 
 /// An interface that was gone and is there again.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to the engine")]
 pub enum Attached {
     /// The one that it was, by the same TAP.
     Same,

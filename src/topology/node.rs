@@ -21,6 +21,7 @@ use crate::units::ByteSize;
 /// A node. A kind's name alone stands for the kind with nothing said: `alice: host`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a file has few, and each is read once")]
 pub(crate) enum NodeSpec {
     /// A network namespace that longwire makes for the run.
     Host(HostSpec),
