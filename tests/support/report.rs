@@ -91,6 +91,16 @@ pub(crate) fn check(report: &Value, code: i32) {
         assert_eq!(entered, left, "{direction:#}");
         assert!(number(&direction["delivered"]["bytes"]) >= 14 * number(&direction["delivered"]["frames"]));
     }
+    for port in report["ports"].as_array().expect("ports") {
+        let name = ["host", "interface"].map(|key| port[key].as_str().expect("a name")).join(".");
+        let directions = report["directions"].as_array().expect("directions").iter();
+        for direction in directions.filter(|direction| direction["from"] == name.as_str()) {
+            assert_eq!(
+                direction["offered"]["frames"], port["received"],
+                "what a port reads, its link is offered: {port:#}"
+            );
+        }
+    }
     for node in report["nodes"].as_array().expect("nodes") {
         let sum = |names: &[&str]| names.iter().map(|name| number(&node[*name])).sum::<u64>();
         let entered = sum(&["received", "originated", "replicated"]);

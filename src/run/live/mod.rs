@@ -449,7 +449,11 @@ impl Loop {
                     let old = self.taps.plug(position, tap, now, &mut self.engine);
                     let _ = reply.send(old.map(|old| (now, old)));
                 }
-                Request::Stop(reply) => return Some(reply),
+                Request::Stop(reply) => {
+                    // what was just read is offered to its link, and counted there
+                    self.engine.advance(now, &mut self.taps);
+                    return Some(reply);
+                }
             }
         }
         None
