@@ -1,5 +1,7 @@
 //! Silences of workloads that begin with a change of the network.
 
+use indexmap::IndexMap;
+
 use super::lost;
 use crate::measured::{Gap, Measured, Times};
 use crate::report::happened::changes;
@@ -13,13 +15,34 @@ const UNUSUAL: u64 = 5;
 /// Changes so close to each other were asked for at one instant.
 const INSTANT: i64 = 1_000_000;
 
+/// So many workloads with the same silence are named.
+const NAMED: usize = 3;
+
 pub(super) fn sentences(report: &Report) -> Vec<String> {
-    let of =
-        |(name, work): (&String, &WorkloadReport)| Some(format!("nothing of `{name}` arrived {}", when(work, report)?));
     // where its datagrams ended has been said with the time of its silence
     let told = lost::of_one_workload(report);
     let others = report.workloads.iter().filter(|(name, _)| told.as_ref() != Some(*name));
-    others.filter_map(of).collect()
+    let mut silences: IndexMap<String, Vec<&str>> = IndexMap::new();
+    for (when, name) in others.filter_map(|(name, work)| Some((when(work, report)?, name))) {
+        silences.entry(when).or_default().push(name);
+    }
+    silences.into_iter().map(|(when, names)| format!("nothing of {} arrived {when}", listed(&names))).collect()
+}
+
+/// `a`; `a` and `b`; `a`, `b`, `c` and 4 others.
+fn listed(names: &[&str]) -> String {
+    let (named, others) = names.split_at(names.len().min(NAMED));
+    let mut words: Vec<String> = named.iter().map(|name| format!("`{name}`")).collect();
+    match others {
+        [] => {}
+        [other] => words.push(format!("`{other}`")),
+        others => words.push(format!("{} others", others.len())),
+    }
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} and {last}", first.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// `for 550 ms: from `short=down` at 2 s until …`, where the longest silence of a workload begins with a change.
@@ -88,6 +111,23 @@ mod tests {
         let mut report = with("call", work("udp", "a → b", stream));
         report.events = [&[event(2_000, "short=down")], later].concat();
         sentences(&report)
+    }
+
+    #[test]
+    fn workloads_with_the_same_silence_share_a_sentence() {
+        let names = ["a", "b", "c", "d", "e"];
+        let told = [1, 2, 3, 4, 5].map(|count| listed(&names[..count]));
+        assert_eq!(
+            told,
+            ["`a`", "`a` and `b`", "`a`, `b` and `c`", "`a`, `b`, `c` and `d`", "`a`, `b`, `c` and 2 others"]
+        );
+        let gap = json!({ "from_ns": 2_000 * MS, "max_ns": 550 * MS, "to_ns": 2_550 * MS });
+        let stream = json!({ "sender": { "sent": 501, "duration_ns": 10_000 * MS },
+            "receiver": { "delay_ns": { "max": 30 * MS } }, "gap": gap });
+        let mut report = with("call", work("udp", "a → b", stream.clone()));
+        report.workloads.insert("talk".into(), work("udp", "b → a", stream));
+        report.events = vec![event(2_000, "short=down")];
+        assert_eq!(sentences(&report), ["nothing of `call` and `talk` arrived for 550 ms from `short=down` at 2 s on"]);
     }
 
     #[test]
