@@ -31,12 +31,18 @@ impl Loop {
         let mut now = started;
         loop {
             let rests = self.taps.take_rests();
-            let n = if rests.is_empty() {
+            let began = now;
+            let mut n = if rests.is_empty() {
                 self.wait(now, &mut ready)?
             } else {
                 wait(&self.epoll, &mut ready, Duration::ZERO)?
             };
             now = self.clock.now();
+            if now - began > gaps::LEAST {
+                // A stop may have come after the ports were looked at and before the clock was.
+                n = wait(&self.epoll, &mut ready, Duration::ZERO)?;
+                now = self.clock.now();
+            }
             let (woke, waited) = (now, gaps.waited(now));
             let mut did = Turn { unread: n == ready.len(), ..Turn::default() };
             self.stall = self.stall.max((now - drained).saturating_sub(TICK));
