@@ -315,6 +315,11 @@ fn a_normal_user_joins_a_container_of_their_own() {
     container.shell("ping -c 1 -w 20 a");
     let ended = longwire(&["exec", "--root", &format!("{}/web", run.pid()), "--", "hostname"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "web-inside\n", "{ended:?}");
+    until("its pings are answered", || {
+        let output = longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
+        serde_json::from_slice(&output.stdout)
+            .is_ok_and(|status: Value| number(&direction(&status, "wire", "r")["delivered"]["frames"]) > 20)
+    });
     let ended = interrupt(run);
     assert!(number(&ended.json()["workloads"]["rtt"]["received"]) > 0, "{}", ended.told());
     assert_eq!(hosts(&lab), HOSTS);
