@@ -225,7 +225,9 @@ fn a_matrix_of_twelve_over_two_shards_runs_each_combination_once() {
 fn repetitions_have_seeds_of_their_own_and_parameters_can_be_given() {
     let text = scenario("params: { x: 1 }\n", "{ in: a, shell: 'echo $LONGWIRE_PARAM_x >> ran' }");
     let Some(lab) = suite(&[("a.yaml", &text), ("b.yaml", &pass())]) else { return };
-    passes(&lab, &["--repeat", "2", "--seed", "40", "--param", "x=7", "--param", "x=8", "--json", "s.json"]);
+    // one after the other: two guests that append to one file do so each at the end that it knows
+    let more = ["--jobs", "1", "--repeat", "2", "--seed", "40", "--param", "x=7", "--param", "x=8", "--json", "s.json"];
+    passes(&lab, &more);
     let summary = json(&lab, "s.json");
     let seeds: Vec<_> = summary["runs"].as_array().expect("runs").iter().map(|run| run["seed"].as_u64()).collect();
     assert_eq!(seeds, [40, 41, 40, 41, 40, 41].map(Some));
