@@ -75,7 +75,7 @@ fn line(out: &mut Markup, one: &Expectation) {
             let why = [judged.invalid.clone(), judged.near.as_ref().map(near)];
             why.iter().flatten().for_each(|words| out.leaf("small", &[], &format!(" {words}")));
             if let Some(worst) = worst {
-                let verb = if one.judged.fails() { "fail" } else { "are not known" };
+                let verb = if one.judged.fails() { "fail" } else { "are in doubt" };
                 members(out, &failed, verb, (one.members.len(), &worst.name));
             }
         });

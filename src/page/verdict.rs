@@ -199,7 +199,9 @@ fn failure(out: &mut Markup, report: &Report, name: &str, work: &WorkloadReport)
             return;
         }
         out.element("dl", &[], |out| {
-            definition(out, "failed", &failed.unwrap_or_default());
+            if let Some(failed) = failed {
+                definition(out, "failed", &failed);
+            }
             if let Some(last) = last {
                 definition(out, "last words", &anstream::adapter::strip_str(last).to_string());
             }
