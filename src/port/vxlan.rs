@@ -158,11 +158,12 @@ impl VxlanPort {
             }
         };
         self.read = true;
+        if datagram.from != Some(self.peer.ip()) {
+            pool.release(frame);
+            self.counted.wrong_peer += 1;
+            return Ok(Received::Foreign);
+        }
         let received = match vxlan::vni(&header[..datagram.len.min(vxlan::HEADER_LEN)]) {
-            _ if datagram.from != Some(self.peer.ip()) => {
-                self.counted.wrong_peer += 1;
-                Received::Foreign
-            }
             Ok(vni) if vni != self.vni => {
                 self.counted.wrong_vni += 1;
                 Received::Foreign

@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(header(0x0012_3456), [0x08, 0, 0, 0, 0x12, 0x34, 0x56, 0]);
         assert_eq!(vni(&[0x08, 1, 2, 3, 0x12, 0x34, 0x56, 4]), Ok(0x0012_3456), "reserved bytes are ignored");
         assert_eq!(vni(&header(LARGEST_VNI)), Ok(LARGEST_VNI));
-        // "due to encapsulation overhead": 14 bytes of Ethernet, 8 of VXLAN, 8 of UDP, 20 or 40 of IP
+        // 14 bytes of Ethernet, 8 of VXLAN, 8 of UDP, 20 or 40 of IP
         assert_eq!(["192.0.2.7", "2001:db8::7"].map(|peer| overhead(peer.parse().unwrap())), [50, 70]);
     }
 
