@@ -98,6 +98,7 @@ fn killed(lab: &Lab, count: u32, random: &mut Xoshiro256PlusPlus, run: impl Fn(&
             *killed.alone.entry(name_of(victim)).or_default() += 1;
             // it may have ended meanwhile
             let _ = kill(Pid::from_raw(victim as i32), Signal::SIGKILL);
+            // it may notice, and end by itself
             std::thread::sleep(Duration::from_millis(100));
             if started.runs() {
                 started.signal(Signal::SIGINT);
@@ -120,7 +121,7 @@ fn killed(lab: &Lab, count: u32, random: &mut Xoshiro256PlusPlus, run: impl Fn(&
 #[test]
 #[ignore = "takes minutes: LONGWIRE_KILLS=300"]
 fn killed_at_random_moments_a_run_leaves_nothing() {
-    let count = std::env::var("LONGWIRE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(40);
+    let count = std::env::var("LONGWIRE_KILLS").map_or(40, |count| count.parse().expect("LONGWIRE_KILLS is a number"));
     let Some(lab) = Lab::new(SCENARIO) else { return };
     fs::create_dir(lab.path("tmp")).expect("the test's own");
     fs::set_permissions(lab.path("tmp"), fs::Permissions::from_mode(0o777)).expect("the test's own");

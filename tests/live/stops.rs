@@ -155,7 +155,7 @@ fn the_burst_after_a_stop_is_not_the_fault_of_a_queue() {
 #[test]
 #[ignore = "twenty minutes; LONGWIRE_STOPS says how many rounds of 26 runs"]
 fn many_runs_stopped_at_random() {
-    let count = std::env::var("LONGWIRE_STOPS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
+    let count = std::env::var("LONGWIRE_STOPS").map_or(8, |rounds| rounds.parse().expect("LONGWIRE_STOPS is a number"));
     let Some([right, wrong]) = rounds(&[], count) else { return };
     let Some(lab) = Lab::new("") else { return };
     let mut quiet = Said::default();
