@@ -4,7 +4,7 @@
 const PIECE: usize = 1024;
 
 /// An HDR histogram (the layout of Tene's HdrHistogram with a unit of 1) whose counts are allocated piece by piece, where
-/// values fall: at four digits all counts up to a second are 2.2 MB, of which a stream with delays around 20 ms uses a tenth.
+/// values fall. At four digits all counts up to a second take 2.2 MB, and those of each power of two above 16 µs 131 kB.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
     bits: u32,

@@ -1,5 +1,5 @@
-//! Distributions of measured times, with minimum, maximum and mean exact. Percentiles of delays are to four digits, those of
-//! what processes add to three.
+//! Distributions of measured times. Minimum, maximum and mean are exact; percentiles of delays are right to four digits, those of
+//! how late processes were to three.
 
 use crate::measured::{Part, Percentile, Times};
 use crate::stats::Histogram;

@@ -66,7 +66,7 @@ impl Requests {
     /// A request was sent, or refused by this host.
     pub(super) fn sent(&mut self, sent_at: u64, refused: bool) {
         let state = if refused { State::TimedOut } else { State::Waiting };
-        // before there is one more: the memory of twice as many would be the next step
+        // before the push: one request more than a power of two would double the memory
         while self.window.len() >= REMEMBERED && self.window[0].state != State::Waiting {
             self.window.pop_front();
             self.first += 1;
