@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::setup::Beside;
+use super::setup::ForReport;
 use super::{Log, Options, Run, RunError};
 use crate::report::json::{Mode, Report};
 use crate::run::conclusion::{self, Ended};
@@ -40,8 +40,13 @@ impl Run<'_> {
     }
 
     /// Takes the network down and says what the run came to. `lasted`: from t = 0.
-    pub(super) fn conclude(mut self, lasted: Duration, beside: Beside, options: &Options) -> Result<Report, RunError> {
-        let Beside { captures, offloads, machine, confinement } = beside;
+    pub(super) fn conclude(
+        mut self,
+        lasted: Duration,
+        for_report: ForReport,
+        options: &Options,
+    ) -> Result<Report, RunError> {
+        let ForReport { captures, offloads, machine, confinement } = for_report;
         let resolved = self.resolved;
         let statistics = self.processes.init.statistics()?;
         let lacking = self.processes.outputs_lacking();

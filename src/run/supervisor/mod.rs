@@ -19,7 +19,7 @@ use nix::sys::time::TimeSpec;
 
 use self::log::Log;
 pub use self::options::{Inside, Options, RunError, Watcher};
-use self::setup::Standing;
+use self::setup::Parts;
 use super::agenda::{Keep, Kept};
 use super::conclusion;
 use super::control::Control;
@@ -71,9 +71,9 @@ pub(crate) fn run_for(
     owner: Option<&mut Owner>,
 ) -> Result<Report, RunError> {
     watcher.phase("making hosts");
-    let (standing, beside) = setup::network(resolved, &options)?;
+    let (parts, for_report) = setup::network(resolved, &options)?;
     let files = Given::new(resolved.files.clone());
-    let mut run = Run::new(resolved, &options, &files, standing, owner);
+    let mut run = Run::new(resolved, &options, &files, parts, owner);
     run.carry_out(watcher)?;
     // what programs take to end is not part of what was asked to happen
     let lasted = run.zero.map_or(Duration::ZERO, |zero| run.live.clock.now() - zero);
@@ -81,10 +81,10 @@ pub(crate) fn run_for(
     run.timeline.take_in(&mut run.links, &mut run.events);
     watcher.phase("taking everything down");
     run.end_programs()?;
-    run.conclude(lasted, beside, &options)
+    run.conclude(lasted, for_report, &options)
 }
 
-/// What the event log calls them.
+/// Names of directions and nodes in the event log, whose times count from `zero`.
 fn names(resolved: &Resolved, zero: Instant) -> Names {
     Names {
         directions: resolved.links.iter().flat_map(conclusion::direction_names).collect(),
@@ -136,10 +136,10 @@ impl<'a> Run<'a> {
         resolved: &'a Resolved,
         options: &'a Options,
         files: &'a Given,
-        standing: Standing<'a>,
+        parts: Parts<'a>,
         owner: Option<&'a mut Owner>,
     ) -> Run<'a> {
-        let Standing { init, signals, machines, forwards, control, info, live, log } = standing;
+        let Parts { init, signals, machines, forwards, control, info, live, log } = parts;
         let scenario = &resolved.scenario;
         let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
         let work = scenario.workloads.iter().zip(1..);

@@ -21,7 +21,7 @@ use crate::run::{conclusion, confinement, ports, uplink};
 use crate::tasks::resolved::Resolved;
 
 /// What a run works with.
-pub(super) struct Standing<'a> {
+pub(super) struct Parts<'a> {
     pub(super) init: Init,
     pub(super) signals: SignalFd,
     /// The processes whose namespaces are joined, by host.
@@ -34,7 +34,7 @@ pub(super) struct Standing<'a> {
 }
 
 /// What only its report needs.
-pub(super) struct Beside {
+pub(super) struct ForReport {
     pub(super) captures: Option<Captures>,
     /// By port.
     pub(super) offloads: Vec<Vec<&'static str>>,
@@ -44,7 +44,7 @@ pub(super) struct Beside {
 }
 
 /// Makes the network, at rest. Must be called while the process has one thread.
-pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(Standing<'a>, Beside), RunError> {
+pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(Parts<'a>, ForReport), RunError> {
     let user = options.inside.as_ref().map(|inside| inside.user.clone());
     let mut init = Init::start_for(crate::workload::main, user)?;
     let signals = take_signals()?;
@@ -88,8 +88,8 @@ pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(
         Live::start(&plan, pace, live_ports, (sender, tape), confine).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
-    let standing = Standing { init, signals, machines, forwards, control, info, live, log };
-    Ok((standing, Beside { captures, offloads, machine, confinement }))
+    let parts = Parts { init, signals, machines, forwards, control, info, live, log };
+    Ok((parts, ForReport { captures, offloads, machine, confinement }))
 }
 
 /// What the engine reads from and writes to, and what each of them offloads.
