@@ -29,7 +29,6 @@ pub(crate) struct ExternalSpec {
     /// A running container of Docker or Podman: its name, or its id.
     pub container: Option<Spanned<String>>,
     /// Whether a container reaches everything else by the network too, and not by its own default route.
-    #[serde(default)]
     pub default_route: Option<Spanned<bool>>,
     /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,

@@ -2,12 +2,12 @@
 //! (RFC 9112 §6.1, §6.3).
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use std::os::fd::AsRawFd;
 
 use super::super::peer::Credentials;
 use super::invalid;
