@@ -49,7 +49,7 @@ const GLANCES: &[Glance] = &[
         happened: "partition=db1|db2,db3 at 2 s; heal=all at 4 s; block=db1->db2 at 6 s; unblock=db1->db2 at 8 s",
         lost: &[
             "on port2 toward db2.eth0: a partition or a block kept the hosts apart",
-            "nothing of minority arrived for 2.02 s from partition=db1|db2,db3 at 2 s on, until heal=all at 4 s",
+            "nothing of minority and one-way arrived for 2.02 s from partition=db1|db2,db3 at 2 s on, until heal=all at 4 s",
         ],
     },
     Glance {
