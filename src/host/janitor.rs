@@ -23,7 +23,7 @@ use super::{confine, container, groups, helper, spawn, vm_socket};
 const DEATH_MS: u16 = 900;
 
 /// How long the members of a control group, or whoever has a socket, may take to die.
-const GROUP_DEATH: Duration = Duration::from_secs(2);
+const OTHERS_DEATH: Duration = Duration::from_secs(2);
 
 /// Time from one attempt to the next.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -44,13 +44,13 @@ enum Kind {
 /// What it takes to connect to a socket in the caller's folder, and to remove it (capabilities(7)).
 const SOCKET_RIGHTS: [Capability; 2] = [Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER];
 
-/// Two processes that remove directories once this handle is dropped or this process has died, so that killing any one process
+/// Two processes that remove what a run leaves once this handle is dropped or this process has died, so that killing any one process
 /// leaves somebody to do it. They outlive this process by less than a second.
 #[derive(Debug)]
 pub struct Janitor {
     /// The end of its pipe is the sign.
     copies: Vec<(io::PipeWriter, Pid)>,
-    directories: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
     kind: Kind,
 }
 
@@ -87,8 +87,8 @@ impl Janitor {
         Janitor::start_for(vec![file.to_owned()], Kind::Names(mark.to_owned()))
     }
 
-    fn start_for(directories: Vec<PathBuf>, kind: Kind) -> Result<Janitor, HostError> {
-        let mut janitor = Janitor { copies: Vec::new(), directories, kind };
+    fn start_for(paths: Vec<PathBuf>, kind: Kind) -> Result<Janitor, HostError> {
+        let mut janitor = Janitor { copies: Vec::new(), paths, kind };
         for _ in 0..2 {
             let doing = "start a process that cleans up";
             let (ours, theirs) = pipe().map_err(|e| HostError::os(doing, e))?;
@@ -97,7 +97,7 @@ impl Janitor {
                 if janitor.kind == Kind::Sockets && confine::keep_only(&SOCKET_RIGHTS).is_err() {
                     return 1;
                 }
-                clean_up_after(&ours, &janitor.directories, &janitor.kind);
+                clean_up_after(&ours, &janitor.paths, &janitor.kind);
                 0
             })?;
             janitor.copies.push((theirs, pid));
@@ -152,23 +152,23 @@ impl Drop for Janitor {
             while waitpid(pid, None) == Err(Errno::EINTR) {}
         }
         // Both may have been killed before they could do their work. A run has no right to connect to a socket.
-        for directory in self.directories.iter().filter(|_| self.kind != Kind::Sockets) {
-            let _ = remove(directory, &self.kind);
+        for path in self.paths.iter().filter(|_| self.kind != Kind::Sockets) {
+            let _ = remove(path, &self.kind);
         }
     }
 }
 
-fn remove(directory: &Path, kind: &Kind) -> io::Result<()> {
+fn remove(path: &Path, kind: &Kind) -> io::Result<()> {
     match kind {
-        Kind::Files => fs::remove_dir_all(directory),
-        Kind::Groups => groups::remove(directory),
-        Kind::Sockets => vm_socket::remove_unused(directory),
-        Kind::Names(mark) => container::take_away(directory, mark),
+        Kind::Files => fs::remove_dir_all(path),
+        Kind::Groups => groups::remove(path),
+        Kind::Sockets => vm_socket::remove_unused(path),
+        Kind::Names(mark) => container::take_away(path, mark),
     }
 }
 
 /// What a copy does. Signals from a terminal or a suite are for the process that it watches.
-fn clean_up_after(mut life: &io::PipeReader, directories: &[PathBuf], kind: &Kind) {
+fn clean_up_after(mut life: &io::PipeReader, paths: &[PathBuf], kind: &Kind) {
     let _ = SigSet::all().thread_block();
     let _ = setsid();
     spawn::close_all_but(&[life.as_fd()]);
@@ -180,10 +180,10 @@ fn clean_up_after(mut life: &io::PipeReader, directories: &[PathBuf], kind: &Kin
         let _ = poll(&mut [PollFd::new(user.as_fd(), PollFlags::POLLIN)], DEATH_MS);
     }
     // The other copy does the same now, and each may stumble over what the other has just removed.
-    let patience = if *kind == Kind::Files { 10 * PAUSE } else { GROUP_DEATH };
+    let patience = if *kind == Kind::Files { 10 * PAUSE } else { OTHERS_DEATH };
     let end = Instant::now() + patience;
-    let is_left = |directory: &&PathBuf| remove(directory, kind).is_err() && directory.exists();
-    while directories.iter().filter(is_left).count() > 0 && Instant::now() < end {
+    let is_left = |path: &&PathBuf| remove(path, kind).is_err() && path.exists();
+    while paths.iter().filter(is_left).count() > 0 && Instant::now() < end {
         sleep(PAUSE);
     }
 }
