@@ -85,15 +85,19 @@ pub(crate) fn drop_denied() -> Result<(), (&'static str, Errno)> {
 /// What could not be done, to complete "cannot …".
 pub(crate) fn keep_within(bounding: u64) -> Result<(), (&'static str, Errno)> {
     for number in (0..64_u8).filter(|number| bounding & (1 << number) == 0) {
-        // SAFETY: prctl with plain integer arguments.
-        let dropped = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
-        match Errno::result(dropped) {
-            // A kernel that does not know it does not give it.
-            Ok(_) | Err(Errno::EINVAL) => {}
-            Err(error) => return Err(("drop capabilities", error)),
-        }
+        drop_from_bounding_set(number).map_err(|error| ("drop capabilities", error))?;
     }
     Ok(())
+}
+
+fn drop_from_bounding_set(number: u8) -> Result<(), Errno> {
+    // SAFETY: prctl with plain integer arguments.
+    let dropped = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
+    match Errno::result(dropped) {
+        // A kernel that does not know it does not give it.
+        Ok(_) | Err(Errno::EINVAL) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
