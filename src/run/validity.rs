@@ -64,8 +64,10 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
             (measured, overrun(machine.ring_drops, limits).into_iter().collect())
         }
         Mode::Live => {
-            let reasons = [late(outcome, &machine, limits), disturbed(&machine.efforts, limits)].concat();
-            (measured(outcome, &machine, limits), reasons)
+            let measured = measured(outcome, &machine, limits);
+            let reasons =
+                [late(&measured, machine.gaps.longest(), limits), disturbed(&machine.efforts, limits)].concat();
+            (measured, reasons)
         }
     };
     Validity { ok: reasons.is_empty(), reasons, measured, limits, gaps: machine.gaps }
@@ -98,42 +100,44 @@ fn run_delay(outcome: &Outcome) -> Option<f64> {
     Some(delay.as_nanos() as f64 / outcome.ran.as_nanos() as f64)
 }
 
-/// How longwire itself was late.
-fn late(outcome: &Outcome, machine: &Machine, limits: ValiditySpec) -> Vec<String> {
+/// How longwire itself was late. `longest`: of its gaps.
+fn late(measured: &Timeliness, longest: Duration, limits: ValiditySpec) -> Vec<String> {
     let mut reasons = Vec::new();
-    if let Some(worst) = lateness(outcome).filter(|worst| *worst > limits.lateness_p99) {
+    let worst = measured.lateness_p99_ns.map(Duration::from_nanos);
+    if let Some(worst) = worst.filter(|worst| *worst > limits.lateness_p99) {
         reasons.push(format!(
             "1 % of the frames at a port were read or delivered more than {} late (limit {}, `validity: {{ lateness_p99: … }}`)",
             rounded(worst),
             limits.lateness_p99
         ));
     }
-    if outcome.stall > limits.stall {
+    let stall = Duration::from_nanos(measured.stall_ns);
+    if stall > limits.stall {
         reasons.push(format!(
             "longwire did not run for {} (limit {}, `validity: {{ stall: … }}`): it was stopped, or had no processor",
-            rounded(outcome.stall),
+            rounded(stall),
             limits.stall
         ));
     }
-    if machine.gap_share() > limits.gaps.as_f64() {
+    if measured.gap_share > limits.gaps.as_f64() {
         reasons.push(format!(
             "longwire did not read its ports for {:.1} % of the run, in gaps of up to {} (limit {}, `validity: {{ gaps: … }}`)",
-            machine.gap_share() * 100.0,
-            rounded(machine.gaps.longest()),
+            measured.gap_share * 100.0,
+            rounded(longest),
             limits.gaps
         ));
     }
-    if let Some(share) = run_delay(outcome).filter(|share| *share > limits.run_delay.as_f64()) {
+    if let Some(share) = measured.run_delay.filter(|share| *share > limits.run_delay.as_f64()) {
         reasons.push(format!(
             "longwire waited for a processor for {:.0} % of the run (limit {}, `validity: {{ run_delay: … }}`)",
             share * 100.0,
             limits.run_delay
         ));
     }
-    if machine.ring_drops > limits.ring_drops {
+    if measured.ring_drops > limits.ring_drops {
         reasons.push(format!(
             "{} frames were dropped by TAP rings before longwire could read them (limit {}, `validity: {{ ring_drops: … }}`)",
-            machine.ring_drops, limits.ring_drops
+            measured.ring_drops, limits.ring_drops
         ));
     }
     reasons
