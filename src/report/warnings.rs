@@ -77,8 +77,8 @@ fn tunnel(port: &Port) -> Vec<String> {
     let name = format!("`{}.{}`", port.host, port.interface);
     let reason = reason.as_deref().unwrap_or("no reason known");
     let all = [
-        (*wrong_peer, format!("{name} dropped {wrong_peer} datagrams of other addresses than {peer}")),
-        (*wrong_vni, format!("{name} dropped {wrong_vni} datagrams of {peer} for other networks than VNI {vni}")),
+        (*wrong_peer, format!("{name} dropped {wrong_peer} datagrams from addresses other than {peer}")),
+        (*wrong_vni, format!("{name} dropped {wrong_vni} datagrams of {peer} for networks other than VNI {vni}")),
         (
             *too_long,
             format!("{too_long} frames of {name} were too long for the way to {peer}: give its links a smaller `mtu`"),
@@ -174,7 +174,7 @@ mod tests {
         let all = Tunnel { wrong_peer: 1, wrong_vni: 2, too_long: 3, unreachable: 4, ..quiet };
         let words = told(Tunnel { reason: Some("Connection refused".into()), ..all });
         assert_eq!(words.len(), 4, "{words:?}");
-        assert!(words[0].contains("1 datagrams of other addresses than 192.0.2.7:4789"), "{words:?}");
+        assert!(words[0].contains("1 datagrams from addresses other than 192.0.2.7:4789"), "{words:?}");
         assert!(words[3].starts_with("4 frames of") && words[3].ends_with("Connection refused"), "{words:?}");
     }
 

@@ -239,7 +239,7 @@ fn what_strangers_send_goes_no_further_and_a_peer_that_is_not_there_is_told() {
     // nobody listens at the peer: it says so, and the run goes on
     assert!(number(&tunnel["unreachable"]) > 0 && tunnel["reason"] == "Connection refused", "{port:#}");
     assert!(
-        ended.stdout.contains("`other.vxlan0` dropped 5 datagrams of other addresses than 192.0.2.2:4789"),
+        ended.stdout.contains("`other.vxlan0` dropped 5 datagrams from addresses other than 192.0.2.2:4789"),
         "{}",
         ended.told()
     );
