@@ -215,22 +215,24 @@ fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
     for host in hosts {
         let NodeSpec::External(external) = host.spec else { continue };
         let ExternalSpec { tap, qemu, udp, netns, interface, .. } = &external.value;
-        let path = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span));
-        let socket = path.or(udp.as_ref().map(|udp| (udp.listen().to_string(), udp.span)));
+        let own_path = "a socket is one machine's: give one of them another path";
+        let own_address = "a socket is one site's: give one of them another `listen`";
+        let own_interface = "an interface is one machine's: name another interface, or put both machines on a bridge behind \
+                             one external machine";
+        let path = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span, own_path));
+        let socket = path.or(udp.as_ref().map(|udp| (udp.listen().to_string(), udp.span, own_address)));
         let container = external.container();
         let name = tap.as_ref().or(interface.as_ref()).map(|name| (name.value.clone(), name.span));
         let name = container.map(|(container, interface)| (interface.to_owned(), container.span)).or(name);
-        let Some((name, span)) = socket.or(name) else { continue };
+        let name = name.map(|(name, span)| (name, span, own_interface));
+        let Some((name, span, help)) = socket.or(name) else { continue };
         let of_container = container.map(|(container, _)| format!("container {}", container.value));
         let netns = of_container.or_else(|| netns.as_ref().map(|netns| netns_path(&netns.value)));
         if let Some((other, first)) = taken.insert((netns, name.clone()), (host.name, span)) {
             diagnostics
-                .error(
-                    span,
-                    format!("`{}` and `{other}` are both at `{name}`: an interface is one machine's", host.name),
-                )
+                .error(span, format!("`{}` and `{other}` are both at `{name}`", host.name))
                 .related(first, "the first")
-                .help("name another interface, or put both machines on a bridge behind one external machine");
+                .help(help);
         }
     }
 }

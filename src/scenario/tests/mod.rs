@@ -610,10 +610,14 @@ fn external_machines_say_where_they_are() {
     assert_eq!(
         bad(two),
         [
-            "2:72: `w` and `v` are both at `t`: an interface is one machine's (name another interface, or put both machines on \
+            "2:72: `w` and `v` are both at `t` (an interface is one machine's: name another interface, or put both machines on \
           a bridge behind one external machine)"
         ]
     );
+    let sockets = |one: &str| bad(&two.replace("tap: t", one))[0].clone();
+    assert!(sockets("qemu: /run/vm").ends_with("(a socket is one machine's: give one of them another path)"));
+    let sites = sockets("udp: { peer: 192.0.2.7, vni: 1 }");
+    assert!(sites.ends_with("(a socket is one site's: give one of them another `listen`)"), "{sites}");
     let both = |one: &str, other: &str| {
         let place = |netns: &str, named: &str| format!("{{ external: {{ netns: \"{netns}\", interface: {named} }} }}");
         let nodes = format!("s: switch, v: {}, w: {}", place(one, "t"), place(other, "t"));
