@@ -28,7 +28,7 @@ pub(crate) struct TooLong {
 /// A name with its addresses: of each the interface, if it is known, and the segment.
 struct Named<'a> {
     name: &'a str,
-    addresses: Vec<(IpAddr, &'a str, usize)>,
+    addresses: Vec<(IpAddr, Option<&'a str>, usize)>,
 }
 
 /// The files of all hosts, in order, unless they are too long. `segments[host][interface]` says who shares a segment.
@@ -77,7 +77,7 @@ fn named<'a>(
     let of_hosts = hosts.iter().zip(segments).map(|(host, segments)| {
         let interfaces = host.interfaces.iter().zip(segments);
         let addresses = interfaces.flat_map(|(interface, at)| {
-            interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), *at))
+            interface.addresses.iter().map(|net| (net.addr(), Some(interface.name.as_str()), *at))
         });
         // those of machines behind it are theirs alone
         let own = addresses.filter(|(address, ..)| !host.names.iter().any(|(_, other)| other.contains(address)));
@@ -86,14 +86,14 @@ fn named<'a>(
     let behind = hosts.iter().zip(segments).flat_map(|(host, segments)| {
         let segment = segments.first().copied();
         host.names.iter().filter_map(move |(name, addresses)| {
-            let addresses = addresses.iter().map(|address| Some((*address, "", segment?)));
+            let addresses = addresses.iter().map(|address| Some((*address, None, segment?)));
             Some(Named { name, addresses: addresses.collect::<Option<_>>()? })
         })
     });
     let of_routers = routers.iter().map(|(router, plan)| {
         let interfaces = plan.interfaces.iter().zip(&router.attachments);
         let addresses = interfaces.flat_map(|(interface, attachment)| {
-            interface.addresses.iter().map(|net| (net.addr(), interface.name.as_str(), attachment.segment))
+            interface.addresses.iter().map(|net| (net.addr(), Some(interface.name.as_str()), attachment.segment))
         });
         Named { name: router.name, addresses: addresses.collect() }
     });
@@ -183,11 +183,11 @@ impl Named<'_> {
     fn lines(&self, wanted: impl Fn(IpAddr, usize) -> bool) -> Vec<(String, String)> {
         let wanted = self.addresses.iter().filter(|(address, _, segment)| wanted(*address, *segment));
         let name = self.name;
-        let names = |interface: &str| match interface {
-            "" => name.to_owned(),
-            interface => format!("{name} {name}.{interface}"),
+        let names = |interface: Option<&str>| match interface {
+            None => name.to_owned(),
+            Some(interface) => format!("{name} {name}.{interface}"),
         };
-        wanted.map(|(address, interface, _)| (address.to_string(), names(interface))).collect()
+        wanted.map(|(address, interface, _)| (address.to_string(), names(*interface))).collect()
     }
 }
 
