@@ -75,26 +75,31 @@ fn is_of(entry: &Entry, kinds: &[&str]) -> bool {
     }
 }
 
-/// How many addresses of a family hosts have, or more: one for each link that ends at one, as many as are written, and one for each
-/// host at least.
+/// How many IPv6 addresses hosts and machines behind them have, or more: one for each link that ends at one, as many as are written, and
+/// one for each host at least.
 fn addresses(nodes: &[Entry], links: &[Entry]) -> usize {
     let hosts = nodes.iter().filter(|node| is_of(node, &["host", "external"]));
-    let written = |node: &Entry| match &node.value.value {
-        Value::Map(kind) => kind.iter().find_map(|kind| match &kind.value.get("addresses")?.value {
-            Value::Seq(list) => {
-                Some(list.iter().filter(|one| one.as_text().is_some_and(|text| text.contains(':'))).count())
-            }
-            _ => None,
-        }),
-        _ => None,
+    let written = |node: &Entry| -> usize {
+        let Value::Map(kind) = &node.value.value else { return 0 };
+        let keys = kind.iter().flat_map(|kind| ["addresses", "names"].map(|key| kind.value.get(key)));
+        keys.flatten().map(addresses_v6).sum()
     };
     let ends = links.iter().filter_map(|link| match &link.value.get("ends")?.value {
         Value::Seq(ends) => Some(ends),
         _ => None,
     });
     let at: Vec<&str> = ends.flatten().filter_map(|end| Some(split(end.as_text()?).0)).collect();
-    let of = |host: &Entry| at.iter().filter(|name| **name == host.key).count().max(written(host).unwrap_or(0)).max(1);
+    let of = |host: &Entry| at.iter().filter(|name| **name == host.key).count().max(written(host)).max(1);
     hosts.map(of).sum()
+}
+
+/// How many IPv6 addresses are written in a list, or in a map of lists.
+fn addresses_v6(node: &Node) -> usize {
+    match &node.value {
+        Value::Seq(list) => list.iter().map(addresses_v6).sum(),
+        Value::Map(map) => map.iter().map(|entry| addresses_v6(&entry.value)).sum(),
+        _ => usize::from(node.as_text().is_some_and(|text| text.contains(':'))),
+    }
 }
 
 /// All of it stands at the place of what it was made of.
@@ -252,6 +257,13 @@ mod tests {
         assert!(!refuses(&good(&text("uplink", ""))));
         assert!(refuses(&good(&text("uplink", ", b: host"))));
         assert!(refuses(&good(&text("uplink", "").replace("} }\n", "}, m: { ends: [a, out] } }\n"))));
+        let written = |host: &str| refuses(&good(&text("uplink", "").replace("a: host", &format!("a: {host}"))));
+        let (one, two) = ("10.0.0.2/24, \"2001:db8::2/64\"", "\"2001:db8::2/64\", \"2001:db8::3/64\"");
+        assert!(!written(&format!("{{ host: {{ addresses: [{one}] }} }}")));
+        assert!(written(&format!("{{ host: {{ addresses: [{two}] }} }}")));
+        assert!(written(&format!("{{ host: {{ addresses: {{ eth0: [{two}] }} }} }}")));
+        let names = "names: { b: [\"2001:db8::3/64\"] }";
+        assert!(written(&format!("{{ external: {{ tap: t, addresses: [{one}], {names} }} }}")));
     }
 
     #[test]
