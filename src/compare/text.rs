@@ -201,6 +201,13 @@ mod tests {
     use crate::compare::{LEVEL, compare};
 
     #[test]
+    fn differences_are_shown_without_the_dust_of_binary_fractions() {
+        assert_eq!(plain(0.3 - 0.2).to_string(), "0.1");
+        assert_eq!(plain(1e9 + 0.3 - 1e9).to_string(), "0.299999952316", "what is no dust stays");
+        assert_eq!((plain(0.0), plain(-12.5)), (0.0, -12.5));
+    }
+
+    #[test]
     fn groups_are_shown_with_what_differs_and_by_how_much() {
         let a = group(&[1, 2, 3, 4, 5], |seed| rtt(seed, 40.0));
         let mut b = group(&[11, 12, 13, 14, 15], |seed| rtt(seed, 44.0));
