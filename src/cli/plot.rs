@@ -1,6 +1,9 @@
-//! `longwire plot REPORT --chart NAME --svg FILE`.
+//! `longwire plot REPORT --chart NAME --svg FILE`, or `--png FILE`.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use super::output::Output;
 use super::{Exit, compare, paint};
@@ -16,12 +19,20 @@ pub(super) struct Args {
     /// The report: a file of `--json`, or a folder of `--out`
     report: PathBuf,
     /// Which chart, as in `call.delay`
-    #[arg(long, value_name = "NAME", requires = "svg")]
+    #[arg(long, value_name = "NAME", requires = "form")]
     chart: Option<String>,
     /// Write it to FILE as SVG; `-` for standard output
-    #[arg(long, value_name = "FILE", requires = "chart")]
+    #[arg(long, value_name = "FILE", requires = "chart", group = "form")]
     svg: Option<PathBuf>,
+    /// Write it to FILE as PNG, twice the size; `-` for standard output. Needs rsvg-convert, a program of librsvg
+    #[arg(long, value_name = "FILE", requires = "chart", group = "form")]
+    png: Option<PathBuf>,
 }
+
+/// What draws an SVG in pixels: a renderer with its fonts is larger than all of longwire.
+const RENDERER: &str = "rsvg-convert";
+/// Pixels for each unit of the SVG.
+const ZOOM: &str = "--zoom=2";
 
 pub(super) fn main(args: &Args) -> Exit {
     plot(args).unwrap_or_else(|exit| exit)
@@ -39,13 +50,48 @@ fn plot(args: &Args) -> Result<Exit, Exit> {
         return Ok(Exit::Pass);
     };
     let drawn = figure::figure(&report, name).map_err(told)?;
+    let failed = |wrong: String| {
+        paint::complain(&wrong);
+        Exit::Machine
+    };
+    if let Some(path) = &args.png {
+        let file = Output::open("--png", Some(path))?;
+        let pixels = rendered(drawn).map_err(failed)?;
+        let written = match file {
+            Some(file) => file.write_with(|file| file.write_all(&pixels)),
+            None => io::stdout().write_all(&pixels).map_err(|error| format!("cannot write the picture: {error}")),
+        };
+        return written.map(|()| Exit::Pass).map_err(failed);
+    }
     let Some(file) = Output::open("--svg", args.svg.as_deref())? else {
         paint::print(&Printable::lines(&drawn));
         return Ok(Exit::Pass);
     };
-    file.write(&drawn).map_err(|error| {
-        paint::complain(&error);
-        Exit::Machine
-    })?;
-    Ok(Exit::Pass)
+    file.write(&drawn).map(|()| Exit::Pass).map_err(failed)
+}
+
+/// An SVG as PNG.
+fn rendered(svg: String) -> Result<Vec<u8>, String> {
+    let mut renderer = Command::new(RENDERER)
+        .args(["--format=png", ZOOM])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!(
+                "there is no program {RENDERER}, which draws PNG: install librsvg2-bin (Debian, Ubuntu), librsvg2-tools (Fedora) \
+                 or rsvg-convert (Alpine), or write --svg"
+            ),
+            _ => format!("cannot run {RENDERER}: {error}"),
+        })?;
+    let mut input = renderer.stdin.take().expect("it was asked for");
+    // its own thread, so that neither waits for the other; an early end is told by its exit code
+    let feed = thread::spawn(move || drop(input.write_all(svg.as_bytes())));
+    let output = renderer.wait_with_output().map_err(|error| format!("cannot run {RENDERER}: {error}"))?;
+    feed.join().expect("it does not panic");
+    if !output.status.success() {
+        return Err(format!("{RENDERER} failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    Ok(output.stdout)
 }

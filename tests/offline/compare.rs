@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::has;
+
 const REPORT: &str = include_str!("../fixtures/report/report.json");
 
 /// Exit code, standard output, standard error.
@@ -83,10 +85,30 @@ fn every_chart_that_plot_lists_it_draws() {
     for expected in ["wifi.throughput", "call.delay", "rtt.delay", "load.throughput", "rtt.histogram"] {
         assert!(names.lines().any(|name| name == expected), "{expected}: {names}");
     }
+    let without = Command::new(env!("CARGO_BIN_EXE_longwire"))
+        .args(["plot", "a/run-1", "--chart", "rtt.delay", "--png", "x.png"])
+        .current_dir(folder)
+        .env("PATH", "")
+        .output()
+        .expect("started");
+    let told = String::from_utf8_lossy(&without.stderr);
+    assert_eq!(without.status.code(), Some(4), "{told}");
+    assert!(told.contains("rsvg-convert") && told.contains("librsvg2-bin") && told.contains("--svg"), "{told}");
     for name in names.lines() {
         let (code, _, err) = longwire(folder, &["plot", "a/run-1", "--chart", name, "--svg", "x.svg"]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{name}");
         let svg = fs::read_to_string(folder.join("x.svg")).expect("written");
-        assert!(roxmltree::Document::parse(&svg).is_ok(), "{name}: {svg}");
+        let svg = roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{name}: {error}: {svg}"));
+        if !has("rsvg-convert") {
+            continue;
+        }
+        let (code, _, err) = longwire(folder, &["plot", "a/run-1", "--chart", name, "--png", "x.png"]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{name}");
+        let png = fs::read(folder.join("x.png")).expect("written");
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}: {:?}", &png[..8]);
+        // IHDR comes first: width and height in network order
+        let size = [16, 20].map(|at| u32::from_be_bytes(png[at..at + 4].try_into().expect("four")));
+        let of_svg = ["width", "height"].map(|side| svg.root_element().attribute(side).expect("a size"));
+        assert_eq!(size, of_svg.map(|side| 2 * side.parse::<u32>().expect("a number")), "{name}");
     }
 }

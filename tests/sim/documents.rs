@@ -6,7 +6,7 @@ use crate::support::sim::Sim;
 
 #[test]
 fn commands_of_the_pages_do_what_the_pages_say() {
-    if !["jq", "tshark", "python3"].into_iter().all(has) || Sim::new("").is_none() {
+    if !["jq", "tshark", "python3", "rsvg-convert"].into_iter().all(has) || Sim::new("").is_none() {
         return;
     }
     std::thread::scope(|scope| {

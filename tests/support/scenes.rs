@@ -167,6 +167,7 @@ pub(crate) const SCENES: &[Scene] = &[
         &[
             run("longwire plot out/"),
             run("longwire plot out/ --chart call.delay --svg delay.svg"),
+            run("longwire plot out/ --chart call.delay --png delay.png"),
             run("jq -c '.directions[0] | .offered, .delivered, .dropped' OUT/report.json"),
             run("head -1 OUT/events.jsonl"),
             run("cat OUT/programs/names.log"),
