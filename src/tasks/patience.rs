@@ -43,7 +43,7 @@ pub(crate) fn follow(specs: &[Named<WorkloadSpec>], workloads: &mut IndexMap<Str
     }
 }
 
-/// Warns of receivers that do not wait long enough.
+/// Warns of workloads that do not wait long enough, or longer than the run.
 pub(crate) fn warn(
     specs: &[Named<WorkloadSpec>],
     workloads: &IndexMap<String, Workload>,
@@ -52,25 +52,34 @@ pub(crate) fn warn(
 ) {
     for Named { name, span, spec, .. } in specs {
         let (Some(spec), Some(workload)) = (spec, workloads.get(name)) else { continue };
-        let WorkloadKind::Udp(udp) = &workload.kind else { continue };
-        if udp.linger < udp.transit {
-            let message = format!(
-                "`{name}` waits {} for datagrams that may be on their way for {}: those do not count",
-                udp.linger, udp.transit
-            );
-            let help = format!("leave `linger` out, or write `linger: {}`", sum(&[udp.transit, MARGIN]));
-            diagnostics.warning(*span, message).help(help);
-        }
-        let (Start::At(at), Amount::For(length), Some(duration)) = (&workload.start, udp.amount, duration) else {
+        let (amount, patience, what, written) = match &workload.kind {
+            WorkloadKind::Udp(udp) => {
+                if udp.linger < udp.transit {
+                    let message = format!(
+                        "`{name}` waits {} for datagrams that may be on their way for {}: those do not count",
+                        udp.linger, udp.transit
+                    );
+                    let help = format!("leave `linger` out, or write `linger: {}`", sum(&[udp.transit, MARGIN]));
+                    diagnostics.warning(*span, message).help(help);
+                }
+                let written = spec.udp.as_ref().and_then(|udp| udp.value.length.as_ref());
+                (udp.amount, udp.linger, "datagrams", written)
+            }
+            WorkloadKind::Ping(ping) => {
+                let written = spec.ping.as_ref().and_then(|ping| ping.value.length.as_ref());
+                (ping.amount, ping.timeout, "replies", written)
+            }
+            WorkloadKind::Tcp(_) | WorkloadKind::Program { .. } => continue,
+        };
+        let (Start::At(at), Amount::For(length), Some(duration)) = (&workload.start, amount, duration) else {
             continue;
         };
-        let end = sum(&[*at, length, udp.linger]);
+        let end = sum(&[*at, length, patience]);
         if end > duration {
-            let span = spec.udp.as_ref().and_then(|udp| udp.value.length.as_ref()).map_or(*span, |length| length.span);
+            let span = written.map_or(*span, |length| length.span);
             let message = format!(
-                "`{name}` may need until {end}, with {} for the last datagrams, and the `duration` is {duration}: if one is \
-                 lost, it fails",
-                udp.linger
+                "`{name}` may need until {end}, with {patience} for the last {what}, and the `duration` is {duration}: if one is \
+                 lost, it fails"
             );
             let help = format!("write `duration: {end}`, or leave `for` out: it then sends for the whole duration");
             diagnostics.warning(span, message).help(help);
@@ -134,16 +143,24 @@ mod tests {
 
     #[test]
     fn a_stream_that_may_outlast_the_run_is_warned_of() {
-        let warnings = |length: &str, duration: &str| {
+        let of = |kind: &str, length: &str, duration: &str| {
             let network = "links: { l: { ends: [a, b], delay: 1ms } }\n";
-            let stream = format!("workloads: {{ u: {{ at: 1s, udp: {{ from: a, to: b, every: 9ms, {length} }} }} }}\n");
+            let stream =
+                format!("workloads: {{ u: {{ at: 1s, {kind}: {{ from: a, to: b, every: 9ms, {length} }} }} }}\n");
             let made = resolved(&format!("{network}{stream}{duration}"));
             made.warnings.iter().map(|told| told.message.clone()).collect::<Vec<_>>()
         };
+        let warnings = |length: &str, duration: &str| of("udp", length, duration);
         let told = warnings("for: 3s", "duration: 4s\n");
         assert!(told.len() == 1 && told[0].starts_with("`u` may need until 5s, with 1s for the last"), "{told:?}");
         assert_eq!(warnings("for: 3s", "duration: 5s\n"), [""; 0]);
         assert_eq!(warnings("for: 3s", ""), [""; 0]);
         assert_eq!(warnings("count: 3", "duration: 4s\n"), [""; 0]);
+        let pings = of("ping", "for: 3s", "duration: 6s\n");
+        assert!(
+            pings.len() == 1 && pings[0].starts_with("`u` may need until 7s, with 3s for the last replies"),
+            "{pings:?}"
+        );
+        assert_eq!(of("ping", "for: 3s, timeout: 1s", "duration: 5s\n"), [""; 0]);
     }
 }
