@@ -1,21 +1,24 @@
 //! One measurement through a counterpart of longwire: hosts, carrier, traffic, all in this process and its children.
 
 use std::os::fd::AsRawFd;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use longwire::host::NamespaceFds;
 use longwire::port::tap::TapPort;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::hosts::{ADDRESSES, Hosts, NAMES, Running, program};
 use super::job::{Carrier, Job, Measured, Raw, Stop, Traffic};
-use super::{raw, tcp, udp};
+use super::{emulator, raw, tcp, udp};
 
 /// Carries out a job. This process must have one thread.
 pub(crate) fn run(job: &Job) -> Result<Measured, Stop> {
     match &job.carrier {
         Carrier::Raw(raw) => through_loop(*raw, &job.traffic),
+        Carrier::Wire(options) => through_wire(options, &job.traffic),
         Carrier::Veth(netem) => through_veth(netem.as_deref(), &job.traffic),
         Carrier::Wirefilter(arguments) => through_wirefilter(arguments, &job.traffic),
         Carrier::Longwire(_) => Err(Stop::Failed("longwire is measured through its own program".into())),
@@ -57,11 +60,39 @@ fn through_loop(raw: Raw, traffic: &Traffic) -> Result<Measured, Stop> {
     Ok(measured)
 }
 
-fn through_veth(netem: Option<&str>, traffic: &Traffic) -> Result<Measured, Stop> {
-    need(&["ip"])?;
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Stop::Missing("a veth pair between two namespaces needs root".into()));
+/// In a network of its own, which holds the ends that longwire takes.
+fn through_wire(options: &[String], traffic: &Traffic) -> Result<Measured, Stop> {
+    const ENDS: [&str; 2] = ["eth1", "eth2"];
+    need_veth()?;
+    let (mut hosts, _) = Hosts::make(None)?;
+    let namespaces = hosts.namespaces()?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(Stop::at("making a network"))?;
+    for (end, host) in ENDS.iter().zip(&namespaces) {
+        add_veth(end, host)?;
     }
+    drop(namespaces);
+    hosts.configure()?;
+    let words = ["wire", ENDS[0], ENDS[1], "--json", "-"].into_iter().chain(options.iter().map(String::as_str));
+    let mut command = emulator::command(&words.collect::<Vec<_>>());
+    let mut longwire = command.stdout(Stdio::null()).spawn().map_err(Stop::at("starting longwire"))?;
+    let measured = ping(&mut hosts).and_then(|()| send(&mut hosts, traffic));
+    // our own child, not waited for
+    kill(Pid::from_raw(longwire.id().cast_signed()), Signal::SIGINT).map_err(Stop::at("ending longwire"))?;
+    longwire.wait().map_err(Stop::at("waiting for longwire"))?;
+    hosts.end()?;
+    measured
+}
+
+fn need_veth() -> Result<(), Stop> {
+    need(&["ip"])?;
+    match nix::unistd::geteuid().is_root() {
+        true => Ok(()),
+        false => Err(Stop::Missing("a veth pair between two namespaces needs root".into())),
+    }
+}
+
+fn through_veth(netem: Option<&str>, traffic: &Traffic) -> Result<Measured, Stop> {
+    need_veth()?;
     let (mut hosts, _) = Hosts::make(None)?;
     let namespaces = hosts.namespaces()?;
     std::thread::scope(|scope| scope.spawn(|| join_by_veth(&namespaces)).join().expect("it does not panic"))?;
@@ -89,9 +120,14 @@ fn through_veth(netem: Option<&str>, traffic: &Traffic) -> Result<Measured, Stop
 /// Makes `eth0` in both hosts. The thread stays in the first one's network, and should end.
 fn join_by_veth([a, b]: &[NamespaceFds; 2]) -> Result<(), Stop> {
     setns(&a.network, CloneFlags::CLONE_NEWNET).map_err(Stop::at("entering a host"))?;
-    let other = format!("/proc/{}/fd/{}", std::process::id(), b.network.as_raw_fd());
+    add_veth("eth0", b)
+}
+
+/// Makes a pair: `end` in this thread's network, and `eth0` in a host.
+fn add_veth(end: &str, host: &NamespaceFds) -> Result<(), Stop> {
+    let other = format!("/proc/{}/fd/{}", std::process::id(), host.network.as_raw_fd());
     let status = Command::new("ip")
-        .args(["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &other])
+        .args(["link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", &other])
         .status()
         .map_err(Stop::at("starting ip"))?;
     if status.success() { Ok(()) } else { Err(Stop::Missing("this kernel makes no veth pair".into())) }

@@ -28,8 +28,7 @@ pub(crate) struct Run {
 
 /// Runs a scenario to its end.
 pub(crate) fn run(scenario: &Value, limit: Duration) -> Result<Run, Stop> {
-    let mut command = super::own_program();
-    command.args(["--part", "longwire", "--job", &std::process::id().to_string()]);
+    let command = command(&["run", "/dev/stdin", "--json", "-"]);
     // YAML holds JSON, so this is a scenario file.
     let ended = child::run(command, &scenario.to_string(), limit, true)?;
     match ended.code {
@@ -44,11 +43,18 @@ pub(crate) fn run(scenario: &Value, limit: Duration) -> Result<Run, Stop> {
     Ok(Run { report, cpu_ns: ended.cpu_ns, wall: ended.wall })
 }
 
-/// Becomes longwire, tied to the process `parent`.
-pub(crate) fn become_longwire(program: &str, parent: u32) -> Result<(), Stop> {
+/// longwire with these arguments, tied to this process.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = super::own_program();
+    command.args(["--part", "longwire", "--job", &json!([std::process::id(), arguments]).to_string()]);
+    command
+}
+
+/// Becomes longwire with these arguments, tied to the process `parent`.
+pub(crate) fn become_longwire(program: &str, (parent, arguments): (u32, Vec<String>)) -> Result<(), Stop> {
     use std::os::unix::process::CommandExt;
     child::end_with(parent)?;
-    let error = Command::new(program).args(["run", "/dev/stdin", "--json", "-"]).exec();
+    let error = Command::new(program).args(arguments).exec();
     Err(Stop::at(&format!("executing {program}"))(error))
 }
 

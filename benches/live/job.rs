@@ -13,6 +13,8 @@ pub(crate) enum Carrier {
     Raw(Raw),
     /// `longwire run` of a scenario with one link, whose fields these are.
     Longwire(Value),
+    /// `longwire wire` between two veth pairs that lead to the hosts, as cables lead to network cards; with these options.
+    Wire(Vec<String>),
     /// A veth pair of the kernel, with these arguments of netem at both ends.
     Veth(Option<String>),
     /// VDE: a vde_switch at each TAP, joined by wirefilter with these arguments.

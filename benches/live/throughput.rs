@@ -19,6 +19,7 @@ const DELAY_NS: u64 = 10_000_000;
 const PLAIN: &str = "(a) raw copy loop, plain TAP";
 const OFFLOADS: &str = "(b) raw copy loop, virtio-net header, all offloads";
 const LINE: &str = "(c) raw 10 ms delay line, virtio-net header, all offloads";
+const DIRECT: &str = "(d) longwire, no model";
 const LOSSY: &str = "(f) longwire, 10 ms, 1 % loss, fifo, 40 Gbit/s";
 
 /// Each variant's name, carrier, whether it loses frames, and what it is set against.
@@ -31,7 +32,7 @@ fn rows() -> Vec<Row> {
         (PLAIN, raw(Framing::Plain, 0), false, &[]),
         (OFFLOADS, raw(Framing::VirtioNet, 0), false, &[PLAIN]),
         (LINE, raw(Framing::VirtioNet, DELAY_NS), false, &[OFFLOADS]),
-        ("(d) longwire, no model", Carrier::Longwire(json!({})), false, &[PLAIN, OFFLOADS]),
+        (DIRECT, Carrier::Longwire(json!({})), false, &[PLAIN, OFFLOADS]),
         (
             "(e) longwire, 10 ms, fifo, 40 Gbit/s",
             Carrier::Longwire(json!({ "delay": "10ms", "rate": "40Gbit" })),
@@ -49,6 +50,7 @@ fn rows() -> Vec<Row> {
             true,
             &[LOSSY],
         ),
+        ("(l) longwire wire, two veth as network cards", Carrier::Wire(Vec::new()), false, &[DIRECT]),
     ]
 }
 
