@@ -10,8 +10,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::report::{direction, number};
-use crate::support::{Lab, until};
+use crate::support::report::{delivered, direction, dropped, number};
+use crate::support::{Lab, Started, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -99,6 +99,18 @@ fn answer(frame: &mut [u8], mac: [u8; 6], address: [u8; 4]) -> bool {
     }
 }
 
+/// What `longwire status` says of a run; null before that answers.
+fn status(lab: &Lab, run: &Started) -> Value {
+    let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+/// What it says of a link toward a node.
+fn toward(lab: &Lab, run: &Started, link: &str, node: &str) -> Value {
+    let status = status(lab, run);
+    if status.is_null() { Value::Null } else { direction(&status, link, node).clone() }
+}
+
 #[test]
 fn a_machine_behind_a_socket_comes_answers_goes_and_comes_back() {
     let Some(lab) = Lab::new(SCENARIO) else { return };
@@ -106,11 +118,8 @@ fn a_machine_behind_a_socket_comes_answers_goes_and_comes_back() {
     let socket = lab.path("vm.sock");
     until("the socket is there", || socket.exists());
     assert_eq!(fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    let status = || -> Value {
-        let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    };
-    let answered = || number(&direction(&status(), "wire", "a")["delivered"]["frames"]);
+    let status = || status(&lab, &run);
+    let answered = || delivered(&toward(&lab, &run, "wire", "a"));
     until("the run is up, and nobody has come", || status()["ports_down"] == serde_json::json!(["vm.eth0"]));
 
     let machine = StandIn::connect(&socket);
@@ -266,11 +275,7 @@ fn a_machine_gets_its_addresses_from_a_router_behind_a_switch() {
     assert!(advertisement[70..].windows(8).any(|bytes| bytes == [5, 1, 0, 0, 0, 0, 5, 0x78]), "{advertisement:02x?}");
 
     let _machine = StandIn::at(stream, mac, address);
-    let status = || -> Value {
-        let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    };
-    until("the machine answers by its name", || number(&direction(&status(), "lan", "a")["delivered"]["frames"]) > 50);
+    until("the machine answers by its name", || delivered(&toward(&lab, &run, "lan", "a")) > 50);
     run.signal(Signal::SIGINT);
     let report = run.wait().json();
     let node = report["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "r").unwrap();
@@ -287,14 +292,11 @@ fn a_run_begins_when_the_machine_answers() {
     let run = lab.start_run(&["--json", "-"]);
     let socket = lab.path("vm.sock");
     until("the socket is there", || socket.exists());
-    let status = || -> Value {
-        let output = lab.longwire(&["status", "--json", &run.pid().to_string()]).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    };
-    until("somebody asks for the machine", || number(&direction(&status(), "wire", "vm")["dropped"]["port_down"]) >= 2);
-    assert!(status()["run"]["elapsed_ns"].is_null(), "{:#}", status());
+    until("somebody asks for the machine", || dropped(&toward(&lab, &run, "wire", "vm"), "port_down") >= 2);
+    let status = status(&lab, &run);
+    assert!(status["run"]["elapsed_ns"].is_null(), "{status:#}");
     let _machine = StandIn::connect(&socket);
-    until("the run has begun", || number(&direction(&status(), "wire", "a")["delivered"]["frames"]) > 50);
+    until("the run has begun", || delivered(&toward(&lab, &run, "wire", "a")) > 50);
     run.signal(Signal::SIGINT);
     let report = run.wait().json();
     let ready = &report["services"]["vm"];

@@ -20,6 +20,11 @@ pub(crate) fn direction<'a>(report: &'a Value, link: &str, to: &str) -> &'a Valu
         .unwrap_or_else(|| panic!("no direction of {link} to {to} in {directions:#?}"))
 }
 
+/// Frames that a direction delivered.
+pub(crate) fn delivered(direction: &Value) -> u64 {
+    direction["delivered"]["frames"].as_u64().unwrap_or(0)
+}
+
 /// Frames of a direction dropped for a cause.
 pub(crate) fn dropped(direction: &Value, cause: &str) -> u64 {
     direction["dropped"][cause].as_u64().unwrap_or(0)
@@ -81,7 +86,7 @@ pub(crate) fn assert_works(code: i32, report: &Value) {
     assert!(work.values().all(|work| work["ok"] == true), "{work:#?}");
 }
 
-/// Both conservation equations; verdict and exit code agree; so do verdict and validity.
+/// Both conservation equations; verdict and exit code agree; so do verdict and validity; the engine's system calls were all allowed.
 pub(crate) fn check(report: &Value, code: i32) {
     assert_eq!(report["longwire"], 1);
     for direction in report["directions"].as_array().expect("directions") {
@@ -106,6 +111,7 @@ pub(crate) fn check(report: &Value, code: i32) {
         let entered = sum(&["received", "originated", "replicated"]);
         assert_eq!(entered, sum(&["sent", "consumed", "held"]) + all_dropped(node), "{node:#}");
     }
+    assert_eq!(report["confinement"]["refused_calls"], Value::Null, "{}", report["confinement"]);
     let expected = match report["verdict"].as_str().expect("a verdict") {
         "pass" | "none" => 0,
         "fail" => 1,
