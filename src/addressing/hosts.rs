@@ -253,7 +253,7 @@ fn place(spec: &NodeSpec) -> Place {
             }
             ExternalSpec { tap: Some(tap), .. } => Place::ExternalTap { tap: tap.value.clone() },
             ExternalSpec { container: Some(container), .. } => {
-                Place::ExternalContainer { container: container.value.clone() }
+                Place::ExternalContainer { container: container.value.clone(), closed: external.is_closed() }
             }
             ExternalSpec { netns: Some(netns), .. } => Place::ExternalNetns { netns: netns.value.clone() },
             ExternalSpec { interface, .. } => Place::ExternalInterface {

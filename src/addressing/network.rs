@@ -120,6 +120,8 @@ pub enum Place {
     ExternalContainer {
         /// Its name, or its id.
         container: String,
+        /// Whether the other containers' addresses in their engine's networks are out of its reach.
+        closed: bool,
     },
     /// An interface in a network namespace that exists.
     ExternalNetns {
@@ -137,7 +139,7 @@ impl Place {
             Place::ExternalInterface { interface } => format!("external interface {interface}"),
             Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
             Place::ExternalUdp { peer, vni, .. } => format!("external, VXLAN {vni} to {peer}"),
-            Place::ExternalContainer { container } => format!("container {container}"),
+            Place::ExternalContainer { container, .. } => format!("container {container}"),
             Place::Uplink => "this machine, by passt".to_owned(),
             Place::ExternalNetns { netns } => format!("external namespace {netns}"),
         }

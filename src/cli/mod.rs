@@ -4,6 +4,7 @@ mod again;
 mod check;
 mod compare;
 mod completions;
+mod compose;
 mod demo;
 mod doctor;
 mod exec;
@@ -85,6 +86,7 @@ enum Command {
     Sim(sim::Args),
     With(with::Args),
     Wire(wire::Args),
+    Compose(compose::Args),
     Test(test::Args),
     Check(check::Args),
     Compare(compare::Args),
@@ -167,6 +169,7 @@ fn carry_out(command: Command) -> i32 {
         Command::Sim(args) => sim::main(&args) as i32,
         Command::With(args) => with::main(&args),
         Command::Wire(args) => wire::main(&args),
+        Command::Compose(args) => compose::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Check(args) => check::main(&args) as i32,
         Command::Compare(args) => compare::main(&args) as i32,

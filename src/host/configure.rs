@@ -127,6 +127,16 @@ pub(crate) fn interface(
     netlink.execute(batch)
 }
 
+/// Sets routes over an interface, whether they are there already or not.
+pub(crate) fn replace_routes(netlink: &mut Netlink, routes: &[RoutePlan], index: u32) -> Result<(), HostError> {
+    let mut batch = Batch::default();
+    for route in routes {
+        let flags = NLM_F_CREATE | NLM_F_REPLACE;
+        batch.push(route_message(route, Some(index)), flags, format!("set the route to {}", route.to));
+    }
+    netlink.execute(batch)
+}
+
 /// The MAC address of an interface.
 pub(crate) fn mac(netlink: &mut Netlink, index: u32) -> Result<Option<Vec<u8>>, HostError> {
     let link = netlink.link(index)?;
@@ -134,7 +144,7 @@ pub(crate) fn mac(netlink: &mut Netlink, index: u32) -> Result<Option<Vec<u8>>, 
 }
 
 /// The kernel's main routing table (RT_TABLE_MAIN).
-const MAIN_TABLE: u32 = 254;
+pub(crate) const MAIN_TABLE: u32 = 254;
 
 /// The metric of an IPv6 route that was given none (IP6_RT_PRIO_USER).
 const IPV6_METRIC: u32 = 1_024;

@@ -251,17 +251,10 @@ impl Entered {
         framing: Framing,
         make: bool,
     ) -> Result<External, HostError> {
-        let Entered { network, name, process } = self;
-        let doing = format!("make `{}` in {name}", plan.name);
-        let own = process.is_some() && make;
+        let doing = format!("make `{}` in {}", plan.name, self.name);
+        let own = self.process.is_some() && make;
         let (passed, fds) = helper::in_child(&doing, || {
-            enter(&network).map_err(|error| {
-                let error = HostError::os(format!("enter {name}"), error);
-                match error.errno {
-                    Some(libc::EINVAL) => HostError { cause: Cause::Input, ..error }.cure("name a network namespace"),
-                    _ => error.cure("it belongs to somebody else: run with sudo"),
-                }
-            })?;
+            self.enter()?;
             if make && configure::interface_index(&plan.name)?.is_some() {
                 return Err(HostError::input(&*doing, "an interface of that name exists there")
                     .cure("give it another name with `interface:`"));
@@ -281,7 +274,33 @@ impl Entered {
                 External { port: Port::Tap(port), outside, process: None, borrowed: None }.into_parts()?;
             Ok((passed, fds))
         })?;
-        Ok(External { process, ..External::from_parts(passed, fds)? })
+        Ok(External { process: self.process, ..External::from_parts(passed, fds)? })
+    }
+
+    /// Sets routes over an interface that was made there, unless it is gone.
+    ///
+    /// A child enters the namespace, so this process stays where it is; it must have one thread.
+    pub(crate) fn route(&self, interface: &str, routes: &[RoutePlan]) -> Result<(), HostError> {
+        let doing = format!("set routes in {}", self.name);
+        let set = || {
+            self.enter()?;
+            if let Some(index) = configure::interface_index(interface)? {
+                configure::replace_routes(&mut Netlink::open()?, routes, index)?;
+            }
+            Ok(((), Vec::new()))
+        };
+        helper::in_child(&doing, set).map(|((), _)| ())
+    }
+
+    /// Moves this process there.
+    fn enter(&self) -> Result<(), HostError> {
+        enter(&self.network).map_err(|error| {
+            let error = HostError::os(format!("enter {}", self.name), error);
+            match error.errno {
+                Some(libc::EINVAL) => HostError { cause: Cause::Input, ..error }.cure("name a network namespace"),
+                _ => error.cure("it belongs to somebody else: run with sudo"),
+            }
+        })
     }
 }
 

@@ -7,14 +7,18 @@
 //! the scenario does not name, and it never sees a frame. It holds the capabilities that the scenario's external machines need; a
 //! run without any has no keeper.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use caps::Capability;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::beside::{Answer, Beside};
+use super::configure::MAIN_TABLE;
 use super::confine;
 use super::container::{self, ANSWERS_AGAIN_WITHIN, ANSWERS_WITHIN, Container, Facts, Interior, Names};
 use super::error::HostError;
@@ -25,7 +29,7 @@ use super::janitor::Janitor;
 use super::passt::{self, Passt};
 use super::presence::{self, Seen};
 use super::vm_socket::SocketFile;
-use crate::addressing::network::{HostPlan, NetworkPlan, Place, netns_path};
+use crate::addressing::network::{HostPlan, NetworkPlan, Place, RoutePlan, netns_path};
 use crate::port::tap::Framing;
 
 const DOING: &str = "attach an interface";
@@ -257,16 +261,21 @@ impl State {
             Place::ExternalNetns { netns } => {
                 external::open_namespace(netns)?.interface(interface_plan, &plan.routes, framing, make)?
             }
-            Place::ExternalContainer { container } => {
+            Place::ExternalContainer { container, closed } => {
                 let before = self.names.get(&host);
                 let within = if before.is_some() { ANSWERS_AGAIN_WITHIN } else { ANSWERS_WITHIN };
-                let Container { process, network, hosts, .. } = match container::find(container, within) {
+                let Container { process, network, hosts, addresses, .. } = match container::find(container, within) {
                     // it has ended, and may be started again as long as the run lasts
                     Err(_) if before.is_some() => return Ok(None),
                     found => found?,
                 };
+                let mut routes = plan.routes.clone();
+                if *closed {
+                    routes.extend(self.closing_routes(host, within)?);
+                }
+                self.close_toward(host, addresses)?;
                 let entered = Entered::of_container(container, network, process);
-                let attached = entered.interface(interface_plan, &plan.routes, framing, make)?;
+                let attached = entered.interface(interface_plan, &routes, framing, make)?;
                 let names = self.names.remove(&host).flatten();
                 let names = write_names(plan, hosts.as_deref(), names)?;
                 self.names.insert(host, names);
@@ -283,6 +292,28 @@ impl State {
             None => drop(self.borrowed.remove(&(host, interface))),
         }
         Ok(Some((passed, fds)))
+    }
+
+    /// Routes that keep a container from the others by their engine's networks.
+    fn closing_routes(&self, host: usize, within: Duration) -> Result<Vec<RoutePlan>, HostError> {
+        let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != host);
+        let names = others.filter_map(|(_, plan)| Some(container_of(plan)?.0));
+        let addresses = names.map(|name| container::addresses(name, within)).collect::<Result<Vec<_>, _>>()?;
+        Ok(by_simulated_network(addresses.concat()))
+    }
+
+    /// Closes the way from containers that are attached to one that comes, or comes back at other addresses.
+    fn close_toward(&self, host: usize, addresses: Vec<IpAddr>) -> Result<(), HostError> {
+        let routes = by_simulated_network(addresses);
+        for other in self.names.keys().filter(|other| **other != host) {
+            let Some(plan) = self.hosts.get(*other) else { continue };
+            let (Some((name, true)), Some(interface)) = (container_of(plan), plan.interfaces.first()) else { continue };
+            // one that has ended gets them when it is attached again
+            if let Ok(Container { network, process, .. }) = container::find(name, ANSWERS_AGAIN_WITHIN) {
+                Entered::of_container(name, network, process).route(&interface.name, &routes)?;
+            }
+        }
+        Ok(())
     }
 
     fn listen(&mut self, host: usize) -> Result<OwnedFd, HostError> {
@@ -308,7 +339,7 @@ impl State {
     }
 
     fn enter(&self, host: usize) -> Result<Answer<Facts>, HostError> {
-        let Some(Place::ExternalContainer { container }) = self.hosts.get(host).map(|host| &host.place) else {
+        let Some((container, _)) = self.hosts.get(host).and_then(container_of) else {
             return Err(HostError::lacking(DOING, "the scenario has no such container"));
         };
         let inside = Interior::of(container, &container::find(container, ANSWERS_AGAIN_WITHIN)?)?;
@@ -322,6 +353,23 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// A container's name, and whether its engine's network is closed to it.
+fn container_of(plan: &HostPlan) -> Option<(&str, bool)> {
+    match &plan.place {
+        Place::ExternalContainer { container, closed } => Some((container, *closed)),
+        _ => None,
+    }
+}
+
+/// Routes to containers' addresses in their engine's network, over the simulated one: nearer than the network that they are in, and gone
+/// with the interface. A route of type `unreachable` would stay when everything is killed. On one segment such a container answers there for
+/// its IPv4 address (ip-sysctl, arp_ignore), and what is sent to it passes the links; elsewhere nobody answers.
+fn by_simulated_network(addresses: Vec<IpAddr>) -> Vec<RoutePlan> {
+    let addresses: BTreeSet<IpAddr> = addresses.into_iter().collect();
+    let route = |address| RoutePlan { to: IpNet::from(address), via: None, interface: None, table: MAIN_TABLE };
+    addresses.into_iter().map(route).collect()
 }
 
 /// Writes the network's names into a container's hosts file, if it has one. `before`: those of its last.

@@ -76,6 +76,7 @@ pub(crate) mod takeover;
 mod vm_socket;
 
 pub use configure::{InterfaceStatistics, link_local};
+pub(crate) use container::{ComposeMember, compose_members};
 pub use container::{Facts, Interior};
 pub use destination::Destination;
 pub use error::{Cause, HostError, SpawnError};

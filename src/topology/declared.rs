@@ -109,9 +109,11 @@ impl Reader<'_> {
                 .error(first.span, format!("there is nothing behind `{name}` that could be called `{}`", first.value))
                 .help("`names` goes with `tap`, `interface` and `udp`, which may lead to several machines");
         }
-        if let Some(default_route) = external.default_route.as_ref().filter(|_| container.is_none()) {
+        let default_route = external.default_route.as_ref().map(|key| (key.span, "default_route"));
+        let engine_network = external.engine_network.as_ref().map(|key| (key.span, "engine_network"));
+        for (place, key) in default_route.into_iter().chain(engine_network).filter(|_| container.is_none()) {
             self.diagnostics
-                .error(default_route.span, "`default_route` goes with `container`")
+                .error(place, format!("`{key}` goes with `container`"))
                 .help("take it away: routes of other machines are their own");
         }
         let names =

@@ -30,6 +30,8 @@ pub(crate) struct ExternalSpec {
     pub container: Option<Spanned<String>>,
     /// Whether a container reaches everything else by the network too, and not by its own default route.
     pub default_route: Option<Spanned<bool>>,
+    /// Whether a container reaches the scenario's other containers by its engine's own network too. `open` unless said.
+    pub engine_network: Option<Spanned<EngineNetwork>>,
     /// A network namespace that exists: a name of `ip netns`, a path, or a process id.
     pub netns: Option<Spanned<String>>,
     /// The interface's name in that namespace, or in that container (`lw0` unless named). Alone: a network interface of this
@@ -69,6 +71,11 @@ impl ExternalSpec {
         self.container.as_ref().map(|container| (container, interface))
     }
 
+    /// Whether the way around the simulated network, by the engine's own, is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.engine_network.as_ref().is_some_and(|network| network.value == EngineNetwork::Closed)
+    }
+
     /// How it gets addresses by DHCP, if it does.
     pub(crate) fn dhcp(&self) -> Option<DhcpSpec> {
         match &self.dhcp {
@@ -106,6 +113,20 @@ forms! {
     Answers, "Answers", "`ping`, or a map with `tcp`, `from` and `within`";
     words { "ping" => Answers(AnswersSpec::default()) }
     map AnswersSpec => |spec| Ok(Answers(spec));
+}
+
+/// Whether containers of a scenario reach each other by their engine's own network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EngineNetwork {
+    /// They do.
+    Open,
+    /// They do not; everything else there stays in reach.
+    Closed,
+}
+
+forms! {
+    EngineNetwork, "EngineNetwork", "`open` or `closed`";
+    words { "open" => EngineNetwork::Open, "closed" => EngineNetwork::Closed }
 }
 
 /// Whether a machine gets its address by DHCP.

@@ -2,6 +2,7 @@
 //! give them.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -32,57 +33,57 @@ workloads:
 duration: 60s
 ";
 
-const HOSTS: &str = "127.0.0.1\tlocalhost\n172.17.0.2\t3949fff2e8dd\n";
+pub(crate) const HOSTS: &str = "127.0.0.1\tlocalhost\n172.17.0.2\t3949fff2e8dd\n";
 
-/// An engine: it answers every request with what it was last told to.
-struct Engine {
-    socket: PathBuf,
-    answer: Arc<Mutex<Vec<u8>>>,
+/// What is asked for about the container of most tests.
+const WEB: &str = "/containers/web/json";
+
+/// An engine: it answers with what it was last told to, and knows nothing of everything else.
+pub(crate) struct Engine {
+    pub(crate) socket: PathBuf,
+    /// By what is asked for.
+    answers: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
 impl Engine {
-    fn start(lab: &Lab) -> Engine {
+    pub(crate) fn start(lab: &Lab) -> Engine {
         Engine::at(lab.path("engine.sock"))
     }
 
     fn at(socket: PathBuf) -> Engine {
         let listener = UnixListener::bind(&socket).unwrap();
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
-        let answer = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&answer);
+        let answers = Arc::new(Mutex::new(BTreeMap::new()));
+        let told = Arc::clone(&answers);
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut request = vec![0; 4096];
                 let read = stream.read(&mut request).unwrap_or(0);
-                let whole = request[..read].starts_with(b"GET /containers/web/json HTTP/1.0\r\n");
-                assert!(whole, "{}", String::from_utf8_lossy(&request[..read]));
-                let _ = stream.write_all(&told.lock().unwrap());
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                let target = request.strip_prefix("GET ").and_then(|rest| rest.split_once(" HTTP/1.0\r\n"));
+                let target = target.unwrap_or_else(|| panic!("{request}")).0;
+                let unknown = || answer("404 Not Found", br#"{"message":"No such container"}"#);
+                let _ = stream.write_all(&told.lock().unwrap().get(target).cloned().unwrap_or_else(unknown));
             }
         });
-        Engine { socket, answer }
+        Engine { socket, answers }
     }
 
     fn says(&self, status: &str, body: &[u8]) {
-        let head = format!("HTTP/1.0 {status}\r\nContent-Type: application/json\r\n\r\n");
-        *self.answer.lock().unwrap() = [head.as_bytes(), body].concat();
+        self.says_of(WEB, status, body);
+    }
+
+    pub(crate) fn says_of(&self, target: &str, status: &str, body: &[u8]) {
+        self.answers.lock().unwrap().insert(target.to_owned(), answer(status, body));
     }
 
     /// The container runs as this process, or does not run.
     fn knows(&self, lab: &Lab, pid: Option<u32>) {
-        let mut answer: Value =
-            serde_json::from_str(include_str!("../fixtures/containers/docker-running.json")).unwrap();
-        answer["HostsPath"] = json!(lab.path("bundle/hosts"));
-        answer["Config"]["User"] = json!("app");
-        answer["Config"]["WorkingDir"] = json!("/usr");
-        answer["Config"]["Env"] = json!(["PATH=/usr/sbin:/usr/bin", "FLAVOUR=vanilla"]);
-        answer["State"]["Pid"] = json!(pid.unwrap_or(0));
-        answer["State"]["Running"] = json!(pid.is_some());
-        answer["State"]["Status"] = json!(if pid.is_some() { "running" } else { "exited" });
-        self.says("200 OK", answer.to_string().as_bytes());
+        self.says("200 OK", inspected(lab, "bundle", pid).to_string().as_bytes());
     }
 
     /// `longwire` with these arguments, which finds this engine.
-    fn longwire(&self, lab: &Lab, arguments: &[&str]) -> Command {
+    pub(crate) fn longwire(&self, lab: &Lab, arguments: &[&str]) -> Command {
         let mut command = lab.longwire(arguments);
         command.env("DOCKER_HOST", format!("unix://{}", self.socket.display()));
         command
@@ -96,12 +97,29 @@ impl Engine {
     }
 }
 
+fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+    [format!("HTTP/1.0 {status}\r\nContent-Type: application/json\r\n\r\n").as_bytes(), body].concat()
+}
+
+/// What an engine says of a container that runs as this process, or does not run. `bundle`: the folder that it was made in.
+pub(crate) fn inspected(lab: &Lab, bundle: &str, pid: Option<u32>) -> Value {
+    let mut answer: Value = serde_json::from_str(include_str!("../fixtures/containers/docker-running.json")).unwrap();
+    answer["HostsPath"] = json!(lab.path(&format!("{bundle}/hosts")));
+    answer["Config"]["User"] = json!("app");
+    answer["Config"]["WorkingDir"] = json!("/usr");
+    answer["Config"]["Env"] = json!(["PATH=/usr/sbin:/usr/bin", "FLAVOUR=vanilla"]);
+    answer["State"]["Pid"] = json!(pid.unwrap_or(0));
+    answer["State"]["Running"] = json!(pid.is_some());
+    answer["State"]["Status"] = json!(if pid.is_some() { "running" } else { "exited" });
+    answer
+}
+
 /// A container that sleeps, with the machine's /usr and nothing else. Deleted when dropped.
-struct Container<'a> {
+pub(crate) struct Container<'a> {
     lab: &'a Lab,
     user: u32,
     name: String,
-    pid: u32,
+    pub(crate) pid: u32,
 }
 
 /// A user who is nobody in particular.
@@ -109,12 +127,12 @@ const NOBODY: u32 = 65_534;
 
 impl<'a> Container<'a> {
     fn start(lab: &'a Lab) -> Container<'a> {
-        Container::of(lab, 0)
+        Container::of(lab, "bundle", 0)
     }
 
-    /// As this user, who is root in it.
-    fn of(lab: &'a Lab, user: u32) -> Container<'a> {
-        let root = lab.path("bundle/rootfs");
+    /// Made in this folder, as this user, who is root in it.
+    pub(crate) fn of(lab: &'a Lab, bundle: &str, user: u32) -> Container<'a> {
+        let root = lab.path(&format!("{bundle}/rootfs"));
         if !root.exists() {
             for folder in ["usr", "etc", "proc", "dev", "tmp"] {
                 fs::create_dir_all(root.join(folder)).unwrap();
@@ -128,7 +146,7 @@ impl<'a> Container<'a> {
             fs::write(root.join("etc/passwd"), "root:x:0:0::/:\napp:x:1234:1235::/tmp:\n").unwrap();
         }
         // as its engine does, each time
-        fs::write(lab.path("bundle/hosts"), HOSTS).unwrap();
+        fs::write(lab.path(&format!("{bundle}/hosts")), HOSTS).unwrap();
         let capabilities = json!(["CAP_CHOWN", "CAP_NET_RAW"]);
         let own_users = if user == 0 { None } else { Some("user") };
         let namespaces = ["pid", "network", "ipc", "uts", "mount"].into_iter().chain(own_users);
@@ -157,15 +175,14 @@ impl<'a> Container<'a> {
                 "gidMappings": mapped,
             },
         });
-        lab.write("bundle/config.json", &config.to_string());
+        lab.write(&format!("{bundle}/config.json"), &config.to_string());
         fs::create_dir_all(lab.path("runc")).unwrap();
-        for path in ["bundle", "bundle/hosts", "runc"] {
+        for path in [bundle, &format!("{bundle}/hosts"), "runc"] {
             chown(lab.path(path), Some(user), Some(user)).unwrap();
         }
-        let name = format!("lw-test-{}", std::process::id());
+        let name = format!("lw-test-{}-{bundle}", std::process::id());
         let mut container = Container { lab, user, name, pid: 0 };
-        let bundle = lab.path("bundle").display().to_string();
-        container.runc(&["run", "--detach", "--bundle", &bundle, &container.name]);
+        container.runc(&["run", "--detach", "--bundle", &lab.path(bundle).display().to_string(), &container.name]);
         let state = container.runc(&["state", &container.name]);
         let state: Value = serde_json::from_str(&state).unwrap();
         container.pid = u32::try_from(number(&state["pid"])).unwrap();
@@ -186,7 +203,7 @@ impl<'a> Container<'a> {
     }
 
     /// What a shell in it says.
-    fn shell(&self, commands: &str) -> String {
+    pub(crate) fn shell(&self, commands: &str) -> String {
         let pid = self.pid.to_string();
         let output = Command::new("nsenter").args(["-t", &pid, "-a", "sh", "-ec", commands]).output().unwrap();
         assert!(output.status.success(), "{commands}: {output:?}");
@@ -200,7 +217,7 @@ impl Drop for Container<'_> {
     }
 }
 
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     (is_root() && ["runc", "ping", "nsenter", "ip"].into_iter().all(has)).then(|| Lab::new("")).flatten()
 }
 
@@ -221,7 +238,7 @@ fn hosts(lab: &Lab) -> String {
     lab.read("bundle/hosts")
 }
 
-fn interrupt(run: Started) -> Ended {
+pub(crate) fn interrupt(run: Started) -> Ended {
     run.signal(Signal::SIGINT);
     let ended = run.wait();
     assert_eq!(ended.code, 130, "{}", ended.told());
@@ -301,7 +318,7 @@ fn a_normal_user_joins_a_container_of_their_own() {
     let Some(_) = as_nobody(&lab) else { return };
     fs::create_dir(lab.path("podman")).unwrap();
     // where Podman's own client looks
-    let (engine, container) = (Engine::at(lab.path("podman/podman.sock")), Container::of(&lab, NOBODY));
+    let (engine, container) = (Engine::at(lab.path("podman/podman.sock")), Container::of(&lab, "bundle", NOBODY));
     engine.knows(&lab, Some(container.pid));
     lab.write("scenario.yaml", SCENARIO);
     let longwire = |arguments: &[&str]| {

@@ -214,6 +214,7 @@ pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("longwire doctor --calibrate", "measures for ten seconds; tests/live/suite.rs runs it"),
     ("longwire doctor --restore", "is about the machine's own interfaces; tests/live/wire.rs runs it"),
     ("longwire run web.yaml", "needs a container engine; tests/live/containers.rs has one that stands in"),
+    ("longwire compose ", "needs a container engine; tests/live/compose.rs has one that stands in"),
     ("longwire exec web ", "needs a container engine; tests/live/containers.rs has one that stands in"),
     ("longwire check ", "tests/offline/documents.rs runs it"),
 ];

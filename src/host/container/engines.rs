@@ -21,12 +21,20 @@ pub(crate) struct Engine {
     pub(crate) from: &'static str,
 }
 
+/// Those of this process's environment.
+///
+/// # Errors
+/// What it names is no Unix socket.
+pub(super) fn here() -> Result<Vec<Engine>, String> {
+    engines(&|variable| std::env::var(variable).ok())
+}
+
 /// All sockets on which an engine may listen, in the order in which they are asked. `variable` reads the environment. Where that
 /// names an engine, no other is asked.
 ///
 /// # Errors
 /// What is named there is no Unix socket.
-pub(crate) fn engines(variable: &impl Fn(&str) -> Option<String>) -> Result<Vec<Engine>, String> {
+fn engines(variable: &impl Fn(&str) -> Option<String>) -> Result<Vec<Engine>, String> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let mut engines = Vec::new();
     for name in ["DOCKER_HOST", "CONTAINER_HOST"] {

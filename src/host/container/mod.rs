@@ -7,9 +7,12 @@ mod engines;
 mod get;
 mod interior;
 mod names;
+mod project;
 mod user;
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +22,8 @@ use serde::Deserialize;
 use self::engines::Engine;
 pub use self::interior::{Facts, Interior};
 pub(crate) use self::names::{Names, take_away};
-use super::error::HostError;
+pub(crate) use self::project::{ComposeMember, compose_members};
+use super::error::{Cause, HostError};
 use super::namespace;
 use super::open::{Expected, open, plain};
 use super::peer;
@@ -37,6 +41,8 @@ pub(crate) struct Container {
     pub(crate) network: OwnedFd,
     /// The file that is its /etc/hosts; `None` where its engine keeps none for it.
     pub(crate) hosts: Option<PathBuf>,
+    /// Its addresses in its engine's networks.
+    pub(crate) addresses: Vec<IpAddr>,
     pid: u32,
     config: Config,
 }
@@ -51,6 +57,25 @@ struct Answer {
     hosts_path: String,
     #[serde(default)]
     config: Config,
+    #[serde(default)]
+    network_settings: NetworkSettings,
+}
+
+/// Where it is in its engine's networks.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "PascalCase", default)]
+struct NetworkSettings {
+    networks: Option<BTreeMap<String, Endpoint>>,
+}
+
+/// An address that it does not have is an empty text.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+struct Endpoint {
+    #[serde(rename = "IPAddress")]
+    v4: String,
+    #[serde(rename = "GlobalIPv6Address")]
+    v6: String,
 }
 
 /// How its programs are started.
@@ -77,12 +102,12 @@ struct State {
 /// # Errors
 /// There is no engine, or none that may be asked (4); no such container, or it does not run (2); its network is this machine's.
 pub(crate) fn find(name: &str, within: Duration) -> Result<Container, HostError> {
-    let engines = engines::engines(&|variable| std::env::var(variable).ok());
-    let engines = engines.map_err(|reason| HostError::lacking(doing(name), reason))?;
+    let engines = engines::here().map_err(|reason| HostError::lacking(doing(name), reason))?;
     let (engine, answer) = ask_all(&engines, name, within)?;
     let process = hold(name, &answer)?;
     // Still the same: so the number was the container's when it was taken.
-    let again = ask(&engine.socket, name, within).map_err(|error| failed(name, engine, &error))?;
+    let again =
+        ask(&engine.socket, name, within).map_err(|error| failed(&doing(name), engine, &target(name), &error))?;
     let network = format!("/proc/{}/ns/net", answer.state.pid);
     let opened = open(Path::new(&network), Expected::Namespace);
     if again.as_ref() != Some(&answer) || has_ended(&process) {
@@ -97,8 +122,29 @@ pub(crate) fn find(name: &str, within: Duration) -> Result<Container, HostError>
         return Err(HostError::input(doing(name), "its network is the machine's own (`--network host`)")
             .cure("start it with a network of its own, such as `--network none`"));
     }
-    let hosts = Some(PathBuf::from(answer.hosts_path)).filter(|path| path.is_absolute());
-    Ok(Container { process, network: network.into(), hosts, pid: answer.state.pid, config: answer.config })
+    let hosts = Some(PathBuf::from(&answer.hosts_path)).filter(|path| path.is_absolute());
+    let addresses = answer.addresses();
+    Ok(Container { process, network: network.into(), hosts, addresses, pid: answer.state.pid, config: answer.config })
+}
+
+/// The addresses of a container in its engine's networks; none where it does not run, or is not known.
+///
+/// # Errors
+/// Its engine cannot be asked.
+pub(crate) fn addresses(name: &str, within: Duration) -> Result<Vec<IpAddr>, HostError> {
+    let engines = engines::here().map_err(|reason| HostError::lacking(doing(name), reason))?;
+    match ask_all(&engines, name, within) {
+        Ok((_, answer)) => Ok(answer.addresses()),
+        Err(error) if error.cause == Cause::Input => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Answer {
+    fn addresses(&self) -> Vec<IpAddr> {
+        let endpoints = self.network_settings.networks.iter().flatten();
+        endpoints.flat_map(|(_, endpoint)| [&endpoint.v4, &endpoint.v6]).filter_map(|text| text.parse().ok()).collect()
+    }
 }
 
 fn doing(name: &str) -> String {
@@ -111,61 +157,83 @@ fn not_running(name: &str, reason: impl Into<String>) -> HostError {
 
 /// Asks engines until one knows the container.
 fn ask_all<'e>(engines: &'e [Engine], name: &str, within: Duration) -> Result<(&'e Engine, Answer), HostError> {
+    let missing = ("has no container of that name", "name one that `docker ps` or `podman ps` shows");
+    let target = target(name);
+    first_that_knows(engines, &doing(name), missing, &target, |socket| ask(socket, name, within))
+}
+
+/// Asks engines until one knows what is looked for. `missing`: what an engine says that does not, and how to go on; `target`: what
+/// it is asked for.
+fn first_that_knows<'e, T>(
+    engines: &'e [Engine],
+    doing: &str,
+    (missing, cure): (&str, &str),
+    target: &str,
+    ask: impl Fn(&Path) -> io::Result<Option<T>>,
+) -> Result<(&'e Engine, T), HostError> {
     let (mut asked, mut closed, mut absent) = (Vec::new(), Vec::new(), Vec::new());
     for engine in engines {
         let socket = engine.socket.display();
-        match ask(&engine.socket, name, within) {
+        match ask(&engine.socket) {
             Ok(Some(answer)) => return Ok((engine, answer)),
             Ok(None) => asked.push(socket.to_string()),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
                 absent.push(format!("{socket} ({})", engine.from));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => closed.push(socket.to_string()),
-            Err(error) => return Err(failed(name, engine, &error)),
+            Err(error) => return Err(failed(doing, engine, target, &error)),
         }
     }
     let closed = closed.join(" and ");
     if !asked.is_empty() {
         let beside =
             if closed.is_empty() { String::new() } else { format!(", and {closed} may not be asked by this user") };
-        let reason = format!("the engine at {} has no container of that name{beside}", asked.join(" and "));
-        return Err(HostError::input(doing(name), reason).cure("name one that `docker ps` or `podman ps` shows"));
+        let reason = format!("the engine at {} {missing}{beside}", asked.join(" and "));
+        return Err(HostError::input(doing, reason).cure(cure));
     }
     if !closed.is_empty() {
         let reason = format!("this user may not ask the engine at {closed}");
-        return Err(HostError::lacking(doing(name), reason)
+        return Err(HostError::lacking(doing, reason)
             .cure("run with sudo, or join the group of that socket (`docker`, as a rule)"));
     }
     let reason = format!("no container engine is there: looked for {}", absent.join(", "));
-    Err(HostError::lacking(doing(name), reason).cure(
+    Err(HostError::lacking(doing, reason).cure(
         "start Docker, or Podman's service (`systemctl start podman.socket`, with `--user` for your own containers), or set DOCKER_HOST",
     ))
 }
 
-fn failed(name: &str, engine: &Engine, error: &io::Error) -> HostError {
-    HostError::lacking(doing(name), format!("the engine at {}: {}", engine.socket.display(), plain(error)))
-        .cure(format!("see what `curl --unix-socket {} http://d/containers/{name}/json` says", engine.socket.display()))
+fn failed(doing: &str, engine: &Engine, target: &str, error: &io::Error) -> HostError {
+    let socket = engine.socket.display();
+    HostError::lacking(doing, format!("the engine at {socket}: {}", plain(error)))
+        .cure(format!("see what `curl --unix-socket {socket} 'http://d{target}'` says"))
+}
+
+/// What an engine is asked for about a container.
+fn target(name: &str) -> String {
+    format!("/containers/{name}/json")
 }
 
 /// Asks one engine; `None` where it has no such container.
 fn ask(socket: &Path, name: &str, within: Duration) -> io::Result<Option<Answer>> {
-    match get::get(socket, &format!("/containers/{name}/json"), within)? {
+    match get::get(socket, &target(name), within)? {
         (200, body) => {
             let wrong = |error| invalid(format!("it describes the container in a way that is not understood: {error}"));
             serde_json::from_slice(&body).map(Some).map_err(wrong)
         }
         (404, _) => Ok(None),
-        (status, body) => Err(invalid(format!("it answered {status}{}", reason_of(&body)))),
+        (status, body) => Err(refusal(status, &body)),
     }
 }
 
 /// What an engine says about a request that it refuses: `{"message": …}`.
-fn reason_of(body: &[u8]) -> String {
+fn refusal(status: u16, body: &[u8]) -> io::Error {
     #[derive(Deserialize)]
     struct Refusal {
         message: String,
     }
-    serde_json::from_slice(body).map_or_else(|_| String::new(), |Refusal { message }| format!(": {message}"))
+    let reason =
+        serde_json::from_slice(body).map_or_else(|_| String::new(), |Refusal { message }| format!(": {message}"));
+    invalid(format!("it answered {status}{reason}"))
 }
 
 fn invalid(text: String) -> io::Error {
@@ -192,7 +260,6 @@ fn hold(name: &str, answer: &Answer) -> Result<OwnedFd, HostError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Cause;
     use super::*;
 
     const CREATED: &str = include_str!("../../../tests/fixtures/containers/podman-created.json");
@@ -220,6 +287,7 @@ mod tests {
             state: State { status: "running".into(), running: true, pid },
             hosts_path: String::new(),
             config: Config::default(),
+            network_settings: NetworkSettings::default(),
         };
         for pid in [1 << 23, u32::MAX] {
             let error = hold("web", &answer(pid)).unwrap_err();

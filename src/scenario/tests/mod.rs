@@ -643,6 +643,8 @@ fn external_machines_say_where_they_are() {
         ("{ container: web, dhcp: on }", "`dhcp` does not go with `container`"),
         ("{ container: web, default_route: true }", "there is no gateway behind `v.lw0`"),
         ("{ netns: 1, interface: e, default_route: true }", "`default_route` goes with `container`"),
+        ("{ tap: t, engine_network: closed }", "`engine_network` goes with `container`"),
+        ("{ container: web, engine_network: shut }", "expected `open` or `closed`"),
     ] {
         assert!(bad(&text(external))[0].contains(told), "{external}: {:?}", bad(&text(external)));
     }
