@@ -87,6 +87,7 @@ pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
 pub use janitor::{Janitor, Scratch};
 pub use join::{join_and_run, join_container_and_run};
 pub use namespace::NamespaceFds;
+pub(crate) use netlink::Netlink;
 pub use nic::restore_abandoned;
 pub use opener::Opener;
 pub(crate) use passt::own_networks;

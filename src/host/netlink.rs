@@ -5,6 +5,7 @@
 //!
 //! Sources: netlink(7), rtnetlink(7), Linux `Documentation/userspace-api/netlink/intro.rst`.
 
+use core::net::IpAddr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -12,6 +13,7 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -143,13 +145,40 @@ impl Netlink {
 
     /// All routes of a family, of all tables.
     pub(crate) fn routes(&mut self, family: AddressFamily) -> Result<Vec<RouteMessage>, HostError> {
-        let doing = "read the routes";
         let mut request = RouteMessage::default();
         request.header.address_family = family;
+        self.list(RouteNetlinkMessage::GetRoute(request), "read the routes", |message| match message {
+            RouteNetlinkMessage::NewRoute(route) => Some(route),
+            _ => None,
+        })
+    }
+
+    /// Whether a neighbour has answered of late: its entry is `REACHABLE` (arp(7)).
+    pub(crate) fn is_reachable(&mut self, address: IpAddr) -> Result<bool, HostError> {
+        let mut request = NeighbourMessage::default();
+        request.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let wanted = NeighbourAttribute::Destination(address.into());
+        let found =
+            self.list(RouteNetlinkMessage::GetNeighbour(request), "read the neighbours", |message| match message {
+                RouteNetlinkMessage::NewNeighbour(entry) => Some(entry),
+                _ => None,
+            })?;
+        Ok(found
+            .iter()
+            .any(|entry| entry.header.state == NeighbourState::Reachable && entry.attributes.contains(&wanted)))
+    }
+
+    /// All entries of one of the kernel's lists.
+    fn list<T>(
+        &mut self,
+        request: RouteNetlinkMessage,
+        doing: &str,
+        pick: impl Fn(RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>, HostError> {
         let mut bytes = Vec::new();
-        let sequence = self.append(&mut bytes, RouteNetlinkMessage::GetRoute(request), NLM_F_DUMP);
+        let sequence = self.append(&mut bytes, request, NLM_F_DUMP);
         self.socket.send(&bytes, 0).map_err(|e| HostError::os(doing, e))?;
-        let mut routes = Vec::new();
+        let mut entries = Vec::new();
         loop {
             let length = self.receive().map_err(|e| HostError::os(doing, e))?;
             for answer in Answers::new(&self.buffer[..length]).filter(|a| a.sequence == sequence) {
@@ -157,13 +186,11 @@ impl Netlink {
                     return Err(HostError::os(doing, errno));
                 }
                 if answer.kind == NLMSG_DONE {
-                    return Ok(routes);
+                    return Ok(entries);
                 }
                 let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer.bytes);
-                if let Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route))) =
-                    message.map(|m| m.payload)
-                {
-                    routes.push(route);
+                if let Ok(NetlinkPayload::InnerMessage(message)) = message.map(|m| m.payload) {
+                    entries.extend(pick(message));
                 }
             }
         }

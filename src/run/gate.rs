@@ -3,14 +3,15 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::process::{Processes, Start};
+use super::process::{Process, Processes, Start};
 use super::programs::Surroundings;
 use super::workload::{Failure, builtin, not_started, since};
-use crate::host::ProgramId;
+use crate::host::{ExitStatus, ProgramId};
 use crate::measured::{Measured, ProcessReport};
 use crate::report::json::WorkloadReport;
 use crate::tasks::spec::{Awaited, AwaitedCheck};
 use crate::units::{Duration, Instant};
+use crate::workload;
 
 /// How long one question waits for its answer, and how long after it the next is asked at the least.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -60,8 +61,7 @@ impl Gate {
         let over = self.started.is_some_and(|started| now >= started + self.spec.within);
         match self.state {
             State::Asks(id, began) if processes.get(id).is_done(now) => {
-                let answered = processes.get(id).said().and_then(|said| said.result.as_ref()).is_some_and(is_answer);
-                if answered {
+                if is_answered(processes.get(id)) {
                     self.end(now, Ok(()));
                 } else if over {
                     self.give_up(now);
@@ -91,6 +91,7 @@ impl Gate {
                 let ends = json!({ "to": to, "port": port, "source": source, "bytes": 0 });
                 builtin("tcp-send", &within(ends, wait))
             }
+            AwaitedCheck::Arp => builtin(workload::ARP, &json!({ "to": to, "source": source, "timeout_ns": wait })),
         };
         let log_name = format!("{}.ready", self.name);
         let start = Start { host: around.host_name(self.spec.path.from), what, log_name: &log_name };
@@ -104,6 +105,10 @@ impl Gate {
         let what = match self.spec.check {
             AwaitedCheck::Ping => "it did not answer ping".to_owned(),
             AwaitedCheck::Tcp(port) => format!("it took no connection to TCP port {port}"),
+            AwaitedCheck::Arp if self.spec.path.destination.is_ipv6() => {
+                "it did not answer neighbour discovery".to_owned()
+            }
+            AwaitedCheck::Arp => "it did not answer ARP".to_owned(),
         };
         let reason = format!("it was not ready within {}: {what}", self.spec.within);
         self.end(now, Err(Failure { reason, certain: false }));
@@ -136,11 +141,9 @@ fn within(mut job: Value, nanos: u64) -> Value {
     job
 }
 
-/// Whether a question was answered.
-fn is_answer(result: &ProcessReport) -> bool {
-    match result {
-        ProcessReport::Ping(ping) => ping.received > 0,
-        // it has a result once the connection stood
-        _ => true,
-    }
+/// Whether the program that asked was answered: it has ended well, which of a ping says nothing.
+fn is_answered(process: &Process) -> bool {
+    let result = process.said().and_then(|said| said.result.as_ref());
+    let lost = matches!(result, Some(ProcessReport::Ping(ping)) if ping.received == 0);
+    process.exit == Some(ExitStatus::Code(0)) && !lost
 }

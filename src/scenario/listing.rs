@@ -357,6 +357,7 @@ fn tasks(resolved: &Resolved, out: &mut Lines) {
         let what = match check {
             AwaitedCheck::Ping => "ping".to_owned(),
             AwaitedCheck::Tcp(port) => format!("a connection to TCP port {port}"),
+            AwaitedCheck::Arp => "ARP".to_owned(),
         };
         let line = format!("{name}: when it answers {what} from {}, within {within}", host(path.from));
         out.noted(1, line, "t = 0 waits for it");

@@ -369,6 +369,11 @@ impl Hosts<'_> {
         path.source.or_else(|| self.source(any, Family::of(path.destination)))
     }
 
+    /// Whether a path crosses no router, so that its sender asks for the MAC address of the destination itself.
+    pub(super) fn is_on_link(&self, path: &Path) -> bool {
+        matches!(self.first_hop(path.from, self.interface_of(path), path.destination), Ok((Some(_), None)))
+    }
+
     /// Whether a router's NAT lets in no packet of a host to an address that nobody inside asked for.
     pub(crate) fn is_guarded(&self, host: usize, destination: IpAddr) -> bool {
         matches!(self.leads(host, None, destination), Ok(Arrives::Guarded(_)))

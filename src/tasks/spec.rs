@@ -124,6 +124,8 @@ pub enum AwaitedCheck {
     Ping,
     /// A connection to this TCP port.
     Tcp(u16),
+    /// A question for its MAC address: ARP, or neighbour discovery.
+    Arp,
 }
 
 /// What is looked for.

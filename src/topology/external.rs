@@ -55,7 +55,7 @@ pub(crate) struct ExternalSpec {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub dns: Vec<Spanned<String>>,
-    /// What it has to answer before the run begins: `ping`, or a TCP port. By default nothing is waited for.
+    /// What it has to answer before the run begins: `ping`, `arp`, or a TCP port. By default nothing is waited for.
     pub ready: Option<Spanned<Answers>>,
 }
 
@@ -96,9 +96,11 @@ impl ExternalSpec {
 #[schemars(rename = "AnswersSettings")]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AnswersSpec {
-    /// It takes a connection to this TCP port. Otherwise it answers ping.
+    /// It takes a connection to this TCP port. Without this and `arp` it answers ping.
     pub tcp: Option<Spanned<u16>>,
-    /// The host that asks. By default the first of the file that reaches it.
+    /// It answers ARP, by IPv6 neighbour discovery: a host on its network asks.
+    pub arp: bool,
+    /// The host that asks. By default the first of the file that reaches it, for `arp` on its network.
     #[schemars(with = "Option<String>")]
     pub from: Option<Spanned<String>>,
     /// How long that may take. By default 2m: a machine may have to boot.
@@ -110,8 +112,11 @@ pub(crate) struct AnswersSpec {
 pub(crate) struct Answers(pub AnswersSpec);
 
 forms! {
-    Answers, "Answers", "`ping`, or a map with `tcp`, `from` and `within`";
-    words { "ping" => Answers(AnswersSpec::default()) }
+    Answers, "Answers", "`ping`, `arp`, or a map with `tcp`, `arp`, `from` and `within`";
+    words {
+        "ping" => Answers(AnswersSpec::default()),
+        "arp" => Answers(AnswersSpec { arp: true, ..AnswersSpec::default() }),
+    }
     map AnswersSpec => |spec| Ok(Answers(spec));
 }
 

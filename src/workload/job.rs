@@ -68,6 +68,19 @@ pub struct PingJob {
     pub percentiles: Vec<Percentile>,
 }
 
+/// `arp`: asks a machine on the host's own network for its MAC address, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArpJob {
+    /// The machine's address, IPv4 or IPv6.
+    pub to: IpAddr,
+    /// The source address; by default the kernel picks it as for any program.
+    #[serde(default)]
+    pub source: Option<IpAddr>,
+    /// How long the answer is waited for.
+    pub timeout_ns: u64,
+}
+
 /// The distance of a UDP stream's datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,6 +5,7 @@
 //! On standard input it takes the lines `finish` (come to an end, report; said again: at once) and, for `udp-receive`,
 //! `sent N`. The end of standard input says `finish`.
 
+mod arp;
 mod clock;
 mod distribution;
 mod echo;
@@ -40,11 +41,17 @@ pub const BUILT_IN: [&str; 5] = ["ping", "udp-send", "udp-receive", "tcp-send", 
 /// Name of the built-in that relays TCP connections for `forward`; it reports nothing.
 pub const FORWARD: &str = "forward";
 
+/// Name of the built-in that asks a machine by ARP whether it is there; it reports by its exit code alone.
+pub const ARP: &str = "arp";
+
 /// Runs a built-in workload over this process's standard input and output, and returns its exit code: 0 with a result,
 /// 1 with an error line, or without one if nobody reads.
 pub fn main(name: &str, job_json: &str) -> i32 {
     if name == FORWARD {
         return forward::main(job_json, std::io::stdin().as_fd());
+    }
+    if name == ARP {
+        return arp::main(job_json);
     }
     run(name, job_json, std::io::stdin().as_fd(), std::io::stdout().as_fd())
 }

@@ -37,10 +37,14 @@ impl StandIn {
     }
 
     fn at(stream: UnixStream, mac: [u8; 6], address: [u8; 4]) -> StandIn {
+        StandIn::with(stream, move |frame| answer(frame, mac, address))
+    }
+
+    fn with(stream: UnixStream, answer: impl Fn(&mut [u8]) -> bool + Send + 'static) -> StandIn {
         let mut own = stream.try_clone().unwrap();
         thread::spawn(move || {
             while let Some(mut frame) = receive(&mut own) {
-                if answer(&mut frame, mac, address) && send(&mut own, &frame).is_err() {
+                if answer(&mut frame) && send(&mut own, &frame).is_err() {
                     return;
                 }
             }
@@ -305,10 +309,26 @@ fn a_run_begins_when_the_machine_answers() {
 }
 
 #[test]
+fn a_machine_that_drops_pings_may_be_waited_for_by_arp() {
+    let text = SCENARIO.replace("10.0.0.9/24]", "10.0.0.9/24], ready: arp").replace("duration: 60s", "duration: 300ms");
+    let Some(lab) = Lab::new(&text) else { return };
+    let run = lab.start_run(&["--json", "-"]);
+    let socket = lab.path("vm.sock");
+    until("the socket is there", || socket.exists());
+    let machine = UnixStream::connect(&socket).unwrap();
+    let _machine = StandIn::with(machine, |frame| frame[12..14] == [8, 6] && answer(frame, MAC, ADDRESS));
+    let report = run.wait().json();
+    assert_eq!(report["services"]["vm"]["ok"], true, "{:#}", report["services"]);
+    let rtt = &report["workloads"]["rtt"];
+    assert!(number(&rtt["sent"]) > 0 && number(&rtt["received"]) == 0, "{rtt:#}");
+}
+
+#[test]
 fn a_machine_that_does_not_answer_in_time_fails_the_run() {
     for (ready, reason) in [
         ("{ within: 1s }", "vm: it was not ready within 1s: it did not answer ping"),
         ("{ tcp: 22, within: 1s }", "vm: it was not ready within 1s: it took no connection to TCP port 22"),
+        ("{ arp: true, within: 1s }", "vm: it was not ready within 1s: it did not answer ARP"),
     ] {
         let text = SCENARIO.replace("10.0.0.9/24]", &format!("10.0.0.9/24], ready: {ready}"));
         let Some(lab) = Lab::new(&text) else { return };

@@ -159,8 +159,29 @@ fn a_machine_may_be_waited_for() {
     let shown = listing(&resolved);
     assert!(shown.contains("vm: when it answers a connection to TCP port 22 from b, within 5s"), "{shown}");
     assert!(bad(&of("{ tcp: 0 }"))[0].contains("port 0 is no port"));
-    assert!(bad(&of("arp"))[0].contains("`ping`, or a map with `tcp`, `from` and `within`"));
+    assert!(bad(&of("pong"))[0].contains("`ping`, `arp`, or a map with `tcp`, `arp`, `from` and `within`"));
     assert!(bad(&of("{ from: nobody }"))[0].contains("unknown host `nobody`"));
     let unknown = around(&[("lab", "{ external: { tap: lw0, ready: ping } }")]);
     assert!(bad(&unknown)[0].contains("no host reaches `lab`, so none can ask it whether it is ready"));
+}
+
+/// ARP stays on one network, so one of its hosts asks.
+#[test]
+fn a_machine_may_be_waited_for_by_arp_from_its_own_network() {
+    let of = |ready: &str, other: &str| {
+        around(&[("vm", &format!("{{ external: {{ qemu: vm.sock, ready: {ready} }} }}")), ("b", other)])
+    };
+    for (ready, within) in [("arp", "2m"), ("{ arp: true, from: b, within: 5s }", "5s")] {
+        let resolved = good(&of(ready, "host"));
+        let awaited = &resolved.scenario.awaited["vm"];
+        assert_eq!((awaited.path.from, awaited.check), (2, AwaitedCheck::Arp));
+        let shown = listing(&resolved);
+        assert!(shown.contains(&format!("vm: when it answers ARP from b, within {within}")), "{shown}");
+    }
+    let told = |text: &str| bad(text).swap_remove(0);
+    assert!(told(&of("{ arp: true, from: a }", "host")).contains("`a` is not on the network of `vm`"));
+    assert!(told(&of("arp", "router")).contains("no host is on the network of `vm`, and ARP stays on one"));
+    assert!(told(&of("{ arp: true, tcp: 22 }", "host")).contains("`ready` looks for one thing"));
+    let entered = [("box", "{ external: { netns: box, interface: lw0, ready: arp } }"), ("b", "host")];
+    assert!(told(&around(&entered)).contains("`box` answers ARP from the start"));
 }
