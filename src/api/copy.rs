@@ -94,7 +94,7 @@ pub(super) type Failure = (Cause, String);
 fn carry_out(orders: &Orders, owner: &mut Owner) -> Result<Report, Failure> {
     let resolved = orders.resolved(false)?;
     let out = orders.out.as_ref().map(|path| explain(path, &resolved).map_err(|e| unwritten(path, &e))).transpose()?;
-    let options = Options { out: out.clone(), file: orders.path.display().to_string(), inside: None };
+    let options = Options { out: out.clone(), file: orders.path.display().to_string(), ..Options::default() };
     let result = run_for(&resolved, options, &mut Quiet, Some(owner));
     if let Some(out) = &out {
         conclude(out, &result).map_err(|e| unwritten(out.path(), &e))?;

@@ -99,7 +99,7 @@ pub(super) fn cause_of(error: &RunError) -> Cause {
     match error {
         RunError::Host(error) => cause_of_host(error),
         RunError::Timeline(_) => Cause::Input,
-        RunError::Live(_) | RunError::Machine { .. } => Cause::Broken,
+        RunError::Live(_) | RunError::OnUp(_) | RunError::Machine { .. } => Cause::Broken,
     }
 }
 

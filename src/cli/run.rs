@@ -27,6 +27,7 @@ use crate::run::supervisor::{RUNNING, run_for};
 use crate::run::{Inside, Options, RunError, Watcher};
 use crate::scenario::{Overrides, listing};
 use crate::sim;
+use crate::suite::case::shell_words;
 use crate::tasks::capture::Capture;
 use crate::tasks::resolved::Resolved;
 use crate::tasks::timing::TimingSpec;
@@ -45,6 +46,20 @@ pub(super) struct LiveArgs {
     /// it: `{"event":"up","run":NAME,"pid":N,"hosts":[…]}`
     #[arg(long, value_name = "FD")]
     ready_fd: Option<i32>,
+    /// When the network stands, run COMMAND with `sh -c` on this machine, outside of every host: as you, so with `sudo` as root. It
+    /// is ended with the run, and ends the run where it fails
+    #[arg(long, value_name = "COMMAND")]
+    on_up: Option<String>,
+}
+
+/// What a run has beside its scenario and [`Args`].
+#[derive(Default)]
+struct Beside<'a> {
+    inside: Option<Inside>,
+    /// Hears that the run is up.
+    ready: Option<File>,
+    on_up: Option<&'a str>,
+    owner: Option<&'a mut Owner>,
 }
 
 /// What a run takes against either clock.
@@ -92,7 +107,7 @@ pub(super) struct Args {
 }
 
 /// Returns the exit code.
-pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
+pub(super) fn main(LiveArgs { run: args, ready_fd, on_up }: &LiveArgs) -> i32 {
     if args.parent.is_some_and(|parent| !again::end_with(parent)) {
         return Exit::Interrupted as i32;
     }
@@ -116,8 +131,10 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
         Ok(read) => read,
         Err(exit) => return exit as i32,
     };
+    let on_up = on_up.as_deref();
     if args.retry_invalid == 0 {
-        return carry_out(&file, resolved, args, 1, None, ready, None).unwrap_or(Exit::Invalid) as i32;
+        let beside = Beside { ready, on_up, ..Beside::default() };
+        return carry_out(&file, resolved, args, 1, beside).unwrap_or(Exit::Invalid) as i32;
     }
     let mut attempts = match Attempts::begin() {
         Ok(attempts) => attempts,
@@ -128,8 +145,8 @@ pub(super) fn main(LiveArgs { run: args, ready_fd }: &LiveArgs) -> i32 {
     };
     for attempt in 1.. {
         // the first that comes up says so
-        let (resolved, ready) = (resolved.clone(), ready.take());
-        let run = || carry_out(&file, resolved, args, attempt, None, ready, None);
+        let (resolved, beside) = (resolved.clone(), Beside { ready: ready.take(), on_up, ..Beside::default() });
+        let run = || carry_out(&file, resolved, args, attempt, beside);
         if let Some(code) = attempts.make(run) {
             return code;
         }
@@ -142,7 +159,10 @@ pub(super) fn made(name: &str, text: String, args: &Args, owner: Option<&mut Own
     let source = Source::made(name, text);
     let read = args.overrides.overrides().and_then(|overrides| input::read(source.path(), &source.files(), &overrides));
     match read {
-        Ok(resolved) => carry_out(source.path(), resolved, args, 1, None, None, owner).unwrap_or(Exit::Invalid) as i32,
+        Ok(resolved) => {
+            let beside = Beside { owner, ..Beside::default() };
+            carry_out(source.path(), resolved, args, 1, beside).unwrap_or(Exit::Invalid) as i32
+        }
         Err(exit) => exit as i32,
     }
 }
@@ -154,7 +174,10 @@ pub(super) fn inside_guest(args: &Args, files: &dyn Files, inside: Inside) -> Ex
         input::read(&args.file, files, &overrides)
     });
     match read {
-        Ok(resolved) => carry_out(&args.file, resolved, args, 1, Some(inside), None, None).unwrap_or(Exit::Invalid),
+        Ok(resolved) => {
+            let beside = Beside { inside: Some(inside), ..Beside::default() };
+            carry_out(&args.file, resolved, args, 1, beside).unwrap_or(Exit::Invalid)
+        }
         Err(exit) => exit,
     }
 }
@@ -178,15 +201,8 @@ pub(super) fn applied(args: &Args, mut resolved: Resolved) -> Result<Resolved, E
 }
 
 /// `file`: what the scenario is called. `None`: it was INVALID, and is to be run again.
-fn carry_out(
-    file: &Path,
-    resolved: Resolved,
-    args: &Args,
-    attempt: u32,
-    inside: Option<Inside>,
-    ready: Option<File>,
-    owner: Option<&mut Owner>,
-) -> Option<Exit> {
+fn carry_out(file: &Path, resolved: Resolved, args: &Args, attempt: u32, beside: Beside<'_>) -> Option<Exit> {
+    let Beside { inside, ready, on_up, owner } = beside;
     let resolved = match applied(args, resolved) {
         Ok(resolved) => resolved,
         Err(exit) => return Some(exit),
@@ -203,7 +219,7 @@ fn carry_out(
             "note: this runs the values of `params`; `longwire test` runs all {combinations} combinations of the matrix\n"
         ));
     }
-    let command = command(file, args, &resolved, inside.is_some());
+    let command = command(file, args, &resolved, inside.is_some(), on_up);
     let called = inside.as_ref().and_then(|inside| inside.out.clone());
     let outputs = match Outputs::open(args, file, &resolved, &command) {
         Ok(outputs) => Outputs { called: called.unwrap_or(outputs.called), ..outputs },
@@ -211,7 +227,8 @@ fn carry_out(
     };
     let out = outputs.out.clone();
     let virtual_time = inside.is_some();
-    let options = Options { out: out.clone(), file: file.display().to_string(), inside };
+    let options =
+        Options { out: out.clone(), file: file.display().to_string(), on_up: on_up.map(str::to_owned), inside };
     let mut status = Status { line: StatusLine::new(), name: resolved.scenario.name.clone(), ready };
     let watcher: &mut dyn Watcher = match (virtual_time, args.quiet) {
         (true, _) => &mut Announced,
@@ -279,11 +296,15 @@ impl Outputs {
 /// In `--out`, a scenario that was read from a pipe.
 const STREAM: &str = "scenario.yaml";
 
-fn command(file: &Path, args: &Args, resolved: &Resolved, virtual_time: bool) -> String {
+fn command(file: &Path, args: &Args, resolved: &Resolved, virtual_time: bool, on_up: Option<&str>) -> String {
     let subcommand = if virtual_time { "sim" } else { "run" };
     let stream = input::is_stream(file);
     let named = if stream { Path::new("-").to_owned() } else { std::path::absolute(file).unwrap_or(file.to_owned()) };
-    let command = html::command(subcommand, &named, &args.overrides, args.capture.as_deref(), resolved.scenario.seed);
+    let mut command =
+        html::command(subcommand, &named, &args.overrides, args.capture.as_deref(), resolved.scenario.seed);
+    if let Some(on_up) = on_up {
+        command += &format!(" --on-up {}", shell_words(&[on_up.to_owned()]));
+    }
     match args.out {
         Some(_) if stream => format!("{command} < {STREAM}"),
         _ => command,

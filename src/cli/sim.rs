@@ -317,7 +317,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     /// Options of `run` that make no sense here: no command reaches a network that is up in virtual time.
-    const LIVE_ONLY: &[&str] = &["ready_fd"];
+    const LIVE_ONLY: &[&str] = &["ready_fd", "on_up"];
 
     #[test]
     fn every_option_of_run_is_one_of_sim() {

@@ -66,6 +66,7 @@ const SYNONYMS: &[Synonym] = &[
     ("tests", "workloads", None),
     ("tasks", "workloads", None),
     ("servers", "services", None),
+    ("on_up", "services", Some("longwire run FILE --on-up COMMAND")),
     ("cmd", "command", None),
     ("args", "command", Some("command: [PROGRAM, ARGUMENT, …]")),
     ("exec", "command", None),

@@ -25,6 +25,7 @@
 //! | `presence` `keeper` | whether these are still there; the process that attaches them, and again when they come back |
 //! | `confine` `filter` | what a process gives up before it does what it need not trust; the system calls that are left to it |
 //! | `beside` `opener` | processes that answer requests of a run that has given up its rights; the one for output files |
+//! | `hook` | a command of the caller's on the machine itself |
 //! | `janitor` | cleaning up after a process that was killed |
 //! | `open` `folder` `destination` | files that users name: what may be read, and how much of it; directories and single files that are written |
 //! | `signals` | signals that ask for an end |
@@ -45,6 +46,7 @@ pub mod folder;
 mod groups;
 mod guard;
 mod helper;
+mod hook;
 mod identity;
 mod init;
 mod janitor;
@@ -82,6 +84,7 @@ pub use destination::Destination;
 pub use error::{Cause, HostError, SpawnError};
 pub use folder::{Folder, is_temporary};
 pub use helper::fork_child;
+pub use hook::Hook;
 pub use identity::{Identity, user_name};
 pub use init::{Attached, Init, Spawn, Stdio, raise_open_files};
 pub use janitor::{Janitor, Scratch};

@@ -20,6 +20,7 @@ mod machine;
 mod memory;
 mod network;
 mod offload;
+mod on_up;
 mod pcapng;
 mod ports;
 mod report;

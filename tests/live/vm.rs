@@ -324,6 +324,18 @@ fn a_machine_that_drops_pings_may_be_waited_for_by_arp() {
 }
 
 #[test]
+fn a_command_of_the_machine_runs_before_machines_are_waited_for() {
+    let text =
+        SCENARIO.replace("10.0.0.9/24]", "10.0.0.9/24], ready: ping").replace("duration: 60s", "duration: 300ms");
+    let Some(lab) = Lab::new(&text) else { return };
+    let run = lab.start_run(&["--on-up", "test -S vm.sock && touch stands", "--json", "-"]);
+    lab.until_file("stands");
+    let _machine = StandIn::connect(&lab.path("vm.sock"));
+    let report = run.wait().json();
+    assert_eq!(report["services"]["vm"]["ok"], true, "{:#}", report["services"]);
+}
+
+#[test]
 fn a_machine_that_does_not_answer_in_time_fails_the_run() {
     for (ready, reason) in [
         ("{ within: 1s }", "vm: it was not ready within 1s: it did not answer ping"),

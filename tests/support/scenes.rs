@@ -72,6 +72,11 @@ for copy in ci/dns.yaml ci/net/two.yaml ci/deep/bulk-1.yaml; do cp scenarios/one
 const CABLES: &str =
     "for n in 1 2; do ip link add eth$n type veth peer name far$n; ip link set eth$n up; ip link set far$n up; done";
 
+/// What commands of the machine need that start with a network.
+const STARTS: &str = "cp scenarios/link-outage-by-hand.yaml net.yaml
+printf '#!/bin/sh\\nexec sleep 60\\n' > vm.sh; chmod +x vm.sh; cp vm.sh start-vm.sh
+ip link add br0 type bridge; ip tuntap add lw0 mode tap";
+
 /// All of them. Live scenes run beside each other: each takes some ten seconds by the clock, and hardly a processor.
 pub(crate) const SCENES: &[Scene] = &[
     live("", &[run("cargo run --release -- run scenarios/quickstart.yaml")]),
@@ -103,6 +108,12 @@ pub(crate) const SCENES: &[Scene] = &[
             run("kill -INT $!"),
         ],
     ),
+    live(STARTS, &[stay("longwire run net.yaml --on-up ./start-vm.sh").ends(130)]),
+    live(STARTS, &[stay("longwire run net.yaml --on-up 'ip link set lw0 master br0'").ends(130)]),
+    Scene {
+        files: &[("vm.yaml", "qemu: vm.sock }")],
+        ..live(STARTS, &[stay("longwire run vm.yaml --on-up ./vm.sh").ends(130)])
+    },
     live(
         SUITE,
         &[run("longwire test"), run("longwire test ci/dns.yaml ci/net"), run("longwire test 'ci/**/bulk-*.yaml'")],

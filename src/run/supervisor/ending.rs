@@ -14,6 +14,8 @@ use crate::units::Duration;
 impl Run<'_> {
     /// Ends services, and whatever programs are left, gently first.
     pub(super) fn end_programs(&mut self) -> Result<(), RunError> {
+        // as long as all that it may talk to is there
+        self.hook = None;
         let begun = self.live.clock.now();
         for service in &mut self.services {
             service.stop(begun);

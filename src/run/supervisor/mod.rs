@@ -35,8 +35,8 @@ use super::programs::Surroundings;
 use super::service::{self, Service};
 use super::timeline::{self, Timeline};
 use super::workload::{EndReason, RunningWorkload};
-use crate::host::InterfaceStatistics;
 use crate::host::signals::Requests;
+use crate::host::{Hook, InterfaceStatistics};
 use crate::report::event_log::Names;
 use crate::report::json::{EventKind, Report};
 use crate::report::status::RunInfo;
@@ -105,6 +105,8 @@ struct Run<'a> {
     requests: Requests,
     control: Control,
     live: Live,
+    /// A command on the machine itself; taken away when the programs are ended.
+    hook: Option<Hook>,
     /// What goes to `events.jsonl`, if there is a directory for it.
     log: Option<Log>,
     processes: Processes,
@@ -139,7 +141,7 @@ impl<'a> Run<'a> {
         parts: Parts<'a>,
         owner: Option<&'a mut Owner>,
     ) -> Run<'a> {
-        let Parts { init, signals, machines, forwards, control, info, live, log } = parts;
+        let Parts { init, hook, signals, machines, forwards, control, info, live, log } = parts;
         let scenario = &resolved.scenario;
         let inherited = options.inside.as_ref().map(|inside| inside.environment.clone());
         let work = scenario.workloads.iter().zip(1..);
@@ -153,6 +155,7 @@ impl<'a> Run<'a> {
             requests: Requests::default(),
             control,
             live,
+            hook,
             processes: Processes::new(init),
             ports: Ports::new(resolved, machines),
             forwards: Some(forwards),
@@ -181,6 +184,9 @@ impl<'a> Run<'a> {
 
     /// Services up, workloads through, or whatever ends a run before.
     fn carry_out(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        if let Some(hook) = &self.hook {
+            hook.begin(&self.around.environment).map_err(RunError::machine("start the command of `--on-up`"))?;
+        }
         if !self.services.is_empty() {
             watcher.phase("starting services");
         }
@@ -327,6 +333,9 @@ impl<'a> Run<'a> {
     /// Waits for something to happen, up to `at_most`, and takes it in.
     fn turn(&mut self, at_most: Duration) -> Result<(), RunError> {
         self.wait(at_most)?;
+        if let Some(how) = self.hook.as_ref().and_then(Hook::failed) {
+            return Err(RunError::OnUp(how));
+        }
         let now = self.live.clock.now();
         self.processes.take_in(now)?;
         for happened in self.ports.look(now, &self.live, &mut self.processes)? {
@@ -373,7 +382,7 @@ impl<'a> Run<'a> {
     fn wait(&self, at_most: Duration) -> Result<(), RunError> {
         let fixed: [BorrowedFd<'_>; 3] = [self.processes.init.as_fd(), self.signals.as_fd(), self.live.lost_fd()];
         let others = self.control.fds().chain(self.processes.fds()).chain(self.ports.fds()).chain(self.owner_fd());
-        let others = others.chain(self.processes.init.waiting_for());
+        let others = others.chain(self.processes.init.waiting_for()).chain(self.hook.as_ref().and_then(Hook::fd));
         let all = fixed.into_iter().chain(others);
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         fds.extend(self.control.writing().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));

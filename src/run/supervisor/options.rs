@@ -16,6 +16,8 @@ pub struct Options {
     pub out: Option<OutDir>,
     /// The scenario's file as it was given.
     pub file: String,
+    /// A line for `sh -c` on the machine itself, which runs from when the network stands until the run ends.
+    pub on_up: Option<String>,
     /// The run happens in a guest, in virtual time.
     pub inside: Option<Inside>,
 }
@@ -53,6 +55,9 @@ pub enum RunError {
     /// A step of the timeline is not possible any more: a file that it reads is gone.
     #[error("{0}")]
     Timeline(String),
+    /// The command that the caller wants while the network stands has failed.
+    #[error("the command of `--on-up` {0}")]
+    OnUp(String),
     /// Something of the machine failed on the way.
     #[error("cannot {doing}: {}", open::plain(error))]
     Machine {

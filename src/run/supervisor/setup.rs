@@ -7,7 +7,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Log, Options, RunError, asked};
 use crate::engine::NodeId;
-use crate::host::{Init, Presence};
+use crate::host::{Hook, Init, Presence};
 use crate::port::Port;
 use crate::port::tap::Framing;
 use crate::report::confinement::Confinement;
@@ -23,6 +23,8 @@ use crate::tasks::resolved::Resolved;
 /// What a run works with.
 pub(super) struct Parts<'a> {
     pub(super) init: Init,
+    /// What runs on the machine itself while the network stands.
+    pub(super) hook: Option<Hook>,
     pub(super) signals: SignalFd,
     /// The processes whose namespaces are joined, by host.
     pub(super) machines: Vec<Option<Presence>>,
@@ -46,6 +48,8 @@ pub(super) struct ForReport {
 /// Makes the network, at rest. Must be called while the process has one thread.
 pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(Parts<'a>, ForReport), RunError> {
     let user = options.inside.as_ref().map(|inside| inside.user.clone());
+    // as the caller has made this process: with its signals, and its limit of open files
+    let hook = options.on_up.as_deref().map(Hook::new).transpose()?;
     let mut init = Init::start_for(crate::workload::main, user)?;
     let signals = take_signals()?;
     let mut machines = ports::watch(&resolved.network);
@@ -88,7 +92,7 @@ pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(
         Live::start(&plan, pace, live_ports, (sender, tape), confine).map_err(RunError::machine("start the engine"))?;
     let captures = prepared.map(|prepared| prepared.start(resolved, live.clock)).transpose();
     let captures = captures.map_err(RunError::machine("write the captures"))?;
-    let parts = Parts { init, signals, machines, forwards, control, info, live, log };
+    let parts = Parts { init, hook, signals, machines, forwards, control, info, live, log };
     Ok((parts, ForReport { captures, offloads, machine, confinement }))
 }
 
