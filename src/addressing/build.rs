@@ -9,7 +9,7 @@ use super::address::AddressingSpec;
 use super::firewall;
 use super::hosts;
 use super::mtus;
-use super::network::{NetworkPlan, Place, PortPlan};
+use super::network::{NetworkPlan, Place, PortPlan, machines_socket};
 use crate::diag::Diagnostics;
 use crate::engine::{LinkPlan, NodeKind, NodePlan, Plan};
 use crate::node::{EdgePlan, RouterPlan};
@@ -267,10 +267,12 @@ fn place_sockets(
     diagnostics: &mut Diagnostics,
 ) {
     for host in &mut network.hosts {
-        let Place::ExternalQemu { path } = &mut host.place else { continue };
+        let Place::ExternalQemu { path, dgram } = &mut host.place else { continue };
         *path = folder.join(&*path);
-        if path.as_os_str().len() > LONGEST_SOCKET_PATH {
-            let message = format!("{} is too long for a socket: at most {LONGEST_SOCKET_PATH} bytes", path.display());
+        let longest = if *dgram { machines_socket(path) } else { path.clone() };
+        if longest.as_os_str().len() > LONGEST_SOCKET_PATH {
+            let message =
+                format!("{} is too long for a socket: at most {LONGEST_SOCKET_PATH} bytes", longest.display());
             let place = nodes.get(&host.name).map(|node| node.span);
             diagnostics.error(place, message).help("name a shorter path, as in `/tmp/vm.sock`");
         }

@@ -219,7 +219,7 @@ fn forbid_shared(hosts: &[Attached<'_>], diagnostics: &mut Diagnostics) {
         let own_address = "a socket is one site's: give one of them another `listen`";
         let own_interface = "an interface is one machine's: name another interface, or put both machines on a bridge behind \
                              one external machine";
-        let path = qemu.as_ref().map(|path| (path.value.display().to_string(), path.span, own_path));
+        let path = qemu.as_ref().map(|qemu| (qemu.path.display().to_string(), qemu.span, own_path));
         let socket = path.or(udp.as_ref().map(|udp| (udp.listen().to_string(), udp.span, own_address)));
         let container = external.container();
         let name = tap.as_ref().or(interface.as_ref()).map(|name| (name.value.clone(), name.span));
@@ -247,7 +247,7 @@ fn place(spec: &NodeSpec) -> Place {
         | NodeSpec::Uplink(_) => Place::Namespace,
         NodeSpec::External(external) => match &external.value {
             ExternalSpec { passt: Some(_), .. } => Place::Uplink,
-            ExternalSpec { qemu: Some(qemu), .. } => Place::ExternalQemu { path: qemu.value.clone() },
+            ExternalSpec { qemu: Some(qemu), .. } => Place::ExternalQemu { path: qemu.path.clone(), dgram: qemu.dgram },
             ExternalSpec { udp: Some(udp), .. } => {
                 Place::ExternalUdp { listen: udp.listen(), peer: udp.peer.0, vni: *udp.vni }
             }

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -104,6 +104,8 @@ pub enum Place {
     ExternalQemu {
         /// The socket's path.
         path: PathBuf,
+        /// By `-netdev dgram` instead.
+        dgram: bool,
     },
     /// Another site, by VXLAN over UDP. Nothing there is set up.
     ExternalUdp {
@@ -137,7 +139,7 @@ impl Place {
             Place::Namespace => "host".to_owned(),
             Place::ExternalTap { tap } => format!("external TAP {tap}"),
             Place::ExternalInterface { interface } => format!("external interface {interface}"),
-            Place::ExternalQemu { path } => format!("external, a virtual machine at {}", path.display()),
+            Place::ExternalQemu { path, .. } => format!("external, a virtual machine at {}", path.display()),
             Place::ExternalUdp { peer, vni, .. } => format!("external, VXLAN {vni} to {peer}"),
             Place::ExternalContainer { container, .. } => format!("container {container}"),
             Place::Uplink => "this machine, by passt".to_owned(),
@@ -147,14 +149,16 @@ impl Place {
 
     /// What QEMU is told on its command line to join by this interface; `None` where the place is no virtual machine.
     pub fn qemu_options(&self, interface: &InterfacePlan) -> Option<String> {
-        let Place::ExternalQemu { path } = self else { return None };
+        let Place::ExternalQemu { path, dgram } = self else { return None };
+        let link = &interface.link;
         // a comma is written twice in QEMU's options
-        let path = path.display().to_string().replace(',', ",,");
-        Some(format!(
-            "-netdev stream,id={link},server=off,addr.type=unix,addr.path={path} -device virtio-net-pci,netdev={link},mac={mac}",
-            link = interface.link,
-            mac = MacAddr(interface.mac)
-        ))
+        let escaped = |path: &Path| path.display().to_string().replace(',', ",,");
+        let (own, ours) = (escaped(&machines_socket(path)), escaped(path));
+        let netdev = match dgram {
+            true => format!("dgram,id={link},local.type=unix,local.path={own},remote.type=unix,remote.path={ours}"),
+            false => format!("stream,id={link},server=off,addr.type=unix,addr.path={ours}"),
+        };
+        Some(format!("-netdev {netdev} -device virtio-net-pci,netdev={link},mac={}", MacAddr(interface.mac)))
     }
 
     /// Whether it is a machine of somebody else in which longwire makes the interface, and sets it up.
@@ -172,6 +176,13 @@ impl Place {
             Place::Namespace | Place::Uplink | Place::ExternalNetns { .. } | Place::ExternalContainer { .. } => false,
         }
     }
+}
+
+/// The socket of a virtual machine that joins by datagrams, beside that of longwire at `path`.
+pub fn machines_socket(path: &Path) -> PathBuf {
+    let mut own = path.as_os_str().to_owned();
+    own.push(".vm");
+    own.into()
 }
 
 /// Where a network namespace is: a number is a process, a word a name as in `ip netns`, all else a path. What leads to the same

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -33,6 +33,7 @@ use super::{helper, message, namespace, site};
 use crate::addressing::neighbour_table::Neighbour;
 use crate::addressing::network::{HostPlan, InterfacePlan, NetworkPlan, Place};
 use crate::port::Port;
+use crate::port::datagram::DatagramPort;
 use crate::port::stream::StreamPort;
 use crate::port::tap::{Framing, TapPort};
 use crate::units::Duration;
@@ -72,6 +73,8 @@ enum Made {
     Outside(Vec<Option<Outside>>),
     /// By whoever comes.
     Waited(Listener),
+    /// By whoever is at the other end of datagrams.
+    Datagrams(UnixDatagram),
     /// By nobody: it is this machine, at the other side of a NAT.
     Reached,
 }
@@ -82,6 +85,7 @@ impl std::fmt::Debug for Made {
             Made::ByInit => "ByInit",
             Made::Outside(_) => "Outside",
             Made::Waited(_) => "Waited",
+            Made::Datagrams(_) => "Datagrams",
             Made::Reached => "Reached",
         })
     }
@@ -214,6 +218,13 @@ impl Init {
             let accepted = listener.accept().map_err(|reason| HostError::lacking("take a virtual machine", reason))?;
             return Ok(accepted.map(|stream| Attached::Other(Port::Stream(stream))));
         }
+        if let Some((position, (_, Made::Datagrams(socket)))) = position.map(|at| (at, &self.hosts[at])) {
+            let (first, keeper) = self.keeper()?;
+            let joined = keeper.join(position - first).map_err(|e| e.at(&host.name))?;
+            let socket = joined.then(|| socket.try_clone()).transpose();
+            let socket = socket.map_err(|e| HostError::os("take a virtual machine", e))?;
+            return Ok(socket.map(|socket| Attached::Other(Port::Datagram(DatagramPort::new(socket)))));
+        }
         if let Some((position, (_, Made::Reached))) = position.map(|at| (at, &self.hosts[at])) {
             return self.reach(position).map(|port| Some(Attached::Other(port)));
         }
@@ -314,10 +325,14 @@ impl Init {
                 return Err(HostError::input(format!("attach TAP `{tap}`"), reason).at(&host.name));
             }
             Place::ExternalQemu { .. } if host.interfaces.is_empty() => (Vec::new(), Made::Outside(Vec::new())),
-            Place::ExternalQemu { .. } => {
+            Place::ExternalQemu { dgram, .. } => {
                 let (first, keeper) = self.keeper()?;
-                let listener = keeper.listen(self.hosts.len() - first).map_err(|e| e.at(&host.name))?;
-                (Vec::new(), Made::Waited(Listener::new(listener, self.identity.uid)))
+                let socket = keeper.listen(self.hosts.len() - first).map_err(|e| e.at(&host.name))?;
+                let made = match dgram {
+                    true => Made::Datagrams(socket.into()),
+                    false => Made::Waited(Listener::new(socket, self.identity.uid)),
+                };
+                (Vec::new(), made)
             }
             Place::Uplink => (vec![self.reach(self.hosts.len())?], Made::Reached),
             Place::ExternalUdp { listen, peer, vni } => {
@@ -451,7 +466,7 @@ impl Init {
         };
         let hosts = self.hosts.iter_mut().map(|(name, host)| match host {
             Made::ByInit => made.remove(name).unwrap_or_default(),
-            Made::Waited(_) | Made::Reached => vec![None],
+            Made::Waited(_) | Made::Datagrams(_) | Made::Reached => vec![None],
             Made::Outside(interfaces) => {
                 interfaces.iter_mut().map(|interface| interface.as_mut()?.counters().ok()).collect()
             }

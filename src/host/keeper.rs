@@ -28,8 +28,8 @@ use super::init::framing_of;
 use super::janitor::Janitor;
 use super::passt::{self, Passt};
 use super::presence::{self, Seen};
-use super::vm_socket::SocketFile;
-use crate::addressing::network::{HostPlan, NetworkPlan, Place, RoutePlan, netns_path};
+use super::vm_socket::{self, SocketFile};
+use crate::addressing::network::{HostPlan, NetworkPlan, Place, RoutePlan, machines_socket, netns_path};
 use crate::port::tap::Framing;
 
 const DOING: &str = "attach an interface";
@@ -49,13 +49,15 @@ enum Request {
     Attach { host: usize, interface: usize, make: bool },
     /// Make the socket on which the host, a virtual machine, is waited for.
     Listen { host: usize },
+    /// Connect that socket, one of datagrams, to the machine's.
+    Join { host: usize },
     /// Start what reaches the machine's own network, for the host that stands for it.
     Reach { host: usize },
     /// Give back the host's TAPs, as their owner had them.
     Release { host: usize },
     /// Open a container, for a program that is to run there.
     Enter { host: usize },
-    /// Look which namespace the host's path leads to.
+    /// Look which namespace, or which machine's socket, the host's path leads to.
     See { host: usize },
 }
 
@@ -64,6 +66,8 @@ enum Reply {
     /// `None` where the machine has ended and is not back.
     Attached(Result<Option<Passed>, HostError>),
     Socket(Result<(), HostError>),
+    /// `false` where there is no machine.
+    Joined(Result<bool, HostError>),
     Interior(Result<Facts, HostError>),
     Released,
     Seen(Option<Seen>),
@@ -81,7 +85,7 @@ impl Keeper {
             return Ok(None);
         }
         let sockets = hosts.iter().filter_map(|host| match &host.place {
-            Place::ExternalQemu { path } => Some(path.clone()),
+            Place::ExternalQemu { path, .. } => Some(path.clone()),
             _ => None,
         });
         let sockets: Vec<PathBuf> = sockets.collect();
@@ -94,6 +98,7 @@ impl Keeper {
                 user,
                 borrowed: BTreeMap::new(),
                 sockets: BTreeMap::new(),
+                datagrams: BTreeMap::new(),
                 uplink: None,
                 names: BTreeMap::new(),
             };
@@ -124,6 +129,18 @@ impl Keeper {
         match self.beside.ask::<_, Reply>(&Request::Listen { host }).map_err(|e| HostError::os(DOING, e))? {
             (Reply::Socket(made), mut fds) => made.and_then(|()| fds.pop().ok_or_else(other)),
             _ => Err(other()),
+        }
+    }
+
+    /// Connects the socket of a virtual machine that joins by datagrams to the machine's own; `false` where there is none.
+    ///
+    /// # Errors
+    /// Why it cannot be connected; and the keeper is gone.
+    pub(crate) fn join(&self, host: usize) -> Result<bool, HostError> {
+        const DOING: &str = "join a virtual machine";
+        match self.beside.ask::<_, Reply>(&Request::Join { host }).map_err(|e| HostError::os(DOING, e))? {
+            (Reply::Joined(joined), _) => joined,
+            _ => Err(HostError::lacking(DOING, "the process for it answered something else")),
         }
     }
 
@@ -218,6 +235,8 @@ struct State {
     user: Identity,
     /// By host.
     sockets: BTreeMap<usize, SocketFile>,
+    /// By host: those of them that are to be connected.
+    datagrams: BTreeMap<usize, OwnedFd>,
     /// What reaches the machine's own network. Another takes its place when it has ended.
     uplink: Option<Passt>,
     /// By host, of containers that were attached: the network's names in their hosts files.
@@ -233,6 +252,7 @@ impl State {
                 Err(error) => (Reply::Attached(Err(error)), Vec::new()),
             },
             Request::Listen { host } => socket(self.listen(host)),
+            Request::Join { host } => (Reply::Joined(self.join(host)), Vec::new()),
             Request::Reach { host } => socket(self.reach(host)),
             Request::Release { host } => {
                 self.borrowed.retain(|(other, _), _| *other != host);
@@ -317,15 +337,30 @@ impl State {
     }
 
     fn listen(&mut self, host: usize) -> Result<OwnedFd, HostError> {
-        let Some(Place::ExternalQemu { path }) = self.hosts.get(host).map(|host| &host.place) else {
+        let Some(Place::ExternalQemu { path, dgram }) = self.hosts.get(host).map(|host| &host.place) else {
             return Err(HostError::lacking(DOING, "the scenario has no such socket"));
         };
         if self.sockets.contains_key(&host) {
             return Err(HostError::lacking(DOING, "it is there already"));
         }
-        let (fd, file) = SocketFile::listen(path, &self.user)?;
+        let (fd, file) = match dgram {
+            true => SocketFile::hear(path, &self.user)?,
+            false => SocketFile::listen(path, &self.user)?,
+        };
+        if *dgram {
+            self.datagrams.insert(host, fd.try_clone().map_err(|e| HostError::os(DOING, e))?);
+        }
         self.sockets.insert(host, file);
         Ok(fd)
+    }
+
+    fn join(&self, host: usize) -> Result<bool, HostError> {
+        match (self.hosts.get(host).map(|host| &host.place), self.datagrams.get(&host)) {
+            (Some(Place::ExternalQemu { path, .. }), Some(socket)) => {
+                vm_socket::join(socket, &machines_socket(path), self.user.uid)
+            }
+            _ => Err(HostError::lacking(DOING, "the scenario has no such socket")),
+        }
     }
 
     fn reach(&mut self, host: usize) -> Result<OwnedFd, HostError> {
@@ -350,6 +385,7 @@ impl State {
     fn see(&self, host: usize) -> Option<Seen> {
         match &self.hosts.get(host)?.place {
             Place::ExternalNetns { netns } => presence::namespace_at(Path::new(&netns_path(netns))),
+            Place::ExternalQemu { path, dgram: true } => vm_socket::machine_at(&machines_socket(path)),
             _ => None,
         }
     }

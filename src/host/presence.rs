@@ -1,4 +1,4 @@
-//! Whether a network namespace that longwire did not make is still there, and still the same.
+//! Whether a network namespace that longwire did not make is still there, and still the same; also the socket of a virtual machine.
 //!
 //! A descriptor keeps a namespace alive, and so a machine that has ended would go on to answer from the kernel. So its
 //! process is watched where a process names it (pidfd_open(2)), and its path where a path does: it vanishes, or leads to
@@ -28,11 +28,20 @@ pub struct Presence {
     seen: Option<Seen>,
     /// It was a process, which does not come back: its number may be given to a stranger.
     ended: bool,
-    /// Its engine is asked for its next process.
-    is_container: bool,
+    kind: Kind,
 }
 
-/// Device and inode of a namespace.
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Namespace,
+    /// Its engine is asked for its next process.
+    Container,
+    /// The socket of a virtual machine.
+    Socket,
+}
+
+/// What tells what is at a path from what comes after it: of a namespace, device and inode.
 pub type Seen = (u64, u64);
 
 /// What has become of a namespace.
@@ -44,6 +53,8 @@ pub enum Sight {
     Gone,
     /// Another one is in its place.
     Another,
+    /// It is there, after it was not.
+    Back,
 }
 
 impl Presence {
@@ -52,12 +63,17 @@ impl Presence {
         let path = PathBuf::from(netns_path(netns));
         let process = process_of(&path).and_then(|pid| open_process(pid).ok());
         let seen = namespace_at(&path);
-        Presence { path, process, seen, ended: false, is_container: false }
+        Presence { path, process, seen, ended: false, kind: Kind::Namespace }
     }
 
     /// Begins to watch a container, by its first process.
     pub fn of_container(process: OwnedFd) -> Presence {
-        Presence { path: PathBuf::new(), process: Some(process), seen: None, ended: false, is_container: true }
+        Presence { path: PathBuf::new(), process: Some(process), seen: None, ended: false, kind: Kind::Container }
+    }
+
+    /// Begins to watch for a virtual machine that has a socket at this path.
+    pub fn of_socket(path: PathBuf) -> Presence {
+        Presence { path, process: None, seen: None, ended: false, kind: Kind::Socket }
     }
 
     /// Becomes readable when the process has ended, where there is one.
@@ -67,20 +83,21 @@ impl Presence {
 
     /// Whether it may be there: the namespace was when it was last looked at, or only its engine can tell.
     pub fn may_be_there(&self) -> bool {
-        self.is_container || !self.ended && (self.process.is_some() || self.seen.is_some())
+        self.kind == Kind::Container || !self.ended && (self.process.is_some() || self.seen.is_some())
     }
 
     /// Whether the namespace can come back: a process that has ended cannot, unless it was a container's.
     pub fn can_return(&self) -> bool {
-        self.is_container || !self.ended
+        self.kind == Kind::Container || !self.ended
     }
 
     /// Why a port that leads there is down, in words.
     pub fn words(&self) -> String {
-        match self.process {
-            Some(_) if self.is_container => "the container has ended".into(),
-            Some(_) => "its process has ended".into(),
-            None => format!("its network namespace {} is gone", self.path.display()),
+        match (self.kind, &self.process) {
+            (Kind::Container, _) => "the container has ended".into(),
+            (Kind::Socket, _) => "the virtual machine has closed its socket".into(),
+            (Kind::Namespace, Some(_)) => "its process has ended".into(),
+            (Kind::Namespace, None) => format!("its network namespace {} is gone", self.path.display()),
         }
     }
 
@@ -98,7 +115,8 @@ impl Presence {
         let before = std::mem::replace(&mut self.seen, now);
         match (before, now) {
             (_, None) => Sight::Gone,
-            (_, Some(_)) => Sight::Another,
+            (Some(_), Some(_)) => Sight::Another,
+            (None, Some(_)) => Sight::Back,
         }
     }
 }
@@ -173,7 +191,7 @@ mod tests {
         std::fs::write(&link, "").unwrap();
         assert_eq!(look(&mut presence), Sight::Unchanged);
         lead_to("/proc/self/ns/net");
-        assert_eq!(look(&mut presence), Sight::Another);
+        assert_eq!(look(&mut presence), Sight::Back);
         assert!(presence.can_return() && presence.fd().is_none());
     }
 }

@@ -73,18 +73,7 @@ pub trait Output {
 pub fn receive(tap: &TapPort, pool: &mut FramePool) -> io::Result<Received> {
     let mut header = [0; HEADER_LEN];
     let prefix = tap.header_len();
-    let mut frame = pool.read_into(LONGEST_FRAME, |[head, first], more| {
-        let mut parts: [IoSliceMut<'_>; 1 + PARTS] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
-        let slices =
-            [&mut header[..prefix], head, first].into_iter().chain(more.iter_mut().map(|piece| &mut piece[..]));
-        let mut count = 0;
-        for (part, slice) in parts.iter_mut().zip(slices) {
-            *part = IoSliceMut::new(slice);
-            count += 1;
-        }
-        let n = tap.read_parts(&mut parts[..count])?;
-        Ok::<_, io::Error>(n.saturating_sub(prefix))
-    })?;
+    let mut frame = read(pool, &mut header[..prefix], |parts| tap.read_parts(parts))?;
     if prefix > 0 {
         let view = pool.view(&frame);
         let checked =
@@ -100,13 +89,32 @@ pub fn receive(tap: &TapPort, pool: &mut FramePool) -> io::Result<Received> {
     Ok(Received::Frame(frame))
 }
 
+/// Reads one frame into the pool. `read` fills slices one behind the other, the header first, and returns how many bytes came.
+pub(super) fn read<E>(
+    pool: &mut FramePool,
+    header: &mut [u8],
+    read: impl FnOnce(&mut [IoSliceMut<'_>]) -> Result<usize, E>,
+) -> Result<Frame, E> {
+    pool.read_into(LONGEST_FRAME, |[head, first], more| {
+        let prefix = header.len();
+        let mut parts: [IoSliceMut<'_>; 1 + PARTS] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        let slices = [header, head, first].into_iter().chain(more.iter_mut().map(|piece| &mut piece[..]));
+        let mut count = 0;
+        for (part, slice) in parts.iter_mut().zip(slices) {
+            *part = IoSliceMut::new(slice);
+            count += 1;
+        }
+        Ok(read(&mut parts[..count])?.saturating_sub(prefix))
+    })
+}
+
 /// What became of a run that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Wire frames that the host's kernel took.
     pub taken: u64,
     /// Wire frames that it refused: its interface is down, the frame is shorter than an Ethernet header, or a virtual machine does not
-    /// read its connection.
+    /// read what it is sent.
     pub refused: u64,
 }
 

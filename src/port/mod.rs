@@ -2,6 +2,7 @@
 //!
 //! Begin with [`Port`], which all kinds have in common. `frames` carries frames between a port and the pool.
 
+pub mod datagram;
 pub mod epoll;
 pub mod frames;
 mod options;
@@ -14,6 +15,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::frame::{FramePool, FrameView};
+use datagram::DatagramPort;
 use frames::{Received, Sent};
 use packet::PacketPort;
 use stream::StreamPort;
@@ -29,6 +31,8 @@ pub enum Port {
     Packet(PacketPort),
     /// A connection to a virtual machine.
     Stream(StreamPort),
+    /// Datagrams to a virtual machine.
+    Datagram(DatagramPort),
     /// A socket to another site.
     Vxlan(VxlanPort),
 }
@@ -43,6 +47,7 @@ impl Port {
             Port::Tap(tap) => frames::receive(tap, pool),
             Port::Packet(packet) => packet.receive(pool),
             Port::Stream(stream) => stream.receive(pool),
+            Port::Datagram(socket) => socket.receive(pool),
             Port::Vxlan(site) => site.receive(pool),
         }
     }
@@ -53,6 +58,7 @@ impl Port {
             Port::Tap(tap) => frames::send(tap, tap.abilities(), view),
             Port::Packet(packet) => frames::send(packet, PacketPort::abilities(), view),
             Port::Stream(stream) => frames::send(stream, frames::Abilities::default(), view),
+            Port::Datagram(socket) => frames::send(socket, frames::Abilities::default(), view),
             Port::Vxlan(site) => frames::send(site, frames::Abilities::default(), view),
         }
     }
@@ -63,7 +69,7 @@ impl Port {
             Port::Tap(_) => tap::is_deleted(error),
             Port::Packet(packet) => packet.is_deleted(),
             Port::Stream(_) => true,
-            Port::Vxlan(_) => false,
+            Port::Datagram(_) | Port::Vxlan(_) => false,
         }
     }
 
@@ -73,6 +79,7 @@ impl Port {
             Port::Tap(tap) => format!("`{}` was deleted", tap.info().name),
             Port::Packet(packet) => format!("`{}` was deleted", packet.name()),
             Port::Stream(_) => "the other side has closed the connection".into(),
+            Port::Datagram(_) => "the virtual machine has closed its socket".into(),
             Port::Vxlan(site) => format!("the socket to {} was closed", site.peer()),
         }
     }
@@ -83,15 +90,21 @@ impl Port {
         matches!(self, Port::Stream(stream) if stream.has_frame())
     }
 
-    /// Whether a part of a frame waits for room in the kernel: the descriptor should be watched for being writable.
+    /// Whether frames, or a part of one, wait for room in the kernel: the descriptor should be watched for being writable.
     pub fn has_rest(&self) -> bool {
-        matches!(self, Port::Stream(stream) if stream.has_rest())
+        match self {
+            Port::Stream(stream) => stream.has_rest(),
+            Port::Datagram(socket) => socket.has_rest(),
+            Port::Tap(_) | Port::Packet(_) | Port::Vxlan(_) => false,
+        }
     }
 
     /// Writes what waits for room, as far as there is any.
     pub fn flush(&mut self) {
-        if let Port::Stream(stream) = self {
-            stream.flush();
+        match self {
+            Port::Stream(stream) => stream.flush(),
+            Port::Datagram(socket) => socket.flush(),
+            Port::Tap(_) | Port::Packet(_) | Port::Vxlan(_) => {}
         }
     }
 
@@ -100,7 +113,7 @@ impl Port {
         match self {
             Port::Packet(packet) => packet.take_dropped(),
             Port::Vxlan(site) => site.take_dropped(),
-            Port::Tap(_) | Port::Stream(_) => 0,
+            Port::Tap(_) | Port::Stream(_) | Port::Datagram(_) => 0,
         }
     }
 
@@ -116,7 +129,9 @@ impl Port {
     pub fn set_carrier(&self, on: bool) -> io::Result<()> {
         match self {
             Port::Tap(tap) => tap.set_carrier(on),
-            Port::Packet(_) | Port::Stream(_) | Port::Vxlan(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+            Port::Packet(_) | Port::Stream(_) | Port::Datagram(_) | Port::Vxlan(_) => {
+                Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+            }
         }
     }
 
@@ -129,7 +144,7 @@ impl Port {
     pub fn offloads(&self) -> Vec<&'static str> {
         match self {
             Port::Tap(tap) => tap.info().offloads.iter().map(|offload| offload.name()).collect(),
-            Port::Packet(_) | Port::Stream(_) | Port::Vxlan(_) => Vec::new(),
+            Port::Packet(_) | Port::Stream(_) | Port::Datagram(_) | Port::Vxlan(_) => Vec::new(),
         }
     }
 }
@@ -140,6 +155,7 @@ impl AsFd for Port {
             Port::Tap(tap) => tap.as_fd(),
             Port::Packet(packet) => packet.as_fd(),
             Port::Stream(stream) => stream.as_fd(),
+            Port::Datagram(socket) => socket.as_fd(),
             Port::Vxlan(site) => site.as_fd(),
         }
     }

@@ -7,7 +7,7 @@
 //! What the network says of a datagram comes back by the socket's error queue (`IP_RECVERR`, ip(7)). It never ends the port: UDP has no
 //! connection that could end, and a peer that is not there yet may come.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -16,9 +16,9 @@ use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, recvmsg, sendmsg, socket,
 };
 
-use super::frames::{LONGEST_FRAME, Output, Received};
+use super::frames::{self, Output, Received};
 use super::options::{get, set, set_buffer};
-use crate::frame::{FramePool, PARTS};
+use crate::frame::FramePool;
 use crate::wire::vnet::{self, VnetHeader};
 use crate::wire::{ethernet, vxlan};
 
@@ -129,21 +129,14 @@ impl VxlanPort {
         let mut header = [0; vxlan::HEADER_LEN];
         let mut datagram = Datagram::default();
         let socket = self.socket.as_raw_fd();
-        let frame = pool.read_into(LONGEST_FRAME, |[head, first], more| {
-            let mut parts: [IoSliceMut<'_>; 1 + PARTS] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
-            let all = [&mut header[..], head, first].into_iter().chain(more.iter_mut().map(|piece| &mut piece[..]));
-            let mut count = 0;
-            for (part, slice) in parts.iter_mut().zip(all) {
-                *part = IoSliceMut::new(slice);
-                count += 1;
-            }
-            let got = recvmsg::<SockaddrStorage>(socket, &mut parts[..count], None, MsgFlags::empty())?;
+        let frame = frames::read(pool, &mut header, |parts| {
+            let got = recvmsg::<SockaddrStorage>(socket, parts, None, MsgFlags::empty())?;
             datagram = Datagram {
                 from: got.address.and_then(address),
                 len: got.bytes,
                 cut: got.flags.contains(MsgFlags::MSG_TRUNC),
             };
-            Ok::<_, Errno>(got.bytes.saturating_sub(vxlan::HEADER_LEN))
+            Ok::<_, Errno>(got.bytes)
         });
         let frame = match frame {
             Ok(frame) => frame,
@@ -267,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::port::frames::{self, Abilities, Sent};
+    use crate::port::frames::{Abilities, Sent};
 
     const VNI: u32 = 42;
 

@@ -6,6 +6,7 @@
 //! | a host moves an interface away | the host's init | when it is in the host again |
 //! | passt ends | the engine's thread, which reads its socket | when another has been started |
 //! | a virtual machine closes its connection | the engine's thread, which reads it | when one connects |
+//! | one that joins by datagrams closes its socket | the keeper, which looks ten times a second | when there is another |
 //! | an external machine ends | its process or its path is watched | when its path leads to another namespace |
 //! | a container ends | its first process is watched | when its engine has another, which is asked once a second |
 
@@ -17,7 +18,7 @@ use super::plugs::Lost;
 use super::process::Processes;
 use super::supervisor::RunError;
 use super::workload::since;
-use crate::addressing::network::{NetworkPlan, Place};
+use crate::addressing::network::{NetworkPlan, Place, machines_socket};
 use crate::host::{Attached, Init, Presence, Sight};
 use crate::port::tap::Framing;
 use crate::report::json::{EventKind, Outage};
@@ -29,10 +30,11 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The same where an interface was there and could not be attached.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The external machines of a scenario whose network namespaces are watched, by the positions of their hosts.
+/// The external machines of a scenario whose network namespaces or sockets are watched, by the positions of their hosts.
 pub(super) fn watch(network: &NetworkPlan) -> Vec<Option<Presence>> {
     let presence = |place: &Place| match place {
         Place::ExternalNetns { netns } => Some(Presence::of(netns)),
+        Place::ExternalQemu { path, dgram: true } => Some(Presence::of_socket(machines_socket(path))),
         _ => None,
     };
     network.hosts.iter().map(|host| presence(&host.place)).collect()
@@ -78,17 +80,18 @@ impl<'a> Ports<'a> {
         let replaced = vec![0; resolved.ports.len()];
         let mut ports = Ports { resolved, machines, outages, replaced, looked: Instant::ZERO, happened: Vec::new() };
         for position in 0..resolved.ports.len() {
-            if ports.is_waited_for(position) {
+            let host = &resolved.network.hosts[resolved.ports[position].host];
+            if let Place::ExternalQemu { .. } = host.place {
                 ports.down(position, Instant::ZERO, "no virtual machine has connected".into(), false);
             }
         }
         ports
     }
 
-    /// Whether a virtual machine comes to this port by itself.
+    /// Whether a virtual machine connects to this port by itself.
     fn is_waited_for(&self, position: usize) -> bool {
         let host = &self.resolved.network.hosts[self.resolved.ports[position].host];
-        matches!(host.place, Place::ExternalQemu { .. })
+        matches!(host.place, Place::ExternalQemu { dgram: false, .. })
     }
 
     /// Descriptors that become readable when an external machine has ended.
@@ -160,7 +163,7 @@ impl<'a> Ports<'a> {
             let Some(machine) = self.machines[host].as_mut().filter(|machine| all || machine.fd().is_some()) else {
                 continue;
             };
-            if machine.look(|| init.see(host)) == Sight::Unchanged {
+            if matches!(machine.look(|| init.see(host)), Sight::Unchanged | Sight::Back) {
                 continue;
             }
             let words = machine.words();

@@ -21,9 +21,8 @@ const CONTAINER_INTERFACE: &str = "lw0";
 pub(crate) struct ExternalSpec {
     /// A TAP in the caller's own namespace, made or taken: bridge it, or give it to a VM.
     pub tap: Option<Spanned<String>>,
-    /// A Unix socket that longwire makes, and on which it waits for a virtual machine: QEMU's `-netdev stream`.
-    #[schemars(with = "Option<String>")]
-    pub qemu: Option<Spanned<PathBuf>>,
+    /// A Unix socket that longwire makes, and on which it waits for a virtual machine: QEMU's `-netdev stream`, or `-netdev dgram`.
+    pub qemu: Option<Spanned<Qemu>>,
     /// Another site, reached by VXLAN: another longwire, a kernel's `vxlan` interface or Open vSwitch.
     pub udp: Option<Spanned<SiteSpec>>,
     /// A running container of Docker or Podman: its name, or its id.
@@ -89,6 +88,31 @@ impl ExternalSpec {
     pub(crate) fn ra(&self) -> bool {
         self.ra.as_ref().map_or(self.qemu.is_some(), |ra| ra.value == Advertised::On)
     }
+}
+
+/// Where a virtual machine joins.
+#[derive(Clone, Debug)]
+pub(crate) struct Qemu {
+    /// The socket that longwire makes.
+    pub path: PathBuf,
+    /// By datagrams, not by a connection.
+    pub dgram: bool,
+}
+
+/// The same by another way than a connection.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "QemuSettings")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QemuSpec {
+    /// By datagrams, QEMU's `-netdev dgram`: the socket that longwire makes. The machine's own is beside it, with `.vm` after its name.
+    #[schemars(with = "String")]
+    pub dgram: PathBuf,
+}
+
+forms! {
+    Qemu, "Qemu", "the path of a socket, or a map with `dgram`";
+    text { "type": "string" } => |path: &str| Ok(Qemu { path: path.into(), dgram: false });
+    map QemuSpec => |spec: QemuSpec| Ok(Qemu { path: spec.dgram, dgram: true });
 }
 
 /// What a machine has to answer before the run begins.

@@ -1,10 +1,10 @@
-//! Virtual machines behind a Unix socket: a stand-in speaks QEMU's `-netdev stream`, so no VM is needed, and no root and no bridge.
+//! Virtual machines behind a Unix socket: a stand-in speaks QEMU's `-netdev stream`, another `-netdev dgram`, so no VM is needed, and no root and no bridge.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -155,6 +155,73 @@ fn a_machine_behind_a_socket_comes_answers_goes_and_comes_back() {
     let events = report["events"].to_string();
     assert!(events.contains("sent a second virtual machine away"), "{events}");
     assert!(!socket.exists());
+}
+
+/// The same machine by datagrams, until it is dropped.
+struct Joined(UnixDatagram);
+
+impl Joined {
+    fn new(lab: &Lab) -> Joined {
+        let own = lab.path("vm.sock.vm");
+        // as QEMU does
+        let _ = fs::remove_file(&own);
+        let socket = UnixDatagram::bind(&own).unwrap();
+        let (answers, there) = (socket.try_clone().unwrap(), lab.path("vm.sock"));
+        thread::spawn(move || {
+            let mut buffer = vec![0; 70_000];
+            while let Ok(len @ 1..) = answers.recv(&mut buffer) {
+                let frame = &mut buffer[..len];
+                if answer(frame, MAC, ADDRESS) {
+                    let _ = answers.send_to(frame, &there);
+                }
+            }
+        });
+        Joined(socket)
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+#[test]
+fn a_machine_by_datagrams_comes_answers_goes_and_comes_back() {
+    let Some(lab) = Lab::new(&SCENARIO.replace("qemu: vm.sock", "qemu: { dgram: vm.sock }")) else { return };
+    let listing = lab.run(&["check", "scenario.yaml"]).stdout;
+    let (own, ours) = ("local.type=unix,local.path=vm.sock.vm", "remote.type=unix,remote.path=vm.sock");
+    assert!(listing.contains(&format!("-netdev dgram,id=wire,{own},{ours} -device")), "{listing}");
+    // it may be there before the run
+    let machine = Joined::new(&lab);
+    let run = lab.start_run(&["--json", "-"]);
+    let socket = lab.path("vm.sock");
+    until("the socket is there", || socket.exists());
+    assert_eq!(fs::symlink_metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let status = || status(&lab, &run);
+    let answered = || delivered(&toward(&lab, &run, "wire", "a"));
+    until("the machine answers", || answered() > 50);
+    let refused = UnixDatagram::unbound().unwrap().send_to(&[0; 60], &socket).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied, "it has its machine");
+
+    drop(machine);
+    until("it is down", || status()["ports_down"] == serde_json::json!(["vm.eth0"]));
+    let _again = Joined::new(&lab);
+    let before = answered();
+    until("the next one answers", || answered() > before + 20);
+
+    run.signal(Signal::SIGINT);
+    let ended = run.wait();
+    assert_eq!(ended.code, 130, "{}", ended.told());
+    let report = ended.json();
+    let port = &report["ports"].as_array().unwrap()[1];
+    let outages = port["outages"].as_array().unwrap();
+    let reasons: Vec<_> = outages.iter().map(|outage| outage["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["no virtual machine has connected", "the virtual machine has closed its socket"], "{port:#}");
+    assert!(outages.iter().all(|outage| outage["to_ns"].is_u64() || outage["to_ns"].is_i64()), "{port:#}");
+    assert!(number(&port["sent"]) > 70 && number(&port["received"]) > 70, "{port:#}");
+    assert!(number(&report["workloads"]["rtt"]["rtt_ns"]["min"]) >= 10_000_000, "{:#}", report["workloads"]);
+    assert!(!socket.exists() && lab.path("vm.sock.vm").exists(), "the machine's own socket is its own");
 }
 
 #[test]
@@ -437,8 +504,18 @@ impl Drop for Guest {
 #[test]
 #[ignore = "boots a real guest in QEMU: LONGWIRE_GUEST names its files"]
 fn a_guest_boots_gets_addresses_fetches_a_file_and_does_it_again() {
+    boot(GUEST);
+}
+
+#[test]
+#[ignore = "boots a real guest in QEMU: LONGWIRE_GUEST names its files"]
+fn a_guest_boots_and_does_the_same_by_datagrams() {
+    boot(&GUEST.replace("qemu: vm.sock", "qemu: { dgram: vm.sock }"));
+}
+
+fn boot(scenario: &str) {
     let root = PathBuf::from(std::env::var_os("LONGWIRE_GUEST").expect("LONGWIRE_GUEST names a folder"));
-    let Some(lab) = Lab::new(GUEST) else { return };
+    let Some(lab) = Lab::new(scenario) else { return };
     let find = |is: &dyn Fn(&str) -> bool| found(&root, is).expect("a file of the guest's packages");
     let kernel = find(&|name| name.starts_with("vmlinuz"));
     let read = |name: &str| fs::read(find(&|found| found == name)).unwrap();

@@ -137,6 +137,23 @@ fn mistakes_are_told_with_their_places() {
     }
 }
 
+/// All but QEMU's line is the same.
+#[test]
+fn a_virtual_machine_may_join_by_datagrams() {
+    let of = |path: &str| around(&[("vm", &format!("{{ external: {{ qemu: {path} }} }}"))]);
+    let [stream, datagrams] = ["vm.sock", "{ dgram: vm.sock }"].map(|path| good(&of(path)));
+    assert_eq!(addresses(&stream, "vm"), addresses(&datagrams, "vm"));
+    let shown = listing(&datagrams);
+    let line =
+        "-netdev dgram,id=to_vm,local.type=unix,local.path=vm.sock.vm,remote.type=unix,remote.path=vm.sock -device";
+    assert!(shown.contains(line), "{shown}");
+    assert!(bad(&of("{ stream: vm.sock }")).concat().contains("unknown field `stream`"));
+    // the machine's own path is the longer one
+    let long = "x".repeat(105);
+    assert!(bad(&of(&format!("{{ dgram: {long} }}")))[0].contains("too long for a socket: at most 107 bytes"));
+    good(&of(&long));
+}
+
 #[test]
 fn a_machine_that_is_to_get_no_address_gets_none_beside_another() {
     let resolved = good(&around(&[VM, ("quiet", "{ external: { qemu: quiet.sock, dhcp: off } }")]));
