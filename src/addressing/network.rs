@@ -166,6 +166,11 @@ impl Place {
         matches!(self, Place::ExternalNetns { .. } | Place::ExternalContainer { .. })
     }
 
+    /// Whether longwire starts programs there: in hosts that it makes, and in containers.
+    pub fn runs_programs(&self) -> bool {
+        matches!(self, Place::Namespace | Place::ExternalContainer { .. })
+    }
+
     /// Whether only a wire leads there: addresses, routes and neighbours are the machine's own affair.
     pub fn is_beyond_a_wire(&self) -> bool {
         match self {

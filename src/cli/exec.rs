@@ -1,7 +1,7 @@
 //! `longwire exec [RUN/]HOST -- CMD`.
 
 use super::{Exit, paint, which};
-use crate::host::{Identity, Interior, Program, SpawnError, join_and_run, join_container_and_run};
+use crate::host::{Cause, Identity, Interior, Program, SpawnError, join_and_run, join_container_and_run};
 use crate::run::control::{Door, Entrance};
 
 /// Run a program in a host of a network that is up
@@ -47,25 +47,23 @@ pub(super) fn enter(Entrance { door, environment, nested }: Entrance, command: &
             (own.chain(added).collect(), std::env::current_dir().ok().map(|path| path.display().to_string()))
         }
         Door::Container(Interior { facts, .. }) => {
-            let terminal = own.find(|(name, _)| name == "TERM");
-            (terminal.into_iter().chain(facts.env.iter().cloned()).chain(added).collect(), Some(facts.cwd.clone()))
+            // the run's directory is not in there
+            let added = added.into_iter().filter(|(name, _)| name != "LONGWIRE_DIR");
+            let env = own.find(|(name, _)| name == "TERM").into_iter().chain(added).collect();
+            let Program { env, cwd, .. } = facts.complete(&Program { argv: Vec::new(), env, cwd: None, root });
+            (env, cwd)
         }
     };
     let shell =
         || env.iter().find(|(name, _)| name == "SHELL").map_or_else(|| "/bin/sh".into(), |(_, value)| value.clone());
     let argv = if command.is_empty() { vec![shell()] } else { command.to_vec() };
-    // Who the program runs as is this process's own matter, whatever the run says.
-    let identity = match Identity::caller(nested) {
-        Ok(identity) => identity,
-        Err(error) => {
-            paint::complain(&error.to_string());
-            return Exit::Input as i32;
-        }
-    };
     let program = Program { argv, env, cwd, root };
     let ended = match &door {
-        Door::Host(namespaces) => join_and_run(namespaces, &program, &identity),
-        Door::Container(interior) => join_container_and_run(interior, &program, &identity),
+        // Who the program runs as is this process's own matter, whatever the run says.
+        Door::Host(namespaces) => Identity::caller(nested)
+            .map_err(SpawnError::from)
+            .and_then(|identity| join_and_run(namespaces, &program, &identity)),
+        Door::Container(interior) => join_container_and_run(interior, &program),
     };
     match ended {
         Ok(code) => code,
@@ -75,6 +73,7 @@ pub(super) fn enter(Entrance { door, environment, nested }: Entrance, command: &
                 // as shells have it: found but not executable, not found
                 SpawnError::Program { errno: nix::libc::ENOENT, .. } => 127,
                 SpawnError::Program { .. } => 126,
+                SpawnError::Hosts(error) if error.cause == Cause::Input => Exit::Input as i32,
                 SpawnError::Hosts(_) | SpawnError::Prepare { .. } => Exit::Machine as i32,
                 _ => Exit::Input as i32,
             }

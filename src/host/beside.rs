@@ -36,18 +36,8 @@ impl Beside {
         A: Serialize,
         F: FnMut(Q) -> Answer<A>,
     {
-        let (ours, theirs) = message::pair().map_err(|e| HostError::os(doing, e))?;
-        let pid = helper::fork_child(doing, || {
-            // The other end of the socket among them: otherwise the end of the main process would never be seen.
-            spawn::close_all_but(&[theirs.as_fd()]);
-            // No key of the terminal reaches it.
-            if nix::unistd::setsid().is_err() || spawn::mute().is_err() {
-                return 1;
-            }
-            spawn::reset_signals();
-            prepare().map_or(1, |answer| serve(&theirs, answer))
-        })?;
-        Ok(Beside { socket: Some(ours), pid })
+        let (socket, pid) = fork(doing, |socket| prepare().map_or(1, |answer| serve(socket, answer)))?;
+        Ok(Beside { socket: Some(socket), pid })
     }
 
     /// Asks, and waits for the answer.
@@ -79,6 +69,26 @@ impl Drop for Beside {
         drop(self.socket.take());
         while waitpid(self.pid, None) == Err(nix::errno::Errno::EINTR) {}
     }
+}
+
+/// Forks a process that has nothing of this one's open but its end of a socket, and ends with what `live` returns; the other end, and
+/// its number. This process must have one thread.
+///
+/// # Errors
+/// There are several threads, or no process can be made.
+pub(super) fn fork(doing: &str, live: impl FnOnce(&OwnedFd) -> i32) -> Result<(OwnedFd, Pid), HostError> {
+    let (ours, theirs) = message::pair().map_err(|e| HostError::os(doing, e))?;
+    let pid = helper::fork_child(doing, || {
+        // The other end of the socket among them: otherwise the end of the main process would never be seen.
+        spawn::close_all_but(&[theirs.as_fd()]);
+        // No key of the terminal reaches it.
+        if nix::unistd::setsid().is_err() || spawn::mute().is_err() {
+            return 1;
+        }
+        spawn::reset_signals();
+        live(&theirs)
+    })?;
+    Ok((ours, pid))
 }
 
 /// Answers until the other end is closed, or sends what cannot be told apart any more; returns the exit code. A message that is

@@ -61,14 +61,20 @@ pub(crate) fn drop_denied() -> Result<(), (&'static str, Errno)> {
             Err(error) => return Err(error),
         }
     }
+    hold_within(!DENIED.iter().fold(0, |all, (number, _)| all | 1 << number))
+}
+
+/// Takes all capabilities but these from this process itself. A bit each, as in all of these functions.
+///
+/// # Errors
+/// What could not be done, to complete "cannot …".
+pub(crate) fn hold_within(kept: u64) -> Result<(), (&'static str, Errno)> {
     let mut header = Header { version: VERSION, pid: 0 };
     let mut words = [Word::default(); 2];
     // SAFETY: version 3 reads a header and writes two words; both live for the call, and pid 0 is this thread.
     let got = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, words.as_mut_ptr()) };
     Errno::result(got).map_err(|e| ("read its capabilities", e))?;
-    for (number, _) in DENIED {
-        let word = &mut words[usize::from(number / 32)];
-        let kept = !(1 << (number % 32));
+    for (word, kept) in words.iter_mut().zip([kept as u32, (kept >> 32) as u32]) {
         word.effective &= kept;
         word.permitted &= kept;
         word.inheritable &= kept;
@@ -78,8 +84,8 @@ pub(crate) fn drop_denied() -> Result<(), (&'static str, Errno)> {
     Errno::result(set).map(drop).map_err(|e| ("drop capabilities", e))
 }
 
-/// Takes all capabilities but these from every program that this process becomes or starts. What it has itself goes when it becomes
-/// one: root gets those that are left here, others none (capabilities(7)).
+/// Takes all capabilities but these from every program that this process becomes or starts. What it has itself stays: see
+/// [`hold_within`].
 ///
 /// # Errors
 /// What could not be done, to complete "cannot …".

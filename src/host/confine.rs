@@ -113,8 +113,17 @@ pub(crate) fn try_out() -> io::Result<InForce> {
 /// The kernel refused.
 pub(crate) fn keep_only(kept: &[Capability]) -> io::Result<()> {
     prctl::set_no_new_privs().map_err(io::Error::from)?;
+    drop_all_but(kept)
+}
+
+/// Gives up for good all capabilities but some, as far as this process has them. Unlike [`keep_only`] it leaves to programs what
+/// they gain on execution: it is for a process that starts those of others.
+///
+/// # Errors
+/// The kernel refused.
+pub(crate) fn drop_all_but(kept: &[Capability]) -> io::Result<()> {
     let all = |error: caps::errors::CapsError| io::Error::other(format!("dropping capabilities: {error}"));
-    // Without CAP_SETPCAP there is nothing in the bounding set that could be used: no_new_privs is set.
+    // Without CAP_SETPCAP there is nothing in the bounding set that this process could use: it is no root.
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(all)? {
         for capability in caps::runtime::thread_all_supported().into_iter().filter(|one| !kept.contains(one)) {
             caps::drop(None, CapSet::Bounding, capability).map_err(all)?;

@@ -1,18 +1,15 @@
 //! The main process's handle on init, and so on all hosts.
 #![allow(unsafe_code)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::configure::InterfaceStatistics;
@@ -22,6 +19,8 @@ use super::external::{External, Outside};
 use super::groups::{Controller, Groups};
 use super::identity::{self, Identity};
 use super::keeper::Keeper;
+use super::launcher::{self, Launcher};
+use super::line::{Line, unexpected};
 use super::namespace::NamespaceFds;
 use super::pid1::{self, Birth};
 use super::presence::Seen;
@@ -41,17 +40,14 @@ use crate::units::Duration;
 /// The main process's handle on init. Dropping it ends every program and takes every host away at once;
 /// [`Init::shutdown`] is the gentle way.
 ///
-/// [`AsFd`] gives the descriptor that becomes readable when an [`Event`] waits. Events that came in between an answer and
-/// its question are kept inside, so take all from [`Init::next_event`] before polling it.
+/// [`AsFd`] gives the descriptor that becomes readable when an [`Event`] waits, and [`Init::waiting_for`] those of containers. Events
+/// that came in between an answer and its question are kept inside, so take all from [`Init::next_event`] before polling it.
 ///
 /// Init holds every TAP open as well. To end quickly, drop the TAPs first: then many processes close them together.
 #[derive(Debug)]
 pub struct Init {
-    socket: OwnedFd,
-    pid: Pid,
-    alive: bool,
+    line: Line,
     identity: Identity,
-    events: VecDeque<Event>,
     hosts: Vec<(String, Made)>,
     /// Where there are external machines, with the position in `hosts` of the first host of its plan. Dropped after what it has handed
     /// out.
@@ -64,6 +60,13 @@ pub struct Init {
     told: BTreeMap<usize, Arc<[Neighbour]>>,
     /// /dev/null. A run that has given up its rights opens nothing.
     null: OwnedFd,
+    builtin: Builtin,
+    /// Soft limit of open files before it was raised.
+    open_files: Option<u64>,
+    /// Of containers in which something runs.
+    launchers: Vec<Launcher>,
+    /// Programs in containers, by the positions of their launchers.
+    contained: BTreeMap<ProgramId, usize>,
 }
 
 /// Who made a host's interfaces, and so who reads their counters.
@@ -171,11 +174,24 @@ impl Init {
         })?;
         let Some(pid) = forked else { pid1::live(birth) };
         drop(birth);
-        let (events, hosts, processes, told) = Default::default();
+        let line = Line::new(socket, pid, "the process that holds the hosts");
+        let (hosts, processes, told, launchers, contained) = Default::default();
         let (keeper, groups) = (None, None);
-        let mut init =
-            Init { socket, pid, alive: true, identity, events, hosts, keeper, groups, processes, told, null };
-        match init.reply()? {
+        let mut init = Init {
+            line,
+            identity,
+            hosts,
+            keeper,
+            groups,
+            processes,
+            told,
+            null,
+            builtin,
+            open_files,
+            launchers,
+            contained,
+        };
+        match init.line.reply()? {
             (Reply::Ready, _) => Ok(init),
             (other, _) => Err(unexpected(other)),
         }
@@ -197,6 +213,30 @@ impl Init {
         self.groups = self.limit(plan)?;
         self.keeper = Keeper::start(plan, framing, &self.identity)?.map(|keeper| (self.hosts.len(), keeper));
         plan.hosts.iter().map(|host| self.build_host(host, framing_of(host, framing))).collect()
+    }
+
+    /// Makes ready to start programs and built-in workloads in containers of a plan that has been built: those of `hosts`, by their
+    /// positions. Must be called before threads start: a process is forked for each.
+    ///
+    /// # Errors
+    /// A container does not run, or cannot be entered.
+    pub fn enter_containers(
+        &mut self,
+        plan: &NetworkPlan,
+        hosts: impl IntoIterator<Item = usize>,
+    ) -> Result<(), HostError> {
+        for host in hosts.into_iter().map(|at| &plan.hosts[at]) {
+            let Place::ExternalContainer { container, .. } = &host.place else { continue };
+            let birth = launcher::Birth {
+                host: host.name.clone(),
+                container: container.clone(),
+                identity: self.identity.clone(),
+                builtin: self.builtin,
+                open_files: self.open_files,
+            };
+            self.launchers.push(Launcher::start(birth).map_err(|e| e.at(&host.name))?);
+        }
+        Ok(())
     }
 
     /// Attaches an interface of a host again that was deleted or moved away, if it is there; `None` where it is not. With `fresh` an
@@ -233,7 +273,7 @@ impl Init {
             let reply = self.ask(&request, &[])?;
             // What came before the answer is about what was there before.
             let gone = Event::InterfaceGone { host: host.name.clone(), interface };
-            self.events.retain(|event| *event != gone);
+            self.line.forget(&gone);
             return match reply {
                 (Reply::NotThere, _) => Ok(None),
                 (Reply::Attached { tap: None }, _) => Ok(Some(Attached::Same)),
@@ -263,12 +303,13 @@ impl Init {
         }
     }
 
-    /// Becomes readable when a virtual machine comes.
+    /// Becomes readable when a virtual machine comes, or when an [`Event`] of a container waits.
     pub fn waiting_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.hosts.iter().filter_map(|(_, made)| match made {
+        let machines = self.hosts.iter().filter_map(|(_, made)| match made {
             Made::Waited(listener) => Some(listener.as_fd()),
             _ => None,
-        })
+        });
+        machines.chain(self.launchers.iter().map(|launcher| launcher.line.as_fd()))
     }
 
     /// Lets go of an external machine's network namespace, which would otherwise stay alive without its machine.
@@ -404,9 +445,13 @@ impl Init {
             None => self.null.try_clone().map_err(|e| HostError::os("hand /dev/null on", e)),
         };
         let fds = [or_null(stdio.stdin)?, or_null(stdio.stdout)?, or_null(stdio.stderr)?];
+        let launcher = self.launcher(&host);
         let request = Request::Spawn { id, host, what };
-        match self.ask(&request, &fds.each_ref().map(AsFd::as_fd))? {
-            (Reply::Spawned, _) => Ok(()),
+        match self.line_of(launcher).ask(&request, &fds.each_ref().map(AsFd::as_fd))? {
+            (Reply::Spawned, _) => {
+                self.contained.extend(launcher.map(|at| (id, at)));
+                Ok(())
+            }
             (Reply::NotSpawned(error), _) => Err(error),
             (other, _) => Err(unexpected(other).into()),
         }
@@ -417,7 +462,8 @@ impl Init {
     /// # Errors
     /// No program was started under that number, or there is no such signal.
     pub fn signal(&mut self, id: ProgramId, signal: Signal) -> Result<bool, HostError> {
-        match self.ask(&Request::Signal { id, signal: signal as i32 }, &[])? {
+        let launcher = self.contained.get(&id).copied();
+        match self.line_of(launcher).ask(&Request::Signal { id, signal: signal as i32 }, &[])? {
             (Reply::Signalled(heard), _) => Ok(heard),
             (other, _) => Err(unexpected(other)),
         }
@@ -426,22 +472,15 @@ impl Init {
     /// The next event, without waiting for one.
     ///
     /// # Errors
-    /// Init has ended.
+    /// Init has ended, or the process for a container.
     pub fn next_event(&mut self) -> Result<Option<Event>, HostError> {
-        while self.events.is_empty() {
-            let mut polled = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut polled, PollTimeout::ZERO) {
-                Ok(0) => return Ok(None),
-                Ok(_) => {}
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(HostError::os("wait for events of the hosts", error)),
-            }
-            match self.receive()? {
-                (Reply::Event(event), _) => self.events.push_back(event),
-                (other, _) => return Err(unexpected(other)),
+        let containers = self.launchers.iter_mut().map(|launcher| &mut launcher.line);
+        for line in std::iter::once(&mut self.line).chain(containers) {
+            if let Some(event) = line.next_event()? {
+                return Ok(Some(event));
             }
         }
-        Ok(self.events.pop_front())
+        Ok(None)
     }
 
     /// Whether a socket waits at `port`, or at any, in a host: listening (TCP) or bound (UDP), IPv4 or IPv6. Nothing is connected.
@@ -449,7 +488,8 @@ impl Init {
     /// # Errors
     /// Not a host that this run made.
     pub fn listening(&mut self, host: &str, transport: Transport, port: Option<u16>) -> Result<bool, HostError> {
-        match self.ask(&Request::Listening { host: host.into(), transport, port }, &[])? {
+        let launcher = self.launcher(host);
+        match self.line_of(launcher).ask(&Request::Listening { host: host.into(), transport, port }, &[])? {
             (Reply::Listening(found), _) => Ok(found),
             (other, _) => Err(unexpected(other)),
         }
@@ -530,9 +570,21 @@ impl Init {
         }
     }
 
+    /// Who starts programs in a host, if it is a container: a position in `launchers`.
+    fn launcher(&self, host: &str) -> Option<usize> {
+        self.launchers.iter().position(|launcher| launcher.host == host)
+    }
+
+    fn line_of(&mut self, launcher: Option<usize>) -> &mut Line {
+        match launcher {
+            Some(at) => &mut self.launchers[at].line,
+            None => &mut self.line,
+        }
+    }
+
     /// Init's process.
     pub fn pid(&self) -> Pid {
-        self.pid
+        self.line.pid()
     }
 
     /// Who the programs run as.
@@ -546,65 +598,36 @@ impl Init {
     /// # Errors
     /// Init had ended before; everything is gone in that case too.
     pub fn shutdown(mut self, grace: Duration) -> Result<Vec<Event>, HostError> {
-        match self.ask(&Request::Shutdown { grace_ns: grace.as_nanos() }, &[])? {
-            (Reply::Down, _) => Ok(std::mem::take(&mut self.events).into()),
-            (other, _) => Err(unexpected(other)),
+        let request = Request::Shutdown { grace_ns: grace.as_nanos() };
+        let containers = self.launchers.iter_mut().map(|launcher| &mut launcher.line);
+        let mut events = Vec::new();
+        for line in containers.chain(std::iter::once(&mut self.line)) {
+            match line.ask(&request, &[])? {
+                (Reply::Down, _) => events.extend(line.take_events()),
+                (other, _) => return Err(unexpected(other)),
+            }
         }
+        Ok(events)
     }
 
     fn ask(&mut self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(Reply, Vec<OwnedFd>), HostError> {
-        match message::send(&self.socket, request, fds) {
-            Ok(()) => self.reply(),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(self.ended()),
-            Err(error) => Err(HostError::os("ask the process that holds the hosts", error)),
-        }
-    }
-
-    fn reply(&mut self) -> Result<(Reply, Vec<OwnedFd>), HostError> {
-        loop {
-            match self.receive()? {
-                (Reply::Event(event), _) => self.events.push_back(event),
-                (Reply::Failed(error), _) => return Err(error),
-                other => return Ok(other),
-            }
-        }
-    }
-
-    fn receive(&mut self) -> Result<(Reply, Vec<OwnedFd>), HostError> {
-        match message::receive(&self.socket) {
-            Ok(Some(received)) => Ok(received),
-            Ok(None) => Err(self.ended()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.ended()),
-            Err(error) => Err(HostError::os("hear from the process that holds the hosts", error)),
-        }
-    }
-
-    fn ended(&mut self) -> HostError {
-        // Its end of the socket closes a moment before it can be waited for.
-        let reason = match self.alive.then(|| waitpid(self.pid, None)) {
-            Some(Ok(WaitStatus::Signaled(_, signal, _))) => format!("it was killed by {signal}"),
-            Some(Ok(WaitStatus::Exited(_, code))) => format!("it ended with code {code}"),
-            _ => "it has ended".into(),
-        };
-        self.alive = false;
-        HostError::ended(reason)
+        self.line.ask(request, fds)
     }
 }
 
 impl AsFd for Init {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.line.as_fd()
     }
 }
 
 impl Drop for Init {
     fn drop(&mut self) {
-        if !self.alive {
-            return;
+        if self.line.is_alive() {
+            // Not waited for until here, so the number is still init's.
+            let _ = kill(self.line.pid(), Signal::SIGKILL);
+            self.line.wait();
         }
-        // Not waited for until here, so the number is still init's.
-        let _ = kill(self.pid, Signal::SIGKILL);
-        while waitpid(self.pid, None::<WaitPidFlag>) == Err(Errno::EINTR) {}
     }
 }
 
@@ -618,11 +641,4 @@ pub fn raise_open_files() -> Option<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
     Some(soft)
-}
-
-fn unexpected(reply: Reply) -> HostError {
-    match reply {
-        Reply::Failed(error) | Reply::NotSpawned(SpawnError::Hosts(error)) => error,
-        _ => HostError::ended("it answered something else than was asked"),
-    }
 }

@@ -15,8 +15,8 @@ use super::error::{HostError, SpawnError};
 use super::identity::Identity;
 use super::namespace::{self, NamespaceFds};
 use super::protocol::ExitStatus;
-use super::spawn::{self, Launch, Program, What};
-use super::{helper, peer};
+use super::spawn::{self, Launch, Program, What, Who};
+use super::{helper, peer, usher};
 use crate::addressing::network::Limits;
 
 impl NamespaceFds {
@@ -71,7 +71,14 @@ impl NamespaceFds {
 pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Identity) -> Result<i32, SpawnError> {
     helper::require_one_thread("join a host")?;
     namespaces.enter().map_err(|(doing, errno)| not_joined("host", doing, errno))?;
-    run_here(program, identity, None, namespaces.are_privileged())
+    let privileged = namespaces.are_privileged();
+    let who = Who::InHost { identity, limits: Limits::default(), privileged, builtins_as_root: false };
+    let ended = run(program, who, spawn::launch);
+    ended.map_err(
+        |error| {
+            if namespace_has_ended(&error) { HostError::ended("the run has ended").into() } else { error }
+        },
+    )
 }
 
 /// The same in a container, as its own user and with its rights, or as its root. The program ends with the container at the latest,
@@ -79,22 +86,30 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
 ///
 /// # Errors
 /// As [`join_and_run`].
-pub fn join_container_and_run(interior: &Interior, program: &Program, identity: &Identity) -> Result<i32, SpawnError> {
+pub fn join_container_and_run(interior: &Interior, program: &Program) -> Result<i32, SpawnError> {
     helper::require_one_thread("join a container")?;
-    interior.enter().map_err(|(doing, errno)| not_joined("container", doing, errno))?;
-    run_here(program, identity, Some(interior), false)
+    let launch = |launch: &Launch<'_>| usher::launch(interior, program.root, launch, None, None);
+    run(program, Who::InContainer(interior), launch).map_err(|error| match error {
+        _ if namespace_has_ended(&error) => HostError::ended("the container has ended").into(),
+        SpawnError::Prepare { doing, errno: libc::EPERM } => not_joined("container", &doing, Errno::EPERM).into(),
+        _ => error,
+    })
 }
 
 fn not_joined(what: &str, doing: &str, errno: Errno) -> HostError {
     HostError::os(format!("join the {what}: {doing}"), errno).cure("use the user who started the run, or run with sudo")
 }
 
-/// Runs a program in the namespaces that this process has joined.
-fn run_here(
+/// What fork says when the process 1 of a PID namespace is dead (pid_namespaces(7)).
+fn namespace_has_ended(error: &SpawnError) -> bool {
+    matches!(error, SpawnError::Prepare { doing, errno: libc::ENOMEM } if doing == "fork")
+}
+
+/// Runs a program with this process's standard streams. `launch` makes it a child of this process.
+fn run(
     program: &Program,
-    identity: &Identity,
-    container: Option<&Interior>,
-    privileged: bool,
+    who: Who<'_>,
+    launch: impl FnOnce(&Launch<'_>) -> Result<Pid, SpawnError>,
 ) -> Result<i32, SpawnError> {
     let terminal = Terminal::take();
     let passed = [
@@ -114,7 +129,6 @@ fn run_here(
     set.remove(Signal::SIGTTOU);
     let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(|e| prepare("watch signals", e))?;
     let enter = || {
-        container.map_or(Ok(()), Interior::join_groups)?;
         // By the child itself and before it runs, so that it never reads the terminal from the background.
         if terminal.is_some() {
             tcsetpgrp(std::io::stdin(), getpgrp()).map_err(|e| ("take the terminal", e))
@@ -122,31 +136,20 @@ fn run_here(
             Ok(())
         }
     };
-    let launched = spawn::launch(&Launch {
+    let launched = launch(&Launch {
         what: &What::Program(program.clone()),
-        identity,
+        who,
         stdio: None,
         enter: &enter,
         own_group: terminal.is_some(),
         builtin: |_, _| 127,
-        builtins_as_root: false,
-        limits: Limits::default(),
-        container,
-        privileged,
         open_files: None,
     });
     let status = launched.map(|child| follow(child, &signals, terminal.as_ref()));
     if let Some(terminal) = &terminal {
         terminal.give_back();
     }
-    match status {
-        Ok(status) => Ok(status.shell_code()),
-        // What fork says when the namespace's init is dead (pid_namespaces(7)).
-        Err(SpawnError::Prepare { doing, errno: libc::ENOMEM }) if doing == "fork" => {
-            Err(HostError::ended("the run has ended").into())
-        }
-        Err(error) => Err(error),
-    }
+    status.map(ExitStatus::shell_code)
 }
 
 /// A terminal that the program gets to itself, as a shell's foreground job does.

@@ -11,15 +11,16 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `init` `pid1` `protocol` `message` | the main process's handle; init itself; what they say, and how it travels |
+//! | `init` `pid1` `protocol` `line` `message` | the main process's handle; init itself; what they say, and how it travels |
 //! | `namespace` `mount` `private` `sysctl` `netlink` `configure` | what a host is made of |
 //! | `first` `guard` | a host's process 1, with which its namespaces begin; what of the kernel's own files root in a host may not write |
 //! | `restore` | what comes back with an interface that was down, deleted or moved away |
 //! | `groups` | control groups that hold programs to their host's limits |
-//! | `identity` `capabilities` `spawn` `join` | programs: who they are, what they may, how they start, how another process joins in |
+//! | `identity` `capabilities` `spawn` `programs` `join` | programs: who they are, what they may, how they start and end, how another process joins in |
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
 //! | `container` | containers by name: their engine's socket, its answers, the network's names in their hosts files |
+//! | `launcher` `usher` `warden` | programs in containers: who starts them, how they get in, who takes them along at the end |
 //! | `external` `helper` | machines that longwire does not make |
 //! | `site` | other sites, by UDP |
 //! | `presence` `keeper` | whether these are still there; the process that attaches them, and again when they come back |
@@ -52,6 +53,8 @@ mod init;
 mod janitor;
 mod join;
 mod keeper;
+mod launcher;
+mod line;
 pub mod message;
 mod mount;
 mod namespace;
@@ -65,6 +68,7 @@ mod pid1;
 mod presence;
 mod private;
 pub mod probe;
+mod programs;
 mod protocol;
 mod restore;
 mod run_dir;
@@ -75,7 +79,9 @@ mod spawn;
 pub mod sys;
 mod sysctl;
 pub(crate) mod takeover;
+mod usher;
 mod vm_socket;
+mod warden;
 
 pub use configure::{InterfaceStatistics, link_local};
 pub(crate) use container::{ComposeMember, compose_members};

@@ -9,7 +9,8 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::sys::statfs::{FsType, fstatfs};
 
 use crate::units::ByteSize;
@@ -31,6 +32,37 @@ pub enum Expected {
 /// # Errors
 /// Those of opening; `InvalidInput`, with words that say what was expected and what was found.
 pub fn open(path: &Path, expected: Expected) -> io::Result<File> {
+    let seen = see(path, expected)?;
+    File::open(format!("/proc/self/fd/{}", seen.as_raw_fd()))
+}
+
+/// This process's descriptors in /proc: kept for when the /proc that it sees does not show it any more.
+#[derive(Debug)]
+pub(crate) struct Descriptors(File);
+
+impl Descriptors {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// /proc is not there.
+    pub(crate) fn open() -> io::Result<Descriptors> {
+        File::open("/proc/self/fd").map(Descriptors)
+    }
+
+    /// As [`read`].
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub(crate) fn read(&self, path: &Path, limit: ByteSize) -> io::Result<Vec<u8>> {
+        let seen = see(path, Expected::Regular(limit))?;
+        let number = seen.as_raw_fd().to_string();
+        let opened = openat(&self.0, number.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        read_all(opened, limit)
+    }
+}
+
+/// Looks at a path without opening it.
+fn see(path: &Path, expected: Expected) -> io::Result<File> {
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
     let seen = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let wrong = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -46,7 +78,7 @@ pub fn open(path: &Path, expected: Expected) -> io::Result<File> {
         }
         Expected::Regular(_) | Expected::Namespace => {}
     }
-    OpenOptions::new().read(true).open(format!("/proc/self/fd/{}", seen.as_raw_fd()))
+    Ok(seen)
 }
 
 /// Reads a regular file whole.
@@ -98,7 +130,6 @@ fn describe(kind: std::fs::FileType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::stat::Mode;
 
     const LIMIT: ByteSize = ByteSize::from_bytes(4);
 

@@ -16,7 +16,6 @@ use nix::sched::CloneFlags;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use super::configure::{self, InterfaceStatistics};
@@ -25,9 +24,10 @@ use super::first::{self, First, Forker};
 use super::identity::{self, Identity};
 use super::namespace::NamespaceFds;
 use super::netlink::Netlink;
-use super::protocol::{DefaultRoute, Event, ExitStatus, ProgramId, Reply, Request, RouteBefore};
+use super::programs::Programs;
+use super::protocol::{DefaultRoute, Event, ProgramId, Reply, Request, RouteBefore};
 use super::restore::Restorer;
-use super::spawn::{self, Builtin, Launch, What};
+use super::spawn::{self, Builtin, Launch, What, Who};
 use super::{message, mount, namespace, run_dir, sockets, sysctl};
 use crate::addressing::neighbour_table::Neighbour;
 use crate::addressing::network::{HostPlan, Limits};
@@ -79,14 +79,10 @@ struct Pid1 {
     hosts: BTreeMap<String, Host>,
     /// The neighbours on each segment, by its number.
     segments: BTreeMap<usize, Arc<[Neighbour]>>,
-    programs: BTreeMap<Pid, ProgramId>,
-    /// The process group of each program ever started; `None` once its number has been given out again.
-    groups: BTreeMap<ProgramId, Option<Pid>>,
+    programs: Programs,
     ipv6: bool,
     /// Programs may be the machine's user 0, who owns the kernel's settings.
     guarded: bool,
-    /// /proc shows the processes of this namespace.
-    proc: bool,
     /// TAPs that no holder has yet.
     held: Vec<OwnedFd>,
 }
@@ -142,19 +138,12 @@ pub(crate) fn live(birth: Birth) -> ! {
     unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
 }
 
-/// How long a process's main thread has been ready and waited for a processor, in ns: the second number of schedstat
-/// (Documentation/scheduler/sched-stats.rst).
-fn waited(pid: Pid) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
-    text.split_whitespace().nth(1)?.parse().ok()
-}
-
 impl Pid1 {
     fn set_up(birth: Birth) -> Result<Pid1, MainIsGone> {
         match Pid1::prepare(&birth) {
             Ok((base, children, changes, proc)) => {
                 message::send(&birth.socket, &Reply::Ready, &[]).map_err(|_| MainIsGone)?;
-                let (hosts, segments, programs, groups) = Default::default();
+                let (hosts, segments) = Default::default();
                 let ipv6 = sysctl::has_ipv6();
                 let guarded = birth.outside.map_or_else(|| identity::effective().0, |(uid, _)| uid) == 0;
                 Ok(Pid1 {
@@ -165,11 +154,9 @@ impl Pid1 {
                     watched: Vec::new(),
                     hosts,
                     segments,
-                    programs,
-                    groups,
+                    programs: Programs::new(proc),
                     ipv6,
                     guarded,
-                    proc,
                     held: Vec::new(),
                 })
             }
@@ -274,23 +261,8 @@ impl Pid1 {
     /// Takes in the dead and reports programs among them; whether any child is left.
     fn reap(&mut self) -> Result<bool, MainIsGone> {
         while let Ok(Some(_)) = self.children.read_signal() {}
-        loop {
-            // looked at before it is gone
-            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-            let dead = waitid(Id::All, flags).ok().and_then(|status| status.pid());
-            let waited_ns = dead.filter(|_| self.proc).and_then(waited);
-            let (pid, status) = match waitpid(dead, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(code)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, ExitStatus::Signal(signal as i32)),
-                Err(Errno::ECHILD) => return Ok(false),
-                Err(Errno::EINTR) => continue,
-                _ => return Ok(true),
-            };
-            // The others are orphans that some program left behind.
-            if let Some(id) = self.programs.remove(&pid) {
-                self.send(&Reply::Event(Event::Exited { id, status, waited_ns }), &[])?;
-            }
-        }
+        let socket = &self.birth.socket;
+        self.programs.reap(|ended| message::send(socket, &Reply::Event(ended), &[]).map_err(|_| MainIsGone))
     }
 
     fn answer(&mut self) -> Result<(), MainIsGone> {
@@ -320,11 +292,11 @@ impl Pid1 {
                 Err(error) => self.send(&Reply::NotSpawned(error), &[]),
             },
             Request::Signal { id, signal } => {
-                let reply = self.signal(id, signal).map_or_else(Reply::Failed, Reply::Signalled);
+                let reply = self.programs.signal(id, signal).map_or_else(Reply::Failed, Reply::Signalled);
                 self.send(&reply, &[])
             }
             Request::Listening { host, transport, port } => {
-                let found = self.inside(&host, || sockets::listening(transport, port));
+                let found = self.inside(&host, || sockets::listening("self", transport, port));
                 self.send(&found.map_or_else(Reply::Failed, Reply::Listening), &[])
             }
             Request::Attach { host, interface, framing } => match self.attach(&host, interface, framing) {
@@ -467,7 +439,12 @@ impl Pid1 {
         };
         let launch = Launch {
             what,
-            identity: &self.birth.identity,
+            who: Who::InHost {
+                identity: &self.birth.identity,
+                limits: host.limits,
+                privileged: host.own.are_privileged(),
+                builtins_as_root: self.birth.builtins_as_root,
+            },
             stdio: Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
             enter: &|| {
                 // Before it enters the host, where the groups are not its own to join. What longwire measures with is not limited.
@@ -479,12 +456,8 @@ impl Pid1 {
                 }
                 host.own.enter()
             },
-            limits: host.limits,
             own_group: true,
             builtin: self.birth.builtin,
-            builtins_as_root: self.birth.builtins_as_root,
-            container: None,
-            privileged: host.own.are_privileged(),
             open_files: self.birth.open_files,
         };
         let launched = self.among(host.own.processes.as_fd(), || spawn::launch(&launch));
@@ -495,25 +468,8 @@ impl Pid1 {
             }
             other => other?,
         };
-        self.programs.insert(pid, id);
-        // A number that comes again belongs to nobody else any more.
-        self.groups.values_mut().filter(|group| **group == Some(pid)).for_each(|group| *group = None);
-        self.groups.insert(id, Some(pid));
+        self.programs.started(id, pid);
         Ok(())
-    }
-
-    fn signal(&self, id: ProgramId, signal: i32) -> Result<bool, HostError> {
-        let doing = format!("send signal {signal}");
-        let group =
-            self.groups.get(&id).ok_or_else(|| HostError::lacking(&*doing, format!("no program {id} was started")))?;
-        let signal = Signal::try_from(signal).map_err(|e| HostError::os(&*doing, e))?;
-        let Some(group) = *group else { return Ok(false) };
-        // The number of a group is not given out again while one of its processes lives.
-        match nix::sys::signal::killpg(group, signal) {
-            Ok(()) => Ok(true),
-            Err(Errno::ESRCH) => Ok(false),
-            Err(error) => Err(HostError::os(doing, error)),
-        }
     }
 
     /// Runs `look` in a host's network namespace.

@@ -1,4 +1,5 @@
-//! What the main process asks of the init that holds the hosts, and what it answers.
+//! What the main process asks of the init that holds the hosts, and what it answers. What concerns programs is asked of the
+//! processes for containers too.
 
 use core::net::IpAddr;
 
@@ -37,7 +38,7 @@ pub struct RouteBefore {
     pub(crate) kept: Option<(usize, IpAddr)>,
 }
 
-/// From the main process to init. Each gets exactly one [`Reply`].
+/// From the main process to init, or to the process for a container. Each gets exactly one [`Reply`].
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
     /// The neighbours on a segment, for hosts that follow and refer to its number.

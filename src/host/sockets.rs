@@ -1,8 +1,9 @@
-//! Which sockets wait for peers in the network namespace that this thread is in, without connecting to any.
+//! Which sockets wait for peers in a network namespace, without connecting to any.
 //!
 //! Source: proc_net_tcp (Linux `Documentation/networking/proc_net_tcp.rst`): column 2 is `address:port` in hexadecimal,
 //! column 4 the state, 0A for listening; a UDP socket without a peer is in state 07.
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 
@@ -18,14 +19,15 @@ pub enum Transport {
     Udp,
 }
 
-/// Whether a socket waits at `port`, or at any, on any local address, IPv4 or IPv6.
-pub(crate) fn listening(transport: Transport, port: Option<u16>) -> io::Result<bool> {
+/// Whether a socket waits at `port`, or at any, on any local address, IPv4 or IPv6. `process`: in whose network namespace, as /proc
+/// names it.
+pub(crate) fn listening(process: impl Display, transport: Transport, port: Option<u16>) -> io::Result<bool> {
     let (files, state) = match transport {
         Transport::Tcp => (["tcp", "tcp6"], "0A"),
         Transport::Udp => (["udp", "udp6"], "07"),
     };
     for file in files {
-        match fs::read_to_string(format!("/proc/self/net/{file}")) {
+        match fs::read_to_string(format!("/proc/{process}/net/{file}")) {
             Ok(table) if has_socket(&table, port, state) => return Ok(true),
             Ok(_) => {}
             // A kernel without IPv6 has no table of it.
@@ -68,12 +70,12 @@ mod tests {
     fn a_listener_of_this_process_is_seen() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
         let port = listener.local_addr().expect("bound").port();
-        assert!(listening(Transport::Tcp, Some(port)).expect("readable"));
+        assert!(listening("self", Transport::Tcp, Some(port)).expect("readable"));
         let socket = std::net::UdpSocket::bind("[::1]:0").or_else(|_| std::net::UdpSocket::bind("127.0.0.1:0"));
         let socket = socket.expect("loopback");
         let port = socket.local_addr().expect("bound").port();
-        assert!(listening(Transport::Udp, Some(port)).expect("readable"));
+        assert!(listening("self", Transport::Udp, Some(port)).expect("readable"));
         drop(socket);
-        assert!(!listening(Transport::Udp, Some(port)).expect("readable"));
+        assert!(!listening("self", Transport::Udp, Some(port)).expect("readable"));
     }
 }

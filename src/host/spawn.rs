@@ -5,15 +5,17 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::SigSet;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 use serde::{Deserialize, Serialize};
 
 use super::container::Interior;
-use super::error::SpawnError;
+use super::error::{HostError, SpawnError};
 use super::identity::Identity;
 use crate::addressing::network::Limits;
 
@@ -27,7 +29,7 @@ pub struct Program {
     pub argv: Vec<String>,
     /// Its whole environment.
     pub env: Vec<(String, String)>,
-    /// Its working directory; `None` for `/`.
+    /// Its working directory; `None` for `/`. In a container relative to the container's own, which `None` stands for.
     pub cwd: Option<String>,
     /// Whether it runs as the run's root instead of as the caller.
     pub root: bool,
@@ -55,7 +57,7 @@ pub enum What {
 /// What is forked where: all that a child needs to become its program.
 pub(crate) struct Launch<'a> {
     pub(crate) what: &'a What,
-    pub(crate) identity: &'a Identity,
+    pub(crate) who: Who<'a>,
     /// Standard input, output and error; `None` keeps this process's own.
     pub(crate) stdio: Option<[BorrowedFd<'a>; 3]>,
     /// Moves the child into the host, where it is not there by birth.
@@ -63,24 +65,51 @@ pub(crate) struct Launch<'a> {
     /// Whether the child leads a process group of its own.
     pub(crate) own_group: bool,
     pub(crate) builtin: Builtin,
-    /// Built-in programs run as the run's root and not as the caller.
-    pub(crate) builtins_as_root: bool,
-    /// What a program may use, where a limit concerns a process or a user.
-    pub(crate) limits: Limits,
-    /// The container that it is in, which says who it is and what it may.
-    pub(crate) container: Option<&'a Interior>,
-    /// Whether it keeps all of the capabilities that its user has here.
-    pub(crate) privileged: bool,
     /// Soft limit of open files that the program gets back.
     pub(crate) open_files: Option<u64>,
 }
 
+/// Who it is, and what it may.
+#[derive(Clone, Copy)]
+pub(crate) enum Who<'a> {
+    /// The caller, or the run's root, in a host.
+    InHost {
+        identity: &'a Identity,
+        /// What a program may use, where a limit concerns a process or a user.
+        limits: Limits,
+        /// Whether it keeps all of the capabilities that its user has here.
+        privileged: bool,
+        /// Built-in programs run as the run's root and not as the caller.
+        builtins_as_root: bool,
+    },
+    /// A program in a container, whose user its parent is already.
+    InContainer(&'a Interior),
+    /// A built-in program in a container's network, for the caller. It ends with its parent.
+    InNetwork(&'a Interior, &'a Identity),
+}
+
+impl Who<'_> {
+    fn is_root(self, what: &What) -> bool {
+        match (what, self) {
+            (What::Program(program), _) => program.root,
+            (What::Builtin { .. }, Who::InHost { builtins_as_root, .. }) => builtins_as_root,
+            (What::Builtin { .. }, _) => false,
+        }
+    }
+}
+
 /// A failure inside the child, on its way to the parent.
 #[derive(Serialize, Deserialize)]
-enum Failure {
+pub(super) enum Failure {
     Prepare(String, i32),
     Directory(i32),
     Program(i32),
+}
+
+impl Failure {
+    pub(super) fn prepare((doing, errno): (&str, Errno)) -> Failure {
+        Failure::Prepare(doing.into(), errno as i32)
+    }
 }
 
 /// What an execve needs, made before the fork.
@@ -96,75 +125,154 @@ struct Arguments {
 /// # Errors
 /// What kept the child from becoming its program. Then no child is left.
 pub(crate) fn launch(launch: &Launch<'_>) -> Result<Pid, SpawnError> {
-    let arguments = match &launch.what {
-        What::Program(program) => Some(arguments(program)?),
-        What::Builtin { .. } => None,
-    };
-    let prepare = |doing: &str, errno: Errno| SpawnError::Prepare { doing: doing.into(), errno: errno as i32 };
-    // Close-on-exec: it reads as closed, without a word, once the program runs.
-    let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|e| prepare("make a pipe", e))?;
+    let Begun { report, beginning } = begin(launch)?;
     // SAFETY: this process has one thread, so the child may go on in ordinary code.
-    match unsafe { fork() }.map_err(|e| prepare("fork", e))? {
+    match unsafe { fork() }.map_err(|e| prepare_error("fork", e))? {
         ForkResult::Child => {
-            drop(reader);
-            child(launch, arguments.as_ref(), writer)
+            drop(report);
+            beginning.child()
         }
         ForkResult::Parent { child } => {
-            drop(writer);
-            if launch.own_group {
-                // Both sides do it, so that it is done whichever runs first; the child may already have executed.
-                let _ = nix::unistd::setpgid(child, child);
-            }
-            let mut report = Vec::new();
-            let read = File::from(reader).read_to_end(&mut report);
-            if report.is_empty() && read.is_ok() {
-                return Ok(child);
-            }
-            let _ = waitpid(child, None);
-            let program = match launch.what {
-                What::Program(program) => program,
-                What::Builtin { name, .. } => {
-                    &Program { argv: vec![name.clone()], env: vec![], cwd: None, root: false }
-                }
-            };
-            Err(match serde_json::from_slice(&report) {
-                Ok(Failure::Directory(errno)) => {
-                    SpawnError::Directory { directory: program.cwd.clone().unwrap_or_else(|| "/".into()), errno }
-                }
-                Ok(Failure::Program(errno)) => SpawnError::Program { program: program.argv[0].clone(), errno },
-                Ok(Failure::Prepare(doing, errno)) => SpawnError::Prepare { doing, errno },
-                Err(_) => prepare("hear from the child", Errno::EIO),
-            })
+            drop(beginning);
+            lead_group(launch, child);
+            hear(launch, report, None).inspect_err(|_| {
+                let _ = waitpid(child, None);
+            })?;
+            Ok(child)
         }
     }
 }
 
-/// The child: becomes the program, or reports and ends.
-fn child(launch: &Launch<'_>, arguments: Option<&Arguments>, report: OwnedFd) -> ! {
-    let failure = match prepare(launch, arguments) {
-        Ok(()) => match (&launch.what, arguments) {
-            (What::Builtin { name, job }, _) => {
-                drop(report);
-                run_builtin(launch.builtin, name, job)
-            }
-            (What::Program(program), Some(arguments)) => {
-                mark_close_on_exec();
-                let home = launch.container.and_then(|container| container.home(program.root));
-                Failure::Program(execute(arguments, home) as i32)
-            }
-            (What::Program(_), None) => Failure::Program(libc::EINVAL),
-        },
-        Err(failure) => failure,
+/// A launch before its fork: what its child needs, and the end at which the child is heard.
+pub(super) struct Begun<'a> {
+    pub(super) report: OwnedFd,
+    pub(super) beginning: Beginning<'a>,
+}
+
+/// What a child goes on with.
+pub(super) struct Beginning<'a> {
+    launch: &'a Launch<'a>,
+    arguments: Option<Arguments>,
+    /// Who has prepared it.
+    parent: Pid,
+    /// Close-on-exec: it reads as closed, without a word, once the program runs.
+    pub(super) report: OwnedFd,
+}
+
+/// Prepares a launch.
+///
+/// # Errors
+/// There is nothing to be executed, or no pipe can be made.
+pub(super) fn begin<'a>(launch: &'a Launch<'a>) -> Result<Begun<'a>, SpawnError> {
+    let arguments = match &launch.what {
+        What::Program(program) => Some(arguments(program)?),
+        What::Builtin { .. } => None,
     };
-    if let Ok(text) = serde_json::to_vec(&failure) {
+    let (reader, writer) =
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|e| prepare_error("make a pipe", e))?;
+    Ok(Begun { report: reader, beginning: Beginning { launch, arguments, parent: getpid(), report: writer } })
+}
+
+/// Both sides do it, so that it is done whichever runs first; the child may already have executed.
+pub(super) fn lead_group(launch: &Launch<'_>, child: Pid) {
+    if launch.own_group {
+        let _ = nix::unistd::setpgid(child, child);
+    }
+}
+
+/// Waits until the child has become its program, up to `end`.
+///
+/// # Errors
+/// What kept it from that.
+pub(super) fn hear(launch: &Launch<'_>, report: OwnedFd, end: Option<Instant>) -> Result<(), SpawnError> {
+    let program = match launch.what {
+        What::Program(program) => program,
+        What::Builtin { name, .. } => &Program { argv: vec![name.clone()], env: vec![], cwd: None, root: false },
+    };
+    let report = read_within(report, end)?;
+    if report.is_empty() {
+        return Ok(());
+    }
+    Err(match serde_json::from_slice(&report) {
+        Ok(Failure::Directory(errno)) => {
+            SpawnError::Directory { directory: program.cwd.clone().unwrap_or_else(|| "/".into()), errno }
+        }
+        Ok(Failure::Program(errno)) => SpawnError::Program { program: program.argv[0].clone(), errno },
+        Ok(Failure::Prepare(doing, errno)) => SpawnError::Prepare { doing, errno },
+        Err(_) => prepare_error("hear from the child", Errno::EIO),
+    })
+}
+
+/// All that comes out of a pipe before `end`, if there is one.
+///
+/// # Errors
+/// It is still open then.
+pub(super) fn read_within(pipe: OwnedFd, end: Option<Instant>) -> Result<Vec<u8>, SpawnError> {
+    let late = || HostError::lacking("start a program", "it does not come to run").cure("is its container paused?");
+    let mut pipe = File::from(pipe);
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(end) = end {
+            let left = end.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(0) => return Err(late().into()),
+                Err(Errno::EINTR) if Instant::now() < end => continue,
+                _ => {}
+            }
+        }
+        match pipe.read(&mut buffer) {
+            Ok(0) => return Ok(all),
+            Ok(n) => all.extend_from_slice(&buffer[..n]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(prepare_error("hear from the child", Errno::EIO)),
+        }
+    }
+}
+
+pub(super) fn prepare_error(doing: &str, errno: Errno) -> SpawnError {
+    SpawnError::Prepare { doing: doing.into(), errno: errno as i32 }
+}
+
+impl Beginning<'_> {
+    /// The child: becomes the program, or reports and ends.
+    pub(super) fn child(self) -> ! {
+        let Beginning { launch, arguments, parent, report } = self;
+        let failure = match prepare(launch, arguments.as_ref(), parent) {
+            Ok(()) => match (&launch.what, arguments) {
+                (What::Builtin { name, job }, _) => {
+                    drop(report);
+                    run_builtin(launch.builtin, name, job)
+                }
+                (What::Program(program), Some(arguments)) => {
+                    mark_close_on_exec();
+                    let home = match launch.who {
+                        Who::InContainer(interior) if program.env.iter().all(|(name, _)| name != "HOME") => {
+                            interior.home(program.root)
+                        }
+                        _ => None,
+                    };
+                    Failure::Program(execute(&arguments, home) as i32)
+                }
+                (What::Program(_), None) => Failure::Program(libc::EINVAL),
+            },
+            Err(failure) => failure,
+        };
+        fail(report, &failure)
+    }
+}
+
+/// Tells the parent, and ends.
+pub(super) fn fail(report: OwnedFd, failure: &Failure) -> ! {
+    if let Ok(text) = serde_json::to_vec(failure) {
         let _ = File::from(report).write_all(&text);
     }
     // SAFETY: _exit takes no pointers and does not return; no destructor or exit handler of the parent's runs.
     unsafe { libc::_exit(127) }
 }
 
-fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Failure> {
-    let failed = |(doing, errno): (&str, Errno)| Failure::Prepare(doing.into(), errno as i32);
+fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>, parent: Pid) -> Result<(), Failure> {
+    let failed = Failure::prepare;
     if launch.own_group {
         nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(|e| failed(("make a process group", e)))?;
     }
@@ -174,10 +282,6 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
         nix::unistd::dup2_stdout(stdout).map_err(|e| failed(("set standard output", e)))?;
         nix::unistd::dup2_stderr(stderr).map_err(|e| failed(("set standard error", e)))?;
     }
-    let root = match launch.what {
-        What::Program(program) => program.root,
-        What::Builtin { .. } => launch.builtins_as_root,
-    };
     if let Some(soft) = launch.open_files {
         // Best effort: a limit that cannot be lowered again harms nobody.
         let resource = nix::sys::resource::Resource::RLIMIT_NOFILE;
@@ -185,24 +289,38 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>) -> Result<(), Fai
             let _ = nix::sys::resource::setrlimit(resource, soft.min(hard), hard);
         }
     }
-    if let What::Program(_) = launch.what {
-        limit(launch.limits, launch.identity).map_err(failed)?;
+    match launch.who {
+        Who::InHost { identity, limits, privileged, .. } => {
+            if let What::Program(_) = launch.what {
+                limit(limits, identity).map_err(failed)?;
+            }
+            identity.assume(launch.who.is_root(launch.what), privileged).map_err(failed)?;
+        }
+        Who::InContainer(_) => {}
+        Who::InNetwork(interior, caller) => {
+            interior.measure(caller).map_err(failed)?;
+            end_with(parent).map_err(|e| failed(("tie a process to its parent", e)))?;
+        }
     }
-    match launch.container {
-        Some(container) => container.assume(root),
-        None => launch.identity.assume(root, launch.privileged),
-    }
-    .map_err(failed)?;
     // As the user who runs it: root may be able to enter where the user is not.
     let cwd = arguments.map_or(c"/", |arguments| &arguments.cwd);
     nix::unistd::chdir(cwd).map_err(|e| Failure::Directory(e as i32))?;
     // Where root runs longwire, programs gain nothing by what they execute. Those of a normal user may: ping with file capabilities,
     // sudo. In a guest everybody is a normal user.
-    if launch.container.is_none() && !launch.identity.nested && !launch.builtins_as_root && !launch.privileged {
+    if let Who::InHost { identity, privileged: false, builtins_as_root: false, .. } = launch.who
+        && !identity.nested
+    {
         nix::sys::prctl::set_no_new_privs().map_err(|e| failed(("give up new privileges", e)))?;
     }
     reset_signals();
     Ok(())
+}
+
+/// Has this process killed when its parent ends. After changes of credentials, which would clear it (prctl(2)).
+pub(super) fn end_with(parent: Pid) -> Result<(), Errno> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // it may have ended before that
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH) }
 }
 
 /// Whether the kernel counts the processes of a host's programs by their user, in the host's own user namespace: from Linux

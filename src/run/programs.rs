@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::out_dir::OutDir;
-use crate::addressing::network::NetworkPlan;
+use crate::addressing::network::{NetworkPlan, Place};
 use crate::host::{self, What};
 use crate::tasks::spec::{Command, Program, Scenario};
 
@@ -75,9 +75,14 @@ pub fn environment(
     environment
 }
 
-/// A program as the host runs it.
+/// A program as the host runs it. A container has an environment and a working directory of its own, which come beneath what the
+/// scenario says; of the caller's it gets nothing, and the run's directory is not in there.
 pub(super) fn program(program: &Program, around: &Surroundings<'_>) -> What {
+    let contained = matches!(around.network.hosts[program.host].place, Place::ExternalContainer { .. });
     let mut env = around.environment.clone();
+    if contained {
+        env.retain(|(name, _)| name.starts_with("LONGWIRE_") && name != "LONGWIRE_DIR");
+    }
     for (name, value) in &program.env {
         env.retain(|(known, _)| known != name);
         env.push((name.clone(), value.clone()));
@@ -88,7 +93,10 @@ pub(super) fn program(program: &Program, around: &Surroundings<'_>) -> What {
             Command::Shell(line) => vec!["sh".into(), "-c".into(), line.clone()],
         },
         env,
-        cwd: Some(working_directory(program, &around.scenario.folder)),
+        cwd: match contained {
+            true => program.cwd.as_ref().map(|cwd| cwd.display().to_string()),
+            false => Some(working_directory(program, &around.scenario.folder)),
+        },
         root: program.root,
     })
 }

@@ -42,21 +42,9 @@ impl Hosts<'_> {
     /// The host that a program runs in.
     pub(crate) fn program_host(&self, name: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<usize> {
         let host = self.find(name, name, diagnostics)?;
-        if self.plans[host].place != Place::Namespace {
-            diagnostics
-                .error(
-                    name.span,
-                    format!("`{}` is an external machine: longwire cannot run programs in it", name.value),
-                )
-                .help(match self.plans[host].place {
-                    Place::ExternalContainer { .. } => {
-                        format!(
-                            "start it while the run is up, by `longwire exec {} -- …`, or name a `host`",
-                            name.value
-                        )
-                    }
-                    _ => "start it there yourself, or name a `host`".into(),
-                });
+        if !self.plans[host].place.runs_programs() {
+            let message = format!("`{}` is an external machine: longwire cannot run programs in it", name.value);
+            diagnostics.error(name.span, message).help("start it there yourself, or name a `host` or a container");
             return None;
         }
         Some(host)
@@ -118,13 +106,13 @@ impl Hosts<'_> {
     ) -> Option<Path> {
         let sender = self.place(from, diagnostics);
         let sender = sender.filter(|sender| {
-            let made = self.plans[sender.host].place == Place::Namespace;
-            if !made {
+            let sends = self.plans[sender.host].place.runs_programs();
+            if !sends {
                 let message =
                     format!("`{}` is an external machine: longwire cannot send from it", self.plans[sender.host].name);
-                diagnostics.error(from.span, message).help("name a `host`");
+                diagnostics.error(from.span, message).help("name a `host` or a container");
             }
-            made
+            sends
         });
         let wanted = family.map(|family| match family.value {
             FamilySpec::Ipv4 => Family::V4,
@@ -160,10 +148,10 @@ impl Hosts<'_> {
             diagnostics.error(to.span, message).help("name another host");
             return None;
         }
-        if needs_receiver && self.plans[receiver.host].place != Place::Namespace {
+        if needs_receiver && !self.plans[receiver.host].place.runs_programs() {
             let message =
                 format!("`{}` is an external machine: longwire cannot receive in it", self.plans[receiver.host].name);
-            diagnostics.error(to.span, message).help("name a `host`, or use `ping`");
+            diagnostics.error(to.span, message).help("name a `host` or a container, or use `ping`");
             return None;
         }
         let addresses = self.plans[receiver.host].interfaces.iter().map(|i| &i.addresses[..]);
@@ -241,10 +229,10 @@ impl Hosts<'_> {
         let has =
             |plan: &HostPlan| plan.interfaces.iter().any(|i| i.addresses.iter().any(|net| net.addr() == destination));
         let receiver = self.plans.iter().position(has);
-        let made = receiver.is_some_and(|host| self.plans[host].place == Place::Namespace);
-        if needs_receiver && !made {
+        let receives = receiver.is_some_and(|host| self.plans[host].place.runs_programs());
+        if needs_receiver && !receives {
             let message = format!("{destination} is not an address of a host: nothing would receive there");
-            diagnostics.error(to.span, message).help("name a `host`, or use `ping`");
+            diagnostics.error(to.span, message).help("name a `host` or a container, or use `ping`");
             return None;
         }
         self.routed(sender, receiver, destination, to, diagnostics)?;

@@ -1,12 +1,12 @@
 //! A scenario that may run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::detour::Detour;
 use super::expect::Expectation;
 use super::route::Route;
 use super::spec::Scenario;
-use super::timeline::Step;
+use super::timeline::{Action, Step};
 use crate::addressing::network::{NetworkPlan, PortPlan};
 use crate::diag::{Diagnostics, Sources};
 use crate::engine::Plan;
@@ -40,4 +40,19 @@ pub struct Resolved {
     pub warnings: Diagnostics,
     /// The texts that spans point into.
     pub sources: Sources,
+}
+
+impl Resolved {
+    /// The hosts in which the scenario starts anything: positions in `network.hosts`.
+    pub fn inhabited(&self) -> BTreeSet<usize> {
+        let Scenario { services, workloads, awaited, forward, .. } = &self.scenario;
+        let runs = self.timeline.iter().flat_map(|step| &step.actions).filter_map(|action| match action {
+            Action::Run(run) => Some(&run.workload),
+            _ => None,
+        });
+        let working = workloads.values().chain(runs).flat_map(|workload| workload.hosts());
+        let others = services.values().map(|service| service.program.host);
+        let others = others.chain(awaited.values().map(|awaited| awaited.path.from));
+        working.chain(others).chain(forward.iter().map(|forward| forward.host)).collect()
+    }
 }

@@ -172,6 +172,17 @@ impl Workload {
         }
     }
 
+    /// The hosts in which processes of it run: positions in `NetworkPlan::hosts`.
+    pub fn hosts(&self) -> impl Iterator<Item = usize> {
+        let (first, second) = match &self.kind {
+            WorkloadKind::Program { program, .. } => (program.host, None),
+            WorkloadKind::Ping(ping) => (ping.path.from, None),
+            WorkloadKind::Udp(udp) => (udp.path.from, udp.path.to),
+            WorkloadKind::Tcp(tcp) => (tcp.path.from, tcp.path.to),
+        };
+        std::iter::once(first).chain(second)
+    }
+
     /// Whether it moves so many bytes and then ends, however long that takes.
     pub fn is_fixed(&self) -> bool {
         matches!(&self.kind, WorkloadKind::Tcp(tcp) if matches!(tcp.amount, Amount::Bytes(_)))
@@ -210,7 +221,7 @@ pub enum WorkloadKind {
 /// From where to where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Path {
-    /// The sending host: position in `NetworkPlan::hosts`. Always one that longwire makes.
+    /// The sending host: position in `NetworkPlan::hosts`. Always one that longwire makes, or a container.
     pub from: usize,
     /// The address that the sender binds to; `None` where the scenario names no interface of it.
     pub source: Option<IpAddr>,

@@ -33,6 +33,11 @@ workloads:
 duration: 60s
 ";
 
+/// [`SCENARIO`] with more at its end.
+fn with(more: &str) -> String {
+    SCENARIO.replace("duration: 60s\n", &format!("{more}duration: 60s\n"))
+}
+
 pub(crate) const HOSTS: &str = "127.0.0.1\tlocalhost\n172.17.0.2\t3949fff2e8dd\n";
 
 /// What is asked for about the container of most tests.
@@ -202,6 +207,13 @@ impl<'a> Container<'a> {
         said
     }
 
+    /// The command lines of its processes, but for its first, which sleeps too.
+    fn programs(&self) -> String {
+        self.shell(
+            "for p in /proc/[0-9]*; do [ $p = /proc/1 ] || cat $p/cmdline | tr '\\0' ' '; echo; done 2> /dev/null",
+        )
+    }
+
     /// What a shell in it says.
     pub(crate) fn shell(&self, commands: &str) -> String {
         let pid = self.pid.to_string();
@@ -219,6 +231,39 @@ impl Drop for Container<'_> {
 
 pub(crate) fn lab() -> Option<Lab> {
     (is_root() && ["runc", "ping", "nsenter", "ip"].into_iter().all(has)).then(|| Lab::new("")).flatten()
+}
+
+/// A container that runs, and an engine that knows it.
+fn known(lab: &Lab) -> (Engine, Container<'_>) {
+    let (engine, container) = (Engine::start(lab), Container::start(lab));
+    engine.knows(lab, Some(container.pid));
+    (engine, container)
+}
+
+/// The same, and a run that has begun.
+fn up<'a>(lab: &'a Lab, scenario: &str) -> (Engine, Container<'a>, Started) {
+    let (engine, container) = known(lab);
+    let run = engine.run(lab, scenario);
+    (engine, container, run)
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().map(|child| child.parse().unwrap()).collect()
+}
+
+fn kill_with_helpers(run: &Started) {
+    for child in children(run.pid()) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.try_into().unwrap()), Signal::SIGKILL);
+    }
+    run.signal(Signal::SIGKILL);
+}
+
+/// A field of proc_pid_status(5).
+fn status(pid: u32, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value.unwrap_or_else(|| panic!("{field}: {status}")).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What `longwire status` says of the link toward a node.
@@ -248,9 +293,8 @@ pub(crate) fn interrupt(run: Started) -> Ended {
 #[test]
 fn a_container_is_reached_by_name_and_reaches_the_network() {
     let Some(lab) = lab() else { return };
-    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
+    let (engine, container) = known(&lab);
     let before = container.shell("ip route; ip -6 route");
-    engine.knows(&lab, Some(container.pid));
     let run = engine.run(&lab, SCENARIO);
     until_answered(&lab, &run);
     for family in ["-4", "-6"] {
@@ -273,9 +317,7 @@ fn a_container_is_reached_by_name_and_reaches_the_network() {
 #[test]
 fn exec_runs_programs_as_the_container_would() {
     let Some(lab) = lab() else { return };
-    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
-    engine.knows(&lab, Some(container.pid));
-    let run = engine.run(&lab, SCENARIO);
+    let (_engine, container, run) = up(&lab, SCENARIO);
     let web = format!("{}/web", run.pid());
     let exec = |options: &[&str], command: &str| {
         let words = [&["exec"], options, &[&*web, "--", "sh", "-c", command]].concat();
@@ -320,7 +362,7 @@ fn a_normal_user_joins_a_container_of_their_own() {
     // where Podman's own client looks
     let (engine, container) = (Engine::at(lab.path("podman/podman.sock")), Container::of(&lab, "bundle", NOBODY));
     engine.knows(&lab, Some(container.pid));
-    lab.write("scenario.yaml", SCENARIO);
+    lab.write("scenario.yaml", &with(IN_OWN_USERS));
     let longwire = |arguments: &[&str]| {
         let mut command = lab.other(lab.path("longwire"), arguments);
         command.env_remove("DOCKER_HOST").env_remove("CONTAINER_HOST").env("XDG_RUNTIME_DIR", lab.path(""));
@@ -337,17 +379,33 @@ fn a_normal_user_joins_a_container_of_their_own() {
         serde_json::from_slice(&output.stdout)
             .is_ok_and(|status: Value| number(&direction(&status, "wire", "r")["delivered"]["frames"]) > 20)
     });
+    lab.until_file("done");
+    assert!(container.programs().contains("sleep 4711"), "{}", container.programs());
     let ended = interrupt(run);
-    assert!(number(&ended.json()["workloads"]["rtt"]["received"]) > 0, "{}", ended.told());
+    let report = ended.json();
+    assert!(number(&report["workloads"]["rtt"]["received"]) > 0, "{}", ended.told());
+    for work in ["inside", "ask", "send", "fetch"] {
+        assert_eq!(report["workloads"][work]["ok"], true, "{work}: {}", ended.told());
+    }
+    assert_eq!(report["workloads"]["inside"]["output"], json!(["0", "web-inside"]));
+    assert!(!container.programs().contains("sleep"), "{}", container.programs());
     assert_eq!(hosts(&lab), HOSTS);
 }
+
+/// Added to [`SCENARIO`], for a container with users of its own.
+const IN_OWN_USERS: &str = "  inside: { in: web, root: true, shell: \"id -u; hostname\" }
+  ask: { ping: { from: web, to: a, every: 10ms, count: 20 } }
+  send: { udp: { from: web, to: a, every: 10ms, count: 20 } }
+  fetch: { tcp: { from: a, to: web, bytes: 100kB } }
+  end: { in: a, shell: \"touch done\", after: [inside, ask, send, fetch] }
+services:
+  stays: { in: web, root: true, shell: \"setsid sleep 4711 & exec sleep 1000000\" }
+";
 
 #[test]
 fn a_container_that_is_restarted_is_attached_again() {
     let Some(lab) = lab() else { return };
-    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
-    engine.knows(&lab, Some(container.pid));
-    let run = engine.run(&lab, SCENARIO);
+    let (engine, container, run) = up(&lab, SCENARIO);
     until_answered(&lab, &run);
     engine.knows(&lab, None);
     drop(container);
@@ -369,18 +427,201 @@ fn a_container_that_is_restarted_is_attached_again() {
 #[test]
 fn killed_with_its_keeper_it_leaves_the_hosts_file_as_it_was() {
     let Some(lab) = lab() else { return };
-    let (engine, container) = (Engine::start(&lab), Container::start(&lab));
-    engine.knows(&lab, Some(container.pid));
-    let run = engine.run(&lab, SCENARIO);
+    let (_engine, container, run) = up(&lab, SCENARIO);
     assert_ne!(hosts(&lab), HOSTS);
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
-    for child in children.split_whitespace() {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.parse().unwrap()), Signal::SIGKILL);
-    }
-    run.signal(Signal::SIGKILL);
+    kill_with_helpers(&run);
     run.wait();
     until("the hosts file is as it was", || hosts(&lab) == HOSTS);
     container.shell("while ip link show lw0 > /dev/null 2>&1; do sleep 0.05; done");
+}
+
+/// Built-in workloads both ways, a service and a program: in a container and from it.
+const INSIDE: &str = "\
+longwire: 1
+nodes:
+  a: host
+  r: router
+  web: { external: { container: web } }
+links:
+  lan: { ends: [a, r] }
+  wire: { ends: [r, web], delay: 1ms }
+services:
+  listens: { in: web, command: [perl, \"-MIO::Socket::INET\", \"-e\", \"@s = IO::Socket::INET->new(Listen => 1, LocalPort => 8000); sleep\"], ready: { tcp: 8000, within: 60s } }
+  asked: { in: web, command: [sleep, \"1000\"], ready: { exec: [test, -e, /usr/bin/env], within: 60s } }
+workloads:
+  ask: { ping: { from: web, to: a, every: 5ms, count: 30 } }
+  answer: { ping: { from: a, to: web, every: 5ms, count: 30 } }
+  send: { udp: { from: web, to: a, every: 5ms, count: 30 } }
+  take: { udp: { from: a, to: web, every: 5ms, count: 30, port: 53 } }
+  put: { tcp: { from: web, to: a, bytes: 300kB } }
+  fetch: { tcp: { from: a, to: web, bytes: 300kB, port: 80 } }
+  who: { in: web, cwd: bin, env: { OWN: mine }, exit: 7, shell: \"id -u; id -g; pwd; echo $HOME $FLAVOUR $OWN; hostname; exit 7\" }
+  root: { in: web, root: true, shell: \"id -u; grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status; readlink /proc/self/ns/pid; grep -c lw-test- /proc/self/cgroup\" }
+  missing: { in: web, command: [no-such-program] }
+  here: { in: a, shell: \"echo $LONGWIRE_HOST_WEB; touch up\" }
+";
+
+#[test]
+fn what_a_scenario_runs_it_runs_in_a_container_too() {
+    let Some(lab) = lab() else { return };
+    let (_engine, container, run) = up(&lab, INSIDE);
+    let ended = run.wait();
+    let report = ended.json();
+    let work = |name: &str| &report["workloads"][name];
+    // one program is not there, and nothing else may have failed
+    assert!(matches!(ended.code, 1 | 3), "{}", ended.told());
+    for name in ["ask", "answer", "send", "take", "put", "fetch", "who", "root", "here"] {
+        assert_eq!(work(name)["ok"], true, "{name}: {}", ended.told());
+    }
+    for name in ["ask", "answer"] {
+        assert_eq!(work(name)["received"], 30, "{name}: {}", ended.told());
+    }
+    for name in ["send", "take"] {
+        assert_eq!(work(name)["receiver"]["received"], 30, "{name}: {}", ended.told());
+    }
+    assert_eq!(work("who")["output"], json!(["1234", "1235", "/usr/bin", "/tmp vanilla mine", "web-inside"]));
+    let root: Vec<String> = serde_json::from_value(work("root")["output"].clone()).unwrap();
+    assert_eq!(root[0], "0");
+    // CAP_CHOWN and CAP_NET_RAW
+    let rights: Vec<_> = root[1..5].iter().map(|line| line.split_whitespace().last().unwrap()).collect();
+    assert_eq!(rights, ["0000000000002001", "0000000000002001", "0000000000002001", "1"]);
+    assert_eq!(root[5], container.shell("readlink /proc/self/ns/pid").trim());
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", container.pid)).unwrap();
+    assert_eq!(root[6], groups.matches("lw-test-").count().to_string(), "{groups}");
+    let reason = work("missing")["reason"].as_str().unwrap();
+    assert!(reason.contains("`no-such-program`: no such program"), "{reason}");
+    assert!(!container.programs().contains("sleep"), "{}", container.programs());
+}
+
+/// In its own session, in the background and in front.
+const STAYS: &str = "\
+services:
+  stays: { in: web, shell: \"setsid sleep 4711 & sleep 4712 & exec sleep 4713\" }
+";
+
+#[test]
+fn nothing_stays_in_a_container_after_a_run_however_that_ends() {
+    let Some(lab) = lab() else { return };
+    let (engine, container) = known(&lab);
+    let programs = || container.programs();
+    let left = || programs().contains("sleep 47");
+    // longwire among them: whoever ends a moment later would not be waited for
+    let all_gone = || until("nothing is left", || !left() && lab.traces().processes.is_empty());
+    let run = || {
+        let _ = fs::remove_file(lab.path("up"));
+        let run = engine.run(&lab, &with(STAYS));
+        until("all of them run", || [1, 2, 3].iter().all(|n| programs().contains(&format!("sleep 471{n}"))));
+        run
+    };
+    interrupt(run());
+    assert!(!left(), "{}", programs());
+    // who starts programs there is killed: the run says so and ends
+    let killed = run();
+    let launcher = launcher(&killed);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(launcher.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    all_gone();
+    let ended = killed.wait();
+    assert_eq!(ended.code, 4, "{}", ended.told());
+    assert!(ended.stderr.contains("the process that starts programs in `web`: it was killed"), "{}", ended.told());
+    // the run, and the run with all that it has beside it
+    for kill in [(|run| run.signal(Signal::SIGKILL)) as fn(&Started), kill_with_helpers] {
+        let killed = run();
+        kill(&killed);
+        all_gone();
+        killed.wait();
+    }
+    assert_eq!(hosts(&lab), HOSTS);
+}
+
+/// Capabilities, by the bit.
+fn bits(numbers: &[u32]) -> String {
+    format!("{:016x}", numbers.iter().fold(0_u64, |all, number| all | 1 << number))
+}
+
+/// What it takes to enter a container and to become its user: DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT, SYS_PTRACE,
+/// SYS_ADMIN; to measure: NET_BIND_SERVICE, NET_RAW; and what the container has, CHOWN and NET_RAW.
+const LAUNCHER: [u32; 11] = [0, 1, 5, 6, 7, 8, 10, 13, 18, 19, 21];
+
+/// The process that starts programs in the container.
+fn launcher(run: &Started) -> u32 {
+    let all = children(run.pid()).into_iter().filter(|pid| status(*pid, "CapPrm") == bits(&LAUNCHER));
+    let [launcher] = all.collect::<Vec<_>>()[..] else { panic!("one process starts programs in the container") };
+    launcher
+}
+
+/// What can be looked at while it runs.
+const SEEN: &str = "  measures: { ping: { from: web, to: a, every: 20ms } }
+services:
+  plain: { in: web, command: [sleep, \"4711\"] }
+  rooted: { in: web, root: true, command: [sleep, \"4712\"] }
+";
+
+#[test]
+fn nobody_in_a_container_meets_more_rights_than_its_own() {
+    let Some(lab) = lab() else { return };
+    let (_engine, container, run) = up(&lab, &with(SEEN));
+    until_answered(&lab, &run);
+    let launcher = launcher(&run);
+    assert_eq!((status(launcher, "CapEff"), status(launcher, "CapBnd")), (bits(&LAUNCHER), bits(&LAUNCHER)));
+    let is_inside = |pid: &u32| status(*pid, "NSpid").split_whitespace().count() > 1;
+    let (wardens, outside): (Vec<u32>, Vec<u32>) = children(launcher).into_iter().partition(is_inside);
+    // the built-in workload: in the container's network, and nowhere else
+    let [measures] = outside[..] else { panic!("{outside:?}") };
+    assert_eq!(status(measures, "CapPrm"), bits(&[10, 13]));
+    assert_eq!(status(measures, "NoNewPrivs"), "1");
+    let [plain, rooted] = wardens[..] else { panic!("{wardens:?}") };
+    for (warden, user, rights) in [(plain, 1234, &[][..]), (rooted, 0, &[0, 13][..])] {
+        for (set, rights) in [("CapPrm", rights), ("CapEff", rights), ("CapInh", &[]), ("CapAmb", &[])] {
+            assert_eq!(status(warden, set), bits(rights), "{set}");
+        }
+        assert_eq!((status(warden, "CapBnd"), status(warden, "NoNewPrivs")), (bits(&[0, 13]), "1".into()));
+        assert_eq!(status(warden, "Uid"), [user; 4].map(|user: u32| user.to_string()).join(" "));
+        let open = |fd: std::io::Result<fs::DirEntry>| fs::read_link(fd.unwrap().path()).unwrap().display().to_string();
+        let open: Vec<String> = fs::read_dir(format!("/proc/{warden}/fd")).unwrap().map(open).collect();
+        let harmless = |what: &&String| !matches!(what.as_str(), "/dev/null" | "anon_inode:[signalfd]");
+        let others: Vec<_> = open.iter().filter(harmless).collect();
+        assert!(matches!(&others[..], [one] if one.starts_with("socket:")), "{open:?}");
+        // root in there without CAP_SYS_PTRACE cannot look into it
+        let number = status(warden, "NSpid").split_whitespace().last().unwrap().to_owned();
+        let exec = ["exec", "--root", &format!("{}/web", run.pid()), "--", "readlink", &format!("/proc/{number}/exe")];
+        let looked = lab.longwire(&exec).output().unwrap();
+        assert_eq!((looked.status.code(), &looked.stdout[..]), (Some(1), &b""[..]), "{looked:?}");
+    }
+    interrupt(run);
+    drop(container);
+}
+
+/// What runs when the container is killed; what begins while it is down; what begins when it is back.
+const RESTARTED: &str = "  job: { in: web, command: [sleep, \"1000\"] }
+  down: { in: web, shell: \"exit 0\", after: job }
+  waits: { in: a, shell: \"until [ -e go ]; do sleep 0.05; done\" }
+  again: { in: web, shell: \"hostname\", after: waits }
+  flow: { udp: { from: a, to: web, every: 10ms, count: 20 }, after: waits }
+  end: { in: a, shell: \"touch done\", after: [again, flow] }
+";
+
+#[test]
+fn what_runs_in_a_container_ends_with_it_and_what_comes_later_finds_the_next() {
+    let Some(lab) = lab() else { return };
+    let (engine, container, run) = up(&lab, &with(RESTARTED));
+    until_answered(&lab, &run);
+    until("its program runs", || container.programs().contains("sleep 1000"));
+    engine.knows(&lab, None);
+    drop(container);
+    until("the port is down", || dropped(&toward(&lab, &run, "web"), "port_down") > 5);
+    let container = Container::start(&lab);
+    engine.knows(&lab, Some(container.pid));
+    until_answered(&lab, &run);
+    lab.write("go", "");
+    lab.until_file("done");
+    let ended = interrupt(run);
+    let report = ended.json();
+    let work = |name: &str| &report["workloads"][name];
+    let reason = |name: &str| work(name)["reason"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(reason("job"), "it was ended by signal 9", "{}", ended.told());
+    assert!(reason("down").contains("cannot reach the container `web`"), "{}", ended.told());
+    assert_eq!(work("again")["output"], json!(["web-inside"]), "{}", ended.told());
+    assert_eq!(work("flow")["receiver"]["received"], 20, "{}", ended.told());
 }
 
 /// Listens, until its standard input ends.

@@ -3,16 +3,24 @@
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
+use caps::Capability;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl;
 use serde::{Deserialize, Serialize};
 
 use super::super::error::HostError;
+use super::super::identity::Identity;
 use super::super::namespace::{NamespaceFds, own};
-use super::super::open::{Expected, open};
-use super::super::{capabilities, groups, identity, peer};
+use super::super::open::{Descriptors, Expected, open};
+use super::super::spawn::Program;
+use super::super::{capabilities, confine, groups, identity, namespace, peer};
 use super::{Config, Container, doing, user};
+
+/// What a process that measures in a container's network may do there: send echo requests, and listen on any port.
+pub(crate) const MEASURES: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_BIND_SERVICE];
 
 /// What programs in a container are held to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +37,21 @@ pub struct Facts {
     pub no_new_privs: bool,
     /// Whether it has a user namespace of its own.
     pub own_users: bool,
+}
+
+impl Facts {
+    /// A program with what the container gives to it: the environment beneath its own, and the directory that its own begins at.
+    #[must_use]
+    pub fn complete(&self, program: &Program) -> Program {
+        let given = self.env.iter().filter(|(name, _)| program.env.iter().all(|(own, _)| own != name));
+        let cwd = Path::new(&self.cwd);
+        let cwd = program.cwd.as_ref().map_or_else(|| cwd.to_owned(), |own| cwd.join(own));
+        Program {
+            env: given.chain(&program.env).cloned().collect(),
+            cwd: Some(cwd.display().to_string()),
+            ..program.clone()
+        }
+    }
 }
 
 /// A running container, for a process that enters it.
@@ -129,11 +152,43 @@ impl Interior {
         self.namespaces.check_owner(uid)
     }
 
-    /// Moves this process into its namespaces; of the processes' own, children are members.
+    /// Makes this process one of the container's user, or its root, with no right but what programs there can have. It is in all of
+    /// the container but the PID namespace, of which only children that it has from now on are members: so nobody in there ever sees
+    /// a process that has more rights.
     ///
     /// # Errors
-    /// Which one could not be entered, to complete "cannot …".
-    pub(crate) fn enter(&self) -> Result<(), (&'static str, Errno)> {
+    /// What could not be done, to complete "cannot …".
+    pub(crate) fn become_one(&self, root: bool) -> Result<(), (&'static str, Errno)> {
+        let descriptors = Descriptors::open().map_err(|e| ("open its own descriptors", errno_of(&e)))?;
+        self.enter()?;
+        self.join_groups()?;
+        self.assume(root, &descriptors)?;
+        // After the change of user, which may have set it. Neither its memory nor its file is anybody's in there (ptrace(2)).
+        prctl::set_dumpable(false).map_err(|e| ("hide a process from the container", e))
+    }
+
+    /// Moves this process into its network namespace alone, as somebody who may send and listen there and nothing else: the caller, or
+    /// root of the container's own user namespace.
+    ///
+    /// # Errors
+    /// What could not be done, to complete "cannot …".
+    pub(crate) fn measure(&self, caller: &Identity) -> Result<(), (&'static str, Errno)> {
+        if let Some(users) = &self.namespaces.users {
+            namespace::enter_users(users.as_fd()).map_err(|e| ("enter the user namespace of the container", e))?;
+        }
+        namespace::enter_network(self.namespaces.network.as_fd())
+            .map_err(|e| ("enter the network namespace of the container", e))?;
+        prctl::set_keepcaps(true).map_err(|e| ("keep capabilities", e))?;
+        if self.facts.own_users {
+            identity::become_user(0, 0, Some(&[]))?;
+        } else {
+            caller.become_caller()?;
+        }
+        confine::keep_only(&MEASURES).map_err(|e| ("drop capabilities", errno_of(&e)))
+    }
+
+    /// Moves this process into its namespaces; of the processes' own, children are members.
+    fn enter(&self) -> Result<(), (&'static str, Errno)> {
         let NamespaceFds { network, mounts, name, ipc, processes, users } = &self.namespaces;
         let all = [
             (users.as_ref(), "user", CloneFlags::CLONE_NEWUSER),
@@ -154,16 +209,15 @@ impl Interior {
         Ok(())
     }
 
-    /// What its engine adds to the environment, where `HOME` is not in it: where its user, or its root, is at home. This process
-    /// must be in the container.
+    /// What its engine adds to an environment in which `HOME` is not: where its user, or its root, is at home. This process must be in
+    /// the container.
     pub(crate) fn home(&self, root: bool) -> Option<CString> {
-        let is_set = self.facts.env.iter().any(|(name, _)| name == "HOME");
-        let home = || user::home(if root { "" } else { &self.facts.user });
-        (!is_set).then(|| CString::new(format!("HOME={}", home())).ok()).flatten()
+        let home = user::home(if root { "" } else { &self.facts.user });
+        CString::new(format!("HOME={home}")).ok()
     }
 
-    /// Joins the control groups, as a child that is to become a program.
-    pub(crate) fn join_groups(&self) -> Result<(), (&'static str, Errno)> {
+    /// Joins the control groups.
+    fn join_groups(&self) -> Result<(), (&'static str, Errno)> {
         let join = |door: &OwnedFd| match nix::unistd::write(door, b"0") {
             // a normal user may not move processes between all groups
             Err(Errno::EACCES | Errno::EPERM) if self.facts.own_users => Ok(()),
@@ -179,18 +233,51 @@ impl Interior {
 
     /// Turns this process into the container's user, or its root, with the capabilities that it can have there. It must be in the
     /// container.
-    pub(crate) fn assume(&self, root: bool) -> Result<(), (&'static str, Errno)> {
+    fn assume(&self, root: bool, descriptors: &Descriptors) -> Result<(), (&'static str, Errno)> {
         let (uid, gid, groups) = match root {
             true => (0, 0, Vec::new()),
             false => {
-                user::find(&self.facts.user).map_err(|errno| ("find the container's user in its /etc/passwd", errno))?
+                let found = user::find(&self.facts.user, descriptors);
+                found.map_err(|errno| ("find the container's user in its /etc/passwd", errno))?
             }
         };
         capabilities::keep_within(self.facts.bounding)?;
         identity::become_user(uid, gid, Some(&groups))?;
+        // root's own go with that too, and not only those of what it executes
+        capabilities::hold_within(self.facts.bounding)?;
         if self.facts.no_new_privs {
-            nix::sys::prctl::set_no_new_privs().map_err(|e| ("give up new privileges", e))?;
+            prctl::set_no_new_privs().map_err(|e| ("give up new privileges", e))?;
         }
         Ok(())
+    }
+}
+
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EPERM, Errno::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_brings_goes_before_what_its_container_gives() {
+        let pairs = |all: &[(&str, &str)]| all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let facts = Facts {
+            user: String::new(),
+            env: pairs(&[("PATH", "/bin"), ("FLAVOUR", "vanilla")]),
+            cwd: "/srv".into(),
+            bounding: 0,
+            no_new_privs: true,
+            own_users: false,
+        };
+        let of = |env: &[(&str, &str)], cwd: Option<&str>| {
+            let program = Program { argv: vec!["x".into()], env: pairs(env), cwd: cwd.map(Into::into), root: false };
+            facts.complete(&program)
+        };
+        let given = of(&[("FLAVOUR", "mint"), ("OWN", "1")], None);
+        assert_eq!(given.env, pairs(&[("PATH", "/bin"), ("FLAVOUR", "mint"), ("OWN", "1")]));
+        let directories = [None, Some("a/b"), Some("/tmp")].map(|cwd| of(&[], cwd).cwd.unwrap());
+        assert_eq!(directories, ["/srv", "/srv/a/b", "/tmp"]);
     }
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use self::engines::Engine;
+pub(crate) use self::interior::MEASURES;
 pub use self::interior::{Facts, Interior};
 pub(crate) use self::names::{Names, take_away};
 pub(crate) use self::project::{ComposeMember, compose_members};
@@ -43,7 +44,8 @@ pub(crate) struct Container {
     pub(crate) hosts: Option<PathBuf>,
     /// Its addresses in its engine's networks.
     pub(crate) addresses: Vec<IpAddr>,
-    pid: u32,
+    /// Its number, as this process's /proc has it.
+    pub(crate) pid: u32,
     config: Config,
 }
 
@@ -151,7 +153,8 @@ fn doing(name: &str) -> String {
     format!("reach the container `{name}`")
 }
 
-fn not_running(name: &str, reason: impl Into<String>) -> HostError {
+/// What is told of a container that does not run.
+pub(crate) fn not_running(name: &str, reason: impl Into<String>) -> HostError {
     HostError::input(doing(name), reason).cure("start it first: `docker start`, `podman start`")
 }
 

@@ -1,10 +1,11 @@
 //! Who a container's programs are: `Config.User`, in the words of its own /etc/passwd and /etc/group (passwd(5), group(5)).
 
+use std::io;
 use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::super::open;
+use super::super::open::{self, Descriptors};
 use crate::units::ByteSize;
 
 /// More is no table of users.
@@ -13,24 +14,24 @@ const MOST: ByteSize = ByteSize::from_bytes(1 << 20);
 /// User, group, and supplementary groups.
 type Ids = (u32, u32, Vec<u32>);
 
-/// Finds them, in the mount namespace that this process is in.
+/// Finds them, in the mount namespace that this process is in. Its /proc need not show this process.
 ///
 /// # Errors
 /// `ESRCH` for a name that is in neither file.
-pub(super) fn find(user: &str) -> Result<Ids, Errno> {
+pub(super) fn find(user: &str, descriptors: &Descriptors) -> Result<Ids, Errno> {
+    let read = |path: &str| text(descriptors.read(path.as_ref(), MOST));
     ids(user, &read("/etc/passwd"), &read("/etc/group")).ok_or(Errno::ESRCH)
 }
 
 /// The home of a user: the root directory of one who has none.
 pub(super) fn home(user: &str) -> String {
-    let home = entry(user, &read("/etc/passwd")).and_then(|entry| entry.get(5).cloned());
+    let home = entry(user, &text(open::read(Path::new("/etc/passwd"), MOST))).and_then(|entry| entry.get(5).cloned());
     home.filter(|home| !home.is_empty()).unwrap_or_else(|| "/".into())
 }
 
 /// Whatever stands there is the container's: no file, or one that cannot be read, names nobody.
-fn read(path: &str) -> String {
-    open::read(Path::new(path), MOST)
-        .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+fn text(file: io::Result<Vec<u8>>) -> String {
+    file.map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn fields(line: &str) -> Vec<String> {

@@ -62,8 +62,7 @@ impl Run<'_> {
                 Err(error) => Err(error.to_string()),
             },
             Request::Exec { host } if !self.is_made_here(&host) => {
-                let enters = |place: &Place| matches!(place, Place::Namespace | Place::ExternalContainer { .. });
-                let made = self.resolved.network.hosts.iter().filter(|h| enters(&h.place));
+                let made = self.resolved.network.hosts.iter().filter(|h| h.place.runs_programs());
                 let known = made.map(|h| h.name.as_str());
                 Err(format!("no host `{host}` in this run: {}", suggestion(&host, known)))
             }

@@ -60,6 +60,7 @@ pub(super) fn network<'a>(resolved: &'a Resolved, options: &Options) -> Result<(
     let forwards = Forwards::listen(resolved)?;
     let taps = init.build(&resolved.network, Framing::VirtioNet)?;
     ports::watch_containers(&resolved.network, &mut init, &mut machines);
+    init.enter_containers(&resolved.network, resolved.inhabited())?;
     let stem = Path::new(&options.file).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
     let control = asked::listen(resolved, &stem, &mut init)?;
     let (live_ports, offloads) = live_ports(resolved, taps);

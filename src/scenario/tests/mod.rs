@@ -648,11 +648,20 @@ fn external_machines_say_where_they_are() {
     ] {
         assert!(bad(&text(external))[0].contains(told), "{external}: {:?}", bad(&text(external)));
     }
-    let inside = format!("{}services: {{ s: {{ in: v, command: [x] }} }}\n", text("{ container: web }"));
-    assert!(
-        bad(&inside)[0]
-            .contains("longwire cannot run programs in it (start it while the run is up, by `longwire exec v")
-    );
+    let inside = |external: &str| {
+        let work = "services: { s: { in: v, command: [x] } }\n\
+                    workloads: { u: { udp: { from: v, to: a, every: 1ms, count: 1 } }, t: { tcp: { from: a, to: v, bytes: 1kB } } }\n";
+        format!("{}{work}", text(external))
+    };
+    let contained = good(&inside("{ container: web }"));
+    assert_eq!(contained.inhabited().into_iter().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(good(&text("{ container: web }")).inhabited().len(), 0);
+    let told = bad(&inside("{ tap: t, addresses: [10.5.0.9/24] }")).join("\n");
+    for what in
+        ["run programs in it (start it there yourself, or name a `host` or a container)", "send from", "receive in"]
+    {
+        assert!(told.contains(&format!("longwire cannot {what}")), "{told}");
+    }
     let twice = both("1", "2").replace("netns: \"1\"", "container: c").replace("netns: \"2\"", "container: c");
     assert!(bad(&twice)[0].contains("an interface is one machine's"));
     let routed = "longwire: 1\nnodes: { a: host, r: router, v: { external: { container: web, default_route: true } } }\n\
