@@ -73,6 +73,8 @@ pub struct DirectionCounters {
     pub reordered: u64,
     /// Delays that were drawn negative and became zero.
     pub clamped: u64,
+    /// Frames whose path to their port took longer than their delay, of which it was to be a part.
+    pub late: u64,
     /// Dropped frames by cause.
     pub dropped: Dropped,
     /// From offered to delivered, in model time.

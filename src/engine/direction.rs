@@ -39,8 +39,10 @@ pub(crate) struct Direction {
     id: DirectionId,
     mtus: Mtus,
     up: bool,
-    /// Whatever leaves the wire is seen at once: models look at each frame, or frames may overtake, or delays be counted.
+    /// Whatever leaves the wire is seen at once: models look at each frame, frames may overtake, or each has a delay of its own.
     watched: bool,
+    /// Delays include the path that frames took to the port at the near end.
+    includes_path: bool,
     /// The frame on the wire is lost, and drops when it has used its share of it.
     loses: bool,
     /// Whose wire it is.
@@ -125,6 +127,7 @@ impl Direction {
             mtus: Mtus::of(spec),
             up: true,
             watched: false,
+            includes_path: false,
             loses: false,
             medium: Medium::OWN,
             number: 0,
@@ -151,7 +154,16 @@ impl Direction {
 
     /// To be called when models have changed.
     fn note_models(&mut self) {
-        self.watched = self.pipeline.is_some() || self.delay.order() == Order::Free || self.delay.may_clamp();
+        self.watched = self.pipeline.is_some()
+            || self.delay.order() == Order::Free
+            || self.delay.may_clamp()
+            || self.includes_path;
+    }
+
+    /// From here on delays include the path that frames took to the port at the near end: what is left of them is waited.
+    pub(crate) fn include_path(&mut self) {
+        self.includes_path = true;
+        self.note_models();
     }
 
     #[cfg(test)]
@@ -337,7 +349,7 @@ impl Direction {
     #[inline]
     fn propagate<S: FrameSink>(&mut self, frame: Frame, sent: Instant, around: &mut Around<'_, S>) {
         let drawn = self.delay.draw(sent, || self.delay_key.frame(frame.number(), 0));
-        let departure = self.departure(drawn, sent);
+        let departure = self.departure(&frame, drawn, sent, around.pool);
         self.tell_departing(&frame, false, sent, (departure, drawn.delay), around);
         self.line.push(departure, frame, around.coalesce, around.pool);
     }
@@ -358,7 +370,7 @@ impl Direction {
             None => self.delay.draw(sent, rng),
             Some(z) => self.delay.draw_correlated(sent, z, copy, rng),
         };
-        let departure = self.departure(drawn, sent);
+        let departure = self.departure(&frame, drawn, sent, around.pool);
         self.tell_departing(&frame, false, sent, (departure, drawn.delay), around);
         match alone {
             true => self.line.push_alone(departure, frame),
@@ -368,11 +380,19 @@ impl Direction {
 
     /// When frames with this delay arrive.
     #[inline]
-    fn departure(&mut self, drawn: Drawn, sent: Instant) -> Instant {
+    fn departure(&mut self, frame: &Frame, drawn: Drawn, sent: Instant, pool: &FramePool) -> Instant {
         if drawn.clamped {
             self.counters.clamped += 1;
         }
-        let own = sent + drawn.delay;
+        let mut delay = drawn.delay;
+        if self.includes_path {
+            let path = pool.path(frame);
+            if path > delay {
+                self.counters.late += frame.count();
+            }
+            delay = delay.saturating_sub(path);
+        }
+        let own = sent + delay;
         let departure = match self.delay.order() {
             Order::Keep => own.max(self.latest),
             Order::Free => own,
@@ -439,7 +459,11 @@ impl Direction {
     fn deliver<S: FrameSink>(&mut self, frame: &Frame, overtaken: bool, around: &mut Around<'_, S>) {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
-        self.counters.delay.record_among(around.now - frame.offered, count, around.fine);
+        let mut delay = around.now - frame.offered;
+        if self.includes_path {
+            delay = delay + around.pool.path(frame);
+        }
+        self.counters.delay.record_among(delay, count, around.fine);
         if overtaken && !frame.is_copy() {
             // a copy comes behind its original by nature
             self.counters.reordered += count;

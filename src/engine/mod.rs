@@ -191,6 +191,18 @@ impl Engine {
         engine
     }
 
+    /// The delay of the link at a port includes the path that its frames took to there ([`FramePool::set_path`]): they wait for what is
+    /// left of it, and those with none left are counted as late.
+    ///
+    /// # Panics
+    /// When the node is no port.
+    pub fn include_path(&mut self, port: NodeId) {
+        let site = &self.nodes[port.0 as usize];
+        assert!(site.node.is_port(), "frames enter at ports");
+        let direction = self.ports[site.ports.0 as usize];
+        self.directions[direction.0 as usize].include_path();
+    }
+
     /// Where frames are made: fill one here, then [`Engine::inject`] it.
     pub fn pool(&mut self) -> &mut FramePool {
         &mut self.pool

@@ -616,3 +616,39 @@ fn a_delay_with_only_holds_its_frames_and_lets_the_others_past() {
     assert_eq!(engine.spec(THERE).delay, delay);
     engine.directions[0].assert_no_admission_is_left();
 }
+
+/// Frames enter every millisecond, each with the milliseconds that it was on the path to its port.
+fn run_with_paths(engine: &mut Engine, paths: &[u64]) -> Vec<u64> {
+    for (n, path) in paths.iter().enumerate() {
+        let frame = engine.pool().store(&[0; 1_250]).unwrap();
+        engine.pool().set_path(&frame, Duration::from_millis(*path));
+        engine.inject(us(n as u64 * 1_000), NodeId(0), frame);
+    }
+    run(engine).delivered.iter().map(|(_, at, _, _)| at / 1_000).collect()
+}
+
+#[test]
+fn a_delay_that_includes_the_path_to_its_port_is_what_is_left_of_it() {
+    let plan = pair(DirectionSpec { delay: delay(20_000), ..Default::default() });
+    let paths = [5, 5, 9, 0, 25, 20];
+    let mut apart = Engine::new(&plan);
+    assert_eq!(run_with_paths(&mut apart, &paths), [20_000, 21_000, 22_000, 23_000, 24_000, 25_000]);
+    let mut engine = Engine::new(&plan);
+    engine.include_path(NodeId(0));
+    // the third was sent before the second and the fourth came without a path: order is kept
+    assert_eq!(run_with_paths(&mut engine, &paths), [15_000, 16_000, 16_000, 23_000, 23_000, 23_000]);
+    let counters = engine.counters(THERE);
+    assert_eq!((counters.late, apart.counters(THERE).late), (1, 0));
+    assert_eq!(counters.delay.min(), Some(Duration::from_millis(20)), "it counts from when the frame was sent");
+    assert_eq!(counters.delay.max(), Some(Duration::from_millis(44)));
+}
+
+#[test]
+fn a_path_takes_no_time_off_the_wire() {
+    // 10 ms a frame at 1 Mbit/s
+    let plan = pair(DirectionSpec { delay: delay(20_000), rate: rate("1Mbit"), ..Default::default() });
+    let mut engine = Engine::new(&plan);
+    engine.include_path(NodeId(0));
+    assert_eq!(run_with_paths(&mut engine, &[5, 20, 30]), [25_000, 25_000, 30_000]);
+    assert_eq!(engine.counters(THERE).late, 1);
+}

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use super::pieces::{FIRST, MORE, MOST, Piece, Pieces, Rest};
 use super::{Cut, Frame, FrameView, HEAD_BYTES, HEAD_ROOM};
+use crate::units::Duration;
 use crate::wire::vnet::Offload;
 
 /// The longest frame.
@@ -29,6 +30,8 @@ struct Slot {
     total: u32,
     /// Where it entered the network, or [`NOWHERE`].
     origin: u32,
+    /// How long it had been on the path to there, in ns.
+    path: u32,
     cut: Option<Cut>,
     offload: Offload,
     /// Bytes of the head, at most [`HEAD_ROOM`]: as many as were read into it, and what was put in and taken out since.
@@ -48,6 +51,7 @@ impl Default for Slot {
             references: 0,
             total: 0,
             origin: NOWHERE,
+            path: 0,
             cut: None,
             offload: Offload::default(),
             head_len: 0,
@@ -176,7 +180,8 @@ impl FramePool {
             return Err(error);
         }
         let slot = &mut self.slots[id as usize];
-        (slot.references, slot.total, slot.origin, slot.cut) = (1, total as u32, NOWHERE, None);
+        (slot.references, slot.total, slot.cut) = (1, total as u32, None);
+        (slot.origin, slot.path) = (NOWHERE, 0);
         slot.head_len = total.min(HEAD_BYTES) as u8;
         (slot.first, slot.more) = (kept, self.pieces.keep(total.saturating_sub(HEAD_BYTES + FIRST)));
         slot.offload = Offload::default();
@@ -260,11 +265,12 @@ impl FramePool {
         let id = self.slot();
         let shared = &self.slots[frame.slot() as usize];
         let body = shared.body.unwrap_or(frame.slot());
-        let Slot { total, origin, cut, offload, head_len, head, .. } = *shared;
+        let Slot { total, origin, path, cut, offload, head_len, head, .. } = *shared;
         self.slots[id as usize] = Slot {
             references: 1,
             total,
             origin,
+            path,
             cut,
             offload,
             head_len,
@@ -302,9 +308,24 @@ impl FramePool {
         Some(self.slots[frame.slot() as usize].origin).filter(|origin| *origin != NOWHERE)
     }
 
+    /// Notes for how long a frame had been on the path to the port that read it: 4.29 s at most. All of its train share it, and so does
+    /// whatever is made of it.
+    #[inline]
+    pub fn set_path(&mut self, frame: &Frame, path: Duration) {
+        self.slots[frame.slot() as usize].path = u32::try_from(path.as_nanos()).unwrap_or(u32::MAX);
+    }
+
+    /// How long a frame had been on the path to its port; zero where nobody has said.
+    #[inline]
+    pub(crate) fn path(&self, frame: &Frame) -> Duration {
+        Duration::from_nanos(self.slots[frame.slot() as usize].path.into())
+    }
+
     /// Notes that a frame was made of another, and so entered the network where that did.
     pub(crate) fn inherit_origin(&mut self, of: &Frame, made: &Frame) {
-        self.slots[made.slot() as usize].origin = self.slots[of.slot() as usize].origin;
+        let Slot { origin, path, .. } = self.slots[of.slot() as usize];
+        let made = &mut self.slots[made.slot() as usize];
+        (made.origin, made.path) = (origin, path);
     }
 
     /// Turns a single wire frame into what a receiver without offloads would get: a plain frame of its own, with its checksum
@@ -686,13 +707,20 @@ mod tests {
         let mut train = pool.store_train(&pattern(66 + 2500), Cut { header: 66, segment: 1000 }).unwrap();
         assert_eq!(pool.origin(&train), None);
         pool.set_origin(&train, 7);
+        pool.set_path(&train, Duration::from_millis(5));
         let (first, copy) = (pool.split_front(&mut train, 1), pool.share(&train));
         let mut plain = pool.own_head(first);
         pool.materialize(&mut plain);
         assert_eq!([&train, &copy, &plain].map(|frame| pool.origin(frame)), [Some(7); 3]);
+        assert_eq!([&train, &copy, &plain].map(|frame| pool.path(frame)), [Duration::from_millis(5); 3]);
         [train, copy, plain].into_iter().for_each(|frame| pool.release(frame));
         let next = pool.store(&pattern(60)).unwrap();
-        assert_eq!(pool.origin(&next), None, "a slot that is used again knows nothing of before");
+        let nothing = (None, Duration::ZERO);
+        assert_eq!(
+            (pool.origin(&next), pool.path(&next)),
+            nothing,
+            "a slot that is used again knows nothing of before"
+        );
         pool.release(next);
     }
 
