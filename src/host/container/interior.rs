@@ -1,4 +1,5 @@
 //! A container as another process enters it: its namespaces and control groups, and what its programs may be and do.
+#![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::fs;
@@ -159,12 +160,16 @@ impl Interior {
     /// # Errors
     /// What could not be done, to complete "cannot …".
     pub(crate) fn become_one(&self, root: bool) -> Result<(), (&'static str, Errno)> {
+        // Neither its memory nor its file is anybody's in there (ptrace(2)).
+        let hide = || prctl::set_dumpable(false).map_err(|e| ("hide a process from the container", e));
+        hide()?;
         let descriptors = Descriptors::open().map_err(|e| ("open its own descriptors", errno_of(&e)))?;
         self.enter()?;
         self.join_groups()?;
         self.assume(root, &descriptors)?;
-        // After the change of user, which may have set it. Neither its memory nor its file is anybody's in there (ptrace(2)).
-        prctl::set_dumpable(false).map_err(|e| ("hide a process from the container", e))
+        leave_keyring()?;
+        // the change of user may have undone it (proc_sys_fs(5), suid_dumpable)
+        hide()
     }
 
     /// Moves this process into its network namespace alone, as somebody who may send and listen there and nothing else: the caller, or
@@ -249,6 +254,23 @@ impl Interior {
             prctl::set_no_new_privs().map_err(|e| ("give up new privileges", e))?;
         }
         Ok(())
+    }
+}
+
+/// Leaves the session keyring of whoever runs longwire: its keys would be the program's too (session-keyring(7)).
+fn leave_keyring() -> Result<(), (&'static str, Errno)> {
+    // SAFETY: without a name the call takes no memory; it makes a keyring of no name.
+    let left = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            libc::KEYCTL_JOIN_SESSION_KEYRING as libc::c_ulong,
+            std::ptr::null::<libc::c_char>(),
+        )
+    };
+    match Errno::result(left) {
+        // A kernel without keys, or a filter of system calls that keeps them from programs as well.
+        Ok(_) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        Err(errno) => Err(("leave the session keyring", errno)),
     }
 }
 
