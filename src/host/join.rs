@@ -72,7 +72,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
     helper::require_one_thread("join a host")?;
     namespaces.enter().map_err(|(doing, errno)| not_joined("host", doing, errno))?;
     let privileged = namespaces.are_privileged();
-    let who = Who::InHost { identity, limits: Limits::default(), privileged, builtins_as_root: false };
+    let who = Who::Host { identity, limits: Limits::default(), privileged, builtins_as_root: false };
     let ended = run(program, who, spawn::launch);
     ended.map_err(
         |error| {
@@ -89,7 +89,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
 pub fn join_container_and_run(interior: &Interior, program: &Program) -> Result<i32, SpawnError> {
     helper::require_one_thread("join a container")?;
     let launch = |launch: &Launch<'_>| usher::launch(interior, program.root, launch, None, None);
-    run(program, Who::InContainer(interior), launch).map_err(|error| match error {
+    run(program, Who::Container(interior), launch).map_err(|error| match error {
         _ if namespace_has_ended(&error) => HostError::ended("the container has ended").into(),
         SpawnError::Prepare { doing, errno: libc::EPERM } => not_joined("container", &doing, Errno::EPERM).into(),
         _ => error,

@@ -263,7 +263,7 @@ impl State<'_> {
         let Some((container, interior)) = &self.inside else { return Err(gone(&self.birth.container)) };
         let launch = Launch {
             what,
-            who: Who::InNetwork(interior, &self.birth.identity),
+            who: Who::Network(interior, &self.birth.identity),
             stdio: Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
             enter: &|| Ok(()),
             own_group: true,
@@ -276,7 +276,7 @@ impl State<'_> {
                 let root = program.root;
                 let (warden, theirs) = Warden::pair().map_err(|e| spawn::prepare_error("make a socket", e))?;
                 let what = What::Program(interior.facts.complete(program));
-                let launch = Launch { what: &what, who: Who::InContainer(interior), ..launch };
+                let launch = Launch { what: &what, who: Who::Container(interior), ..launch };
                 let end = Instant::now() + STARTS_WITHIN;
                 usher::launch(interior, root, &launch, Some(theirs), Some(end))
                     .map(|_| self.wardens.push((id, warden, true)))

@@ -439,7 +439,7 @@ impl Pid1 {
         };
         let launch = Launch {
             what,
-            who: Who::InHost {
+            who: Who::Host {
                 identity: &self.birth.identity,
                 limits: host.limits,
                 privileged: host.own.are_privileged(),

@@ -73,7 +73,7 @@ pub(crate) struct Launch<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Who<'a> {
     /// The caller, or the run's root, in a host.
-    InHost {
+    Host {
         identity: &'a Identity,
         /// What a program may use, where a limit concerns a process or a user.
         limits: Limits,
@@ -83,16 +83,16 @@ pub(crate) enum Who<'a> {
         builtins_as_root: bool,
     },
     /// A program in a container, whose user its parent is already.
-    InContainer(&'a Interior),
+    Container(&'a Interior),
     /// A built-in program in a container's network, for the caller. It ends with its parent.
-    InNetwork(&'a Interior, &'a Identity),
+    Network(&'a Interior, &'a Identity),
 }
 
 impl Who<'_> {
     fn is_root(self, what: &What) -> bool {
         match (what, self) {
             (What::Program(program), _) => program.root,
-            (What::Builtin { .. }, Who::InHost { builtins_as_root, .. }) => builtins_as_root,
+            (What::Builtin { .. }, Who::Host { builtins_as_root, .. }) => builtins_as_root,
             (What::Builtin { .. }, _) => false,
         }
     }
@@ -247,7 +247,7 @@ impl Beginning<'_> {
                 (What::Program(program), Some(arguments)) => {
                     mark_close_on_exec();
                     let home = match launch.who {
-                        Who::InContainer(interior) if program.env.iter().all(|(name, _)| name != "HOME") => {
+                        Who::Container(interior) if program.env.iter().all(|(name, _)| name != "HOME") => {
                             interior.home(program.root)
                         }
                         _ => None,
@@ -290,14 +290,14 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>, parent: Pid) -> R
         }
     }
     match launch.who {
-        Who::InHost { identity, limits, privileged, .. } => {
+        Who::Host { identity, limits, privileged, .. } => {
             if let What::Program(_) = launch.what {
                 limit(limits, identity).map_err(failed)?;
             }
             identity.assume(launch.who.is_root(launch.what), privileged).map_err(failed)?;
         }
-        Who::InContainer(_) => {}
-        Who::InNetwork(interior, caller) => {
+        Who::Container(_) => {}
+        Who::Network(interior, caller) => {
             interior.measure(caller).map_err(failed)?;
             end_with(parent).map_err(|e| failed(("tie a process to its parent", e)))?;
         }
@@ -307,7 +307,7 @@ fn prepare(launch: &Launch<'_>, arguments: Option<&Arguments>, parent: Pid) -> R
     nix::unistd::chdir(cwd).map_err(|e| Failure::Directory(e as i32))?;
     // Where root runs longwire, programs gain nothing by what they execute. Those of a normal user may: ping with file capabilities,
     // sudo. In a guest everybody is a normal user.
-    if let Who::InHost { identity, privileged: false, builtins_as_root: false, .. } = launch.who
+    if let Who::Host { identity, privileged: false, builtins_as_root: false, .. } = launch.who
         && !identity.nested
     {
         nix::sys::prctl::set_no_new_privs().map_err(|e| failed(("give up new privileges", e)))?;
