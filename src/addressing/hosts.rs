@@ -248,9 +248,12 @@ fn place(spec: &NodeSpec) -> Place {
         NodeSpec::External(external) => match &external.value {
             ExternalSpec { passt: Some(_), .. } => Place::Uplink,
             ExternalSpec { qemu: Some(qemu), .. } => Place::ExternalQemu { path: qemu.path.clone(), dgram: qemu.dgram },
-            ExternalSpec { udp: Some(udp), .. } => {
-                Place::ExternalUdp { listen: udp.listen(), peer: udp.peer.0, vni: *udp.vni }
-            }
+            ExternalSpec { udp: Some(udp), .. } => Place::ExternalUdp {
+                listen: udp.listen(),
+                peer: udp.peer(),
+                vni: *udp.vni,
+                encapsulation: udp.encapsulation,
+            },
             ExternalSpec { tap: Some(tap), .. } => Place::ExternalTap { tap: tap.value.clone() },
             ExternalSpec { container: Some(container), .. } => {
                 Place::ExternalContainer { container: container.value.clone(), closed: external.is_closed() }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::neighbour_table::NeighbourTable;
+use crate::topology::site::Encapsulation;
 use crate::wire::ethernet::MacAddr;
 
 /// Everything that is set up outside the engine, host by host in file order.
@@ -107,7 +108,7 @@ pub enum Place {
         /// By `-netdev dgram` instead.
         dgram: bool,
     },
-    /// Another site, by VXLAN over UDP. Nothing there is set up.
+    /// Another site, over UDP. Nothing there is set up.
     ExternalUdp {
         /// Where this machine receives.
         listen: SocketAddr,
@@ -115,6 +116,8 @@ pub enum Place {
         peer: SocketAddr,
         /// The network's identifier, of 24 bits.
         vni: u32,
+        /// What stands before each frame.
+        encapsulation: Encapsulation,
     },
     /// This machine, at the other side of a user-space NAT: passt, which connects for the simulated network.
     Uplink,
@@ -140,7 +143,10 @@ impl Place {
             Place::ExternalTap { tap } => format!("external TAP {tap}"),
             Place::ExternalInterface { interface } => format!("external interface {interface}"),
             Place::ExternalQemu { path, .. } => format!("external, a virtual machine at {}", path.display()),
-            Place::ExternalUdp { peer, vni, .. } => format!("external, VXLAN {vni} to {peer}"),
+            Place::ExternalUdp { peer, vni, encapsulation: Encapsulation::Vxlan, .. } => {
+                format!("external, VXLAN {vni} to {peer}")
+            }
+            Place::ExternalUdp { peer, vni, .. } => format!("external, longwire, network {vni} to {peer}"),
             Place::ExternalContainer { container, .. } => format!("container {container}"),
             Place::Uplink => "this machine, by passt".to_owned(),
             Place::ExternalNetns { netns } => format!("external namespace {netns}"),

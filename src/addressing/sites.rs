@@ -17,7 +17,7 @@ fn site<'a>(host: &Attached<'a>) -> Option<(&'a SiteSpec, Span)> {
 /// What tells the MAC addresses here from those of another site, where hosts may have the same names: its own name, else where its
 /// other sites are, which is not where those of another are.
 pub(crate) fn salt(name: Option<&str>, hosts: &[Attached<'_>]) -> String {
-    let peers = || hosts.iter().filter_map(|host| Some(site(host)?.0.peer.0.to_string()));
+    let peers = || hosts.iter().filter_map(|host| Some(site(host)?.0.peer().to_string()));
     name.map_or_else(|| peers().collect::<Vec<_>>().join(" "), str::to_owned)
 }
 

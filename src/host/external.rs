@@ -68,7 +68,7 @@ impl External {
                 let (fd, name) = packet.into_parts();
                 (fd, Kind::Packet(name))
             }
-            Port::Stream(_) | Port::Datagram(_) | Port::Vxlan(_) => {
+            Port::Stream(_) | Port::Datagram(_) | Port::Site(_) => {
                 return Err(HostError::lacking("hand an interface on", "a socket is none"));
             }
         };

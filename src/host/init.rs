@@ -376,9 +376,10 @@ impl Init {
                 (Vec::new(), made)
             }
             Place::Uplink => (vec![self.reach(self.hosts.len())?], Made::Reached),
-            Place::ExternalUdp { listen, peer, vni } => {
+            Place::ExternalUdp { listen, peer, vni, encapsulation } => {
                 let open = |interface: &InterfacePlan| {
-                    site::open(*listen, *peer, *vni, interface.mtu).map(Port::Vxlan).map_err(|e| e.at(&host.name))
+                    let port = site::open(*listen, *peer, *vni, *encapsulation, interface.mtu);
+                    port.map(Port::Site).map_err(|e| e.at(&host.name))
                 };
                 let ports = host.interfaces.iter().map(open).collect::<Result<Vec<_>, _>>()?;
                 (ports, Made::Outside(host.interfaces.iter().map(|_| None).collect()))

@@ -4,28 +4,36 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::error::{Cause, HostError};
-use crate::port::vxlan::{VxlanPort, way};
-use crate::wire::vxlan::overhead;
+use crate::port::site::{SitePort, way};
+use crate::topology::site::Encapsulation;
 
 /// Opens one, if the way to `peer` carries packets of `mtu` bytes with what stands before them. It takes no right.
-pub(crate) fn open(listen: SocketAddr, peer: SocketAddr, vni: u32, mtu: u32) -> Result<VxlanPort, HostError> {
+pub(crate) fn open(
+    listen: SocketAddr,
+    peer: SocketAddr,
+    vni: u32,
+    encapsulation: Encapsulation,
+    mtu: u32,
+) -> Result<SitePort, HostError> {
     let doing = || format!("reach the site at {peer}");
     let way = way(listen.ip(), peer).map_err(|error| refused(doing(), listen, peer, error))?;
     if way.from == peer.ip() && listen.port() == peer.port() {
         return Err(HostError::input(doing(), "that is this very socket").cure("name the other site in `peer`"));
     }
-    let longest = mtu + overhead(peer.ip());
+    let overhead = encapsulation.overhead(peer.ip());
+    let longest = mtu + overhead;
     if longest > way.mtu {
         let reason = format!(
-            "packets of {mtu} bytes become packets of {longest} by VXLAN, and the way there carries {} at the most",
+            "packets of {mtu} bytes become packets of {longest} by {}, and the way there carries {} at the most",
+            encapsulation.words(),
             way.mtu
         );
-        let fits = way.mtu.saturating_sub(overhead(peer.ip()));
+        let fits = way.mtu.saturating_sub(overhead);
         return Err(HostError::input(doing(), reason).cure(format!(
             "write `mtu: {fits}` at the links of its network, or raise the MTU of the interface that leads there"
         )));
     }
-    VxlanPort::open(listen, peer, vni).map_err(|error| refused(doing(), listen, peer, error))
+    SitePort::open(listen, peer, vni, encapsulation).map_err(|error| refused(doing(), listen, peer, error))
 }
 
 fn refused(doing: String, listen: SocketAddr, peer: SocketAddr, error: io::Error) -> HostError {

@@ -4,6 +4,7 @@ use super::markup::Markup;
 use super::table::{self, Cell, Column};
 use crate::measured::Part;
 use crate::report::json::{Node, Port, Report};
+use crate::report::paths;
 use crate::report::terminal::{grouped, time};
 
 const LEFT_OUT: &str = "the JSON report has them all";
@@ -119,6 +120,10 @@ fn ports(out: &mut Markup, ports: &[Port]) {
         &rows,
         LEFT_OUT,
     );
+    let paths: Vec<String> = paths::lines(ports).collect();
+    if !paths.is_empty() {
+        out.element("ul", &[], |out| paths.iter().for_each(|path| out.leaf("li", &[], path)));
+    }
 }
 
 #[cfg(test)]
@@ -128,13 +133,22 @@ mod tests {
 
     #[test]
     fn nodes_translations_rules_and_interfaces_are_told() {
-        let mut out = Markup::default();
-        write(&mut out, &testing::report());
-        let html = out.finish();
+        let written = |report: &Report| {
+            let mut out = Markup::default();
+            write(&mut out, report);
+            out.finish()
+        };
+        let mut report = testing::report();
+        let html = written(&report);
         for text in
             ["no_route 4", "Mappings made", "Firewall of home", "{ tcp: 22 }", "reject", "phone.wlan0", "unknown"]
         {
             assert!(html.contains(text), "{text}: {html}");
         }
+        assert!(!html.contains("one way"));
+        report.ports[0].tunnel = Some(testing::tunnel(Some(testing::site_path())));
+        assert!(
+            written(&report).contains("<li>phone.wlan0 to 192.0.2.7:4793: round trip 20 ms; 10 ms ± 10.02 ms one way")
+        );
     }
 }

@@ -48,7 +48,9 @@ pub(super) const fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "Everything that was expected holds, and the machine kept up.",
         Verdict::Fail => "Something that was expected does not hold.",
-        Verdict::Invalid => "This machine could not keep up, so neither pass nor fail is claimed.",
+        Verdict::Invalid => {
+            "Neither pass nor fail is claimed: this machine could not keep up, or the path to another site was not as asked."
+        }
         Verdict::Error => "The run could not be carried out.",
         Verdict::Interrupted => "The run was ended from outside and torn down cleanly; this is what there was.",
         Verdict::None => "Nothing was expected, and nothing failed.",

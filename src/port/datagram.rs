@@ -12,9 +12,9 @@ use std::os::unix::net::UnixDatagram;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
 
-use super::frames::{self, LONGEST_FRAME, Output, Received};
+use super::frames::{self, LONGEST_FRAME, LONGEST_PREFIX, Output, Received};
 use crate::frame::FramePool;
-use crate::wire::vnet::{self, VnetHeader};
+use crate::wire::vnet::VnetHeader;
 
 /// Bytes that wait here at most: what a stream socket takes by default (`net.core.wmem_default`).
 const MOST: usize = 212_992;
@@ -71,7 +71,7 @@ impl DatagramPort {
 }
 
 impl Output for DatagramPort {
-    fn prefix(&self, _: VnetHeader, _: usize, _: &mut [u8; vnet::HEADER_LEN]) -> usize {
+    fn prefix(&mut self, _: VnetHeader, _: usize, _: &mut [u8; LONGEST_PREFIX]) -> usize {
         0
     }
 

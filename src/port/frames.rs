@@ -10,10 +10,14 @@ use super::tap::TapPort;
 use crate::frame::{Frame, FramePool, FrameView, HEAD_ROOM, PARTS, Rest};
 use crate::wire::gso::{Gso, GsoKind, MAX_HEADER_LEN};
 use crate::wire::segmentation::{Checksum, Cut, Segmenter, complete_checksum};
+use crate::wire::site;
 use crate::wire::vnet::{ChecksumState, DATA_VALID, Endian, HEADER_LEN, VnetHeader};
 
 /// Longest frame that a port hands over: an IP packet of 65,535 bytes, an Ethernet header and two VLAN tags.
 pub(super) const LONGEST_FRAME: usize = 65_535 + 14 + 8;
+
+/// The longest of what stands before a frame: the header of longwire's encapsulation.
+pub(super) const LONGEST_PREFIX: usize = site::HEADER_LEN;
 
 /// What came from a port.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub enum Received {
     Frame(Frame),
     /// One whose header, of virtio-net or of a tunnel, does not fit it; it is gone.
     Malformed,
-    /// Something that is not for this port; it is gone, and the port has counted it.
+    /// Something that is no frame for this port; it is gone, and the port has counted it.
     Foreign,
 }
 
@@ -57,7 +61,7 @@ impl Abilities {
 /// What frames are written to.
 pub trait Output {
     /// Writes what stands before a frame of `len` bytes into `prefix`; returns how long that is.
-    fn prefix(&self, vnet: VnetHeader, len: usize, prefix: &mut [u8; HEADER_LEN]) -> usize;
+    fn prefix(&mut self, vnet: VnetHeader, len: usize, prefix: &mut [u8; LONGEST_PREFIX]) -> usize;
 
     /// Writes one frame from its parts, the prefix first.
     ///
@@ -192,7 +196,7 @@ impl<O: Output> Writer<'_, O> {
     }
 
     fn write<'b>(&mut self, vnet: VnetHeader, head: &'b [u8], rest: impl Iterator<Item = &'b [u8]>, frames: u64) {
-        let mut prefix = [0; HEADER_LEN];
+        let mut prefix = [0; LONGEST_PREFIX];
         let mut parts = [IoSlice::new(&[]); 2 + PARTS];
         let (mut count, mut len) = (1, 0);
         for (part, slice) in parts[1..].iter_mut().zip([head].into_iter().chain(rest.map(|slice| -> &[u8] { slice }))) {

@@ -2,14 +2,16 @@
 //!
 //! Begin with [`Port`], which all kinds have in common. `frames` carries frames between a port and the pool.
 
+pub mod clock_offset;
 pub mod datagram;
 pub mod epoll;
 pub mod frames;
 mod options;
 pub mod packet;
+pub mod path;
+pub mod site;
 pub mod stream;
 pub mod tap;
-pub mod vxlan;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,9 +20,9 @@ use crate::frame::{FramePool, FrameView};
 use datagram::DatagramPort;
 use frames::{Received, Sent};
 use packet::PacketPort;
+use site::SitePort;
 use stream::StreamPort;
 use tap::TapPort;
-use vxlan::VxlanPort;
 
 /// An open port of a host.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub enum Port {
     /// Datagrams to a virtual machine.
     Datagram(DatagramPort),
     /// A socket to another site.
-    Vxlan(VxlanPort),
+    Site(SitePort),
 }
 
 impl Port {
@@ -48,7 +50,7 @@ impl Port {
             Port::Packet(packet) => packet.receive(pool),
             Port::Stream(stream) => stream.receive(pool),
             Port::Datagram(socket) => socket.receive(pool),
-            Port::Vxlan(site) => site.receive(pool),
+            Port::Site(site) => site.receive(pool),
         }
     }
 
@@ -59,7 +61,7 @@ impl Port {
             Port::Packet(packet) => frames::send(packet, PacketPort::abilities(), view),
             Port::Stream(stream) => frames::send(stream, frames::Abilities::default(), view),
             Port::Datagram(socket) => frames::send(socket, frames::Abilities::default(), view),
-            Port::Vxlan(site) => frames::send(site, frames::Abilities::default(), view),
+            Port::Site(site) => frames::send(site, frames::Abilities::default(), view),
         }
     }
 
@@ -69,7 +71,7 @@ impl Port {
             Port::Tap(_) => tap::is_deleted(error),
             Port::Packet(packet) => packet.is_deleted(),
             Port::Stream(_) => true,
-            Port::Datagram(_) | Port::Vxlan(_) => false,
+            Port::Datagram(_) | Port::Site(_) => false,
         }
     }
 
@@ -80,7 +82,7 @@ impl Port {
             Port::Packet(packet) => format!("`{}` was deleted", packet.name()),
             Port::Stream(_) => "the other side has closed the connection".into(),
             Port::Datagram(_) => "the virtual machine has closed its socket".into(),
-            Port::Vxlan(site) => format!("the socket to {} was closed", site.peer()),
+            Port::Site(site) => format!("the socket to {} was closed", site.peer()),
         }
     }
 
@@ -95,7 +97,7 @@ impl Port {
         match self {
             Port::Stream(stream) => stream.has_rest(),
             Port::Datagram(socket) => socket.has_rest(),
-            Port::Tap(_) | Port::Packet(_) | Port::Vxlan(_) => false,
+            Port::Tap(_) | Port::Packet(_) | Port::Site(_) => false,
         }
     }
 
@@ -104,7 +106,7 @@ impl Port {
         match self {
             Port::Stream(stream) => stream.flush(),
             Port::Datagram(socket) => socket.flush(),
-            Port::Tap(_) | Port::Packet(_) | Port::Vxlan(_) => {}
+            Port::Tap(_) | Port::Packet(_) | Port::Site(_) => {}
         }
     }
 
@@ -112,14 +114,36 @@ impl Port {
     pub fn take_dropped(&mut self) -> u64 {
         match self {
             Port::Packet(packet) => packet.take_dropped(),
-            Port::Vxlan(site) => site.take_dropped(),
+            Port::Site(site) => site.take_dropped(),
             Port::Tap(_) | Port::Stream(_) | Port::Datagram(_) => 0,
         }
     }
 
     /// What the port of another site has counted by itself.
-    pub fn tunnel(&self) -> Option<&vxlan::Counted> {
-        if let Port::Vxlan(site) = self { Some(site.counted()) } else { None }
+    pub fn tunnel(&self) -> Option<&site::Counted> {
+        if let Port::Site(site) = self { Some(site.counted()) } else { None }
+    }
+
+    /// What the port of another site has measured of the path there.
+    pub fn measured_path(&self) -> Option<path::Measured> {
+        if let Port::Site(site) = self { site.measured() } else { None }
+    }
+
+    /// Whether [`Port::tick`] has something to do.
+    pub fn has_ticks(&self) -> bool {
+        matches!(self, Port::Site(site) if site.is_measuring())
+    }
+
+    /// Whether the delay of its link includes the path that its frames took to it.
+    pub fn includes_path(&self) -> bool {
+        matches!(self, Port::Site(site) if site.includes_path())
+    }
+
+    /// Does what is to be done every few milliseconds, whether frames come or not.
+    pub fn tick(&mut self) {
+        if let Port::Site(site) = self {
+            site.tick();
+        }
     }
 
     /// Shows the host a carrier, or none. What is behind a socket cannot be shown one.
@@ -129,7 +153,7 @@ impl Port {
     pub fn set_carrier(&self, on: bool) -> io::Result<()> {
         match self {
             Port::Tap(tap) => tap.set_carrier(on),
-            Port::Packet(_) | Port::Stream(_) | Port::Datagram(_) | Port::Vxlan(_) => {
+            Port::Packet(_) | Port::Stream(_) | Port::Datagram(_) | Port::Site(_) => {
                 Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
             }
         }
@@ -144,7 +168,7 @@ impl Port {
     pub fn offloads(&self) -> Vec<&'static str> {
         match self {
             Port::Tap(tap) => tap.info().offloads.iter().map(|offload| offload.name()).collect(),
-            Port::Packet(_) | Port::Stream(_) | Port::Datagram(_) | Port::Vxlan(_) => Vec::new(),
+            Port::Packet(_) | Port::Stream(_) | Port::Datagram(_) | Port::Site(_) => Vec::new(),
         }
     }
 }
@@ -156,7 +180,7 @@ impl AsFd for Port {
             Port::Packet(packet) => packet.as_fd(),
             Port::Stream(stream) => stream.as_fd(),
             Port::Datagram(socket) => socket.as_fd(),
-            Port::Vxlan(site) => site.as_fd(),
+            Port::Site(site) => site.as_fd(),
         }
     }
 }

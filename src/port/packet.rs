@@ -11,7 +11,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::frames::{Abilities, LONGEST_FRAME, Output, Received};
+use super::frames::{Abilities, LONGEST_FRAME, LONGEST_PREFIX, Output, Received};
 use super::options::{get, set, set_buffer};
 use crate::frame::{FramePool, PARTS};
 use crate::wire::vnet::{self, Endian, VnetHeader};
@@ -151,8 +151,8 @@ impl PacketPort {
 }
 
 impl Output for PacketPort {
-    fn prefix(&self, vnet: VnetHeader, _: usize, prefix: &mut [u8; vnet::HEADER_LEN]) -> usize {
-        prefix.copy_from_slice(&vnet.encode(Endian::Native)[..vnet::HEADER_LEN]);
+    fn prefix(&mut self, vnet: VnetHeader, _: usize, prefix: &mut [u8; LONGEST_PREFIX]) -> usize {
+        prefix[..vnet::HEADER_LEN].copy_from_slice(&vnet.encode(Endian::Native)[..vnet::HEADER_LEN]);
         vnet::HEADER_LEN
     }
 

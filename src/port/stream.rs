@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use super::frames::{LONGEST_FRAME, Output, Received};
+use super::frames::{LONGEST_FRAME, LONGEST_PREFIX, Output, Received};
 use crate::frame::FramePool;
-use crate::wire::vnet::{self, VnetHeader};
+use crate::wire::vnet::VnetHeader;
 
 /// The length before each frame.
 const PREFIX: usize = 4;
@@ -116,7 +116,7 @@ impl StreamPort {
 }
 
 impl Output for StreamPort {
-    fn prefix(&self, _: VnetHeader, len: usize, prefix: &mut [u8; vnet::HEADER_LEN]) -> usize {
+    fn prefix(&mut self, _: VnetHeader, len: usize, prefix: &mut [u8; LONGEST_PREFIX]) -> usize {
         prefix[..PREFIX].copy_from_slice(&(len as u32).to_be_bytes());
         PREFIX
     }

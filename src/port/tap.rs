@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use tun_rs::{DeviceBuilder, Layer};
 
-use super::frames::{Abilities, Output};
+use super::frames::{Abilities, LONGEST_PREFIX, Output};
 use crate::wire::vnet::{self, Endian, VnetHeader};
 
 /// Frames that a TAP's ring holds at least between two drains. A stall of tens of milliseconds at 100,000 frames/s fits; a full
@@ -269,9 +269,9 @@ impl TapPort {
 }
 
 impl Output for TapPort {
-    fn prefix(&self, vnet: VnetHeader, _: usize, prefix: &mut [u8; vnet::HEADER_LEN]) -> usize {
+    fn prefix(&mut self, vnet: VnetHeader, _: usize, prefix: &mut [u8; LONGEST_PREFIX]) -> usize {
         if self.header_len() > 0 {
-            prefix.copy_from_slice(&vnet.encode(Endian::Native)[..vnet::HEADER_LEN]);
+            prefix[..vnet::HEADER_LEN].copy_from_slice(&vnet.encode(Endian::Native)[..vnet::HEADER_LEN]);
         }
         self.header_len()
     }

@@ -399,7 +399,8 @@ pub struct Port {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
-    /// Frames from the host whose offload header did not fit them, and datagrams of another site that are no VXLAN; they went no further.
+    /// Frames from the host whose offload header did not fit them, and datagrams of another site that are not of its encapsulation; they
+    /// went no further.
     pub malformed: u64,
     /// Frames that the host's kernel refused (its interface was down or just gone, or the frame too short).
     pub refused: u64,
@@ -421,9 +422,12 @@ pub struct Port {
     pub unread_ns: Option<Times>,
 }
 
-/// A tunnel to another site, by VXLAN.
+/// A tunnel to another site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tunnel {
+    /// What stands before each frame: `vxlan` or `longwire`.
+    #[serde(default)]
+    pub encapsulation: Cow<'static, str>,
     /// The other site's address and UDP port.
     pub peer: String,
     /// The network's identifier.
@@ -432,13 +436,49 @@ pub struct Tunnel {
     pub wrong_peer: u64,
     /// Datagrams of the peer for another network, which were dropped.
     pub wrong_vni: u64,
-    /// Frames that the path does not carry, with what VXLAN puts before them: not sent, or dropped on the way by a router that said so.
+    /// Frames that the path does not carry, with what stands before them: not sent, or dropped on the way by a router that said so.
     pub too_long: u64,
     /// Frames that were not sent since nothing leads to the peer, or of which the network said that nobody took them there.
     pub unreachable: u64,
     /// The last reason for that, in the kernel's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
+    /// What was measured of the path, where the encapsulation does that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<SitePath>,
+}
+
+/// The path to another site, and the clock there. Offset and one-way delays are right to ± `error_ns`, the round trip is measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SitePath {
+    /// Whether the delay of the link that frames enter by includes the path's.
+    pub included: bool,
+    /// The largest error of the clock that was asked for.
+    pub clock_error_limit_ns: Option<u64>,
+    /// Frames that came.
+    pub frames: u64,
+    /// How long they were on the path to here, as far as the clocks are known; `None` where none came while they were.
+    pub delay_ns: Option<Times>,
+    /// The shortest round trip.
+    pub round_trip_ns: Option<u64>,
+    /// The other site's clock less this one, as of its last datagram; `None` where nothing came back.
+    pub offset_ns: Option<i64>,
+    /// The error of that.
+    pub error_ns: Option<u64>,
+    /// How much faster the other site's clock runs, in parts per billion; `None` of less than ten seconds.
+    pub drift_ppb: Option<i64>,
+    /// How often a clock was found to have been set or stopped.
+    pub steps: u64,
+    /// Frames that came before anything was known of the clock.
+    pub unknown: u64,
+    /// Frames that came while the error was beyond the limit.
+    pub uncertain: u64,
+    /// Frames that were on the path for longer than the delay of their link, where that includes it.
+    pub late: u64,
+    /// Datagrams that the path lost, probes among them.
+    pub lost: u64,
+    /// Datagrams that came after one that was sent later.
+    pub reordered: u64,
 }
 
 /// A stretch of time in which a port was down since its interface was gone. What came to the port was dropped there, by the
@@ -584,9 +624,10 @@ impl Validity {
             || measured.run_delay.is_some_and(|share| share > limits.run_delay.as_f64())
     }
 
-    /// Whether frames were lost on their way into the network: everything is in doubt.
+    /// Whether frames were lost on their way into the network, or did not meet the delays that were asked on their way from another site:
+    /// everything is in doubt.
     pub fn is_broken(&self) -> bool {
-        self.measured.ring_drops > self.limits.ring_drops
+        self.measured.ring_drops > self.limits.ring_drops || self.measured.path_doubts > 0
     }
 
     /// Whether a workload was kept from its work: it sent in bursts, and took what arrived late.
@@ -617,6 +658,9 @@ pub struct Timeliness {
     pub workload_run_delay: Option<f64>,
     /// The 99th percentile of how late built-in workloads sent their datagrams, where it was worst.
     pub workload_lateness_p99_ns: Option<u64>,
+    /// How many things about paths to other sites, and clocks there, were not as asked.
+    #[serde(default)]
+    pub path_doubts: u64,
 }
 
 /// How the engine's thread kept time.

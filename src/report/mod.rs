@@ -24,6 +24,7 @@ pub(crate) mod network;
 pub(crate) mod outages;
 pub(crate) mod over_time;
 pub mod parameters;
+pub mod paths;
 pub(crate) mod phase_table;
 pub mod phases;
 pub(crate) mod requested;

@@ -10,6 +10,7 @@ use super::measured::results;
 use super::network;
 use super::outages;
 use super::over_time;
+use super::paths;
 use super::phase_table;
 use super::translation;
 use crate::diag::printable::{BAD, DOUBT, FAINT, GOOD, Page, Printable, Style, TITLE, put, putln};
@@ -56,6 +57,7 @@ fn write_report(out: &mut Page, report: &Report, view: View) -> std::fmt::Result
     firewall::write(out, &report.nodes)?;
     translation::write(out, &report.nodes)?;
     outages::write(out, &report.ports)?;
+    paths::write(out, &report.ports)?;
     captured::write(out, &report.captures)?;
     write_machine(out, report)?;
     write_again(out, report)?;
@@ -196,6 +198,9 @@ fn write_verdict(out: &mut Page, report: &Report) -> std::fmt::Result {
         Verdict::Pass if !report.validity.ok => "this machine was late, which what was expected cannot depend on",
         Verdict::Pass => "everything that was expected holds",
         Verdict::Fail => "something that was expected does not hold",
+        Verdict::Invalid if report.validity.measured.path_doubts > 0 => {
+            "the path to another site was not as asked, so neither pass nor fail is claimed"
+        }
         Verdict::Invalid => "this machine could not keep up, so neither pass nor fail is claimed",
         Verdict::Error => "the run could not be carried out",
         Verdict::Interrupted => "torn down cleanly; this is what there was",

@@ -14,8 +14,8 @@ use crate::node::router::firewall::Policy;
 use crate::report::expectation::{Expectation, Judged, Near};
 use crate::report::gaps::Gaps;
 use crate::report::json::{
-    Count, Direction, Event, EventKind, Machine, Mode, Node, NotReached, Port, Report, Rule, Timeliness, Timing,
-    Validity, Verdict, WorkloadReport,
+    Count, Direction, Event, EventKind, Machine, Mode, Node, NotReached, Port, Report, Rule, SitePath, Timeliness,
+    Timing, Tunnel, Validity, Verdict, WorkloadReport,
 };
 use crate::report::series::{DirectionSeries, Series};
 use crate::scenario::{Overrides, load};
@@ -126,6 +126,7 @@ pub(crate) fn report() -> Report {
                 ring_drops: 0,
                 workload_run_delay: None,
                 workload_lateness_p99_ns: Some(310_000),
+                path_doubts: 0,
             },
             limits: ValiditySpec::default(),
             gaps: Gaps { least_ns: 2_000_000, list: vec![(7_000_000_000, 7_010_000_000)] },
@@ -211,6 +212,42 @@ fn router() -> Node {
 /// Minimum, p50, p90, p99, p99.9, maximum, mean.
 pub(crate) fn times(parts: [u64; 7]) -> Times {
     [Part::Min, Part::P50, Part::P90, Part::P99, Part::P999, Part::Max, Part::Mean].into_iter().zip(parts).collect()
+}
+
+/// A tunnel through which everything has come.
+pub(crate) fn tunnel(path: Option<SitePath>) -> Tunnel {
+    let (name, port) = if path.is_some() { ("longwire", 4793) } else { ("vxlan", 4789) };
+    Tunnel {
+        encapsulation: name.into(),
+        peer: format!("192.0.2.7:{port}"),
+        vni: 42,
+        wrong_peer: 0,
+        wrong_vni: 0,
+        too_long: 0,
+        unreachable: 0,
+        reason: None,
+        path,
+    }
+}
+
+/// A path of 20 ms there and back.
+pub(crate) fn site_path() -> SitePath {
+    SitePath {
+        included: true,
+        clock_error_limit_ns: Some(12_000_000),
+        frames: 1_000,
+        delay_ns: Some(times([10_000_000; 7])),
+        round_trip_ns: Some(20_000_000),
+        offset_ns: Some(3_003_000_000),
+        error_ns: Some(10_020_000),
+        drift_ppb: Some(50_040),
+        steps: 0,
+        unknown: 0,
+        uncertain: 0,
+        late: 0,
+        lost: 0,
+        reordered: 0,
+    }
 }
 
 fn ports() -> Vec<Port> {

@@ -71,11 +71,11 @@ fn leases(router: &str, dhcp: &Dhcp) -> Option<String> {
 
 /// What did not get through a tunnel to another site.
 fn tunnel(port: &Port) -> Vec<String> {
-    let Some(Tunnel { peer, vni, wrong_peer, wrong_vni, too_long, unreachable, reason }) = &port.tunnel else {
-        return Vec::new();
-    };
+    let Some(tunnel) = &port.tunnel else { return Vec::new() };
+    let Tunnel { encapsulation, peer, vni, wrong_peer, wrong_vni, too_long, unreachable, reason, path } = tunnel;
     let name = format!("`{}.{}`", port.host, port.interface);
     let reason = reason.as_deref().unwrap_or("no reason known");
+    let lost = path.as_ref().map_or(0, |path| path.lost);
     let all = [
         (*wrong_peer, format!("{name} dropped {wrong_peer} datagrams from addresses other than {peer}")),
         (*wrong_vni, format!("{name} dropped {wrong_vni} datagrams of {peer} for networks other than VNI {vni}")),
@@ -84,7 +84,14 @@ fn tunnel(port: &Port) -> Vec<String> {
             format!("{too_long} frames of {name} were too long for the way to {peer}: give its links a smaller `mtu`"),
         ),
         (*unreachable, format!("{unreachable} frames of {name} did not reach {peer}: {reason}")),
-        (port.malformed, format!("{name} dropped {} datagrams of {peer} that are no VXLAN", port.malformed)),
+        (
+            port.malformed,
+            format!(
+                "{name} dropped {} datagrams of {peer} that are not of the encapsulation `{encapsulation}`",
+                port.malformed
+            ),
+        ),
+        (lost, format!("the path from {peer} to {name} lost {lost} datagrams, which no link did")),
     ];
     all.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect()
 }
@@ -157,15 +164,7 @@ mod tests {
     #[test]
     fn a_tunnel_says_what_did_not_get_through_and_why() {
         let mut run = report(NatCounters { translated: 1, ..NatCounters::default() }, &[]);
-        let quiet = Tunnel {
-            peer: "192.0.2.7:4789".into(),
-            vni: 42,
-            wrong_peer: 0,
-            wrong_vni: 0,
-            too_long: 0,
-            unreachable: 0,
-            reason: None,
-        };
+        let quiet = testing::tunnel(None);
         let mut told = |tunnel: Tunnel| {
             run.ports[0].tunnel = Some(tunnel);
             of(&[], &run)

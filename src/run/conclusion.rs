@@ -10,6 +10,7 @@ use super::memory;
 use super::service::Service;
 use super::supervisor::Statistics;
 use super::timeline::Timeline;
+use super::tunnel::tunnel;
 use super::validity;
 use super::workload::{Failure, RunningWorkload};
 use crate::addressing::network::{Place, PortPlan};
@@ -17,12 +18,11 @@ use crate::engine::{DirectionId, NodeKind};
 use crate::frame::DropCause;
 use crate::judge;
 use crate::measured::{Percentile, Times};
-use crate::port::vxlan;
 use crate::report::confinement::Confinement;
-use crate::report::json::{Direction, EventKind, Machine, Mode, Node, Outage, Port, Report, Timing, Tunnel, Verdict};
+use crate::report::json::{Direction, EventKind, Machine, Mode, Node, Outage, Port, Report, Timing, Verdict};
 use crate::report::phases::Phase;
 use crate::report::series::Series;
-use crate::report::{diagnosis, expected, warnings};
+use crate::report::{diagnosis, expected, paths, warnings};
 use crate::tasks::expect::{Expectation, Subject, percentiles};
 use crate::tasks::resolved::Resolved;
 use crate::topology::link::ResolvedLink;
@@ -71,16 +71,17 @@ pub(super) fn direction_names(link: &ResolvedLink) -> [[String; 3]; 2] {
 }
 
 pub(super) fn report(resolved: &Resolved, file: &str, mode: Mode, outcome: &Outcome, mut ended: Ended<'_>) -> Report {
+    let ports = ports(resolved, outcome, &ended);
     let kept = validity::Machine {
         gaps: outcome.gaps.clone().counted_from(ended.zero.as_nanos() as i64),
         duration: ended.duration,
         ring_drops: ring_drops(resolved, outcome, &ended),
         efforts: ended.work.iter().filter_map(RunningWorkload::effort).collect(),
+        path_doubts: paths::doubts(&ports),
     };
     let validity = validity::judge(outcome, kept, resolved.scenario.validity, mode);
     let hosts: Vec<String> = resolved.network.hosts.iter().map(|host| host.name.clone()).collect();
     let directions = directions(resolved, outcome, &ended);
-    let ports = ports(resolved, outcome, &ended);
     let zero = ended.zero;
     let (end, converged) = (zero + ended.duration, outcome.converged.iter());
     let during = converged.filter(|(at, _)| (zero..=end).contains(at));
@@ -210,7 +211,7 @@ fn ports(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Port>
             malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
-            tunnel: tunnel(&host.place, counted),
+            tunnel: tunnel(&host.place, counted, || leaving(resolved, plan.node).map_or(0, |d| outcome.of(d).late)),
             offloads: offloads.iter().copied().map(Into::into).collect(),
             outages: outages.clone(),
             lateness_ns: Times::of(&counted.lateness),
@@ -220,12 +221,12 @@ fn ports(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Port>
     ports.collect()
 }
 
-/// What a port to another site has counted beside frames.
-fn tunnel(place: &Place, counted: &PortOutcome) -> Option<Tunnel> {
-    let (Place::ExternalUdp { peer, vni, .. }, Some(counted)) = (place, &counted.tunnel) else { return None };
-    let vxlan::Counted { wrong_peer, wrong_vni, too_long, unreachable, reason } = *counted;
-    let (peer, reason) = (peer.to_string(), reason.map(Into::into));
-    Some(Tunnel { peer, vni: *vni, wrong_peer, wrong_vni, too_long, unreachable, reason })
+/// The direction that leads away from a port.
+fn leaving(resolved: &Resolved, node: usize) -> Option<DirectionId> {
+    resolved.plan.links.iter().enumerate().find_map(|(n, link)| {
+        let end = link.ends.iter().position(|end| *end == node)?;
+        Some(DirectionId((n * 2 + end) as u32))
+    })
 }
 
 /// Of a run in virtual time in which something else than the network lost frames or ended programs: what. It claims nothing.
@@ -348,11 +349,8 @@ fn dropped_by_ring(
 /// carrier or the interface was away, the host's kernel drops what is sent.
 fn ring_drops(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> u64 {
     let overloaded = |node: usize| {
-        let away = resolved.plan.links.iter().enumerate().find_map(|(n, link)| {
-            let end = link.ends.iter().position(|end| *end == node)?;
-            Some(DirectionId((n * 2 + end) as u32))
-        });
-        away.is_some_and(|d| outcome.directions[d.0 as usize].0.dropped.by(DropCause::QueueFull).frames > 0)
+        let away = leaving(resolved, node);
+        away.is_some_and(|d| outcome.of(d).dropped.by(DropCause::QueueFull).frames > 0)
     };
     resolved
         .ports

@@ -2,7 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `supervisor` `conclusion` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
+//! | `supervisor` `conclusion` `tunnel` `validity` | one run from beginning to end; what it comes to; whether the machine kept up |
 //! | `live` `taps` `clock` `spin` `scheduling` | the engine's thread; its TAPs; how it keeps time |
 //! | `ports` `plugs` | interfaces that go away and come back; how the engine's thread hears of it |
 //! | `memory` | whether the guest of a run in virtual time ran out of memory |
@@ -49,6 +49,7 @@ mod standing;
 pub mod supervisor;
 mod taps;
 mod timeline;
+mod tunnel;
 mod uplink;
 pub mod validity;
 mod workload;

@@ -38,6 +38,8 @@ pub(super) struct Taps {
     lost: Vec<usize>,
     /// Positions of ports with a rest.
     rests: Vec<usize>,
+    /// Positions of ports with something to do every few milliseconds. They are never replaced.
+    ticking: Vec<usize>,
     /// By node of the network: the position of its port.
     by_node: Vec<usize>,
     /// Frames just read, and where, before they are given their time.
@@ -100,10 +102,11 @@ impl Taps {
         plugs: Plugs,
         (log, tape): (Option<LogSender>, Option<Tape>),
     ) -> io::Result<Taps> {
-        let mut by_node = vec![NO_PORT; nodes];
+        let (mut by_node, mut ticking) = (vec![NO_PORT; nodes], Vec::new());
         for (position, port) in ports.iter().enumerate() {
             by_node[port.node.0 as usize] = position;
             if let Some(device) = &port.device {
+                ticking.extend(device.has_ticks().then_some(position));
                 epoll.add(device, EpollEvent::new(EpollFlags::EPOLLIN, position as u64))?;
             }
         }
@@ -130,6 +133,7 @@ impl Taps {
             plugs,
             lost,
             rests,
+            ticking,
             by_node,
             burst,
             now: Instant::ZERO,
@@ -320,9 +324,14 @@ impl Taps {
         }
     }
 
-    /// Hands on what has been logged and captured, so that neither is ever far behind.
+    /// Lets ports do what they do every few milliseconds. Hands on what has been logged and captured, so that neither is ever far behind.
     pub(super) fn tick(&mut self) {
         self.turn += 1;
+        for position in &self.ticking {
+            if let Some(device) = &mut self.ports[*position].device {
+                device.tick();
+            }
+        }
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -345,6 +354,7 @@ impl Taps {
             if let Some(device) = &mut port.device {
                 port.counted.overflowed += device.take_dropped();
                 port.counted.tunnel = device.tunnel().cloned();
+                port.counted.path = device.measured_path();
             }
             std::mem::take(&mut port.counted)
         });

@@ -43,6 +43,8 @@ pub struct Machine {
     pub ring_drops: u64,
     /// The workloads' own.
     pub efforts: Vec<Effort>,
+    /// What about paths to other sites was not as asked: one sentence each.
+    pub path_doubts: Vec<String>,
 }
 
 impl Machine {
@@ -65,8 +67,8 @@ pub fn judge(outcome: &Outcome, machine: Machine, limits: ValiditySpec, mode: Mo
         }
         Mode::Live => {
             let measured = measured(outcome, &machine, limits);
-            let reasons =
-                [late(&measured, machine.gaps.longest(), limits), disturbed(&machine.efforts, limits)].concat();
+            let late = late(&measured, machine.gaps.longest(), limits);
+            let reasons = [late, machine.path_doubts.clone(), disturbed(&machine.efforts, limits)].concat();
             (measured, reasons)
         }
     };
@@ -85,6 +87,7 @@ fn measured(outcome: &Outcome, machine: &Machine, limits: ValiditySpec) -> Timel
         ring_drops: machine.ring_drops,
         workload_run_delay: waited.filter_map(Effort::share).reduce(f64::max),
         workload_lateness_p99_ns: efforts.iter().filter_map(|e| e.lateness_p99).max().map(Duration::as_nanos),
+        path_doubts: machine.path_doubts.len() as u64,
     }
 }
 
@@ -249,6 +252,14 @@ mod tests {
             assert_eq!(validity.reasons.len(), 1, "{word}: {:?}", validity.reasons);
             assert!(!validity.ok && validity.reasons[0].contains(word), "{:?}", validity.reasons);
         }
+    }
+
+    #[test]
+    fn a_path_that_was_not_as_asked_puts_everything_in_doubt() {
+        let machine = Machine { path_doubts: vec!["the clock".into()], ..Machine::default() };
+        let validity = judge(&outcome(), machine, ValiditySpec::default(), Mode::Live);
+        assert!(!validity.ok && validity.is_broken() && !validity.is_late(), "{validity:?}");
+        assert_eq!(validity.reasons, ["the clock"]);
     }
 
     #[test]

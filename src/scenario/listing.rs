@@ -21,7 +21,6 @@ use crate::topology::link::ResolvedLink;
 use crate::topology::link::lookup;
 use crate::units::ByteSize;
 use crate::wire::ethernet::MacAddr;
-use crate::wire::vxlan::overhead;
 
 /// Comments stand in this column, or one space after a longer line.
 const COMMENT_COLUMN: usize = 48;
@@ -221,9 +220,13 @@ fn host(host: &HostPlan, served: &[MacAddr], out: &mut Lines) {
         out.line(3, format!("mac: {}", MacAddr(interface.mac)));
         let mtu = format!("mtu: {}", interface.mtu);
         match host.place {
-            Place::ExternalUdp { peer, .. } => {
-                let on_the_way = interface.mtu + overhead(peer.ip());
-                out.noted(3, mtu, &format!("{on_the_way} on the way there, with the headers of VXLAN"));
+            Place::ExternalUdp { peer, encapsulation, .. } => {
+                let on_the_way = interface.mtu + encapsulation.overhead(peer.ip());
+                out.noted(
+                    3,
+                    mtu,
+                    &format!("{on_the_way} on the way there, with the headers of {}", encapsulation.words()),
+                );
             }
             _ => out.line(3, mtu),
         }

@@ -122,11 +122,11 @@ fn end(text: &Spanned<String>, nodes: &IndexMap<String, NodeEntry>, diagnostics:
         (NodeSpec::External(external), None) if external.qemu.is_some() || external.passt.is_some() => {
             Some("eth0".to_owned())
         }
-        (NodeSpec::External(external), None) if external.udp.is_some() => Some("vxlan0".to_owned()),
         (NodeSpec::External(external), None) => {
+            let site = external.udp.as_ref().map(|site| site.interface().to_owned());
             let in_container = external.container().map(|(_, interface)| interface.to_owned());
             let named = || external.tap.as_ref().or(external.interface.as_ref()).map(|name| name.value.clone());
-            in_container.or_else(named)
+            site.or(in_container).or_else(named)
         }
         (NodeSpec::Host(_) | NodeSpec::Router(_), Some(interface)) => {
             if let Err(reason) = interface_name(interface) {

@@ -10,7 +10,7 @@
 //! | [`ipv4`] [`ipv6`] [`icmp`] | layer 3; the walk over IPv6 extension headers |
 //! | [`fragment`] [`icmp_error`] [`nd`] | what routers make: fragments, errors about packets, answers of neighbour discovery |
 //! | [`dhcp`] | addresses and settings for hosts |
-//! | [`vxlan`] | what stands before a frame that travels in a UDP datagram |
+//! | [`vxlan`] [`site`] | what stands before a frame that travels in a UDP datagram |
 //! | [`tcp`] [`udp`] [`reset`] | layer 4; resets that both ends of a connection believe |
 //! | [`ecn`] | congestion marks of a whole frame |
 //! | [`checksum`] | the Internet checksum: whole, in pieces, and updated in place |
@@ -34,6 +34,7 @@ pub mod nd;
 pub mod reset;
 pub mod rewrite;
 pub mod segmentation;
+pub mod site;
 pub mod summary;
 pub mod tcp;
 #[cfg(any(test, fuzzing))]

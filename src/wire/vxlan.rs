@@ -2,9 +2,7 @@
 //!
 //! It neither authenticates nor encrypts anything: whoever can send datagrams to the port can send frames.
 
-use core::net::IpAddr;
-
-use super::{Malformed, ethernet, ipv4, ipv6, need, udp};
+use super::{Malformed, need};
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 8;
@@ -35,12 +33,6 @@ pub fn vni(bytes: &[u8]) -> Result<u32, Malformed> {
     }
 }
 
-/// What stands before a frame's IP packet on the way to `peer`, in bytes: IP, UDP, VXLAN and Ethernet. 50 by IPv4, 70 by IPv6.
-pub const fn overhead(peer: IpAddr) -> u32 {
-    let ip = if peer.is_ipv4() { ipv4::MIN_HEADER_LEN } else { ipv6::HEADER_LEN };
-    (ip + udp::HEADER_LEN + HEADER_LEN + ethernet::HEADER_LEN) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,8 +45,6 @@ mod tests {
         assert_eq!(header(0x0012_3456), [0x08, 0, 0, 0, 0x12, 0x34, 0x56, 0]);
         assert_eq!(vni(&[0x08, 1, 2, 3, 0x12, 0x34, 0x56, 4]), Ok(0x0012_3456), "reserved bytes are ignored");
         assert_eq!(vni(&header(LARGEST_VNI)), Ok(LARGEST_VNI));
-        // 14 bytes of Ethernet, 8 of VXLAN, 8 of UDP, 20 or 40 of IP
-        assert_eq!(["192.0.2.7", "2001:db8::7"].map(|peer| overhead(peer.parse().unwrap())), [50, 70]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod memory;
 mod network;
 mod offload;
 mod on_up;
+mod path;
 mod pcapng;
 mod ports;
 mod report;

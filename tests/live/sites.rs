@@ -33,21 +33,26 @@ const FETCH: &str = "workloads:
   fetch: { in: alice, shell: 'curl -sf http://server/blob -o got && ip neigh show > neighbours && ip link show > own && touch fetched', timeout: 100s }";
 
 /// Two machines with a cable between.
-struct Sites {
-    near: Machine,
-    far: Machine,
-    longwire: String,
-    lab: Lab,
+pub(crate) struct Sites {
+    pub(crate) near: Machine,
+    pub(crate) far: Machine,
+    pub(crate) longwire: String,
+    pub(crate) lab: Lab,
 }
 
 impl Sites {
-    fn new(addresses: [&str; 2]) -> Option<Sites> {
+    /// Without the cable.
+    pub(crate) fn apart() -> Option<Sites> {
         let able = is_root() && ["unshare", "nsenter", "setpriv", "ip", "python3", "curl"].into_iter().all(has);
         let lab = able.then(|| Lab::new("")).flatten()?;
-        let blob: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        std::fs::write(lab.path("blob"), blob).expect("written");
         let longwire = open_copy(&lab).display().to_string();
-        let sites = Sites { near: Machine::start(), far: Machine::start(), longwire, lab };
+        Some(Sites { near: Machine::start(), far: Machine::start(), longwire, lab })
+    }
+
+    fn new(addresses: [&str; 2]) -> Option<Sites> {
+        let sites = Sites::apart()?;
+        let blob: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        std::fs::write(sites.lab.path("blob"), blob).expect("written");
         let cable =
             ["link", "add", "eth0", "netns", &sites.near.pid(), "type", "veth", "peer", "name", "eth0", "netns"];
         assert!(Command::new("ip").args(cable).arg(sites.far.pid()).status().expect("ip").success());
@@ -71,7 +76,7 @@ impl Sites {
     }
 
     /// The run that is looked at.
-    fn start(&self, scenario: &str, root: bool) -> Started {
+    pub(crate) fn start(&self, scenario: &str, root: bool) -> Started {
         self.lab.write("near.yaml", scenario);
         self.lab.start(self.command(&self.near, "near.yaml", root))
     }
@@ -86,7 +91,7 @@ impl Sites {
 }
 
 /// The run at the other end. It is not marked as the lab's: it lives on when that one has ended.
-struct Far(Child);
+pub(crate) struct Far(pub(crate) Child);
 
 impl Far {
     fn start(sites: &Sites, scenario: &str, root: bool) -> Far {
@@ -112,7 +117,7 @@ impl Drop for Far {
 }
 
 /// Of the only external machine of a report.
-fn port(report: &Value) -> &Value {
+pub(crate) fn port(report: &Value) -> &Value {
     report["ports"].as_array().expect("ports").iter().find(|port| port["host"] == "other").expect("the other site")
 }
 
@@ -253,6 +258,7 @@ fn what_cannot_work_is_refused_before_the_run() {
         sites.lab.start(sites.command(&sites.near, "near.yaml", false)).wait()
     };
     let with = |mtu: u32, peer: &str| scenario("10.0.0.1", "5ms", mtu, peer, "10.0.0.2", "");
+    let measuring = |mtu: u32| with(mtu, "192.0.2.2").replace("vni: 42", "vni: 42, encapsulation: longwire");
     for (scenario, code, words) in [
         (
             with(1500, "192.0.2.2"),
@@ -260,6 +266,8 @@ fn what_cannot_work_is_refused_before_the_run() {
             "packets of 1500 bytes become packets of 1550 by VXLAN, and the way there carries 1500",
         ),
         (with(1451, "192.0.2.2"), 2, "write `mtu: 1450`"),
+        (measuring(1419), 2, "packets of 1419 bytes become packets of 1501 by longwire's encapsulation"),
+        (measuring(1419), 2, "write `mtu: 1418`"),
         (with(1450, "192.0.2.1"), 2, "that is this very socket"),
         (with(1450, "198.51.100.1"), 4, "no route there"),
     ] {

@@ -23,12 +23,15 @@ use super::spin::Spin;
 use super::standing::Standing;
 use super::taps::{Taps, Wake};
 use crate::capture::Tape;
-use crate::engine::{Command, DirectionCounters, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics};
+use crate::engine::{
+    Command, DirectionCounters, DirectionId, Engine, NodeCounters, NodeId, Plan, Rejected, TimeStatistics,
+};
 use crate::model::Only;
 use crate::node::NatCounters;
 use crate::port::Port;
+use crate::port::path;
+use crate::port::site;
 use crate::port::tap::TapPort;
-use crate::port::vxlan;
 use crate::report::event_log::Entry;
 use crate::report::gaps as record;
 use crate::report::json::{Dhcp, Rule};
@@ -165,6 +168,13 @@ pub struct Outcome {
     pub log_lost: u64,
 }
 
+impl Outcome {
+    /// What a direction has counted.
+    pub fn of(&self, direction: DirectionId) -> &DirectionCounters {
+        &self.directions[direction.0 as usize].0
+    }
+}
+
 /// What a port has counted.
 #[derive(Debug, Default)]
 pub struct PortOutcome {
@@ -172,14 +182,16 @@ pub struct PortOutcome {
     pub received: u64,
     /// Frames written to the host.
     pub sent: u64,
-    /// Frames from the host whose virtio-net header, or that of VXLAN, did not fit them; they went no further.
+    /// Frames from the host whose virtio-net header, or that of a tunnel, did not fit them; they went no further.
     pub malformed: u64,
     /// Frames that the host's kernel refused.
     pub refused: u64,
     /// Frames from the host that found no room before they were read, where the port itself counts them.
     pub overflowed: u64,
     /// What a port to another site has counted by itself.
-    pub tunnel: Option<vxlan::Counted>,
+    pub tunnel: Option<site::Counted>,
+    /// What it has measured of the path there, where its encapsulation does.
+    pub path: Option<path::Measured>,
     /// Delivered by the clock − delivered by the model.
     pub lateness: TimeStatistics,
     /// How long frames may have waited before they were read; zero where the ports were read all the time.
@@ -209,6 +221,9 @@ impl Live {
         let mut engine = Engine::new(plan);
         for port in ports.iter().filter(|port| port.device.is_none()) {
             engine.apply(Instant::ZERO, Command::PortDown(port.node)).map_err(io::Error::other)?;
+        }
+        for port in ports.iter().filter(|port| port.device.as_ref().is_some_and(Port::includes_path)) {
+            engine.include_path(port.node);
         }
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, Wake::REQUEST))?;

@@ -2,6 +2,8 @@
 
 use super::{bad, good, warnings};
 use crate::addressing::network::Place;
+use crate::topology::site::{Encapsulation, PathDelay, PathSpec};
+use crate::units::Duration;
 
 fn text(external: &str) -> String {
     format!(
@@ -12,20 +14,33 @@ fn text(external: &str) -> String {
 
 #[test]
 fn ports_and_listen_have_defaults() {
-    let place = |udp: &str| {
+    let place = |udp: &str, name: &str| {
         let network = good(&text(&format!("udp: {udp}, addresses: [10.0.0.2/24]"))).network;
         let host = network.hosts.into_iter().find(|host| host.name == "b").expect("b");
-        assert_eq!(host.interfaces[0].name, "vxlan0");
+        assert_eq!(host.interfaces[0].name, name);
         host.place
     };
     for (udp, listen, peer) in [
         ("{ peer: 192.0.2.7, vni: 42 }", "0.0.0.0:4789", "192.0.2.7:4789"),
+        ("{ peer: 192.0.2.7, vni: 42, encapsulation: vxlan }", "0.0.0.0:4789", "192.0.2.7:4789"),
         ("{ peer: \"192.0.2.7:9\", vni: 42, listen: 0.0.0.0:4790 }", "0.0.0.0:4790", "192.0.2.7:9"),
         ("{ peer: \"2001:db8::7\", vni: 42 }", "[::]:4789", "[2001:db8::7]:4789"),
         ("{ peer: \"[2001:db8::7]:5\", vni: 42, listen: \"::1\" }", "[::1]:4789", "[2001:db8::7]:5"),
     ] {
         let (listen, peer) = (listen.parse().unwrap(), peer.parse().unwrap());
-        assert_eq!(place(udp), Place::ExternalUdp { listen, peer, vni: 42 });
+        let encapsulation = Encapsulation::Vxlan;
+        assert_eq!(place(udp, "vxlan0"), Place::ExternalUdp { listen, peer, vni: 42, encapsulation });
+    }
+    let ms = Duration::from_millis(1);
+    for (encapsulation, path_delay, clock_error) in [
+        ("longwire", PathDelay::Added, None),
+        ("{ longwire: {} }", PathDelay::Added, None),
+        ("{ longwire: { path_delay: included, clock_error: 1ms } }", PathDelay::Included, Some(ms)),
+    ] {
+        let (listen, peer) = ("0.0.0.0:4793".parse().unwrap(), "192.0.2.7:4793".parse().unwrap());
+        let udp = format!("{{ peer: 192.0.2.7, vni: 42, encapsulation: {encapsulation} }}");
+        let encapsulation = Encapsulation::Longwire(PathSpec { path_delay, clock_error });
+        assert_eq!(place(&udp, "udp0"), Place::ExternalUdp { listen, peer, vni: 42, encapsulation });
     }
 }
 
@@ -44,6 +59,10 @@ fn what_cannot_be_a_site_is_refused() {
         ("udp: { peer: 192.0.2.7, vni: 1 }, tap: lw0", "two keys say where"),
         ("udp: { peer: 192.0.2.7, vni: 1 }, qemu: vm.sock", "two keys say where"),
         ("udp: { peer: 192.0.2.7, vni: 1, site: x }", "unknown field `site`"),
+        ("udp: { peer: 192.0.2.7, vni: 1, encapsulation: geneve }", "expected `vxlan`, `longwire`"),
+        ("udp: { peer: 192.0.2.7, vni: 1, encapsulation: { vxlan: {} } }", "unknown field `vxlan`"),
+        ("udp: { peer: 192.0.2.7, vni: 1, encapsulation: { longwire: { path_delay: half } } }", "`half`"),
+        ("udp: { peer: 192.0.2.7, vni: 1, encapsulation: { longwire: { clock_error: 1 } } }", "`1` has no unit"),
     ] {
         let told = bad(&text(external)).join("\n");
         assert!(told.contains(said), "{external}: {told}");

@@ -1,8 +1,11 @@
-//! A UDP socket that carries frames to another site and back, by VXLAN (RFC 7348).
+//! A UDP socket that carries frames to another site and back, by VXLAN (RFC 7348) or by longwire's own encapsulation.
 //!
 //! A datagram is one frame. The kernel and Open vSwitch send each flow from a port of its own, a hash of the frame (RFC 7348 §5), so any
 //! port of the peer is taken, and the socket is not connected; what another address sends is dropped here, and counted. This side
 //! sends from the port that it listens on: to the path all frames are one flow, which it keeps in order.
+//!
+//! Time stamps of longwire's encapsulation are readings of `CLOCK_MONOTONIC_RAW`, which nobody sets or slews. They are taken in this
+//! process: of the kernel's own (`SO_TIMESTAMPNS`) the clock may be set, and what a late reading adds, the least delay has not.
 //!
 //! What the network says of a datagram comes back by the socket's error queue (`IP_RECVERR`, ip(7)). It never ends the port: UDP has no
 //! connection that could end, and a peer that is not there yet may come.
@@ -15,12 +18,17 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, recvmsg, sendmsg, socket,
 };
+use nix::time::{ClockId, clock_gettime};
 
-use super::frames::{self, Output, Received};
+use super::frames::{self, LONGEST_PREFIX, Output, Received};
 use super::options::{get, set, set_buffer};
+use super::path::{Measured, Path};
 use crate::frame::FramePool;
-use crate::wire::vnet::{self, VnetHeader};
-use crate::wire::{ethernet, vxlan};
+use crate::topology::site::Encapsulation;
+use crate::units::{Duration, NANOS_PER_SEC};
+use crate::wire::site::Header;
+use crate::wire::vnet::VnetHeader;
+use crate::wire::{ethernet, site, vxlan};
 
 /// What waits unread at most, where the machine allows that much.
 const RECEIVE_BUFFER: libc::c_int = 64 << 20;
@@ -35,11 +43,13 @@ const DROPS: usize = 8;
 
 /// An open socket to another site: non-blocking, close-on-exec, closed on drop.
 #[derive(Debug)]
-pub struct VxlanPort {
+pub struct SitePort {
     socket: OwnedFd,
     peer: SocketAddr,
     to: SockaddrStorage,
     vni: u32,
+    /// That of longwire's own encapsulation; `None` by VXLAN.
+    path: Option<Box<Path>>,
     counted: Counted,
     /// Datagrams that found no room, as far as they have been told.
     dropped: u32,
@@ -83,13 +93,13 @@ pub fn way(listen: IpAddr, peer: SocketAddr) -> io::Result<Way> {
     Ok(Way { mtu, from: probe.local_addr()?.ip() })
 }
 
-impl VxlanPort {
+impl SitePort {
     /// Opens one in the calling thread's network namespace. `listen` and `peer` are of one family.
     ///
     /// # Errors
     /// `EADDRINUSE` where a socket has the port, `EADDRNOTAVAIL` where `listen` is no address of this machine, `EACCES` of a port below
     /// 1024 without CAP_NET_BIND_SERVICE.
-    pub fn open(listen: SocketAddr, peer: SocketAddr, vni: u32) -> io::Result<VxlanPort> {
+    pub fn open(listen: SocketAddr, peer: SocketAddr, vni: u32, encapsulation: Encapsulation) -> io::Result<SitePort> {
         let family = if peer.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let socket = socket(family, SockType::Datagram, flags, None)?;
@@ -108,7 +118,11 @@ impl VxlanPort {
         set_buffer(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER)?;
         bind(socket.as_raw_fd(), &SockaddrStorage::from(listen))?;
         let (to, counted) = (peer.into(), Counted::default());
-        Ok(VxlanPort { socket, peer, to, vni, counted, dropped: 0, read: false })
+        let path = match encapsulation {
+            Encapsulation::Vxlan => None,
+            Encapsulation::Longwire(spec) => Some(Box::new(Path::new(spec, vni, now()))),
+        };
+        Ok(SitePort { socket, peer, to, vni, path, counted, dropped: 0, read: false })
     }
 
     /// Where the other site is.
@@ -121,15 +135,43 @@ impl VxlanPort {
         &self.counted
     }
 
+    /// What it has measured of the path so far; `None` by VXLAN.
+    pub fn measured(&self) -> Option<Measured> {
+        self.path.as_ref().map(|path| path.measured())
+    }
+
+    /// Whether it measures the path, and [`SitePort::tick`] has to be called.
+    pub fn is_measuring(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Whether links include the path in their delay.
+    pub fn includes_path(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.is_included())
+    }
+
+    /// Sends a probe if it is time for one. To be called every few milliseconds.
+    pub fn tick(&mut self) {
+        if let Some(header) = self.path.as_mut().and_then(|path| path.probe(now())) {
+            // what keeps frames from going out will be told of them
+            let _ = self.write(&[IoSlice::new(&header)]);
+        }
+    }
+
+    fn header_len(&self) -> usize {
+        if self.is_measuring() { site::HEADER_LEN } else { vxlan::HEADER_LEN }
+    }
+
     /// Reads the frame of one datagram into the pool.
     ///
     /// # Errors
     /// `WouldBlock` where none waits.
     pub fn receive(&mut self, pool: &mut FramePool) -> io::Result<Received> {
-        let mut header = [0; vxlan::HEADER_LEN];
+        let mut header = [0; LONGEST_PREFIX];
+        let header_len = self.header_len();
         let mut datagram = Datagram::default();
         let socket = self.socket.as_raw_fd();
-        let frame = frames::read(pool, &mut header, |parts| {
+        let frame = frames::read(pool, &mut header[..header_len], |parts| {
             let got = recvmsg::<SockaddrStorage>(socket, parts, None, MsgFlags::empty())?;
             datagram = Datagram {
                 from: got.address.and_then(address),
@@ -156,18 +198,47 @@ impl VxlanPort {
             self.counted.wrong_peer += 1;
             return Ok(Received::Foreign);
         }
-        let received = match vxlan::vni(&header[..datagram.len.min(vxlan::HEADER_LEN)]) {
-            Ok(vni) if vni != self.vni => {
-                self.counted.wrong_vni += 1;
-                Received::Foreign
-            }
-            Ok(_) if !datagram.cut && datagram.len >= vxlan::HEADER_LEN + ethernet::HEADER_LEN => {
+        let carries = match datagram.len.saturating_sub(header_len) {
+            0 => Carries::Nothing,
+            len if len >= ethernet::HEADER_LEN && !datagram.cut => Carries::Frame,
+            _ => Carries::Junk,
+        };
+        let received = match self.take(&header[..datagram.len.min(header_len)], carries) {
+            Taken::Frame(path) => {
+                pool.set_path(&frame, path);
                 return Ok(Received::Frame(frame));
             }
-            _ => Received::Malformed,
+            Taken::Foreign => Received::Foreign,
+            Taken::Malformed => Received::Malformed,
         };
         pool.release(frame);
         Ok(received)
+    }
+
+    /// Reads the header of a datagram of the peer.
+    fn take(&mut self, header: &[u8], carries: Carries) -> Taken {
+        let mut of_this_network = |vni| {
+            self.counted.wrong_vni += u64::from(vni != self.vni);
+            vni == self.vni
+        };
+        match &mut self.path {
+            None => match (vxlan::vni(header), carries) {
+                (Err(_), _) => Taken::Malformed,
+                (Ok(vni), _) if !of_this_network(vni) => Taken::Foreign,
+                (Ok(_), Carries::Frame) => Taken::Frame(Duration::ZERO),
+                (Ok(_), Carries::Nothing | Carries::Junk) => Taken::Malformed,
+            },
+            Some(path) => match (Header::decode(header), carries) {
+                (Err(_), _) => Taken::Malformed,
+                (Ok(header), _) if !of_this_network(header.vni) => Taken::Foreign,
+                (Ok(header), Carries::Frame) => Taken::Frame(path.frame(&header, now())),
+                (Ok(header), Carries::Nothing) => {
+                    path.heard(&header, now());
+                    Taken::Foreign
+                }
+                (Ok(_), Carries::Junk) => Taken::Malformed,
+            },
+        }
     }
 
     /// Datagrams that found no room in the socket since this was last asked (`SO_MEMINFO`).
@@ -199,12 +270,38 @@ impl VxlanPort {
         match errno {
             Errno::EMSGSIZE => self.counted.too_long += 1,
             Errno::EAGAIN | Errno::ENOBUFS => {}
+            // probes go out whether somebody is there or not
+            _ if self.path.as_ref().is_some_and(|path| path.has_probed()) => {}
             other => {
                 self.counted.unreachable += 1;
                 self.counted.reason = Some(other.desc());
             }
         }
     }
+}
+
+/// `CLOCK_MONOTONIC_RAW` in ns.
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_RAW).expect("Linux has this clock since 2.6.28");
+    now.tv_sec() as u64 * NANOS_PER_SEC + now.tv_nsec() as u64
+}
+
+/// What stands behind the header of a datagram.
+#[derive(Clone, Copy)]
+enum Carries {
+    Nothing,
+    Frame,
+    /// Less than a frame, or more than there is room for.
+    Junk,
+}
+
+/// What a datagram of the peer is.
+enum Taken {
+    /// A frame, which was so long on the path.
+    Frame(Duration),
+    /// Nothing that goes further, and counted.
+    Foreign,
+    Malformed,
 }
 
 /// What recvmsg(2) told of a datagram.
@@ -221,18 +318,20 @@ fn address(from: SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| from.as_sockaddr_in6().map(|from| IpAddr::V6(from.ip())))
 }
 
-impl Output for VxlanPort {
-    fn prefix(&self, _: VnetHeader, _: usize, prefix: &mut [u8; vnet::HEADER_LEN]) -> usize {
-        prefix[..vxlan::HEADER_LEN].copy_from_slice(&vxlan::header(self.vni));
-        vxlan::HEADER_LEN
+impl Output for SitePort {
+    fn prefix(&mut self, _: VnetHeader, _: usize, prefix: &mut [u8; LONGEST_PREFIX]) -> usize {
+        match &mut self.path {
+            None => prefix[..vxlan::HEADER_LEN].copy_from_slice(&vxlan::header(self.vni)),
+            Some(path) => prefix[..site::HEADER_LEN].copy_from_slice(&path.header(now())),
+        }
+        self.header_len()
     }
 
     /// `EMSGSIZE` of a frame that the path does not carry; `ENETUNREACH` and the like; `EAGAIN`, `ENOBUFS` where the interface does not send as
     /// fast.
     fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        let send = |port: &VxlanPort| {
-            sendmsg(port.socket.as_raw_fd(), parts, &[], MsgFlags::empty(), Some(&port.to)).map(drop)
-        };
+        let send =
+            |port: &SitePort| sendmsg(port.socket.as_raw_fd(), parts, &[], MsgFlags::empty(), Some(&port.to)).map(drop);
         let sent = send(self).or_else(|errno| match errno {
             Errno::EAGAIN | Errno::ENOBUFS => Err(errno),
             // It may be about an earlier datagram, and this one was not sent.
@@ -248,186 +347,11 @@ impl Output for VxlanPort {
     }
 }
 
-impl AsFd for VxlanPort {
+impl AsFd for SitePort {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::port::frames::{Abilities, Sent};
-
-    const VNI: u32 = 42;
-
-    /// A port at 127.0.0.1 whose peer is at 127.0.0.2, the peer's socket, and where the port listens.
-    fn pair() -> (VxlanPort, UdpSocket, SocketAddr) {
-        let peer = UdpSocket::bind("127.0.0.2:0").unwrap();
-        let port = VxlanPort::open("127.0.0.1:0".parse().unwrap(), peer.local_addr().unwrap(), VNI).unwrap();
-        let at = UdpSocket::from(port.socket.try_clone().unwrap()).local_addr().unwrap();
-        peer.connect(at).unwrap();
-        (port, peer, at)
-    }
-
-    fn frame(len: usize) -> Vec<u8> {
-        (0..len).map(|n| n as u8).collect()
-    }
-
-    fn datagram(frame: &[u8]) -> Vec<u8> {
-        [&vxlan::header(VNI)[..], frame].concat()
-    }
-
-    /// What a port reads next: the bytes of a frame.
-    fn next(port: &mut VxlanPort, pool: &mut FramePool) -> io::Result<Result<Vec<u8>, Received>> {
-        let frame = match port.receive(pool)? {
-            Received::Frame(frame) => frame,
-            other => return Ok(Err(other)),
-        };
-        let view = pool.view(&frame);
-        let rest: Vec<&[u8]> = view.rest.slices(0..view.rest.len()).collect();
-        let bytes = [view.head, &rest.concat()].concat();
-        pool.release(frame);
-        Ok(Ok(bytes))
-    }
-
-    fn send(port: &mut VxlanPort, pool: &mut FramePool, bytes: &[u8]) -> Sent {
-        let frame = pool.store(bytes).unwrap();
-        let sent = frames::send(port, Abilities::default(), pool.view(&frame));
-        pool.release(frame);
-        sent
-    }
-
-    #[test]
-    fn frames_of_the_peer_come_in_whatever_port_it_sends_from() {
-        let (mut port, peer, at) = pair();
-        let mut pool = FramePool::default();
-        let other_port = UdpSocket::bind("127.0.0.2:0").unwrap();
-        for len in [14, 60, 192, 193, 1_514, 9_014, 65_000] {
-            peer.send(&datagram(&frame(len))).unwrap();
-            assert!(matches!(next(&mut port, &mut pool), Ok(Ok(bytes)) if bytes == frame(len)), "{len}");
-            other_port.send_to(&datagram(&frame(len)), at).unwrap();
-            assert!(matches!(next(&mut port, &mut pool), Ok(Ok(bytes)) if bytes == frame(len)), "{len}");
-        }
-        assert_eq!(next(&mut port, &mut pool).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert_eq!((port.counted(), pool.live()), (&Counted::default(), 0));
-    }
-
-    #[test]
-    fn what_is_for_another_or_no_vxlan_goes_no_further_and_is_counted() {
-        let (mut port, peer, at) = pair();
-        let mut pool = FramePool::default();
-        let stranger = UdpSocket::bind("127.0.0.3:0").unwrap();
-        for bytes in [&datagram(&frame(60))[..], b"", b"noise"] {
-            stranger.send_to(bytes, at).unwrap();
-            assert!(matches!(next(&mut port, &mut pool), Ok(Err(Received::Foreign))));
-        }
-        peer.send(&[&vxlan::header(VNI + 1)[..], &frame(60)].concat()).unwrap();
-        assert!(matches!(next(&mut port, &mut pool), Ok(Err(Received::Foreign))));
-        let group_policy = [&[0x88, 0, 0, 7], &datagram(&frame(60))[4..]].concat();
-        for bytes in [&b""[..], &vxlan::header(VNI)[..7], &datagram(&frame(13)), &[0; 68], &group_policy] {
-            peer.send(bytes).unwrap();
-            assert!(matches!(next(&mut port, &mut pool), Ok(Err(Received::Malformed))), "{bytes:?}");
-        }
-        peer.send(&datagram(&frame(60))).unwrap();
-        assert!(matches!(next(&mut port, &mut pool), Ok(Ok(bytes)) if bytes == frame(60)));
-        let counted = Counted { wrong_peer: 3, wrong_vni: 1, ..Counted::default() };
-        assert_eq!((port.counted(), pool.live()), (&counted, 0));
-    }
-
-    #[test]
-    fn frames_go_out_behind_the_header() {
-        let (mut port, peer, _) = pair();
-        let (mut pool, mut buffer) = (FramePool::default(), vec![0; 1 << 16]);
-        for len in [14, 193, 1_514, 65_000] {
-            assert_eq!(send(&mut port, &mut pool, &frame(len)), Sent { taken: 1, refused: 0 });
-            let n = peer.recv(&mut buffer).unwrap();
-            assert!(buffer[..n] == datagram(&frame(len)), "{len}");
-        }
-    }
-
-    #[test]
-    fn a_peer_that_is_not_there_is_noted_and_costs_no_later_frame() {
-        let (mut port, peer, at) = pair();
-        let (mut pool, there) = (FramePool::default(), peer.local_addr().unwrap());
-        drop(peer);
-        for _ in 0..3 {
-            assert_eq!(send(&mut port, &mut pool, &frame(60)), Sent { taken: 1, refused: 0 });
-        }
-        assert_eq!(next(&mut port, &mut pool).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(port.counted().unreachable, 3);
-        assert_eq!(port.counted().reason, Some("Connection refused"));
-        assert_eq!(send(&mut port, &mut pool, &frame(60)).taken, 1);
-        let peer = UdpSocket::bind(there).unwrap();
-        peer.connect(at).unwrap();
-        // what the network says of the last one does not come in place of this one
-        assert_eq!(send(&mut port, &mut pool, &frame(61)).taken, 1);
-        let mut buffer = [0; 100];
-        assert_eq!(peer.recv(&mut buffer).unwrap(), 69);
-    }
-
-    #[test]
-    fn a_frame_that_is_too_long_is_counted_and_wakes_nobody_for_ever() {
-        let (mut port, _peer, _) = pair();
-        let mut pool = FramePool::default();
-        assert_eq!(send(&mut port, &mut pool, &frame(65_540)), Sent { taken: 0, refused: 1 });
-        assert_eq!(port.counted().too_long, 1);
-        let woken = |port: &VxlanPort| {
-            let mut polled = [PollFd::new(port.as_fd(), PollFlags::POLLIN)];
-            poll(&mut polled, PollTimeout::ZERO).unwrap()
-        };
-        for _ in 0..2 {
-            assert_eq!(next(&mut port, &mut pool).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        }
-        assert_eq!(woken(&port), 0);
-    }
-
-    #[test]
-    fn what_finds_no_room_is_counted() {
-        let (mut port, peer, _) = pair();
-        set(&port, libc::SOL_SOCKET, libc::SO_RCVBUF, &4_096_i32).unwrap();
-        let mut pool = FramePool::default();
-        for _ in 0..1_000 {
-            peer.send(&datagram(&frame(1_000))).unwrap();
-        }
-        let mut read = 0;
-        while next(&mut port, &mut pool).is_ok() {
-            read += 1;
-        }
-        assert_eq!((read + port.take_dropped(), port.take_dropped()), (1_000, 0));
-        assert!(read < 1_000);
-    }
-
-    #[test]
-    fn a_way_has_an_mtu_and_an_address() {
-        let way = way("0.0.0.0".parse().unwrap(), "127.0.0.2:4789".parse().unwrap()).unwrap();
-        assert!(way.mtu >= 1_500 && way.from.is_loopback(), "{way:?}");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn hostile_datagrams_are_frames_of_this_network_or_go_no_further(
-            flags in prop_oneof![Just(0x08_u8), any::<u8>()],
-            vni in prop_oneof![Just(VNI), 0..=vxlan::LARGEST_VNI],
-            payload in proptest::collection::vec(any::<u8>(), 0..40),
-            len in 0..48_usize,
-        ) {
-            let (mut port, peer, _) = pair();
-            let mut pool = FramePool::default();
-            let mut bytes = [&vxlan::header(vni)[..], &payload].concat();
-            bytes[0] = flags;
-            bytes.truncate(len);
-            peer.send(&bytes).unwrap();
-            let is_frame = flags == 0x08 && vni == VNI && bytes.len() >= 22;
-            match next(&mut port, &mut pool).unwrap() {
-                Ok(frame) => prop_assert!(is_frame && frame == bytes[8..]),
-                Err(_) => prop_assert!(!is_frame),
-            }
-            prop_assert_eq!(pool.live(), 0);
-        }
-    }
-}
+mod tests;
