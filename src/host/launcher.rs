@@ -1,5 +1,5 @@
 //! A process beside the run for each container in which a scenario runs something. It starts programs in the container, by an
-//! [`usher`](super::usher) and beneath a [`warden`](super::warden), and built-in workloads in its network, which need nothing else of
+//! [`usher`] and beneath a [`warden`](super::warden), and built-in workloads in its network, which need nothing else of
 //! it: no shell, no C library, no file.
 //!
 //! It is forked while the run has its rights. It keeps those that it takes to enter the container and to become its user, and those

@@ -6,7 +6,7 @@
 //! error is half of what lies between: half of the least one-way delays of both directions together. It holds however a path divides its
 //! round trip between both directions. Nobody can know the offset better who knows nothing about that.
 //!
-//! Clocks drift, so each bound moves outwards from the instant at which it was true, by [`DRIFT`]. Where one is contradicted all the
+//! Clocks drift, so each bound moves outwards from the instant at which it was true, by `DRIFT`. Where one is contradicted all the
 //! same, a clock was set or stopped: what was known before is forgotten.
 
 /// How fast two clocks drift apart at most: 200 ppm, as one part in so many. Each may be wrong by 100 ppm, which Ethernet allows its
