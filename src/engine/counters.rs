@@ -71,10 +71,8 @@ pub struct DirectionCounters {
     pub marked: u64,
     /// Delivered frames that one had overtaken which went onto the wire later.
     pub reordered: u64,
-    /// Delays that were drawn negative and became zero.
+    /// Delays that were drawn negative, or were to include a path to their port that took longer, and became zero.
     pub clamped: u64,
-    /// Frames whose path to their port took longer than their delay, of which it was to be a part.
-    pub late: u64,
     /// Dropped frames by cause.
     pub dropped: Dropped,
     /// From offered to delivered, in model time.

@@ -39,10 +39,7 @@ pub(crate) struct Direction {
     id: DirectionId,
     mtus: Mtus,
     up: bool,
-    /// Whatever leaves the wire is seen at once: models look at each frame, frames may overtake, or each has a delay of its own.
-    watched: bool,
-    /// Delays include the path that frames took to the port at the near end.
-    includes_path: bool,
+    watch: Watch,
     /// The frame on the wire is lost, and drops when it has used its share of it.
     loses: bool,
     /// Whose wire it is.
@@ -71,6 +68,17 @@ pub(crate) struct Direction {
     /// Every time the wire becomes free is an event: the plain form that the short one is held against.
     #[cfg(test)]
     pub(crate) every_event: bool,
+}
+
+/// What is looked at when frames leave the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    /// Runs of frames, whenever that is convenient.
+    Runs,
+    /// Each frame at once: models look at it, or it may overtake, or its delay may have been drawn negative.
+    Frames,
+    /// Each frame at once: its delay includes the path that it took to the port at the near end.
+    Paths,
 }
 
 /// The queue in front of the wire. Most links of a large network never have a frame waiting.
@@ -126,8 +134,7 @@ impl Direction {
             id,
             mtus: Mtus::of(spec),
             up: true,
-            watched: false,
-            includes_path: false,
+            watch: Watch::Runs,
             loses: false,
             medium: Medium::OWN,
             number: 0,
@@ -154,16 +161,17 @@ impl Direction {
 
     /// To be called when models have changed.
     fn note_models(&mut self) {
-        self.watched = self.pipeline.is_some()
-            || self.delay.order() == Order::Free
-            || self.delay.may_clamp()
-            || self.includes_path;
+        let one_by_one = self.pipeline.is_some() || self.delay.order() == Order::Free || self.delay.may_clamp();
+        self.watch = match self.watch {
+            Watch::Paths => Watch::Paths,
+            _ if one_by_one => Watch::Frames,
+            _ => Watch::Runs,
+        };
     }
 
     /// From here on delays include the path that frames took to the port at the near end: what is left of them is waited.
     pub(crate) fn include_path(&mut self) {
-        self.includes_path = true;
-        self.note_models();
+        self.watch = Watch::Paths;
     }
 
     #[cfg(test)]
@@ -381,18 +389,13 @@ impl Direction {
     /// When frames with this delay arrive.
     #[inline]
     fn departure(&mut self, frame: &Frame, drawn: Drawn, sent: Instant, pool: &FramePool) -> Instant {
-        if drawn.clamped {
+        let path = if self.watch == Watch::Paths { pool.path(frame) } else { Duration::ZERO };
+        if path > drawn.delay {
+            self.counters.clamped += frame.count();
+        } else if drawn.clamped {
             self.counters.clamped += 1;
         }
-        let mut delay = drawn.delay;
-        if self.includes_path {
-            let path = pool.path(frame);
-            if path > delay {
-                self.counters.late += frame.count();
-            }
-            delay = delay.saturating_sub(path);
-        }
-        let own = sent + delay;
+        let own = sent + drawn.delay.saturating_sub(path);
         let departure = match self.delay.order() {
             Order::Keep => own.max(self.latest),
             Order::Free => own,
@@ -433,7 +436,7 @@ impl Direction {
         if self.every_event {
             return true;
         }
-        self.loses || self.watched || self.medium.is_shared() || self.waiting() > 0
+        self.loses || self.watch != Watch::Runs || self.medium.is_shared() || self.waiting() > 0
     }
 
     /// Runs the event that is due at `around.now`, and returns what leaves by it. At the same instant the wire becomes
@@ -460,7 +463,7 @@ impl Direction {
         let count = frame.count();
         self.counters.delivered.add(count, around.pool.bytes(frame));
         let mut delay = around.now - frame.offered;
-        if self.includes_path {
+        if self.watch == Watch::Paths {
             delay = delay + around.pool.path(frame);
         }
         self.counters.delay.record_among(delay, count, around.fine);

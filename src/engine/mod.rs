@@ -192,7 +192,7 @@ impl Engine {
     }
 
     /// The delay of the link at a port includes the path that its frames took to there ([`FramePool::set_path`]): they wait for what is
-    /// left of it, and those with none left are counted as late.
+    /// left of it, and those with none left are counted as clamped.
     ///
     /// # Panics
     /// When the node is no port.

@@ -638,7 +638,7 @@ fn a_delay_that_includes_the_path_to_its_port_is_what_is_left_of_it() {
     // the third was sent before the second and the fourth came without a path: order is kept
     assert_eq!(run_with_paths(&mut engine, &paths), [15_000, 16_000, 16_000, 23_000, 23_000, 23_000]);
     let counters = engine.counters(THERE);
-    assert_eq!((counters.late, apart.counters(THERE).late), (1, 0));
+    assert_eq!((counters.clamped, apart.counters(THERE).clamped), (1, 0));
     assert_eq!(counters.delay.min(), Some(Duration::from_millis(20)), "it counts from when the frame was sent");
     assert_eq!(counters.delay.max(), Some(Duration::from_millis(44)));
 }
@@ -650,5 +650,5 @@ fn a_path_takes_no_time_off_the_wire() {
     let mut engine = Engine::new(&plan);
     engine.include_path(NodeId(0));
     assert_eq!(run_with_paths(&mut engine, &[5, 20, 30]), [25_000, 25_000, 30_000]);
-    assert_eq!(engine.counters(THERE).late, 1);
+    assert_eq!(engine.counters(THERE).clamped, 1);
 }

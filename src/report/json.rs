@@ -181,7 +181,7 @@ pub struct Direction {
     pub marked: u64,
     /// Delivered frames that a later one had overtaken.
     pub reordered: u64,
-    /// Delays that were drawn negative and became zero.
+    /// Delays that were drawn negative, or shorter than the path that they include, and became zero.
     pub clamped: u64,
     /// Still inside at the end.
     pub inside: u64,
@@ -465,7 +465,7 @@ pub struct SitePath {
     pub offset_ns: Option<i64>,
     /// The error of that.
     pub error_ns: Option<u64>,
-    /// How much faster the other site's clock runs, in parts per billion; `None` of less than ten seconds.
+    /// How much faster the other site's clock runs, in parts per billion; `None` until measured for about 11 seconds.
     pub drift_ppb: Option<i64>,
     /// How often a clock was found to have been set or stopped.
     pub steps: u64,

@@ -211,7 +211,7 @@ fn ports(resolved: &Resolved, outcome: &Outcome, ended: &Ended<'_>) -> Vec<Port>
             malformed: counted.malformed,
             refused: counted.refused,
             ring_drops: dropped_by_ring(&ended.statistics, resolved, plan, counted),
-            tunnel: tunnel(&host.place, counted, || leaving(resolved, plan.node).map_or(0, |d| outcome.of(d).late)),
+            tunnel: tunnel(&host.place, counted, || leaving(resolved, plan.node).map_or(0, |d| outcome.of(d).clamped)),
             offloads: offloads.iter().copied().map(Into::into).collect(),
             outages: outages.clone(),
             lateness_ns: Times::of(&counted.lateness),
