@@ -141,6 +141,13 @@ impl Interior {
     /// It is somebody else's.
     pub(crate) fn check_owner(&self, uid: u32) -> Result<(), HostError> {
         const DOING: &str = "enter the container";
+        // No container has the machine's files: what is handed over with these is none, whatever else it says.
+        let users = self.namespaces.users.as_ref().map(|users| ("user", users));
+        for (kind, fd) in users.into_iter().chain([("mnt", &self.namespaces.mounts)]) {
+            if !own(kind).is_ok_and(|own| peer::is_same(own.as_fd(), fd.as_fd()) == Ok(false)) {
+                return Err(HostError::lacking(DOING, format!("its {kind} namespace is this machine's own")));
+            }
+        }
         if self.facts.own_users {
             return Ok(());
         }
