@@ -1,5 +1,6 @@
 //! `longwire compose FILE --links LINKS`: the services of a Compose project, joined by impaired links. Their compose file stays as it is.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -18,10 +19,10 @@ const NAME: &str = "<compose>";
 
 /// Join the services of a Compose project by impaired links
 ///
-/// The project is up already (`docker compose up --detach`), and its compose file stays as it is. Each running service is a node of its
-/// name, or several of one service `web-1`, `web-2`; LINKS is a scenario without these nodes: the links that join them, and whatever else a
-/// scenario has. While the run lasts, services find each other by name over these links alone: their engine's network is closed between
-/// them, and leads to everything else as before. It runs until Ctrl-C, or as long as LINKS says.
+/// The project must be running (`docker compose up --detach`); its compose file is not changed. Each running service becomes a node of
+/// the same name; a service with several containers becomes `web-1`, `web-2`. LINKS is a scenario without these nodes: the links between
+/// them, and anything else a scenario may have. During the run, services reach each other by name over these links only; the engine's
+/// own network still leads to everything else. Runs until Ctrl-C, or for the `duration` in LINKS.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The compose file
@@ -29,10 +30,10 @@ pub(super) struct Args {
     /// The scenario that joins the services
     #[arg(long, value_name = "LINKS")]
     links: PathBuf,
-    /// The project, where it is not called as Compose would call it: by COMPOSE_PROJECT_NAME, by `name` in the file, or by its folder
+    /// The project's name. Default: COMPOSE_PROJECT_NAME, else `name` in the compose file, else the file's folder
     #[arg(long, short, value_name = "NAME")]
     project_name: Option<String>,
-    /// Print the scenario that this comes to, and run nothing
+    /// Print the resulting scenario and exit
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -73,9 +74,9 @@ fn scenario(args: &Args) -> Result<String, (String, Exit)> {
         _ => (error.to_string(), Exit::Machine),
     })?;
     for service in project.services.keys().filter(|service| members.iter().all(|member| member.service != **service)) {
-        paint::note(&format!("note: the service `{service}` does not run, so it is no node\n"));
+        paint::note(&format!("note: the service `{service}` does not run, so it gets no node: start it first\n"));
     }
-    Ok(text(&name, &links, &members))
+    text(&name, &links, &members).map_err(wrong)
 }
 
 fn read(file: &Path) -> Result<Project, String> {
@@ -94,14 +95,14 @@ fn name(args: &Args, project: &Project) -> Result<String, String> {
     match (args.project_name.clone().or(set), &project.name) {
         (Some(name), _) => Ok(name),
         (None, Some(name)) if name.contains('$') => {
-            Err(format!("the project's name `{name}` is for Compose to resolve: give it with --project-name"))
+            Err(format!("longwire does not expand the project's name `{name}`: write --project-name NAME"))
         }
         (None, Some(name)) => Ok(name.clone()),
         (None, None) => {
             let path = std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone());
             let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
             let name = normalized(&folder.to_string_lossy());
-            let lacking = || "the compose file's folder names no project: give its name with --project-name".to_owned();
+            let lacking = || "the compose file's folder gives no project name: write --project-name NAME".to_owned();
             Some(name).filter(|name| !name.is_empty()).ok_or_else(lacking)
         }
     }
@@ -114,19 +115,31 @@ fn normalized(folder: &str) -> String {
     name.trim_start_matches(['_', '-']).to_owned()
 }
 
-fn text(project: &str, links: &Path, members: &[ComposeMember]) -> String {
+fn text(project: &str, links: &Path, members: &[ComposeMember]) -> Result<String, String> {
     let mut text =
         format!("longwire: 1\nname: {}\nuse: {}\nnodes:\n", quoted(project), quoted(&links.display().to_string()));
+    let mut nodes: BTreeMap<String, &str> = BTreeMap::new();
     for ComposeMember { service, number, name } in members {
         let several = members.iter().filter(|other| other.service == *service).count() > 1;
-        let node = if several { format!("{service}-{number}") } else { service.clone() };
+        let node = node(&if several { format!("{service}-{number}") } else { service.clone() });
+        if let Some(other) = nodes.insert(node.clone(), name) {
+            return Err(format!(
+                "the containers `{other}` and `{name}` would both be the node `{node}`: rename one of their services"
+            ));
+        }
         text += &format!(
             "  {}: {{ external: {{ container: {}, engine_network: closed }} }}\n",
             quoted(&node),
             quoted(name)
         );
     }
-    text
+    Ok(text)
+}
+
+/// A service's name as a node's, which has no `.` and does not begin with `_` or `-`.
+fn node(service: &str) -> String {
+    let usual = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
+    service.chars().map(usual).collect::<String>().trim_start_matches(['_', '-']).to_owned()
 }
 
 #[cfg(test)]
@@ -141,7 +154,7 @@ mod tests {
     #[test]
     fn services_become_nodes() {
         let members = [member("db", 1), member("web", 1), member("web", 2)];
-        let text = text("shop", Path::new("/etc/shop/links.yaml"), &members);
+        let text = text("shop", Path::new("/etc/shop/links.yaml"), &members).unwrap();
         assert_eq!(
             text,
             "longwire: 1\nname: \"shop\"\nuse: \"/etc/shop/links.yaml\"\nnodes:\n  \
@@ -154,6 +167,14 @@ mod tests {
         let files = MemoryFiles::one(NAME, &text).with("/etc/shop/links.yaml", links);
         let read = crate::scenario::load(Path::new(NAME), &files, &Default::default());
         assert!(read.is_ok(), "{:?}", read.err().map(|(told, _)| told));
+    }
+
+    #[test]
+    fn nodes_have_names_of_their_own() {
+        let text = |members: &[ComposeMember]| super::text("shop", Path::new("l"), members);
+        assert!(text(&[member("_my.api", 1)]).unwrap().contains("  \"my-api\": "));
+        let told = text(&[member("web", 1), member("web", 2), member("web-1", 1)]).unwrap_err();
+        assert!(told.contains("would both be the node `web-1`"), "{told}");
     }
 
     #[test]

@@ -37,6 +37,9 @@ struct Labels {
     service: Option<String>,
     #[serde(rename = "com.docker.compose.container-number")]
     number: Option<String>,
+    /// `True` of containers of `docker compose run`.
+    #[serde(rename = "com.docker.compose.oneoff")]
+    oneoff: Option<String>,
 }
 
 /// The running containers of a project, in the order of its services' names.
@@ -74,14 +77,16 @@ fn target(project: &str) -> String {
 }
 
 fn read(body: &[u8]) -> io::Result<Vec<ComposeMember>> {
-    let wrong = |error| invalid(format!("it lists containers in a way that is not understood: {error}"));
+    let wrong = |error| invalid(format!("its list of containers is not understood: {error}"));
     let listed: Vec<Listed> = serde_json::from_slice(body).map_err(wrong)?;
+    let of_a_service =
+        |listed: &Listed| !listed.labels.oneoff.as_ref().is_some_and(|one| one.eq_ignore_ascii_case("true"));
     let member = |Listed { names, labels }: Listed| {
         let name = names.first()?.trim_start_matches('/').to_owned();
         let number = labels.number.and_then(|number| number.parse().ok()).unwrap_or(1);
         Some(ComposeMember { service: labels.service?, number, name })
     };
-    let mut members: Vec<ComposeMember> = listed.into_iter().filter_map(member).collect();
+    let mut members: Vec<ComposeMember> = listed.into_iter().filter(of_a_service).filter_map(member).collect();
     members.sort();
     Ok(members)
 }
@@ -111,6 +116,7 @@ mod tests {
             // podman-compose writes no number where there is one
             listed("database", &[("service", "db")]),
             listed("/stranger", &[]),
+            listed("/shop-web-run-1", &[("service", "web"), ("container-number", "1"), ("oneoff", "True")]),
         ]);
         let members = read(body.to_string().as_bytes()).unwrap();
         let words: Vec<String> =
