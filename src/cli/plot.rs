@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// Write it to FILE as SVG; `-` for standard output
     #[arg(long, value_name = "FILE", requires = "chart", group = "form")]
     svg: Option<PathBuf>,
-    /// Write it to FILE as PNG, twice the size; `-` for standard output. Needs rsvg-convert, a program of librsvg
+    /// Write it to FILE as PNG, two pixels per SVG unit; `-` for standard output. Requires rsvg-convert (librsvg)
     #[arg(long, value_name = "FILE", requires = "chart", group = "form")]
     png: Option<PathBuf>,
 }
@@ -55,11 +55,16 @@ fn plot(args: &Args) -> Result<Exit, Exit> {
         Exit::Machine
     };
     if let Some(path) = &args.png {
-        let file = Output::open("--png", Some(path))?;
         let pixels = rendered(drawn).map_err(failed)?;
+        let file = Output::open("--png", Some(path))?;
         let written = match file {
             Some(file) => file.write_with(|file| file.write_all(&pixels)),
-            None => io::stdout().write_all(&pixels).map_err(|error| format!("cannot write the picture: {error}")),
+            None => match io::stdout().write_all(&pixels).and_then(|()| io::stdout().flush()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(format!("cannot write the picture: {error}"))
+                }
+                _ => Ok(()),
+            },
         };
         return written.map(|()| Exit::Pass).map_err(failed);
     }
@@ -80,8 +85,8 @@ fn rendered(svg: String) -> Result<Vec<u8>, String> {
         .spawn()
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!(
-                "there is no program {RENDERER}, which draws PNG: install librsvg2-bin (Debian, Ubuntu), librsvg2-tools (Fedora) \
-                 or rsvg-convert (Alpine), or write --svg"
+                "cannot find {RENDERER}, which PNG output needs: install librsvg2-bin (Debian, Ubuntu), librsvg2-tools (Fedora) \
+                 or rsvg-convert (Alpine), or use --svg"
             ),
             _ => format!("cannot run {RENDERER}: {error}"),
         })?;
