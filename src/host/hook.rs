@@ -1,5 +1,6 @@
 //! A command of the caller's that runs on the machine itself, outside of every host, while the network stands. A process beside the
 //! run starts it: it is forked while the run has all of its rights, and ends the command when the run ends, however that is.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{Pid, setpgid};
+use nix::unistd::{Pid, getpid, setpgid};
 
 use super::error::HostError;
 use super::protocol::ExitStatus;
@@ -80,7 +81,7 @@ impl Hook {
             Ok(Some((Ok(ExitStatus::Code(code)), _))) => Some(format!("exited with {code}")),
             Ok(Some((Ok(ExitStatus::Signal(signal)), _))) => Some(format!("was ended by signal {signal}")),
             Ok(Some((Err(reason), _))) => Some(format!("could not be started: {reason}")),
-            Ok(None) | Err(_) => Some("is lost: the process for it has ended".into()),
+            Ok(None) | Err(_) => Some("was lost: its supervising process has ended".into()),
         }
     }
 }
@@ -120,11 +121,19 @@ fn serve(socket: &OwnedFd, line: &str) -> i32 {
 
 /// Starts the command, and returns its process, which leads a group.
 fn start(line: &str, environment: Vec<(String, String)>) -> io::Result<Pid> {
-    // no others: the run, which has given up its rights by now, is not to choose PATH or LD_PRELOAD for root
-    let added = environment.into_iter().filter(|(name, _)| name.starts_with("LONGWIRE_"));
+    // no others: the run, which has given up its rights by now, is not to choose PATH or LD_PRELOAD for root, or a kernel of longwire's
+    let is_told = |name: &str| {
+        matches!(name, "LONGWIRE_RUN" | "LONGWIRE_SEED" | "LONGWIRE_DIR")
+            || name.starts_with("LONGWIRE_PARAM_")
+            || name.starts_with("LONGWIRE_HOST_")
+    };
+    let added = environment.into_iter().filter(|(name, _)| is_told(name));
     let output = io::stderr().as_fd().try_clone_to_owned()?;
     let mut command = Command::new("sh");
     command.args(["-c", line]).envs(added).stdin(Stdio::null()).stdout(output).process_group(0);
+    let own = getpid();
+    // SAFETY: prctl(2) and getppid(2) are all that it calls, and both may be called between fork and exec.
+    unsafe { command.pre_exec(move || Ok(spawn::end_with(own)?)) };
     Ok(Pid::from_raw(command.spawn()?.id() as i32))
 }
 

@@ -11,6 +11,7 @@ longwire: 1
 nodes: { a: { host: { addresses: [10.0.0.1/24] } }, b: host }
 links: { wire: { ends: [a, b] } }
 workloads: { w: { in: a, shell: \"until test -e go; do sleep 0.02; done\", timeout: 20s } }
+validity: { gaps: 100%, stall: 10s, lateness_p99: 10s, run_delay: 100% }
 ";
 
 /// Stays until it is ended.
@@ -63,7 +64,7 @@ fn a_command_that_fails_ends_the_run_and_one_that_is_done_does_not() {
         assert_eq!(ended.code, 4, "{}", ended.told());
         assert!(ended.stderr.contains(&format!("the command of `--on-up` {how}")), "{}", ended.told());
     }
-    lab.write("scenario.yaml", &format!("{SCENARIO}duration: 500ms\n"));
+    lab.write("scenario.yaml", SCENARIO);
     let ended = lab.run(&["run", "scenario.yaml", "--on-up", "touch go; echo it says so"]);
     assert_eq!(ended.code, 0, "{}", ended.told());
     assert!(ended.stderr.contains("it says so") && !ended.stdout.contains("it says so"), "{}", ended.told());
