@@ -330,7 +330,11 @@ impl State {
             let (Some((name, true)), Some(interface)) = (container_of(plan), plan.interfaces.first()) else { continue };
             // one that has ended gets them when it is attached again
             if let Ok(Container { network, process, .. }) = container::find(name, ANSWERS_AGAIN_WITHIN) {
-                Entered::of_container(name, network, process).route(&interface.name, &routes)?;
+                match Entered::of_container(name, network, process).route(&interface.name, &routes) {
+                    // Its own programs took the interface down: then they have no way over the links either.
+                    Err(error) if error.errno != Some(libc::ENETDOWN) => return Err(error),
+                    _ => {}
+                }
             }
         }
         Ok(())
