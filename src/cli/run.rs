@@ -46,8 +46,8 @@ pub(super) struct LiveArgs {
     /// it: `{"event":"up","run":NAME,"pid":N,"hosts":[…]}`
     #[arg(long, value_name = "FD")]
     ready_fd: Option<i32>,
-    /// When the network stands, run COMMAND with `sh -c` on this machine, outside of every host: as you, so with `sudo` as root. It
-    /// is ended with the run, and ends the run where it fails
+    /// Once the network is up, run COMMAND with `sh -c` on this machine, outside all hosts, as the user longwire runs as (root under
+    /// `sudo`). It is stopped when the run ends; if it fails, the run ends
     #[arg(long, value_name = "COMMAND")]
     on_up: Option<String>,
 }

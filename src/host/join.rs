@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::namespace::{self, NamespaceFds};
 use super::protocol::ExitStatus;
 use super::spawn::{self, Launch, Program, What, Who};
-use super::{helper, peer, usher};
+use super::{entry, helper, peer};
 use crate::addressing::network::Limits;
 
 impl NamespaceFds {
@@ -88,7 +88,7 @@ pub fn join_and_run(namespaces: &NamespaceFds, program: &Program, identity: &Ide
 /// As [`join_and_run`].
 pub fn join_container_and_run(interior: &Interior, program: &Program) -> Result<i32, SpawnError> {
     helper::require_one_thread("join a container")?;
-    let launch = |launch: &Launch<'_>| usher::launch(interior, program.root, launch, None, None);
+    let launch = |launch: &Launch<'_>| entry::launch(interior, program.root, launch, None, None);
     run(program, Who::Container(interior), launch).map_err(|error| match error {
         _ if namespace_has_ended(&error) => HostError::ended("the container has ended").into(),
         SpawnError::Prepare { doing, errno: libc::EPERM } => not_joined("container", &doing, Errno::EPERM).into(),

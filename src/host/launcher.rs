@@ -1,5 +1,5 @@
 //! A process beside the run for each container in which a scenario runs something. It starts programs in the container, by an
-//! [`usher`] and beneath a [`warden`](super::warden), and built-in workloads in its network, which need nothing else of
+//! [intermediate process](entry), beneath a [`reaper`](super::reaper), and built-in workloads in its network, which need nothing else of
 //! it: no shell, no C library, no file.
 //!
 //! It is forked while the run has its rights. It keeps those that it takes to enter the container and to become its user, and those
@@ -25,9 +25,9 @@ use super::line::{Line, unexpected};
 use super::presence::has_ended;
 use super::programs::{self, Programs};
 use super::protocol::{Event, ExitStatus, ProgramId, Reply, Request};
+use super::reaper::{Heard, Reaper};
 use super::spawn::{self, Builtin, Launch, What, Who};
-use super::warden::{Heard, Warden};
-use super::{beside, confine, message, sockets, usher};
+use super::{beside, confine, entry, message, sockets};
 
 const DOING: &str = "start a process for a container's programs";
 
@@ -122,7 +122,7 @@ struct State<'a> {
     /// Built-in workloads.
     programs: Programs,
     /// Programs, and whether they run.
-    wardens: Vec<(ProgramId, Warden, bool)>,
+    reapers: Vec<(ProgramId, Reaper, bool)>,
 }
 
 impl State<'_> {
@@ -145,7 +145,7 @@ impl State<'_> {
             held: kept.iter().fold(0, |all, one| all | one.bitmask()),
             inside: Some((container, interior)),
             programs: Programs::new(true),
-            wardens: Vec::new(),
+            reapers: Vec::new(),
         })
     }
 
@@ -165,8 +165,8 @@ impl State<'_> {
     /// Waits until something has happened, and takes it in; whether the main process asks for something.
     fn wait(&mut self, timeout: PollTimeout) -> Result<bool, MainIsGone> {
         let process = self.inside.as_ref().map(|(container, _)| container.process.as_fd());
-        let wardens = self.wardens.iter().map(|(_, warden, _)| warden.as_fd());
-        let all = [self.socket.as_fd(), self.deaths.as_fd()].into_iter().chain(process).chain(wardens);
+        let reapers = self.reapers.iter().map(|(_, reaper, _)| reaper.as_fd());
+        let all = [self.socket.as_fd(), self.deaths.as_fd()].into_iter().chain(process).chain(reapers);
         let mut polled: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let asked = match poll(&mut polled, timeout) {
             Ok(_) => polled[0].revents().is_some_and(|events| !events.is_empty()),
@@ -186,8 +186,8 @@ impl State<'_> {
         let tell = |ended: Event| message::send(socket, &Reply::Event(ended), &[]).map_err(|_| MainIsGone);
         self.programs.reap(tell)?;
         let mut gone = Vec::new();
-        for (at, (id, warden, runs)) in self.wardens.iter_mut().enumerate() {
-            let (status, waited_ns) = match warden.hear() {
+        for (at, (id, reaper, runs)) in self.reapers.iter_mut().enumerate() {
+            let (status, waited_ns) = match reaper.hear() {
                 Heard::Nothing => continue,
                 Heard::Ended(ended) => (ended.status, ended.waited_ns),
                 Heard::Gone => {
@@ -201,7 +201,7 @@ impl State<'_> {
             }
         }
         for at in gone.into_iter().rev() {
-            self.wardens.remove(at);
+            self.reapers.remove(at);
         }
         Ok(())
     }
@@ -249,7 +249,7 @@ impl State<'_> {
         if !interior.facts.own_users && interior.facts.bounding & !self.held != 0 {
             let reason = "its programs may have more capabilities now than when the run began";
             return Err(HostError::lacking(format!("enter the container `{}`", self.birth.container), reason)
-                .cure("begin a new run"));
+                .cure("start the run again"));
         }
         self.inside = Some((container, interior));
         Ok(())
@@ -274,12 +274,12 @@ impl State<'_> {
             What::Builtin { .. } => spawn::launch(&launch).map(|pid| self.programs.started(id, pid)),
             What::Program(program) => {
                 let root = program.root;
-                let (warden, theirs) = Warden::pair().map_err(|e| spawn::prepare_error("make a socket", e))?;
+                let (reaper, theirs) = Reaper::pair().map_err(|e| spawn::prepare_error("make a socket", e))?;
                 let what = What::Program(interior.facts.complete(program));
                 let launch = Launch { what: &what, who: Who::Container(interior), ..launch };
                 let end = Instant::now() + STARTS_WITHIN;
-                usher::launch(interior, root, &launch, Some(theirs), Some(end))
-                    .map(|_| self.wardens.push((id, warden, true)))
+                entry::launch(interior, root, &launch, Some(theirs), Some(end))
+                    .map(|_| self.reapers.push((id, reaper, true)))
             }
         };
         launched.map_err(|error| match &error {
@@ -291,12 +291,12 @@ impl State<'_> {
     }
 
     fn signal(&self, id: ProgramId, signal: i32) -> Result<bool, HostError> {
-        let Some((_, warden, runs)) = self.wardens.iter().find(|(other, ..)| *other == id) else {
+        let Some((_, reaper, runs)) = self.reapers.iter().find(|(other, ..)| *other == id) else {
             return self.programs.signal(id, signal);
         };
         let signal = Signal::try_from(signal).map_err(|e| HostError::os(format!("send signal {signal}"), e))?;
         if *runs {
-            warden.signal(signal);
+            reaper.signal(signal);
         }
         Ok(*runs)
     }
@@ -308,14 +308,14 @@ impl State<'_> {
         {
             for signal in signals {
                 self.programs.signal_all(*signal);
-                self.wardens.iter().filter(|(_, _, runs)| *runs).for_each(|(_, warden, _)| warden.signal(*signal));
+                self.reapers.iter().filter(|(_, _, runs)| *runs).for_each(|(_, reaper, _)| reaper.signal(*signal));
             }
             self.wait_until(patience, |state| {
-                state.programs.is_empty() && state.wardens.iter().all(|(_, _, runs)| !runs)
+                state.programs.is_empty() && state.reapers.iter().all(|(_, _, runs)| !runs)
             });
         }
         // Each kills what its program has left, and ends. What has other rights than its program takes this process's.
-        self.wardens.clear();
+        self.reapers.clear();
         let all_gone = |state: &mut Self| {
             for child in programs::children(getpid()).into_iter().flat_map(programs::children) {
                 let _ = kill(child, Signal::SIGKILL);
@@ -339,8 +339,8 @@ impl State<'_> {
 
     /// As [`State::wait`], whether or not the main process is still there.
     fn wait_for_deaths(&mut self, timeout: PollTimeout) -> Result<(), Errno> {
-        let wardens = self.wardens.iter().map(|(_, warden, _)| warden.as_fd());
-        let all = std::iter::once(self.deaths.as_fd()).chain(wardens);
+        let reapers = self.reapers.iter().map(|(_, reaper, _)| reaper.as_fd());
+        let all = std::iter::once(self.deaths.as_fd()).chain(reapers);
         let mut polled: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
             Err(errno) if errno != Errno::EINTR => return Err(errno),

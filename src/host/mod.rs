@@ -20,7 +20,7 @@
 //! | `peer` | whom to believe: users at the other end of a socket, owners of namespaces |
 //! | `run_dir` | the run's socket in each host's own /run/longwire |
 //! | `container` | containers by name: their engine's socket, its answers, the network's names in their hosts files |
-//! | `launcher` `usher` `warden` | programs in containers: who starts them, how they get in, who takes them along at the end |
+//! | `launcher` `entry` `reaper` | programs in containers: who starts them, how they get in, who takes them along at the end |
 //! | `external` `helper` | machines that longwire does not make |
 //! | `site` | other sites, by UDP |
 //! | `presence` `keeper` | whether these are still there; the process that attaches them, and again when they come back |
@@ -39,6 +39,7 @@ mod configure;
 pub mod confine;
 mod container;
 mod destination;
+mod entry;
 mod error;
 mod external;
 mod filter;
@@ -70,6 +71,7 @@ mod private;
 pub mod probe;
 mod programs;
 mod protocol;
+mod reaper;
 mod restore;
 mod run_dir;
 pub mod signals;
@@ -79,9 +81,7 @@ mod spawn;
 pub mod sys;
 mod sysctl;
 pub(crate) mod takeover;
-mod usher;
 mod vm_socket;
-mod warden;
 
 pub use configure::{InterfaceStatistics, link_local};
 pub(crate) use container::{ComposeMember, compose_members};

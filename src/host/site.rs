@@ -24,7 +24,7 @@ pub(crate) fn open(
     let longest = mtu + overhead;
     if longest > way.mtu {
         let reason = format!(
-            "packets of {mtu} bytes become packets of {longest} by {}, and the way there carries {} at the most",
+            "packets of {mtu} bytes become {longest} bytes with {}, and the path there carries at most {}",
             encapsulation.words(),
             way.mtu
         );

@@ -208,7 +208,7 @@ pub(super) fn hear(launch: &Launch<'_>, report: OwnedFd, end: Option<Instant>) -
 /// # Errors
 /// It is still open then.
 pub(super) fn read_within(pipe: OwnedFd, end: Option<Instant>) -> Result<Vec<u8>, SpawnError> {
-    let late = || HostError::lacking("start a program", "it does not come to run").cure("is its container paused?");
+    let late = || HostError::lacking("start a program", "it did not start in time").cure("unpause its container");
     let mut pipe = File::from(pipe);
     let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
     loop {

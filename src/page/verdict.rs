@@ -49,7 +49,7 @@ pub(super) const fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Pass => "Everything that was expected holds, and the machine kept up.",
         Verdict::Fail => "Something that was expected does not hold.",
         Verdict::Invalid => {
-            "Neither pass nor fail is claimed: this machine could not keep up, or the path to another site was not as asked."
+            "Neither pass nor fail is claimed: this machine could not keep up, or the path to another site was outside the requested limits."
         }
         Verdict::Error => "The run could not be carried out.",
         Verdict::Interrupted => "The run was ended from outside and torn down cleanly; this is what there was.",

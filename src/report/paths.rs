@@ -59,13 +59,13 @@ fn of(port: &Port, peer: &str, path: &SitePath) -> Vec<String> {
     if let Some(limit) = path.clock_error_limit_ns {
         let asked = format!("limit {}, `clock_error`", time(limit));
         match path.error_ns {
-            None => doubts.push(format!("the clock of {peer} is not known: nothing came back from there ({asked})")),
+            None => doubts.push(format!("the clock of {peer} is not known: no answer came from there ({asked})")),
             Some(error) if too_many(path.uncertain) || path.frames == 0 && error > limit => doubts.push(format!(
-                "the clock of {peer} was known to ± {} in the end, half of the path's round trip, and for {} of {} frames beyond what was asked \
-                 ({asked})",
-                time(error),
+                "the error of the clock of {peer} exceeded its limit for {} of {} frames, and was ± {} at the end, half of the path's round trip \
+                 ({asked}): raise `clock_error`",
                 path.uncertain,
-                path.frames
+                path.frames,
+                time(error)
             )),
             Some(_) => {}
         }
@@ -73,17 +73,17 @@ fn of(port: &Port, peer: &str, path: &SitePath) -> Vec<String> {
     let depends = path.included || path.clock_error_limit_ns.is_some();
     if depends && too_many(path.unknown) {
         doubts.push(format!(
-            "{} of {} frames of {peer} came before its clock was known: `ready: ping` at `{}` lets the run begin later",
+            "{} of {} frames from {peer} came before its clock was known: write `ready: ping` at `{}`, so that the run waits for it",
             path.unknown, path.frames, port.host
         ));
     }
     if depends && path.steps > 0 {
-        doubts.push(format!("the clock of {peer}, or this machine's, was set or stopped {} times", path.steps));
+        doubts.push(format!("steps of the clock of {peer} or of this machine: {}", path.steps));
     }
     if path.included && too_many(path.late) {
         doubts.push(format!(
-            "{} of {} frames of {peer} were on the path for longer than the delay of their link, which includes it: give the link a longer \
-             delay",
+            "{} of {} frames from {peer} took longer on the path than the link's `delay`, which includes it: increase that \
+             `delay`",
             path.late, path.frames
         ));
     }
@@ -125,18 +125,15 @@ mod tests {
         let at_the_limit = SitePath { unknown: 10, uncertain: 10, late: 10, ..site_path() };
         assert_eq!(doubts(at_the_limit), [""; 0]);
         for (path, words) in [
-            (SitePath { error_ns: None, ..site_path() }, "is not known: nothing came back"),
+            (SitePath { error_ns: None, ..site_path() }, "is not known: no answer came"),
             (
                 SitePath { error_ns: Some(13_000_000), frames: 0, ..site_path() },
-                "± 13 ms in the end, half of the path's round trip",
+                "± 13 ms at the end, half of the path's round trip",
             ),
-            (
-                SitePath { uncertain: 11, ..site_path() },
-                "for 11 of 1000 frames beyond what was asked (limit 12 ms, `clock_error`)",
-            ),
+            (SitePath { uncertain: 11, ..site_path() }, "exceeded its limit for 11 of 1000 frames"),
             (SitePath { unknown: 11, ..site_path() }, "`ready: ping` at `phone`"),
-            (SitePath { steps: 1, ..site_path() }, "was set or stopped 1 times"),
-            (SitePath { late: 11, ..site_path() }, "11 of 1000 frames of 192.0.2.7:4793 were on the path for longer"),
+            (SitePath { steps: 1, ..site_path() }, "steps of the clock of 192.0.2.7:4793 or of this machine: 1"),
+            (SitePath { late: 11, ..site_path() }, "11 of 1000 frames from 192.0.2.7:4793 took longer on the path"),
         ] {
             let told = doubts(path);
             assert!(told.len() == 1 && told[0].contains(words), "{words}: {told:?}");

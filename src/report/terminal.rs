@@ -199,7 +199,7 @@ fn write_verdict(out: &mut Page, report: &Report) -> std::fmt::Result {
         Verdict::Pass => "everything that was expected holds",
         Verdict::Fail => "something that was expected does not hold",
         Verdict::Invalid if report.validity.measured.path_doubts > 0 => {
-            "the path to another site was not as asked, so neither pass nor fail is claimed"
+            "the path to another site was outside the requested limits, so neither pass nor fail is claimed"
         }
         Verdict::Invalid => "this machine could not keep up, so neither pass nor fail is claimed",
         Verdict::Error => "the run could not be carried out",

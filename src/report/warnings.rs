@@ -87,11 +87,11 @@ fn tunnel(port: &Port) -> Vec<String> {
         (
             port.malformed,
             format!(
-                "{name} dropped {} datagrams of {peer} that are not of the encapsulation `{encapsulation}`",
+                "{name} dropped {} datagrams from {peer} that have no valid `{encapsulation}` header: write the same `encapsulation` at both ends",
                 port.malformed
             ),
         ),
-        (lost, format!("the path from {peer} to {name} lost {lost} datagrams, which no link did")),
+        (lost, format!("the path from {peer} to {name} lost {lost} datagrams: they are in no link's loss")),
     ];
     all.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect()
 }

@@ -186,7 +186,7 @@ impl SiteSpec {
             refuse(span, message, "write both as IPv4 or both as IPv6");
         }
         if listen == self.peer() {
-            refuse(self.peer.span, format!("{listen} would be its own peer"), "name the other site");
+            refuse(self.peer.span, format!("`listen` and `peer` are both {listen}"), "name the other site");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Whether a machine on a host's network answers ARP (RFC 826), by IPv6 neighbour discovery (RFC 4861).
+//! Whether a machine on a host's network answers ARP (RFC 826) or IPv6 neighbour discovery (RFC 4861).
 //!
-//! The host's kernel asks, for the sake of a datagram to the discard port (RFC 863), and has the answer in its neighbour table. So it
-//! takes no right, and a machine that drops pings and has no port open answers too.
+//! A datagram to the discard port (RFC 863) makes the host's kernel resolve the address; the result is read from its neighbour table.
+//! This needs no privileges, and works with machines that drop pings and have no open ports.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::io;

@@ -564,25 +564,25 @@ fn nobody_in_a_container_meets_more_rights_than_its_own() {
     let launcher = launcher(&run);
     assert_eq!((status(launcher, "CapEff"), status(launcher, "CapBnd")), (bits(&LAUNCHER), bits(&LAUNCHER)));
     let is_inside = |pid: &u32| status(*pid, "NSpid").split_whitespace().count() > 1;
-    let (wardens, outside): (Vec<u32>, Vec<u32>) = children(launcher).into_iter().partition(is_inside);
+    let (reapers, outside): (Vec<u32>, Vec<u32>) = children(launcher).into_iter().partition(is_inside);
     // the built-in workload: in the container's network, and nowhere else
     let [measures] = outside[..] else { panic!("{outside:?}") };
     assert_eq!(status(measures, "CapPrm"), bits(&[10, 13]));
     assert_eq!(status(measures, "NoNewPrivs"), "1");
-    let [plain, rooted] = wardens[..] else { panic!("{wardens:?}") };
-    for (warden, user, rights) in [(plain, 1234, &[][..]), (rooted, 0, &[0, 13][..])] {
+    let [plain, rooted] = reapers[..] else { panic!("{reapers:?}") };
+    for (reaper, user, rights) in [(plain, 1234, &[][..]), (rooted, 0, &[0, 13][..])] {
         for (set, rights) in [("CapPrm", rights), ("CapEff", rights), ("CapInh", &[]), ("CapAmb", &[])] {
-            assert_eq!(status(warden, set), bits(rights), "{set}");
+            assert_eq!(status(reaper, set), bits(rights), "{set}");
         }
-        assert_eq!((status(warden, "CapBnd"), status(warden, "NoNewPrivs")), (bits(&[0, 13]), "1".into()));
-        assert_eq!(status(warden, "Uid"), [user; 4].map(|user: u32| user.to_string()).join(" "));
+        assert_eq!((status(reaper, "CapBnd"), status(reaper, "NoNewPrivs")), (bits(&[0, 13]), "1".into()));
+        assert_eq!(status(reaper, "Uid"), [user; 4].map(|user: u32| user.to_string()).join(" "));
         let open = |fd: std::io::Result<fs::DirEntry>| fs::read_link(fd.unwrap().path()).unwrap().display().to_string();
-        let open: Vec<String> = fs::read_dir(format!("/proc/{warden}/fd")).unwrap().map(open).collect();
+        let open: Vec<String> = fs::read_dir(format!("/proc/{reaper}/fd")).unwrap().map(open).collect();
         let harmless = |what: &&String| !matches!(what.as_str(), "/dev/null" | "anon_inode:[signalfd]");
         let others: Vec<_> = open.iter().filter(harmless).collect();
         assert!(matches!(&others[..], [one] if one.starts_with("socket:")), "{open:?}");
         // root in there without CAP_SYS_PTRACE cannot look into it
-        let number = status(warden, "NSpid").split_whitespace().last().unwrap().to_owned();
+        let number = status(reaper, "NSpid").split_whitespace().last().unwrap().to_owned();
         let exec = ["exec", "--root", &format!("{}/web", run.pid()), "--", "readlink", &format!("/proc/{number}/exe")];
         let looked = lab.longwire(&exec).output().unwrap();
         assert_eq!((looked.status.code(), &looked.stdout[..]), (Some(1), &b""[..]), "{looked:?}");

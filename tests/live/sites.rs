@@ -263,10 +263,10 @@ fn what_cannot_work_is_refused_before_the_run() {
         (
             with(1500, "192.0.2.2"),
             2,
-            "packets of 1500 bytes become packets of 1550 by VXLAN, and the way there carries 1500",
+            "packets of 1500 bytes become 1550 bytes with VXLAN, and the path there carries at most 1500",
         ),
         (with(1451, "192.0.2.2"), 2, "write `mtu: 1450`"),
-        (measuring(1419), 2, "packets of 1419 bytes become packets of 1501 by longwire's encapsulation"),
+        (measuring(1419), 2, "packets of 1419 bytes become 1501 bytes with longwire's encapsulation"),
         (measuring(1419), 2, "write `mtu: 1418`"),
         (with(1450, "192.0.2.1"), 2, "that is this very socket"),
         (with(1450, "198.51.100.1"), 4, "no route there"),

@@ -55,7 +55,7 @@ fn what_cannot_be_a_site_is_refused() {
         ("udp: { peer: 239.1.1.1, vni: 1 }", "no machine's address"),
         ("udp: { peer: 0.0.0.0, vni: 1, listen: 0.0.0.0:5 }", "no machine's address"),
         ("udp: { peer: 192.0.2.7, vni: 1, listen: \"[::]:4789\" }", "two families"),
-        ("udp: { peer: 127.0.0.1:4789, vni: 1, listen: 127.0.0.1 }", "its own peer"),
+        ("udp: { peer: 127.0.0.1:4789, vni: 1, listen: 127.0.0.1 }", "`listen` and `peer` are both 127.0.0.1:4789"),
         ("udp: { peer: 192.0.2.7, vni: 1 }, tap: lw0", "two keys say where"),
         ("udp: { peer: 192.0.2.7, vni: 1 }, qemu: vm.sock", "two keys say where"),
         ("udp: { peer: 192.0.2.7, vni: 1, site: x }", "unknown field `site`"),

@@ -1,7 +1,7 @@
-//! How a program gets into a container: by an usher, a process that enters it, becomes the container's user with no right but what
+//! How a program gets into a container: by an intermediate process that enters it, becomes the container's user with no right but what
 //! programs there can have, forks the program as a child of whoever wants it started, and ends.
 //!
-//! The usher is never a member of the container's PID namespace, and what it forks begins with the rights of a program there. So
+//! The intermediate process is never a member of the container's PID namespace, and what it forks begins with the rights of a program there. So
 //! nobody in a container sees a process with more rights than it may have itself, whose memory, descriptors or program file it could
 //! reach for. (runc has had holes of that kind: CVE-2016-9962, CVE-2019-5736.)
 #![allow(unsafe_code)]
@@ -21,9 +21,9 @@ use nix::unistd::{ForkResult, Pid, dup2_stderr, fork, pipe2};
 use super::container::Interior;
 use super::error::SpawnError;
 use super::spawn::{self, Beginning, Begun, Failure, Launch};
-use super::{namespace, warden};
+use super::{namespace, reaper};
 
-/// Starts a program in a container, as a child of this process; its number. With `warden` the child is a [`warden`] at this end of a
+/// Starts a program in a container, as a child of this process; its number. With `reaper` the child is a [`reaper`] at this end of a
 /// socket, and the program a child of that. `end`: until when the program must have been executed; without it that may take any time,
 /// since a container that is paused stops whoever enters it.
 ///
@@ -33,7 +33,7 @@ pub(super) fn launch(
     interior: &Interior,
     root: bool,
     launch: &Launch<'_>,
-    warden: Option<OwnedFd>,
+    reaper: Option<OwnedFd>,
     end: Option<Instant>,
 ) -> Result<Pid, SpawnError> {
     let Begun { report, beginning } = spawn::begin(launch)?;
@@ -42,19 +42,19 @@ pub(super) fn launch(
     match unsafe { fork() }.map_err(|e| spawn::prepare_error("fork", e))? {
         ForkResult::Child => {
             drop((report, number));
-            lead_in(interior, root, launch, warden.as_ref().map(AsFd::as_fd), beginning, told)
+            enter_and_fork(interior, root, launch, reaper.as_ref().map(AsFd::as_fd), beginning, told)
         }
-        ForkResult::Parent { child: usher } => {
-            drop((beginning, told, warden));
+        ForkResult::Parent { child: intermediate } => {
+            drop((beginning, told, reaper));
             let child = match spawn::read_within(number, end) {
                 Ok(number) => <[u8; 4]>::try_from(number).ok().map(|number| Pid::from_raw(i32::from_ne_bytes(number))),
                 Err(late) => {
                     // it dies as soon as its control group lets it
-                    let _ = kill(usher, Signal::SIGKILL);
+                    let _ = kill(intermediate, Signal::SIGKILL);
                     return Err(late);
                 }
             };
-            let _ = waitpid(usher, None);
+            let _ = waitpid(intermediate, None);
             if let Some(child) = child.filter(|_| launch.own_group) {
                 let _ = nix::unistd::setpgid(child, child);
             }
@@ -62,7 +62,7 @@ pub(super) fn launch(
                 (Ok(()), Some(child)) => Ok(child),
                 (Ok(()), None) => Err(spawn::prepare_error("enter the container", Errno::ECHILD)),
                 (Err(error), Some(child)) => {
-                    // where it was for the time, nobody waits: it dies as the usher above
+                    // where it was for the time, nobody waits: it dies as the intermediate process above
                     let is_late = matches!(error, SpawnError::Hosts(_));
                     let _ = if is_late { kill(child, Signal::SIGKILL) } else { waitpid(child, None).map(|_| ()) };
                     Err(error)
@@ -73,24 +73,24 @@ pub(super) fn launch(
     }
 }
 
-/// The usher's life.
-fn lead_in(
+/// The life of the intermediate process.
+fn enter_and_fork(
     interior: &Interior,
     root: bool,
     launch: &Launch<'_>,
-    warden: Option<BorrowedFd<'_>>,
+    reaper: Option<BorrowedFd<'_>>,
     beginning: Beginning<'_>,
     told: OwnedFd,
 ) -> ! {
     let forked = interior.become_one(root).and_then(|()| {
         if launch.stdio.is_some() {
-            // The program has streams of its own; those of whoever wants it started are not a warden's.
+            // The program has streams of its own; those of whoever wants it started are not a reaper's.
             dup2_stderr(std::io::stdin()).map_err(|e| ("set standard error", e))?;
         }
         // What else this process has open is nobody's in there.
         let streams = launch.stdio.iter().flatten().copied();
         let own = [beginning.report.as_fd(), told.as_fd()];
-        spawn::close_all_but(&streams.chain(own).chain(warden).collect::<Vec<_>>());
+        spawn::close_all_but(&streams.chain(own).chain(reaper).collect::<Vec<_>>());
         // SAFETY: a fork of a process with one thread has one too.
         unsafe { namespace::fork_into(CloneFlags::CLONE_PARENT, None) }.map_err(|e| ("fork", e))
     });
@@ -102,7 +102,7 @@ fn lead_in(
         }
         Ok(None) => {
             drop(told);
-            match warden.map_or(Ok(()), warden::stand_above) {
+            match reaper.map_or(Ok(()), reaper::stand_above) {
                 Ok(()) => beginning.child(),
                 Err(step) => spawn::fail(beginning.report, &Failure::prepare(step)),
             }

@@ -1,10 +1,9 @@
-//! A process in a container above one program of a run. It takes in the program's orphans, tells how the program ended, and takes
-//! all of them along when the run does not want them any more, however the run ended.
+//! A process in a container above each program of a run: the program's child subreaper (PR_SET_CHILD_SUBREAPER in prctl(2)). It reaps
+//! the program's orphans, reports how the program ended, and kills all of them when the run ends, however that is.
 //!
-//! A host's programs end with the host's process 1. A container's process 1 is not the run's, so that somebody else has to be there
-//! to whom what a program leaves behind falls (PR_SET_CHILD_SUBREAPER in prctl(2)), in the container's own PID namespace. It is the
-//! program's own user, with the program's rights, and has no descriptor but its socket: it is not worth an attack. Who kills it
-//! takes that care away from its program, and no more.
+//! In a host, programs end with the host's process 1. A container's process 1 is not the run's, so another process in the container's
+//! PID namespace has to adopt what a program leaves behind. It runs as the program's user, with the program's rights, and has no
+//! descriptor but its socket. If it is killed, orphans of its program may outlive the run, and nothing else changes.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -35,10 +34,10 @@ pub(super) struct Ended {
     pub(super) waited_ns: Option<u64>,
 }
 
-/// A warden's socket. When it is closed, the warden kills its program and all that came of it.
-pub(super) struct Warden(OwnedFd);
+/// A reaper's socket. When it is closed, the reaper kills its program and all that came of it.
+pub(super) struct Reaper(OwnedFd);
 
-/// What a warden has to say.
+/// What a reaper has to say.
 pub(super) enum Heard {
     /// Nothing more.
     Nothing,
@@ -48,15 +47,15 @@ pub(super) enum Heard {
     Gone,
 }
 
-impl Warden {
+impl Reaper {
     /// Its socket, and the one that it is to be given.
     ///
     /// # Errors
     /// Those of socketpair(2).
-    pub(super) fn pair() -> Result<(Warden, OwnedFd), Errno> {
+    pub(super) fn pair() -> Result<(Reaper, OwnedFd), Errno> {
         // Whole messages: nobody waits for the rest of one.
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((Warden(ours), theirs))
+        Ok((Reaper(ours), theirs))
     }
 
     /// Sends a signal to the program's process group.
@@ -75,13 +74,13 @@ impl Warden {
     }
 }
 
-impl AsFd for Warden {
+impl AsFd for Reaper {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-/// Makes this process a warden, and goes on in a child of it, which is to become the program.
+/// Makes this process a reaper, and goes on in a child of it, which is to become the program.
 ///
 /// # Errors
 /// No process can be made.
@@ -92,7 +91,7 @@ pub(super) fn stand_above(socket: BorrowedFd<'_>) -> Result<(), (&'static str, E
     prctl::set_child_subreaper(true).map_err(|e| ("take in a program's orphans", e))?;
     // SAFETY: it is a fork of a process with one thread, and has one too.
     match unsafe { fork() }.map_err(|e| ("fork", e))? {
-        ForkResult::Child => spawn::end_with(own).map_err(|e| ("tie a program to its warden", e)),
+        ForkResult::Child => spawn::end_with(own).map_err(|e| ("tie a program to its reaper", e)),
         ForkResult::Parent { child } => {
             spawn::close_all_but(&[socket]);
             watch(child, socket);
@@ -102,7 +101,7 @@ pub(super) fn stand_above(socket: BorrowedFd<'_>) -> Result<(), (&'static str, E
     }
 }
 
-/// A warden's life.
+/// A reaper's life.
 fn watch(program: Pid, socket: BorrowedFd<'_>) {
     let mut set = SigSet::empty();
     set.add(Signal::SIGCHLD);
