@@ -196,7 +196,8 @@ fn nothing_runs_while_anything_is_wrong() {
 fn a_matrix_of_twelve_over_two_shards_runs_each_combination_once() {
     let twelve = scenario(
         "name: Twelve\nparams: { delay: 9ms, loss: 9%, n: 9 }\nmatrix: { delay: [1ms, 2ms, 3ms], loss: [0%, 1%], n: [4, 5] }\n",
-        "{ in: a, shell: 'echo \"$LONGWIRE_PARAM_delay $LONGWIRE_PARAM_loss $LONGWIRE_PARAM_n\" >> ran' }",
+        // a file each: two guests that append to one at the same time overwrite each other's lines
+        "{ in: a, shell: 'touch \"ran $LONGWIRE_PARAM_delay $LONGWIRE_PARAM_loss $LONGWIRE_PARAM_n\"' }",
     );
     let twelve = twelve.replace("delay: 1ms }", "delay: $delay, loss: $loss }");
     let Some(lab) = suite(&[("twelve.yaml", &twelve)]) else { return };
@@ -210,15 +211,16 @@ fn a_matrix_of_twelve_over_two_shards_runs_each_combination_once() {
         shares.push(json(&lab, &name)["runs"].as_array().expect("runs").len());
     }
     assert_eq!(shares, [6, 6]);
-    let ran = lab.read("ci/ran");
-    let mut ran: Vec<&str> = ran.lines().collect();
+    let entries = fs::read_dir(lab.path("ci")).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+    let names = entries.map(|name| name.into_string().expect("text"));
+    let mut ran: Vec<String> = names.filter(|name| name.starts_with("ran ")).collect();
     ran.sort();
-    let each = |delay: &str| ["0% 4", "0% 5", "1% 4", "1% 5"].map(|rest| format!("{delay} {rest}"));
-    assert_eq!(ran, ["1ms", "2ms", "3ms"].map(each).concat());
+    let each = |delay: &str| ["0% 4", "0% 5", "1% 4", "1% 5"].map(|rest| format!("ran {delay} {rest}"));
+    assert_eq!(ran, ["1ms", "2ms", "3ms"].map(each).concat(), "12 runs, and 12 combinations");
     // `run` takes the values of `params`, and says so
     let one = lab.run(&["run", "ci/twelve.yaml"]);
     assert!(one.stderr.contains("all 12 combinations"), "{}", one.told());
-    assert!(lab.read("ci/ran").lines().any(|line| line == "9ms 9% 9"));
+    assert!(lab.path("ci/ran 9ms 9% 9").exists());
 }
 
 #[test]
