@@ -121,8 +121,15 @@ struct State<'a> {
     inside: Option<(Container, Interior)>,
     /// Built-in workloads.
     programs: Programs,
-    /// Programs, and whether they run.
-    reapers: Vec<(ProgramId, Reaper, bool)>,
+    supervised: Vec<Supervised>,
+}
+
+/// A program in the container, and the reaper above it.
+struct Supervised {
+    id: ProgramId,
+    reaper: Reaper,
+    /// The program has not been heard to end.
+    runs: bool,
 }
 
 impl State<'_> {
@@ -145,7 +152,7 @@ impl State<'_> {
             held: kept.iter().fold(0, |all, one| all | one.bitmask()),
             inside: Some((container, interior)),
             programs: Programs::new(true),
-            reapers: Vec::new(),
+            supervised: Vec::new(),
         })
     }
 
@@ -165,7 +172,7 @@ impl State<'_> {
     /// Waits until something has happened, and takes it in; whether the main process asks for something.
     fn wait(&mut self, timeout: PollTimeout) -> Result<bool, MainIsGone> {
         let process = self.inside.as_ref().map(|(container, _)| container.process.as_fd());
-        let reapers = self.reapers.iter().map(|(_, reaper, _)| reaper.as_fd());
+        let reapers = self.supervised.iter().map(|one| one.reaper.as_fd());
         let all = [self.socket.as_fd(), self.deaths.as_fd()].into_iter().chain(process).chain(reapers);
         let mut polled: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let asked = match poll(&mut polled, timeout) {
@@ -186,7 +193,7 @@ impl State<'_> {
         let tell = |ended: Event| message::send(socket, &Reply::Event(ended), &[]).map_err(|_| MainIsGone);
         self.programs.reap(tell)?;
         let mut gone = Vec::new();
-        for (at, (id, reaper, runs)) in self.reapers.iter_mut().enumerate() {
+        for (at, Supervised { id, reaper, runs }) in self.supervised.iter_mut().enumerate() {
             let (status, waited_ns) = match reaper.hear() {
                 Heard::Nothing => continue,
                 Heard::Ended(ended) => (ended.status, ended.waited_ns),
@@ -201,7 +208,7 @@ impl State<'_> {
             }
         }
         for at in gone.into_iter().rev() {
-            self.reapers.remove(at);
+            self.supervised.remove(at);
         }
         Ok(())
     }
@@ -279,7 +286,7 @@ impl State<'_> {
                 let launch = Launch { what: &what, who: Who::Container(interior), ..launch };
                 let end = Instant::now() + STARTS_WITHIN;
                 entry::launch(interior, root, &launch, Some(theirs), Some(end))
-                    .map(|_| self.reapers.push((id, reaper, true)))
+                    .map(|_| self.supervised.push(Supervised { id, reaper, runs: true }))
             }
         };
         launched.map_err(|error| match &error {
@@ -291,7 +298,7 @@ impl State<'_> {
     }
 
     fn signal(&self, id: ProgramId, signal: i32) -> Result<bool, HostError> {
-        let Some((_, reaper, runs)) = self.reapers.iter().find(|(other, ..)| *other == id) else {
+        let Some(Supervised { reaper, runs, .. }) = self.supervised.iter().find(|one| one.id == id) else {
             return self.programs.signal(id, signal);
         };
         let signal = Signal::try_from(signal).map_err(|e| HostError::os(format!("send signal {signal}"), e))?;
@@ -308,14 +315,14 @@ impl State<'_> {
         {
             for signal in signals {
                 self.programs.signal_all(*signal);
-                self.reapers.iter().filter(|(_, _, runs)| *runs).for_each(|(_, reaper, _)| reaper.signal(*signal));
+                self.supervised.iter().filter(|one| one.runs).for_each(|one| one.reaper.signal(*signal));
             }
             self.wait_until(patience, |state| {
-                state.programs.is_empty() && state.reapers.iter().all(|(_, _, runs)| !runs)
+                state.programs.is_empty() && state.supervised.iter().all(|one| !one.runs)
             });
         }
         // Each kills what its program has left, and ends. What has other rights than its program takes this process's.
-        self.reapers.clear();
+        self.supervised.clear();
         let all_gone = |state: &mut Self| {
             for child in programs::children(getpid()).into_iter().flat_map(programs::children) {
                 let _ = kill(child, Signal::SIGKILL);
@@ -339,7 +346,7 @@ impl State<'_> {
 
     /// As [`State::wait`], whether or not the main process is still there.
     fn wait_for_deaths(&mut self, timeout: PollTimeout) -> Result<(), Errno> {
-        let reapers = self.reapers.iter().map(|(_, reaper, _)| reaper.as_fd());
+        let reapers = self.supervised.iter().map(|one| one.reaper.as_fd());
         let all = std::iter::once(self.deaths.as_fd()).chain(reapers);
         let mut polled: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
