@@ -29,7 +29,7 @@ pub(super) struct Args {
     png: Option<PathBuf>,
 }
 
-/// What draws an SVG in pixels: a renderer with its fonts is larger than all of longwire.
+/// What draws an SVG in pixels: a renderer of our own would bring fonts and a rasterizer into every build.
 const RENDERER: &str = "rsvg-convert";
 /// Pixels for each unit of the SVG.
 const ZOOM: &str = "--zoom=2";
